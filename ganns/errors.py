@@ -1,0 +1,102 @@
+"""Every error that we raise on purpose, in one tree.
+
+    GannsError                  says what happened, with which value, and what to type next
+    ├─ ConfigError              a setting: its value, the allowed range, which key
+    ├─ ResourceMissing          a file that the installation should contain
+    ├─ DataError                images that cannot be found, read or drawn
+    ├─ PayloadError             bytes from the wire that are not what they claim to be
+    ├─ DatabaseError            wraps psycopg; the original is in __cause__
+    │  ├─ NoDatabaseAddress     names the sources that were tried
+    │  ├─ DatabaseUnreachable   host and port, never the password
+    │  ├─ SchemaOutdated        "run `ganns db migrate`"
+    │  ├─ MigrationError        a migration file changed after it was applied, or failed
+    │  └─ LeaseLost             another coordinator has, or took over, this run
+    ├─ RunError                 a run that cannot be found, resumed or continued
+    │  └─ Diverged              results are refused from several workers: the model is broken
+    └─ WorkError                raised inside a job
+       ├─ StaleUnit             the unit is no longer wanted: finish quietly, no retry
+       ├─ DatasetMismatch       which fingerprint was expected, how to get that data
+       ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
+       └─ BadResult             shape, NaN, size; refused, evidence kept
+
+The command line prints `str(error)` alone: one sentence and a next step. `--debug` shows the traceback.
+An error whose docstring is a complete sentence can be raised without a message: the docstring is the message.
+"""
+
+from __future__ import annotations
+
+
+class GannsError(Exception):
+    """Something went wrong in GANNs with friends."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Keep `message`; without one, the class's docstring is the message."""
+        super().__init__(message or (type(self).__doc__ or type(self).__name__).strip())
+
+
+class ConfigError(GannsError):
+    """A setting has a value that cannot be used."""
+
+
+class ResourceMissing(GannsError):
+    """A file that belongs to the installation is missing; reinstall with `pip install -e .`."""
+
+
+class DataError(GannsError):
+    """The images cannot be found or read."""
+
+
+class PayloadError(GannsError):
+    """Bytes that came over the wire are not what they claim to be."""
+
+
+class DatabaseError(GannsError):
+    """The database answered with an error."""
+
+
+class NoDatabaseAddress(DatabaseError):
+    """No database address: set GANNS_DATABASE_URL to the line that your instructor gave you."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """The database server does not answer."""
+
+
+class SchemaOutdated(DatabaseError):
+    """The database's schema is older than this program: run `ganns db migrate`."""
+
+
+class MigrationError(DatabaseError):
+    """A migration cannot be applied."""
+
+
+class LeaseLost(DatabaseError):
+    """Another coordinator holds this run."""
+
+
+class RunError(GannsError):
+    """The run cannot be found or continued."""
+
+
+class Diverged(RunError):
+    """The model diverged: its results are refused from several workers."""
+
+
+class WorkError(GannsError):
+    """A unit could not be computed."""
+
+
+class StaleUnit(WorkError):
+    """The unit is no longer wanted; there is nothing left to do."""
+
+
+class DatasetMismatch(WorkError):
+    """This worker's images are not the run's images."""
+
+
+class WeightsMissing(WorkError):
+    """The weights of this version are not in the database; the coordinator will upload them again."""
+
+
+class BadResult(WorkError):
+    """A result was refused: it is not finite, or has the wrong shape or size."""
