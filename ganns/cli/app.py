@@ -1,0 +1,91 @@
+"""`ganns`: the commands, and how their errors are shown.
+
+Every command's module imports only light things at its top, and the rest inside its function: `ganns --help`
+answers at once and loads no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from ganns.cli import db, demo, runs, sample, solo, worker
+from ganns.errors import ConfigError, GannsError
+
+app = typer.Typer(
+    name="ganns",
+    help="A class trains one GAN together: workers compute, PostgreSQL connects them.",
+    epilog="Start with `ganns demo`. `--debug`, anywhere on the line, shows an error's traceback.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ganns {version('ganns')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+
+
+@app.command(
+    "train",
+    # Everything after `train` is Hydra's, --help included.
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    """Train over all workers that reach the database: `ganns train experiment=demo`, `ganns train --help`."""
+    from ganns import train as hydra_application
+
+    raise typer.Exit(hydra_application.run(context.args))
+
+
+app.command("solo")(solo.solo)
+app.command("worker")(worker.worker)
+app.command("runs")(runs.runs)
+app.command("sample")(sample.sample)
+app.add_typer(db.app, name="db")
+
+
+def main() -> NoReturn:
+    """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C."""
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments, prog_name="ganns")
+    except GannsError as error:
+        if debug:
+            raise
+        _show_error(error)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _show_error(error: GannsError) -> None:
+    """Print one error on stderr: red on a terminal, a plain line in a pipe."""
+    from rich.console import Console
+    from rich.text import Text
+
+    # soft_wrap: in a pipe an error stays one line; Text: square brackets in a message are not markup.
+    Console(stderr=True, soft_wrap=True).print(Text("Error: ", style="bold red") + Text(str(error)))

@@ -1,0 +1,247 @@
+"""What a run is configured with: one dataclass a group of `conf/`, and the range of every number.
+
+`ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker reads
+them back with `from_dict`: no laptop carries YAML that can disagree. The dataclasses are plain Python; the maths
+imports them without pulling in Hydra, and OmegaConf is only imported when a dictionary is checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganns.errors import ConfigError
+
+# What the `name` of a group may be. The registries that turn a name into code use the same words.
+NAMES: dict[str, tuple[str, ...]] = {
+    "model": ("dcgan",),
+    "data": ("synthetic", "image_folder", "celeba"),
+    "strategy": ("gradient",),
+    "optimizer": ("adam",),
+    "aggregate": ("mean",),
+    "codec": ("fp32", "fp16"),
+}
+
+
+@dataclass
+class ModelConfig:
+    """The two networks: DCGAN (Radford et al. 2015), with `features_*` channels in the layer next to the image."""
+
+    name: str = "dcgan"
+    image_size: int = 64
+    latent_dim: int = 100
+    features_g: int = 64
+    features_d: int = 64
+
+
+@dataclass
+class DataConfig:
+    """The images. `count` and `seed` belong to `synthetic`; `path` to the data that you bring."""
+
+    name: str = "synthetic"
+    path: str | None = None
+    count: int = 20000
+    holdout: int = 2000
+    seed: int = 0
+
+
+@dataclass
+class StrategyConfig:
+    """What a unit computes, over `unit_images` images in steps of `micro_batch` (BatchNorm sees a micro-batch)."""
+
+    name: str = "gradient"
+    unit_images: int = 64
+    micro_batch: int = 64
+    label_smoothing: float = 0.0
+
+
+@dataclass
+class OptimizerConfig:
+    """Adam (Kingma & Ba 2015) for both networks, and the decay of the averaged generator."""
+
+    name: str = "adam"
+    lr_g: float = 2e-4
+    lr_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    eps: float = 1e-8
+    ema_decay: float = 0.999
+
+
+@dataclass
+class AggregateConfig:
+    """How results become one update; a result whose gradient norm is above `max_norm` is refused."""
+
+    name: str = "mean"
+    max_norm: float | None = None
+
+
+@dataclass
+class CodecConfig:
+    """How tensors become bytes on the wire."""
+
+    name: str = "fp32"
+
+
+@dataclass
+class QuorumConfig:
+    """How many results close a round; without `deadline_s` the round waits for all `units`."""
+
+    units: int = 4
+    spares: int = 0
+    deadline_s: float | None = None
+    grace_s: float = 0.0
+
+
+@dataclass
+class DbConfig:
+    """How often a checkpoint goes to the database, and how many versions of the weights stay there."""
+
+    checkpoint_s: float = 60.0
+    keep_versions: int = 2
+
+
+@dataclass
+class StopConfig:
+    """When the run ends: at whichever comes first; at least one is needed."""
+
+    rounds: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+
+
+@dataclass
+class Config:
+    """Everything about a run. `Config()` equals `conf/config.yaml` except that it has no `stop` yet."""
+
+    name: str = ""
+    seed: int = 0
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    aggregate: AggregateConfig = field(default_factory=AggregateConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    quorum: QuorumConfig = field(default_factory=QuorumConfig)
+    db: DbConfig = field(default_factory=DbConfig)
+    stop: StopConfig = field(default_factory=StopConfig)
+    resume: str | None = None
+    sample_every: int = 50
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Return `config` as nested dictionaries of JSON values, as it is stored in the run's row."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: Mapping[str, Any]) -> Config:
+    """Build a checked `Config` from nested dictionaries; a key that is missing gets its default.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type, or one out of its range; it names the key.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.create(dict(values)))
+        config = OmegaConf.to_object(merged)
+    except ConfigKeyError as error:
+        raise unknown_key(str(error.full_key or error.key)) from error
+    except OmegaConfBaseException as error:
+        key = error.full_key or error.key or "the configuration"
+        reason = (error.msg or str(error)).splitlines()[0]
+        raise ConfigError(f"{key} has a value that cannot be used: {reason}.") from error
+    assert isinstance(config, Config)
+    validate(config)
+    return config
+
+
+def validate(config: Config) -> None:
+    """Check every value against its allowed range.
+
+    Raises:
+        ConfigError: naming the key, its value and what is allowed.
+    """
+    for group, names in NAMES.items():
+        name = getattr(config, group).name
+        if name not in names:
+            raise ConfigError(f"{group}.name={name} is not known: choose {_either(names)}{nearest(name, names)}")
+    if config.model.image_size not in (32, 64):
+        raise ConfigError(f"model.image_size={config.model.image_size} is out of range: choose 32 or 64.")
+    for key, value, low, high in _ranges(config):
+        if value is not None and not low <= value <= high:
+            raise ConfigError(f"{key}={value:g} is out of range: give a value from {low:g} to {high:g}.")
+    unit, micro = config.strategy.unit_images, config.strategy.micro_batch
+    if unit % micro:
+        raise ConfigError(
+            f"strategy.micro_batch={micro} does not divide strategy.unit_images={unit}: choose a divisor of {unit}."
+        )
+    if config.data.name == "image_folder" and not config.data.path:
+        raise ConfigError("data.path is empty: give the folder or zip with your images, data.path=/some/folder.")
+    if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
+        raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
+
+
+def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
+    """Return (key, value, lowest, highest) of every number; None means "not set" and is always allowed."""
+    model, data, strategy, optimizer = config.model, config.data, config.strategy, config.optimizer
+    quorum, db, stop = config.quorum, config.db, config.stop
+    tiny, year_s = 1e-12, 366 * 86400.0  # `tiny` stands for "more than 0"
+    return [
+        ("seed", config.seed, 0, 2**31 - 1),  # the epoch's order comes from RandomState, which takes 32 bits
+        ("sample_every", config.sample_every, 0, 1e9),
+        ("model.latent_dim", model.latent_dim, 1, 4096),
+        ("model.features_g", model.features_g, 1, 1024),
+        ("model.features_d", model.features_d, 1, 1024),
+        ("data.count", data.count, 2, 1e8),
+        ("data.holdout", data.holdout, 0, 1e8),
+        ("data.seed", data.seed, 0, 2**31 - 1),
+        # BatchNorm has no variance to normalise with below two images.
+        ("strategy.unit_images", strategy.unit_images, 2, 65536),
+        ("strategy.micro_batch", strategy.micro_batch, 2, strategy.unit_images),
+        ("strategy.label_smoothing", strategy.label_smoothing, 0, 0.5),
+        ("optimizer.lr_g", optimizer.lr_g, 0, 1),
+        ("optimizer.lr_d", optimizer.lr_d, 0, 1),
+        ("optimizer.beta1", optimizer.beta1, 0, 0.999999),
+        ("optimizer.beta2", optimizer.beta2, 0, 0.999999),
+        ("optimizer.eps", optimizer.eps, tiny, 1),
+        ("optimizer.ema_decay", optimizer.ema_decay, 0, 0.999999),
+        ("aggregate.max_norm", config.aggregate.max_norm, tiny, 1e12),
+        ("quorum.units", quorum.units, 1, 10000),
+        ("quorum.spares", quorum.spares, 0, 10000),
+        ("quorum.deadline_s", quorum.deadline_s, tiny, year_s),
+        ("quorum.grace_s", quorum.grace_s, 0, 3600),
+        ("db.checkpoint_s", db.checkpoint_s, 0, year_s),
+        ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one that units still compute on
+        ("stop.rounds", stop.rounds, 1, 1e12),
+        ("stop.epochs", stop.epochs, 1, 1e9),
+        ("stop.minutes", stop.minutes, tiny, year_s / 60),
+    ]
+
+
+def keys() -> list[str]:
+    """Return every dotted key that a run can be configured with, `model.latent_dim` and so on."""
+    found: list[str] = []
+    for name, value in to_dict(Config()).items():
+        found += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
+    return found
+
+
+def unknown_key(key: str) -> ConfigError:
+    """Return the error for a key that does not exist, with the nearest one that does."""
+    return ConfigError(f"{key} is not a setting (`ganns train --cfg job` lists all){nearest(key, keys())}")
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Return a sentence's end: "; did you mean X?" for the option most like `word`, or a full stop."""
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else "."
+
+
+def _either(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
