@@ -1,0 +1,117 @@
+"""From many results to one: the image-weighted mean of gradients, and BatchNorm's pooled statistics.
+
+Floating-point addition is not associative, so results are added **in unit order**, whatever order they
+arrived in: the sum then depends on the set of accepted results alone. While later ones are still missing, a
+prefix can already be added; that is what `Accumulator` is for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from ganns.codec import Codec
+from ganns.errors import BadResult
+from ganns.gradients import Part, UnitResult
+
+Tensors = dict[str, torch.Tensor]
+GRADIENT, SUMS = "gradient.", "sums."  # prefixes of a part's tensors on the wire
+
+
+@dataclass
+class Accumulator:
+    """A weighted sum of parts, one accumulator for each network."""
+
+    num_images: int = 0
+    gradients: Tensors = field(default_factory=dict)
+    sums: Tensors = field(default_factory=dict)
+
+    @torch.no_grad()
+    def add(self, part: Part, num_images: int) -> None:
+        """Add a unit's part with the weight of its images. Call in unit order."""
+        for name, gradient in part.gradients.items():
+            if name in self.gradients:
+                self.gradients[name].add_(gradient, alpha=num_images)
+            else:
+                self.gradients[name] = gradient * num_images
+        for name, sums in part.sums.items():
+            self.sums[name] = self.sums[name] + sums if name in self.sums else sums.clone()
+        self.num_images += num_images
+
+    @torch.no_grad()
+    def mean(self) -> Tensors:
+        """Return the gradient of the mean loss over all added images."""
+        return {name: gradient / self.num_images for name, gradient in self.gradients.items()}
+
+    def statistics(self) -> Tensors:
+        """Return "<layer>.running_mean" and "<layer>.running_var" (unbiased), float32 [C], of all batches as one.
+
+        From the sums: mean = S1/n, variance = (S2 - S1^2/n) / (n - 1). That is the law of total variance: the
+        spread within the batches plus the spread of their means, which averaging variances would lose.
+        """
+        statistics: Tensors = {}
+        for name, sums in self.sums.items():
+            count = sums[-1]
+            first, second = sums[:-1].chunk(2)
+            mean = first / count
+            variance = ((second - first * mean) / (count - 1)).clamp_min(0)
+            statistics[f"{name}.running_mean"] = mean.float()
+            statistics[f"{name}.running_var"] = variance.float()
+        return statistics
+
+
+def encode_part(part: Part, codec: Codec) -> Tensors:
+    """Return the tensors of a part as they travel: gradients through the codec, sums exact."""
+    encoded = codec.encode({GRADIENT + name: gradient for name, gradient in part.gradients.items()})
+    return encoded | {SUMS + name: sums for name, sums in part.sums.items()}
+
+
+def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec) -> Part:
+    """Read what `encode_part` wrote (the contents are checked by `check_part`)."""
+    gradients = codec.decode({name: value for name, value in tensors.items() if name.startswith(GRADIENT)})
+    return Part(
+        {name.removeprefix(GRADIENT): value for name, value in gradients.items()},
+        {name.removeprefix(SUMS): value for name, value in tensors.items() if name.startswith(SUMS)},
+    )
+
+
+def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> float:
+    """Check a part against the network that it is for, and return the norm of its gradient.
+
+    Raises:
+        BadResult: for a missing, extra or misshapen tensor, a number that is not finite, a norm above
+            `max_norm`, or BatchNorm sums that no batch can have.
+    """
+    shapes = {name: tuple(parameter.shape) for name, parameter in like.named_parameters()}
+    found = {name: tuple(gradient.shape) for name, gradient in part.gradients.items()}
+    if found != shapes:
+        name = min(set(found.items()) ^ set(shapes.items()))[0]
+        raise BadResult(
+            f"The gradient of {name} has shape {found.get(name, 'none')}, expected {shapes.get(name, 'none')}."
+        )
+    layers = {n: m.num_features for n, m in like.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    if {name: (sums.numel() - 1) / 2 for name, sums in part.sums.items()} != layers:
+        raise BadResult(f"The BatchNorm sums {sorted(part.sums)} do not fit the network's layers {sorted(layers)}.")
+    norms = torch._foreach_norm(list(part.gradients.values()))
+    norm = float(torch.stack(norms).norm())
+    if not math.isfinite(norm) or not all(bool(s.isfinite().all() and s[-1] > 1) for s in part.sums.values()):
+        raise BadResult("The result has a number that is not finite (NaN or infinity).")
+    if max_norm is not None and norm > max_norm:
+        raise BadResult(f"The gradient's norm is {norm:.3g}, above aggregate.max_norm={max_norm:g}.")
+    return norm
+
+
+def weighted_metrics(results: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """Return the image-weighted mean of each metric over (num_images, metrics) of the accepted results."""
+    total = sum(count for count, _ in results)
+    names = results[0][1] if results else {}
+    return {name: sum(count * metrics[name] for count, metrics in results) / total for name in names}
+
+
+def through_codec(result: UnitResult, codec: Codec) -> UnitResult:
+    """Return the result as the coordinator sees it after the wire; `ganns solo` applies the same loss."""
+    parts = {role: decode_part(encode_part(part, codec), codec) for role, part in result.parts.items()}
+    return UnitResult(result.num_images, parts, result.metrics)

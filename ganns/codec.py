@@ -1,0 +1,66 @@
+"""How a gradient becomes bytes on the wire: one codec a run, the same for worker, coordinator and solo.
+
+Only gradients go through a codec. BatchNorm's sums and everything else stay exact.
+
+`fp16` halves the upload. A gradient of 1e-6 is below fp16's normal range, so each tensor is first divided by
+its largest magnitude, which travels beside it in fp32 (the idea of loss scaling in Micikevicius et al.,
+"Mixed Precision Training", arXiv 1710.03740, applied per tensor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+
+from ganns.errors import ConfigError, PayloadError
+
+Tensors = dict[str, torch.Tensor]
+SCALE = ".scale"  # suffix of the tensor that holds a scaled tensor's largest magnitude
+
+
+class Codec(NamedTuple):
+    """A pair of pure functions; `decode(encode(x))` has the names, shapes and dtype (fp32) of `x`."""
+
+    encode: Callable[[Mapping[str, torch.Tensor]], Tensors]
+    decode: Callable[[Mapping[str, torch.Tensor]], Tensors]
+
+
+def _same(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    return dict(tensors)
+
+
+def _to_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    encoded: Tensors = {}
+    for name, tensor in tensors.items():
+        scale = tensor.abs().amax().float().clamp_min(torch.finfo(torch.float32).tiny)
+        encoded[name] = (tensor / scale).half()
+        encoded[name + SCALE] = scale
+    return encoded
+
+
+def _from_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    try:
+        return {
+            name: tensor.float() * tensors[name + SCALE]
+            for name, tensor in tensors.items()
+            if not name.endswith(SCALE)
+        }
+    except KeyError as error:
+        raise PayloadError(f"An fp16 result lacks the scale {error} of one of its tensors.") from error
+
+
+CODECS = {"fp32": Codec(_same, _same), "fp16": Codec(_to_fp16, _from_fp16)}
+
+
+def get_codec(name: str) -> Codec:
+    """Return the codec called `name`.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    try:
+        return CODECS[name]
+    except KeyError:
+        raise ConfigError(f"codec.name is {name!r}; it can be {', '.join(sorted(CODECS))}.") from None

@@ -1,0 +1,176 @@
+"""What a unit computes: both networks' gradients on a few images, at one version of the weights.
+
+The same code runs in a worker, in `ganns solo` and in the tests. Two traps are avoided on purpose:
+
+- *Each network's gradient comes from its own loss only.* The generator's loss flows through the
+  discriminator, so `g_loss.backward()` would add to the discriminator's gradients as well and teach it to be
+  fooled. `torch.autograd.grad(loss, parameters)` computes the gradients of exactly these parameters.
+- *BatchNorm's statistics travel as sums.* A running average kept by each worker would be lost with it. We
+  report, for each layer, how many values it saw, their sum and the sum of their squares; sums of sums are
+  exact, in any grouping.
+
+Losses are Goodfellow et al.'s non-saturating ones (arXiv 1406.2661), on logits.
+
+Shapes: N images of a micro-batch, Z latent_dim, S image_size, C channels of a BatchNorm layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+from ganns.config import Config
+from ganns.model import Discriminator, Generator, parameters_of
+from ganns.plan import slice_bounds
+from ganns.seeds import generator as seeded
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class Part:
+    """One network's half of a unit's result."""
+
+    gradients: Tensors  # by parameter name; the mean over the unit's images
+    sums: Tensors  # BatchNorm: "<layer>" -> float64 [2C + 1]: sum (C), sum of squares (C), count (1)
+
+
+@dataclass
+class UnitResult:
+    """What a unit computed. Losses and probabilities are means over its images."""
+
+    num_images: int
+    parts: dict[str, Part]  # "d" and "g"
+    metrics: dict[str, float] = field(default_factory=dict)  # d_loss, g_loss, d_real, d_fake
+
+
+class Replica:
+    """A pair of networks that unit after unit is computed on, with whatever weights are loaded."""
+
+    def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
+        """Build both networks on `device`, in channels_last (about twice as fast on a CPU)."""
+        self.config = config
+        self.device = torch.device(device)
+        self.networks: dict[str, nn.Module] = {
+            "g": Generator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            "d": Discriminator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        }
+        self._recorders = {role: _SumRecorder(network) for role, network in self.networks.items()}
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copy in the learned tensors, named "g.<parameter>" and "d.<parameter>"."""
+        for role, network in self.networks.items():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(weights[f"{role}.{name}"])
+
+    def compute(
+        self,
+        images: torch.Tensor,
+        seed_parts: tuple[int | str, ...],
+        on_part: Callable[[str, Part], None] = lambda role, part: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> UnitResult | None:
+        """Compute a unit.
+
+        Args:
+            images: float32 [count, 3, S, S] in [-1, 1].
+            seed_parts: what the unit's noise is derived from: (run seed, round, unit).
+            on_part: called as soon as a network's half is complete, the discriminator's first: a worker
+                uploads it while the generator's is still being computed.
+            should_stop: asked between the micro-batches and halves; True abandons the unit.
+
+        Returns:
+            The result, or None if the unit was abandoned.
+        """
+        rng = seeded(*seed_parts, "noise")
+        total = UnitResult(len(images), {})
+        batches = slice_bounds(len(images), self.config.strategy.micro_batch)
+        for number, (start, count) in enumerate(batches):
+            real = images[start : start + count].to(self.device, memory_format=torch.channels_last)
+            latent = torch.randn(count, self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
+            share = count / len(images)
+            for role, part, metrics in self._micro_batch(real, latent):
+                _add(total, role, part, metrics, share)
+                if number == len(batches) - 1:
+                    on_part(role, total.parts[role])
+                if should_stop():
+                    return None
+        return total
+
+    def _micro_batch(self, real: torch.Tensor, latent: torch.Tensor):  # type: ignore[no-untyped-def]
+        """Yield the discriminator's part, then the generator's. The fake batch is drawn and judged once."""
+        gen, disc = self.networks["g"], self.networks["d"]
+        d_parameters, g_parameters = list(disc.parameters()), list(gen.parameters())
+        smoothing = self.config.strategy.label_smoothing
+
+        fake = gen(latent)  # [N, 3, S, S]
+        real_logits, fake_logits = disc(real), disc(fake)  # [N], [N]
+        real_label = torch.full_like(real_logits, 1.0 - smoothing)  # one-sided, Salimans et al. 1606.03498
+        real_loss = bce(real_logits, real_label)
+        fake_loss = bce(fake_logits, torch.zeros_like(fake_logits))
+        from_real = torch.autograd.grad(real_loss, d_parameters)
+        # Only D's parameters are asked for, so nothing flows on into G; the graph is kept for G's turn.
+        from_fake = torch.autograd.grad(fake_loss, d_parameters, retain_graph=True)
+        d_metrics = {
+            "d_loss": (real_loss + fake_loss).item(),
+            "d_real": real_logits.detach().sigmoid().mean().item(),
+            "d_fake": fake_logits.detach().sigmoid().mean().item(),
+        }
+        gradients = {n: a + b for n, a, b in zip(parameters_of(disc), from_real, from_fake, strict=True)}
+        yield "d", Part(gradients, self._recorders["d"].take()), d_metrics
+
+        g_loss = bce(fake_logits, torch.ones_like(fake_logits))
+        from_judge = torch.autograd.grad(g_loss, g_parameters)  # through D, but not into D's parameters
+        gradients = dict(zip(parameters_of(gen), from_judge, strict=True))
+        yield "g", Part(gradients, self._recorders["g"].take()), {"g_loss": g_loss.item()}
+
+
+class _SumRecorder:
+    """Collects the statistics of every BatchNorm layer of a network, forward pass by forward pass.
+
+    With momentum 1 a layer's running buffers hold exactly the last batch's mean and (unbiased) variance, which
+    PyTorch computes anyway; reading them back is free, where summing each layer's input again is not.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._sums: Tensors = {}
+        for name, layer in network.named_modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = 1.0
+                layer.register_forward_hook(self._hook(name))
+
+    def _hook(self, name: str) -> Callable[..., None]:
+        def record(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+            assert layer.running_mean is not None and layer.running_var is not None
+            count = inputs[0].numel() // layer.num_features  # N * height * width
+            mean, variance = layer.running_mean.double().cpu(), layer.running_var.double().cpu()  # [C], [C]
+            square = variance * (count - 1) + count * mean.square()
+            sums = torch.cat([count * mean, square, torch.tensor([count], dtype=torch.float64)])
+            self._sums[name] = self._sums[name] + sums if name in self._sums else sums
+
+        return record
+
+    def take(self) -> Tensors:
+        """Return the sums since the last call, and begin again."""
+        sums, self._sums = self._sums, {}
+        return sums
+
+
+def _add(total: UnitResult, role: str, part: Part, metrics: dict[str, float], share: float) -> None:
+    """Add a micro-batch to the unit: gradients and metrics weighted by its share of images, sums as they are."""
+    for name, value in metrics.items():
+        total.metrics[name] = total.metrics.get(name, 0.0) + share * value
+    gradients = part.gradients if share == 1.0 else {n: share * g for n, g in part.gradients.items()}
+    if role not in total.parts:
+        total.parts[role] = Part(gradients, part.sums)
+        return
+    mine = total.parts[role]
+    total.parts[role] = Part(
+        {name: mine.gradients[name] + gradient for name, gradient in gradients.items()},
+        {name: mine.sums[name] + sums for name, sums in part.sums.items()},
+    )

@@ -1,0 +1,63 @@
+"""Train the same configuration in one process, with no database: `ganns solo`.
+
+It computes the same units in the same rounds with the same code as a class of workers would; under the same
+conditions (one thread, memory format, torch build) the weights are equal bit for bit. It is the reference
+that the distributed system is tested against, and the place to read the algorithm without any plumbing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from ganns.aggregate import Accumulator, check_part, through_codec, weighted_metrics
+from ganns.codec import get_codec
+from ganns.config import Config
+from ganns.data import ImageSet
+from ganns.gradients import Replica
+from ganns.plan import plan_round
+from ganns.seeds import permutation
+from ganns.state import Progress, TrainingState
+
+
+def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterator[dict[str, float]]:
+    """Advance `state` round by round until the configuration says stop, yielding each round's metrics."""
+    replica, codec = Replica(config), get_codec(config.codec.name)
+    started, before = time.monotonic(), state.progress.seconds
+    order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+    while not finished(config, state.progress):
+        slices, cursor = plan_round(
+            state.progress.cursor,
+            config.quorum.units,
+            num_images=images.num_train,
+            unit_images=config.strategy.unit_images,
+            epochs=config.stop.epochs,
+        )
+        if not slices:
+            return
+        replica.load(state.weights())
+        totals = {"g": Accumulator(), "d": Accumulator()}
+        reports = []
+        for unit, (epoch, start, count) in enumerate(slices):
+            if order[0] != epoch:
+                order = (epoch, permutation(config.seed, epoch, images.num_train))
+            batch = images.train(order[1][start : start + count])
+            result = replica.compute(batch, (config.seed, state.progress.version, unit))
+            assert result is not None  # nobody asks solo to stop within a unit
+            for role, part in through_codec(result, codec).parts.items():
+                check_part(part, state.networks[role], config.aggregate.max_norm)
+                totals[role].add(part, count)
+            reports.append((count, result.metrics))
+        seen = state.progress.images + sum(one.count for one in slices)
+        state.advance(totals, Progress(0, seen, before + time.monotonic() - started, cursor))
+        yield {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
+
+
+def finished(config: Config, progress: Progress) -> bool:
+    """Tell whether the run has had its rounds or its minutes (epochs end when there is no slice left)."""
+    stop = config.stop
+    return (stop.rounds is not None and progress.version >= stop.rounds) or (
+        stop.minutes is not None and progress.seconds >= 60 * stop.minutes
+    )

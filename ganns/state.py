@@ -1,0 +1,161 @@
+"""The whole state of a training run, and the one step that advances it.
+
+`TrainingState` is everything that version `v` is: both networks, Adam's moments, the averaged generator and
+the cursor in the epochs. `advance` turns it into version `v + 1`, as a function of itself and the aggregated
+results alone. It can be written to bytes and read back bit for bit; there is no random state (see `seeds`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ganns.aggregate import Accumulator
+from ganns.config import Config, OptimizerConfig
+from ganns.errors import PayloadError
+from ganns.model import Discriminator, Generator, build, parameters_of, sample, statistics_of
+from ganns.payload import digest, pack
+from ganns.plan import Cursor
+
+Tensors = dict[str, torch.Tensor]
+BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the pooled statistics
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the run stands besides its tensors."""
+
+    version: int = 0
+    images: int = 0  # accepted so far
+    seconds: float = 0.0  # of training, summed over resumes
+    cursor: Cursor = Cursor()
+
+
+class TrainingState:
+    """Version `progress.version` of a run."""
+
+    def __init__(self, config: Config) -> None:
+        """Build version 0 from the run's seed."""
+        self.config = config
+        self.progress = Progress()
+        gen, disc = build(config.model, config.seed)
+        self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
+        self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
+        self.optimizers = {
+            "g": _adam(gen, config.optimizer, config.optimizer.lr_g),
+            "d": _adam(disc, config.optimizer, config.optimizer.lr_d),
+        }
+
+    @torch.no_grad()
+    def advance(self, totals: dict[str, Accumulator], progress: Progress) -> None:
+        """Become the next version: one Adam step of each network at the mean gradient, both from the same version.
+
+        Args:
+            totals: for "g" and "d", the accepted results, added in unit order.
+            progress: where the run stands afterwards; its version is set here.
+        """
+        for role, network in self.networks.items():
+            gradients = totals[role].mean()
+            for name, parameter in network.named_parameters():
+                parameter.grad = gradients[name]
+            self.optimizers[role].step()
+            self.optimizers[role].zero_grad(set_to_none=True)
+            buffers = statistics_of(network)
+            for name, value in totals[role].statistics().items():
+                buffers[name].lerp_(value, BATCHNORM_MOMENTUM)
+        self.progress = replace(progress, version=self.progress.version + 1)
+        self._average()
+
+    def _average(self) -> None:
+        """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with the version.
+
+        min(d, (1 + n) / (10 + n)) lets the average leave the initialisation quickly (as TensorFlow's
+        ExponentialMovingAverage with num_updates does).
+        """
+        n = self.progress.version
+        decay = min(self.config.optimizer.ema_decay, (1 + n) / (10 + n))
+        current = parameters_of(self.networks["g"])
+        torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
+
+    def weights(self) -> Tensors:
+        """Return what workers fetch: "g.<parameter>" and "d.<parameter>"."""
+        return {f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()}
+
+    def generator(self, *, averaged: bool) -> Generator:
+        """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
+        copy = Generator(self.config.model)
+        copy.load_state_dict(self.networks["g"].state_dict())
+        if averaged:
+            copy.load_state_dict(self.ema, strict=False)
+        return copy
+
+    def draw(self, latent: torch.Tensor, *, averaged: bool) -> torch.Tensor:
+        """Draw images [N, 3, S, S] from latent [N, Z]."""
+        return sample(self.generator(averaged=averaged), latent)
+
+    def weights_digest(self) -> str:
+        """Return the SHA-256 of everything that defines this version, to compare two runs bit for bit."""
+        return digest(pack(self.tensors()))
+
+    def tensors(self) -> Tensors:
+        """Return every tensor of the state by a unique name (they share memory with the state)."""
+        tensors = {f"ema.{name}": value for name, value in self.ema.items()}
+        for role, network in self.networks.items():
+            tensors |= {f"{role}.{name}": value for name, value in parameters_of(network).items()}
+            tensors |= {f"{role}.{name}": value for name, value in statistics_of(network).items()}
+            for name, parameter in network.named_parameters():
+                for key, value in self.optimizers[role].state[parameter].items():
+                    tensors[f"adam.{role}.{name}.{key}"] = value
+        return tensors
+
+    def header(self) -> dict[str, str]:
+        """Return the metadata that is stored beside the tensors."""
+        progress = self.progress
+        fields = {"version": progress.version, "images": progress.images, "seconds": progress.seconds}
+        return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
+
+    def save(self, path: str) -> None:
+        """Write the state to a file (the caller renames it into place)."""
+        save_file({name: value.contiguous() for name, value in self.tensors().items()}, path, metadata=self.header())
+
+    @classmethod
+    def load(cls, config: Config, path: str) -> TrainingState:
+        """Read what `save` wrote.
+
+        Raises:
+            PayloadError: if the file is not a state of such a model.
+        """
+        state = cls(config)
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["ganns"])
+                state._restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except Exception as error:  # safetensors raises its own, OS and key errors alike
+            raise PayloadError(f"{path} does not hold the state of this run's model ({error}).") from error
+        state.progress = Progress(
+            header["version"], header["images"], header["seconds"], Cursor.from_json(header["cursor"])
+        )
+        return state
+
+    @torch.no_grad()
+    def _restore(self, tensors: Tensors) -> None:
+        for name in self.ema:
+            self.ema[name].copy_(tensors[f"ema.{name}"])
+        for role, network in self.networks.items():
+            for name, value in (parameters_of(network) | statistics_of(network)).items():
+                value.copy_(tensors[f"{role}.{name}"])
+            for name, parameter in network.named_parameters():
+                moments = {key: tensors.get(f"adam.{role}.{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
+                if moments["step"] is not None:  # version 0 has none yet
+                    self.optimizers[role].state[parameter] = moments
+
+
+def _adam(network: torch.nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
+    """Return Adam (Kingma & Ba, arXiv 1412.6980) with the DCGAN paper's settings as defaults."""
+    return torch.optim.Adam(
+        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), eps=config.eps, foreach=True
+    )
