@@ -1,8 +1,8 @@
 """What a run is configured with: one dataclass a group of `conf/`, and the range of every number.
 
-`ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker reads
-them back with `from_dict`: no laptop carries YAML that can disagree. The dataclasses are plain Python; the maths
-imports them without pulling in Hydra, and OmegaConf is only imported when a dictionary is checked.
+`ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker
+reads them back with `from_dict`: no laptop carries YAML that can disagree. The dataclasses are plain Python:
+the maths imports them without pulling in Hydra, and OmegaConf is imported only to check a dictionary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class ModelConfig:
-    """The two networks: DCGAN (Radford et al. 2015), with `features_*` channels in the layer next to the image."""
+    """DCGAN (Radford et al. 2015); `features_*` is the number of channels in the layer next to the image."""
 
     name: str = "dcgan"
     image_size: int = 64
@@ -50,7 +50,7 @@ class DataConfig:
 
 @dataclass
 class StrategyConfig:
-    """What a unit computes, over `unit_images` images in steps of `micro_batch` (BatchNorm sees a micro-batch)."""
+    """What a unit computes: `unit_images` images in steps of `micro_batch`, which is what BatchNorm sees."""
 
     name: str = "gradient"
     unit_images: int = 64
@@ -169,7 +169,8 @@ def validate(config: Config) -> None:
     for group, names in NAMES.items():
         name = getattr(config, group).name
         if name not in names:
-            raise ConfigError(f"{group}.name={name} is not known: choose {_either(names)}{nearest(name, names)}")
+            choice = f"choose {' or '.join(names)}{nearest(name, names)}"
+            raise ConfigError(f"{group}.name={name} is not known: {choice}")
     if config.model.image_size not in (32, 64):
         raise ConfigError(f"model.image_size={config.model.image_size} is out of range: choose 32 or 64.")
     for key, value, low, high in _ranges(config):
@@ -178,10 +179,11 @@ def validate(config: Config) -> None:
     unit, micro = config.strategy.unit_images, config.strategy.micro_batch
     if unit % micro:
         raise ConfigError(
-            f"strategy.micro_batch={micro} does not divide strategy.unit_images={unit}: choose a divisor of {unit}."
+            f"strategy.micro_batch={micro} does not divide strategy.unit_images={unit}: "
+            f"choose a divisor of {unit}, or {unit} itself."
         )
     if config.data.name == "image_folder" and not config.data.path:
-        raise ConfigError("data.path is empty: give the folder or zip with your images, data.path=/some/folder.")
+        raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
         raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
 
@@ -216,7 +218,7 @@ def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
         ("quorum.deadline_s", quorum.deadline_s, tiny, year_s),
         ("quorum.grace_s", quorum.grace_s, 0, 3600),
         ("db.checkpoint_s", db.checkpoint_s, 0, year_s),
-        ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one that units still compute on
+        ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one in use
         ("stop.rounds", stop.rounds, 1, 1e12),
         ("stop.epochs", stop.epochs, 1, 1e9),
         ("stop.minutes", stop.minutes, tiny, year_s / 60),
@@ -232,16 +234,22 @@ def keys() -> list[str]:
 
 
 def unknown_key(key: str) -> ConfigError:
-    """Return the error for a key that does not exist, with the nearest one that does."""
-    return ConfigError(f"{key} is not a setting (`ganns train --cfg job` lists all){nearest(key, keys())}")
+    """Return the error for a key that does not exist, with the nearest one that does.
+
+    The last word decides, within its group if that is right: `minutes` and `stp.minuts` mean `stop.minutes`.
+    """
+    group, _, word = key.rpartition(".")
+    groups = [name for name, value in to_dict(Config()).items() if isinstance(value, dict)]
+    known = [*keys(), *groups]
+    if group in groups:
+        known = [found for found in known if found.startswith(f"{group}.")]
+    by_word = {found.rpartition(".")[2]: found for found in reversed(known)}
+    close = difflib.get_close_matches(word, by_word, n=1, cutoff=0.6)
+    hint = f"did you mean {by_word[close[0]]}?" if close else "`ganns train --cfg job` lists all settings."
+    return ConfigError(f"{key} is not a setting; {hint}")
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return a sentence's end: "; did you mean X?" for the option most like `word`, or a full stop."""
     close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else "."
-
-
-def _either(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last

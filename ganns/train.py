@@ -12,24 +12,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from ganns.config import Config, from_dict, keys, nearest, unknown_key
-from ganns.errors import ConfigError, GannsError
+from ganns.config import Config, from_dict, nearest, unknown_key
+from ganns.errors import ConfigError
 
-# Hydra's own flags. A dash-dash option that is none of them is most likely a setting that was written the wrong way.
-_FLAGS = (
-    "--help --hydra-help --version --cfg --resolve --package --run --multirun --shell-completion --config-path "
-    "--config-name --config-dir --experimental-rerun --info"
-).split()
+
+class _Failed(BaseException):
+    """Carries an error of the job through Hydra, which prints a text of its own for every `Exception`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def run(argv: Sequence[str]) -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
+    With `-m` the runs of a sweep follow each other; the first that fails ends the sweep.
+
     Raises:
         ConfigError: an argument or a value is wrong; Hydra's own messages are put into one sentence.
         GannsError: what the run itself raised.
     """
-    _check_flags(argv)
     import hydra
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
@@ -37,28 +40,25 @@ def run(argv: Sequence[str]) -> int:
 
     from ganns.resources import conf_dir
 
-    failed: list[GannsError] = []
+    _check_arguments(argv)
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
-        # Hydra writes "Error executing job" before it passes an exception on, so ours takes another way out.
-        # After an error a sweep (`-m`) does not start the runs that are left.
-        if failed:
-            return
         try:
-            train(from_dict(_plain(OmegaConf.to_container(composed, resolve=True))))
-        except GannsError as error:
-            failed.append(error)
+            values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+            train(from_dict(_plain(values)))
+        except Exception as error:
+            raise _Failed(error) from error
 
     try:
-        with _hydra_environment(argv):
+        with _hydra_reads(argv):
             job()
-    except (HydraException, OmegaConfBaseException) as error:
+    except _Failed as failed:
+        if isinstance(failed.error, OmegaConfBaseException):
+            _explain(failed.error)
+        raise failed.error from failed.error.__cause__
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         _explain(error)
-    except SystemExit as stopped:
-        return stopped.code if isinstance(stopped.code, int) else 1
-    if failed:
-        raise failed[0]
     return 0
 
 
@@ -69,9 +69,28 @@ def train(config: Config) -> None:
     train_run(config)
 
 
+def _check_arguments(argv: Sequence[str]) -> None:
+    """Raise what is wrong with the flags; Hydra's parser alone would answer with a page of usage."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        found = re.search(r"unrecognized arguments: -*([^\s=]*)", message)
+        if found:
+            flag = next(word for word in argv if word.startswith("-") and found[1] in word).split("=")[0]
+            raise ConfigError(
+                f"{flag} is not an option of `ganns train`: "
+                "write settings as key=value without dashes, as in `ganns train stop.epochs=3`."
+            )
+        raise ConfigError(f"{message}; `ganns train --help` shows the flags.")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.parse_args(list(argv))
+
+
 @contextmanager
-def _hydra_environment(argv: Sequence[str]) -> Iterator[None]:
-    """Let `hydra.main`, which reads `sys.argv`, see `argv`; and let it raise errors instead of printing them."""
+def _hydra_reads(argv: Sequence[str]) -> Iterator[None]:
+    """Let `hydra.main` see `argv` in place of `sys.argv`, and raise its errors instead of printing them."""
     argv_before, full_error_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = ["ganns train", *argv]
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -85,19 +104,6 @@ def _hydra_environment(argv: Sequence[str]) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error_before
 
 
-def _check_flags(argv: Sequence[str]) -> None:
-    """Refuse `--stop.epochs 3`, which argparse would answer with a page of usage."""
-    for word in argv:
-        flag = word.split("=")[0]
-        # argparse accepts a flag's unambiguous beginning, and so do we.
-        if flag.startswith("--") and not any(known.startswith(flag) for known in _FLAGS):
-            name = flag.lstrip("-")
-            raise ConfigError(
-                f"{flag} is not an option of `ganns train`: write settings as key=value without dashes"
-                f"{nearest(name, keys())}"
-            )
-
-
 def _plain(container: Any) -> dict[str, Any]:
     """Return what OmegaConf made of `config.yaml` as the dictionary that it is."""
     assert isinstance(container, dict)
@@ -107,18 +113,23 @@ def _plain(container: Any) -> dict[str, Any]:
 def _explain(error: Exception) -> NoReturn:
     """Raise the ConfigError that says in one sentence what Hydra or OmegaConf says in many lines."""
     text = str(error)
+    first = text.strip().splitlines()[0].rstrip(".")
     if found := re.search(r"Could not override '([^']+)'", text):
         raise unknown_key(found[1]) from error
-    if found := re.search(r"In '[^']*': Could not find '([^']+)'", text):
+    if found := re.search(r"Could not find '([^']+)'", text):
         raise _unknown_option(found[1], text) from error
-    if found := re.search(r"Could not override '[^']*'\.\s*No match", text):
-        raise ConfigError(text.splitlines()[0]) from error
-    first = text.strip().splitlines()[0].rstrip(".")
-    raise ConfigError(f"{first}; `ganns train --help` shows how settings are written.") from error
+    if "Ambiguous value" in text:
+        raise ConfigError(f"{first}: add -m to try one value after the other.") from error
+    override = getattr(error, "override", None)
+    if override is not None:
+        first = f"{override} cannot be read as a setting ({first})"
+    raise ConfigError(f"{first}; write key=value, `ganns train --help` has examples.") from error
 
 
 def _unknown_option(path: str, text: str) -> ConfigError:
     """Return the error for `group=option` without such a file; Hydra lists the files that there are."""
     group, _, option = path.rpartition("/")
-    options = [line.strip() for line in text.splitlines() if line.startswith("\t")]
-    return ConfigError(f"{group}={option} does not exist: choose {', '.join(options)}{nearest(option, options)}")
+    listed = text.partition("Available options in")[2].partition("Config search path")[0]
+    options = [line.strip() for line in listed.splitlines() if line.startswith("\t")]
+    choice = f": choose {' or '.join(options)}" if options else ""
+    return ConfigError(f"{group}={option} does not exist{choice}{nearest(option, options)}")

@@ -76,8 +76,6 @@ def main() -> NoReturn:
         _show_error(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
-        if debug:
-            raise
         sys.exit(130)
     sys.exit(0)
 

@@ -1,0 +1,41 @@
+# `make help` lists the targets. Everything runs from .venv, which the first target that needs it creates.
+# Another interpreter: make setup PYTHON=python3.12      More for pytest: make test ARGS="-k codec -x"
+
+PYTHON = python3
+BIN = .venv/bin
+READY = .venv/.ready
+ARGS =
+
+.PHONY: help setup demo test test-all check clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
+
+setup: $(READY) ## create .venv with the pinned packages (once; about 5 GB on Linux)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'GANNs with friends needs Python 3.11 or newer, and "$(PYTHON)" is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Setting up .venv: this downloads PyTorch and takes some minutes, once.'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --disable-pip-version-check install -e '.[dev]' -c constraints.txt
+	@touch $(READY)
+
+demo: $(READY) ## two workers learn to draw faces, in a few minutes
+	$(BIN)/ganns demo
+
+test: $(READY) ## the tests, without the slow ones
+	$(BIN)/python -m pytest -n 2 -m 'not slow' $(ARGS)
+
+test-all: $(READY) ## all tests
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(READY) ## style, types, and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove .venv, caches and build products; outputs/ stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find ganns tasks tests -name __pycache__ -type d -prune -exec rm -rf {} +
