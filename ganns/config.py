@@ -175,7 +175,7 @@ def validate(config: Config) -> None:
         raise ConfigError(f"model.image_size={config.model.image_size} is out of range: choose 32 or 64.")
     for key, value, low, high in _ranges(config):
         if value is not None and not low <= value <= high:
-            raise ConfigError(f"{key}={value:g} is out of range: give a value from {low:g} to {high:g}.")
+            raise ConfigError(f"{key}={value} is out of range: give a value from {low} to {high}.")
     unit, micro = config.strategy.unit_images, config.strategy.micro_batch
     if unit % micro:
         raise ConfigError(
@@ -192,15 +192,15 @@ def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
     """Return (key, value, lowest, highest) of every number; None means "not set" and is always allowed."""
     model, data, strategy, optimizer = config.model, config.data, config.strategy, config.optimizer
     quorum, db, stop = config.quorum, config.db, config.stop
-    tiny, year_s = 1e-12, 366 * 86400.0  # `tiny` stands for "more than 0"
+    tiny, year_s = 1e-12, 366 * 86400  # `tiny` stands for "more than 0"
     return [
         ("seed", config.seed, 0, 2**31 - 1),  # the epoch's order comes from RandomState, which takes 32 bits
-        ("sample_every", config.sample_every, 0, 1e9),
+        ("sample_every", config.sample_every, 0, 10**9),
         ("model.latent_dim", model.latent_dim, 1, 4096),
         ("model.features_g", model.features_g, 1, 1024),
         ("model.features_d", model.features_d, 1, 1024),
-        ("data.count", data.count, 2, 1e8),
-        ("data.holdout", data.holdout, 0, 1e8),
+        ("data.count", data.count, 2, 10**8),
+        ("data.holdout", data.holdout, 0, 10**8),
         ("data.seed", data.seed, 0, 2**31 - 1),
         # BatchNorm has no variance to normalise with below two images.
         ("strategy.unit_images", strategy.unit_images, 2, 65536),
@@ -219,9 +219,9 @@ def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
         ("quorum.grace_s", quorum.grace_s, 0, 3600),
         ("db.checkpoint_s", db.checkpoint_s, 0, year_s),
         ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one in use
-        ("stop.rounds", stop.rounds, 1, 1e12),
-        ("stop.epochs", stop.epochs, 1, 1e9),
-        ("stop.minutes", stop.minutes, tiny, year_s / 60),
+        ("stop.rounds", stop.rounds, 1, 10**12),
+        ("stop.epochs", stop.epochs, 1, 10**9),
+        ("stop.minutes", stop.minutes, tiny, year_s // 60),
     ]
 
 

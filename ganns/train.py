@@ -59,6 +59,8 @@ def run(argv: Sequence[str]) -> int:
         raise failed.error from failed.error.__cause__
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         _explain(error)
+    except SystemExit as stopped:  # Hydra's way out of --help
+        return stopped.code if isinstance(stopped.code, int) else 1
     return 0
 
 

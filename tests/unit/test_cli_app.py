@@ -1,0 +1,92 @@
+"""`ganns`: what it loads, and how it shows errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ganns.cli import app as application
+from ganns.errors import ConfigError, GannsError, NoDatabaseAddress
+
+HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "procrastinate")
+
+COMMANDS = ("demo", "train", "solo", "worker", "runs", "sample", "db")
+
+
+def main_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """Run `ganns` with a command that raises `error` and return the exit code."""
+
+    def command(*, args: list[str], prog_name: str) -> None:
+        assert "--debug" not in args
+        raise error
+
+    monkeypatch.setattr(application, "app", command)
+    monkeypatch.setattr(sys, "argv", ["ganns", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        application.main()
+    return stopped.value.code
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    script = f"""
+import sys
+from ganns.cli.app import main
+sys.argv = ["ganns", "--help"]
+try:
+    main()
+finally:
+    print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+    for command in COMMANDS:
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "train"])
+def test_every_command_has_help(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ganns", command, "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        application.main()
+    assert stopped.value.code == 0
+    assert f"ganns {command}" in capsys.readouterr().out
+
+
+def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "the value [3] is wrong, " * 10 + "type `ganns runs`."
+    assert main_raising(GannsError(long), monkeypatch, "runs") == 1
+    assert capsys.readouterr().err == f"Error: {long}\n"
+
+
+def test_a_wrong_setting_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main_raising(ConfigError("seed=x"), monkeypatch, "train") == 2
+
+
+def test_an_error_without_message_shows_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_raising(NoDatabaseAddress(), monkeypatch, "worker") == 1
+    assert capsys.readouterr().err.startswith("Error: No database address: set GANNS_DATABASE_URL")
+
+
+def test_debug_anywhere_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GannsError, match="the cause"):
+        main_raising(GannsError("the cause"), monkeypatch, "worker", "--debug", "-n", "4")
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main_raising(KeyboardInterrupt(), monkeypatch, "demo") == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ganns", "--version"], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.startswith("ganns ")

@@ -1,0 +1,99 @@
+"""`ganns train`: Hydra composes, one sentence answers a mistake, and the coordinator gets a `Config`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ganns import train
+from ganns.config import Config
+from ganns.errors import ConfigError, RunError
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Config]]:
+    """The configurations that would have been trained; in an empty folder, with logging put back."""
+    configs: list[Config] = []
+    monkeypatch.setattr(train, "train", configs.append)
+    monkeypatch.chdir(tmp_path)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield configs
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def test_overrides_reach_the_coordinator(trained: list[Config], tmp_path: Path) -> None:
+    assert train.run(["experiment=smoke", "seed=7", "strategy.unit_images=16", "resume=12"]) == 0
+    [config] = trained
+    assert (config.name, config.seed, config.model.image_size) == ("smoke", 7, 32)
+    assert config.strategy.micro_batch == 16
+    assert config.resume == "12"
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+def test_a_sweep_trains_one_run_after_the_other(trained: list[Config]) -> None:
+    assert train.run(["-m", "experiment=smoke", "seed=1,2"]) == 0
+    assert [config.seed for config in trained] == [1, 2]
+
+
+def test_a_failing_run_ends_a_sweep(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"^quorum\.units=0 is out of range"):
+        train.run(["-m", "quorum.units=1,0,2"])
+    assert [config.quorum.units for config in trained] == [1]
+    assert "Error executing job" not in capsys.readouterr().err
+
+
+def test_what_the_coordinator_raises_comes_out_as_it_is(
+    trained: list[Config], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(config: Config) -> None:
+        raise RunError("There is no run 3: `ganns runs` lists them.")
+
+    monkeypatch.setattr(train, "train", fail)
+    with pytest.raises(RunError, match="no run 3"):
+        train.run(["resume=3"])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["optimizer.lrg=1"], r"^optimizer\.lrg is not a setting; did you mean optimizer\.lr_g\?$"),
+        (["+optimizer.lrg=1"], r"^optimizer\.lrg is not a setting; did you mean optimizer\.lr_g\?$"),
+        (["modle=dcgan32"], r"^modle is not a setting; did you mean model\?$"),
+        (["codec=fp61"], r"^codec=fp61 does not exist: choose fp16 or fp32; did you mean fp16\?$"),
+        (["experiment=dmo"], r"^experiment=dmo does not exist: choose .*demo.*; did you mean demo\?$"),
+        (["stop.rounds=soon"], r"^stop\.rounds has a value that cannot be used: .*'soon'"),
+        (["--stop.epochs", "3"], r"^--stop\.epochs is not an option of `ganns train`: write .* key=value"),
+        (["--cfg", "jbo"], r"^argument --cfg/-c: invalid choice: 'jbo'"),
+        (["seed"], r"^seed cannot be read as a setting"),
+        (["data.path=["], r"^data\.path=\[ cannot be read as a setting"),
+        (["data.path=${nope}"], r"^Interpolation key 'nope' not found"),
+        (["model=null"], r"^Config group override must be a string"),
+        (["seed=1,2"], r"^Ambiguous value for argument 'seed=1,2': add -m"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_sentence(
+    arguments: list[str], answer: str, trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=answer) as raised:
+        train.run(arguments)
+    assert "\n" not in str(raised.value)
+    assert capsys.readouterr() == ("", "")
+    assert trained == []
+
+
+def test_cfg_job_prints_the_configuration(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.run(["experiment=demo", "--cfg", "job"]) == 0
+    assert "image_size: 32" in capsys.readouterr().out
+    assert trained == []
+
+
+def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("ganns worker", "experiment: demo", "resume=latest", "data.path=", "--cfg job", " -m "):
+        assert part in shown
