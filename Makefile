@@ -12,6 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(READY) ## create .venv with the pinned packages (once; about 5 GB on Linux)
+	@echo '.venv is ready: make demo, make test, or .venv/bin/ganns --help'
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
