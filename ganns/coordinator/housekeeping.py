@@ -1,0 +1,94 @@
+"""Behind the rounds: delete what closed rounds left, reuse its space, store a checkpoint now and then.
+
+It runs on a thread and a connection of its own, so that a round never waits for it. Whatever it misses when
+the coordinator is killed, it does after the next start: everything here can be done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+
+import psycopg
+
+from ganns.coordinator.statefiles import StateFiles
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.errors import DatabaseError
+from ganns.store import results, rounds, weights
+
+log = logging.getLogger(__name__)
+
+VACUUM_BYTES = 192 << 20
+"""Deleted blobs after which their space is given back to the tables; they grow by no more than about this."""
+LATE_ROUNDS = 20
+"""Units are remembered for so many rounds after theirs, to credit late results."""
+
+
+class Housekeeping:
+    """A thread that follows the run's versions."""
+
+    def __init__(
+        self, address: Address, run_id: int, generation: int, files: StateFiles, *, keep: int, checkpoint_s: float
+    ) -> None:
+        """Start the thread; it does nothing until `after_version` is called."""
+        self._address, self._run_id, self._generation, self._files = address, run_id, generation, files
+        self._keep, self._checkpoint_s = keep, checkpoint_s
+        self._wanted = threading.Condition()
+        self._version: int | None = None
+        self._deleted_bytes = 0
+        self._stopping = False
+        self._checkpoint_at = time.monotonic() + checkpoint_s
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def after_version(self, version: int, deleted_bytes: int) -> None:
+        """Say that `version` was published, and how many bytes its round's results and weights took."""
+        with self._wanted:
+            self._version = version
+            self._deleted_bytes += deleted_bytes
+            self._wanted.notify()
+
+    def close(self) -> None:
+        """Finish the work in hand and stop."""
+        with self._wanted:
+            self._stopping = True
+            self._wanted.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        conn = None
+        while True:
+            with self._wanted:
+                self._wanted.wait_for(lambda: self._version is not None or self._stopping)
+                version, self._version = self._version, None
+                if version is None:
+                    break
+            try:
+                if conn is None or conn.closed:
+                    conn = connect(self._address, application="ganns coordinator: housekeeping")
+                self._clean(conn, version)
+                self._checkpoint(conn, version)
+            except (psycopg.Error, DatabaseError, OSError) as error:
+                log.warning("housekeeping could not finish and will try after the next round: %s", error)
+                if conn is not None:
+                    with suppress(psycopg.Error):
+                        conn.close()
+        if conn is not None:
+            conn.close()
+
+    def _clean(self, conn: psycopg.Connection, version: int) -> None:
+        results.forget_results(conn, self._run_id, version)
+        weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
+        rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
+        if self._deleted_bytes >= VACUUM_BYTES:
+            self._deleted_bytes = 0
+            weights.vacuum(conn)
+
+    def _checkpoint(self, conn: psycopg.Connection, version: int) -> None:
+        path = self._files.path(version)
+        if time.monotonic() >= self._checkpoint_at and path.exists():
+            weights.put_checkpoint(conn, self._run_id, version, path.read_bytes())
+            self._checkpoint_at = time.monotonic() + self._checkpoint_s

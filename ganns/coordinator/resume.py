@@ -1,0 +1,41 @@
+"""Where a run's state comes from: this machine's disk, else a checkpoint in the database, else the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ganns.config import Config
+from ganns.coordinator.statefiles import StateFiles
+from ganns.state import TrainingState
+from ganns.store import rounds, runs, weights
+from ganns.store.runs import Connection, Run
+
+
+def restore(
+    conn: Connection, run: Run, generation: int, files: StateFiles, config: Config, say: Callable[[str], None]
+) -> TrainingState:
+    """Return the state of the run's open round (or of its last version, when none is open).
+
+    The state file on this disk makes the resumption exact. On another machine it is not there: then the
+    newest checkpoint is taken, and what came after it is undone, in the ledger too, in one transaction.
+    """
+    open_round = rounds.get_open_round(conn, run.id)
+    version = open_round.round if open_round else run.version
+    if (state := files.load(config, version)) is not None:
+        return state
+    if version == 0:
+        return TrainingState(config)  # the seed says it all
+    found = weights.latest_checkpoint(conn, run.id)
+    if found is None:
+        state, source = TrainingState(config), "its beginning"
+    else:
+        state, source = files.put(config, found[0], found[2]), f"the checkpoint of version {found[0]}"
+    back_to = state.progress.version
+    with conn.transaction():
+        runs.hold_lease(conn, run.id, generation)
+        if back_to < version or (open_round is None and back_to < run.version):
+            weights.undo_versions(conn, run.id, back_to)
+        runs.set_progress(conn, run.id, version=back_to, images=state.progress.images)
+    if back_to < version:
+        say(f"this machine has no state of version {version}; going on from {source}")
+    return state

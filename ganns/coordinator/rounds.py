@@ -1,0 +1,298 @@
+"""The protocol of a round: open, collect, close. This is the file to read first.
+
+A round turns version v into version v + 1. It is opened and closed in one transaction each, and in fact the
+transaction that closes a round opens the next one: at every instant the database holds either "round v is
+open" or "round v + 1 is open", whatever is killed at whatever statement.
+
+    upload weights of v ─┐
+                         ├─ BEGIN; close round v-1; version v; round v; its jobs; COMMIT
+    state of v on disk ──┘
+                                                          workers: claim, compute, submit
+    LISTEN, count, wait (at most a second), count again ◀─┘
+    add in unit order, one Adam step  ->  v + 1
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ganns.coordinator.folding import Folding
+from ganns.coordinator.housekeeping import Housekeeping
+from ganns.coordinator.observer import Observer, RoundReport
+from ganns.coordinator.session import Session
+from ganns.coordinator.statefiles import StateFiles
+from ganns.errors import Diverged, LeaseLost, RunError
+from ganns.payload import digest, pack
+from ganns.plan import Cursor, Slice, carry, plan_round
+from ganns.solo import finished
+from ganns.state import Progress, TrainingState
+from ganns.store import results, rounds, runs, weights, workers
+from ganns.store.runs import Run
+
+POLL_S = 1.0
+"""A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
+SILENT_S = 15.0
+"""A worker without a heartbeat for so long counts as dead; live ones beat every 3 s, however slow their unit."""
+REFUSALS = 3
+"""Refusals of one unit, even from one worker alone, that mean the model diverged."""
+
+
+class Interrupted(Exception):
+    """The coordinator was told to stop; the run stays open and can be resumed."""
+
+
+@dataclass
+class Rounds:
+    """The rounds of one run, on open connections."""
+
+    run: Run
+    generation: int
+    state: TrainingState
+    files: StateFiles
+    session: Session
+    housekeeping: Housekeeping
+    observer: Observer
+    should_stop: Callable[[], bool]
+
+    def train(self) -> None:
+        """Go from round to round until the run is finished.
+
+        Raises:
+            Interrupted: told to stop.
+            LeaseLost: another coordinator took over.
+            Diverged: the results of a unit are refused wherever it is computed.
+            psycopg.OperationalError: the connection broke; everything continues from `resume`.
+        """
+        self._clock = self.state.progress.seconds - time.monotonic()
+        if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
+            return
+        self.observer.started(self.run.id, self.state)
+        self._reconcile(self.state.progress.version)
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        """Collect and close the open round, open the next; return False when the run is finished."""
+        opened = time.monotonic()
+        folding = self._collect()
+        collected = time.monotonic()
+        slices = self._advance(folding)
+        stepped = time.monotonic()
+        size = self._upload_and_save()
+        worked = folding.timings()  # by the workers' clocks, as durations
+        timings = worked | {
+            "wait": collected - opened - sum(worked.values()),
+            "aggregate": stepped - collected,
+            "publish": time.monotonic() - stepped,
+        }
+        self._close_and_open(folding, slices, timings)
+        self.housekeeping.after_version(self.state.progress.version, size * (1 + len(folding.submissions)))
+        progress = self.state.progress
+        report = RoundReport(
+            self.run.id,
+            progress.version,
+            progress.images,
+            progress.seconds,
+            folding.metrics(),
+            timings,
+            len(folding.submissions),
+        )
+        self.observer.round_closed(report, self.state)
+        return bool(slices)
+
+    # ------------------------------------------------------------------------------------------- collecting
+
+    def _collect(self) -> Folding:
+        """Wait until the open round can be closed, and return its folded results."""
+        conn, run_id = self.session.main, self.run.id
+        this = rounds.get_open_round(conn, run_id)
+        assert this is not None
+        deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
+        folding = Folding(run_id, self.state, rounds.list_units(conn, run_id, this.round))
+        quorum_at: float | None = None
+        upkeep_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
+        while True:
+            for unit, reason in folding.receive(self.session):
+                self._refuse(this.round, unit, reason)
+            now, count = time.monotonic(), len(folding.submissions)
+            if count >= this.quorum:
+                quorum_at = quorum_at or now
+                if count == len(folding.units) or now >= quorum_at + self.state.config.quorum.grace_s:
+                    return folding
+            elif deadline is not None and now >= deadline and count:
+                self.observer.say(f"round {this.round} closes at its deadline with {count} of {this.quorum} results")
+                return folding
+            if self.should_stop():
+                raise Interrupted
+            if now >= upkeep_at:
+                self._upkeep(this.round)
+                upkeep_at = now + POLL_S
+            if now >= said_at:
+                said_at = now + 10.0
+                self._say_waiting(count, this.quorum)
+            self.session.wait(self._pause(now, upkeep_at, deadline, quorum_at))
+
+    def _pause(self, now: float, upkeep_at: float, deadline: float | None, quorum_at: float | None) -> float:
+        """Return how long to sleep at most; never over half a second, so that Ctrl-C is obeyed at once."""
+        events = [now + 0.5, upkeep_at]
+        if deadline is not None and deadline > now:
+            events.append(deadline)
+        if quorum_at is not None:
+            events.append(quorum_at + self.state.config.quorum.grace_s)
+        return max(0.0, min(events) - now)
+
+    def _upkeep(self, round_: int) -> None:
+        """Once a second: keep the lease, rescue the units of dead workers, put right what got lost."""
+        runs.hold_lease(self.session.main, self.run.id, self.generation)
+        rounds.rescue_jobs(self.session.main, SILENT_S)
+        self._reconcile(round_)
+
+    def _reconcile(self, round_: int) -> None:
+        """Compare what should be with what is: weights there, and a live job behind every open unit."""
+        conn, run_id = self.session.main, self.run.id
+        if not weights.weights_complete(conn, run_id, round_):
+            self._upload()
+            with conn.transaction():
+                runs.hold_lease(conn, run_id, self.generation)
+                self._insert_version()
+        if lost := rounds.lost_units(conn, run_id, round_):
+            with conn.transaction():
+                runs.hold_lease(conn, run_id, self.generation)
+                rounds.defer_again(conn, run_id, round_, lost)
+
+    def _refuse(self, round_: int, unit: int, reason: Exception) -> None:
+        """Take a bad result out and compute its unit again; twice bad from different workers means divergence."""
+        conn, run_id = self.session.main, self.run.id
+        with conn.transaction():
+            runs.hold_lease(conn, run_id, self.generation)
+            refused_from = results.refuse_result(conn, run_id, round_, unit)
+            rounds.defer_again(conn, run_id, round_, [unit])
+        self.observer.say(f"refused a result for unit {unit} of round {round_}: {reason}")
+        if len(set(refused_from)) >= 2 or len(refused_from) >= REFUSALS:
+            with conn.transaction():
+                runs.hold_lease(conn, run_id, self.generation)
+                runs.set_state(conn, run_id, "diverged")
+            raise Diverged(
+                f"Run {run_id} diverged: unit {unit} of round {round_} was refused {len(refused_from)} times "
+                f"({reason}) Try a smaller optimizer.lr_d or optimizer.lr_g in a new run."
+            )
+
+    def _say_waiting(self, count: int, quorum: int) -> None:
+        alive = workers.count_alive(self.session.main, SILENT_S)
+        if alive == 0:
+            self.observer.say("waiting for workers: none is connected; start one with `ganns worker`")
+        else:
+            self.observer.say(f"waiting: {count} of {quorum} results, {alive} workers connected")
+
+    # ---------------------------------------------------------------------------------- advancing, publishing
+
+    def _advance(self, folding: Folding) -> list[Slice]:
+        """Step to the next version in memory, and plan its round; an empty plan ends the run."""
+        folding.finish()
+        before = self.state.progress
+        planned, behind = self._plan(before.cursor, len(folding.units))
+        if planned != [unit.slice for unit in folding.units]:
+            raise RunError(
+                f"Round {folding.round} of run {self.run.id} covers other images than its configuration says: "
+                "data, strategy and seed of a run cannot change; start a new run."
+            )
+        cursor = carry(behind, [unit.slice for unit in folding.units if unit.unit not in folding.submissions])
+        images = before.images + folding.num_images()
+        self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
+        return self._next_slices()
+
+    def _next_slices(self) -> list[Slice]:
+        """Return the slices of the current version's round; none if the run has reached its end."""
+        config, progress = self.state.config, self.state.progress
+        if finished(config, progress):
+            return []
+        return self._plan(progress.cursor, config.quorum.units + config.quorum.spares)[0]
+
+    def _plan(self, cursor: Cursor, num_units: int) -> tuple[list[Slice], Cursor]:
+        config = self.state.config
+        return plan_round(
+            cursor,
+            num_units,
+            num_images=self.run.num_images,
+            unit_images=config.strategy.unit_images,
+            epochs=config.stop.epochs,
+        )
+
+    def _open_first(self) -> bool:
+        """Open a round where none is open: the run's first, or the first after a finished one is prolonged."""
+        slices = self._next_slices()
+        if not slices:
+            return False
+        self._upload_and_save()
+        with self.session.main.transaction():
+            runs.hold_lease(self.session.main, self.run.id, self.generation)
+            self._insert_version()
+            self._insert_round(slices)
+            runs.set_state(self.session.main, self.run.id, "open")
+        return True
+
+    def _upload_and_save(self) -> int:
+        """Put the new version's weights and the whole state where nobody looks yet; return the weights' bytes."""
+        saved = self.session.pool.submit(self.files.save, self.state)
+        size = self._upload()
+        saved.result()  # on disk before anybody can see the version
+        return size
+
+    def _close_and_open(self, folding: Folding, slices: list[Slice], timings: dict[str, float]) -> None:
+        """In one transaction: credit, metrics, close the round, publish the new version, open its round."""
+        conn, run_id, progress = self.session.main, self.run.id, self.state.progress
+        with conn.transaction():
+            runs.hold_lease(conn, run_id, self.generation)
+            if not rounds.lock_round(conn, run_id, folding.round):
+                raise LeaseLost(f"Round {folding.round} of run {run_id} was closed by somebody else.")
+            results.credit(conn, run_id, folding.round, folding.submissions)
+            runs.insert_metrics(
+                conn,
+                run_id,
+                folding.round,
+                images=progress.images,
+                seconds=progress.seconds,
+                metrics=folding.metrics(),
+                timings=timings,
+            )
+            rounds.close_round(conn, run_id, folding.round)
+            self._insert_version()
+            if slices:
+                self._insert_round(slices)
+            else:
+                runs.set_state(conn, run_id, "finished")
+
+    def _upload(self) -> int:
+        data = pack(self.state.weights())
+        session = self.session
+        self._num_chunks = weights.upload_weights(
+            session.blobs, session.pool, self.run.id, self.state.progress.version, self.generation, data
+        )
+        self._size, self._digest = len(data), digest(data)
+        return len(data)
+
+    def _insert_version(self) -> None:
+        conn, run_id, progress = self.session.main, self.run.id, self.state.progress
+        weights.insert_version(
+            conn,
+            run_id,
+            progress.version,
+            self.generation,
+            num_chunks=self._num_chunks,
+            size=self._size,
+            digest=self._digest,
+        )
+        runs.set_progress(conn, run_id, version=progress.version, images=progress.images)
+
+    def _insert_round(self, slices: list[Slice]) -> None:
+        quorum = self.state.config.quorum
+        rounds.open_round(
+            self.session.main,
+            self.run.id,
+            self.state.progress.version,
+            slices,
+            quorum=min(quorum.units, len(slices)),
+            deadline_s=quorum.deadline_s,
+        )

@@ -1,0 +1,165 @@
+"""A whole run, from configuration to its last round: create or resume it, keep it going, leave it resumable."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import psycopg
+
+from ganns import resources
+from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.housekeeping import Housekeeping
+from ganns.coordinator.observer import Observer
+from ganns.coordinator.resume import restore
+from ganns.coordinator.rounds import Interrupted, Rounds
+from ganns.coordinator.session import Session, open_patiently
+from ganns.coordinator.statefiles import StateFiles
+from ganns.data import open_images
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.migrate import require_current
+from ganns.errors import RunError
+from ganns.seeds import permutation_digest
+from ganns.store import runs, weights
+from ganns.store.runs import Connection, Run
+
+FREE_ON_RESUME = {"name", "stop", "quorum", "db", "sample_every", "resume"}
+"""Settings that a resumed run may change; all others decide what its versions are."""
+
+
+def create_run(conn: Connection, config: Config) -> Run:
+    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint."""
+    images = open_images(config.data, config.model.image_size)
+    run_id = runs.create_run(
+        conn,
+        name=config.name,
+        config=to_dict(config),
+        fingerprint=images.fingerprint,
+        num_images=images.num_train,
+        permutation_digest=permutation_digest(config.seed, images.num_train),
+    )
+    return runs.get_run(conn, run_id)
+
+
+def resume_run(conn: Connection, config: Config) -> tuple[Run, Config]:
+    """Find the run that `config.resume` names; its own configuration counts, with this one's stop and quorum.
+
+    Raises:
+        RunError: if there is no such run, or it diverged.
+    """
+    assert config.resume is not None
+    run = runs.find_run(conn, config.resume)
+    if run.state == "diverged":
+        raise RunError(f"Run {run.id} diverged and cannot be resumed; start a new run with smaller learning rates.")
+    stored = from_dict(run.config)
+    merged = replace(stored, **{name: getattr(config, name) for name in FREE_ON_RESUME})
+    merged.name = merged.name or stored.name
+    return run, merged
+
+
+def train_run(
+    config: Config, address: Address, observer: Observer, should_stop: threading.Event | None = None
+) -> tuple[int, bool]:
+    """Train `config` (or resume what it names) over the workers that reach `address`.
+
+    Args:
+        config: a checked configuration.
+        address: the database.
+        observer: told about rounds and waiting.
+        should_stop: set it to stop after the transaction in hand; Ctrl-C and SIGTERM do so when it is None.
+
+    Returns:
+        The run's number and whether it is finished; an unfinished run can be resumed.
+
+    Raises:
+        LeaseLost: the run has another coordinator.
+        Diverged: the model is broken.
+        SchemaOutdated: the database needs `ganns db migrate`.
+    """
+    with connect(address, application="ganns coordinator: start") as conn:
+        require_current(conn)
+        if config.resume is None:
+            run = create_run(conn, config)
+        else:
+            run, config = resume_run(conn, config)
+            runs.set_config(conn, run.id, to_dict(config))
+    files = StateFiles(resources.home() / "state" / run.key)
+    with _stop_on_signals(should_stop) as stop:
+        while not stop.is_set():
+            session = open_patiently(address, run.id, observer.say, stop.is_set)
+            if session is None:
+                break
+            try:
+                return run.id, _train(session, address, run, config, files, observer, stop)
+            except psycopg.OperationalError as error:
+                # The server went away. Whether the transaction in hand was committed is not known here, but the
+                # database knows: begin again from there, exactly as after a crash of our own.
+                observer.say(f"lost the connection to the database ({type(error).__name__}); reconnecting")
+            finally:
+                session.close()
+    return run.id, False
+
+
+def _train(
+    session: Session,
+    address: Address,
+    run: Run,
+    config: Config,
+    files: StateFiles,
+    observer: Observer,
+    stop: threading.Event,
+) -> bool:
+    """Train on an open session until the run is finished (True) or told to stop (False)."""
+    generation = runs.acquire_lease(session.main, run.id)
+    state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
+    keeper = Housekeeping(
+        address,
+        run.id,
+        generation,
+        files,
+        keep=config.db.keep_versions,
+        checkpoint_s=config.db.checkpoint_s,
+    )
+    try:
+        Rounds(run, generation, state, files, session, keeper, observer, stop.is_set).train()
+        done = True
+    except Interrupted:
+        done = False
+    finally:
+        keeper.close()
+    # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
+    path = files.path(state.progress.version)
+    if path.exists():
+        weights.put_checkpoint(session.main, run.id, state.progress.version, path.read_bytes())
+    runs.release_lease(session.main, run.id, generation)
+    return done
+
+
+@contextmanager
+def _stop_on_signals(given: threading.Event | None) -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts at once, as without us."""
+    if given is not None or threading.current_thread() is not threading.main_thread():
+        yield given or threading.Event()
+        return
+    stop = threading.Event()
+    before: dict[int, Any] = {}
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handler)
+    try:
+        yield stop
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+

@@ -1,0 +1,115 @@
+"""Rounds, their units, and the jobs behind the units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ganns.plan import Slice
+from ganns.store.runs import Connection, execute
+
+TASK, QUEUE = "gradient", "gradients"
+"""The name of the task that computes a unit, and the queue that carries it (see `tasks/gradient.py`)."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """An open round's row. `deadline_in_s` is by the server's clock; negative when it has passed."""
+
+    round: int
+    quorum: int
+    deadline_in_s: float | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit's row."""
+
+    unit: int
+    slice: Slice
+    job_id: int
+    attempt: int
+    claimed_by: int | None
+    refused_from: list[int]
+
+
+def open_round(
+    conn: Connection, run_id: int, round_: int, slices: Sequence[Slice], *, quorum: int, deadline_s: float | None
+) -> None:
+    """Insert the round, its units, and one job for each; part of the caller's transaction."""
+    execute(conn, "insert_round", run_id=run_id, round=round_, quorum=quorum, deadline_s=deadline_s)
+    units = list(range(len(slices)))
+    execute(
+        conn,
+        "insert_units",
+        run_id=run_id,
+        round=round_,
+        units=units,
+        epochs=[one.epoch for one in slices],
+        starts=[one.start for one in slices],
+        counts=[one.count for one in slices],
+        job_ids=_defer(conn, run_id, round_, units),
+    )
+
+
+def defer_again(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> None:
+    """Give open units new jobs. Call in a transaction."""
+    job_ids = _defer(conn, run_id, round_, units)
+    execute(conn, "replace_jobs", run_id=run_id, round=round_, job_ids=job_ids)
+
+
+def _defer(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> list[int]:
+    row = execute(
+        conn, "defer_units", run_id=run_id, round=round_, units=list(units), queue=QUEUE, task=TASK
+    ).fetchone()
+    assert row is not None
+    return list(row["job_ids"])
+
+
+def get_open_round(conn: Connection, run_id: int) -> Round | None:
+    """Return the run's open round, or None."""
+    row = execute(conn, "open_round", run_id=run_id).fetchone()
+    return Round(**row) if row else None
+
+
+def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:
+    """Return a round's units in order."""
+    return [
+        Unit(
+            row["unit"],
+            Slice(row["epoch"], row["start"], row["count"]),
+            row["job_id"],
+            row["attempt"],
+            row["claimed_by"],
+            row["refused_from"],
+        )
+        for row in execute(conn, "list_units", run_id=run_id, round=round_)
+    ]
+
+
+def lock_round(conn: Connection, run_id: int, round_: int) -> bool:
+    """Lock the round's row for closing; False if it is closed already."""
+    return execute(conn, "lock_round", run_id=run_id, round=round_).fetchone() is not None
+
+
+def close_round(conn: Connection, run_id: int, round_: int) -> int:
+    """Mark the round closed and cancel its left-over jobs; return how many were cancelled."""
+    row = execute(conn, "cancel_jobs", run_id=run_id, round=round_).fetchone()
+    execute(conn, "close_round", run_id=run_id, round=round_)
+    return int(row["num_cancelled"]) if row else 0
+
+
+def lost_units(conn: Connection, run_id: int, round_: int) -> list[int]:
+    """Return the open units without a result whose job will never run again."""
+    return [row["unit"] for row in execute(conn, "lost_units", run_id=run_id, round=round_)]
+
+
+def rescue_jobs(conn: Connection, silent_s: float) -> list[int]:
+    """Requeue the jobs of workers without a heartbeat for `silent_s` seconds; return the jobs' numbers."""
+    return [row["id"] for row in execute(conn, "rescue_jobs", task=TASK, silent_s=silent_s)]
+
+
+def forget_rounds(conn: Connection, run_id: int, before_round: int) -> None:
+    """Delete finished jobs, and units of closed rounds before `before_round`."""
+    execute(conn, "delete_finished_jobs", run_id=run_id)
+    execute(conn, "delete_old_units", run_id=run_id, before_round=before_round)

@@ -1,0 +1,107 @@
+"""Versions, their weights in chunks, and checkpoints.
+
+A version's weights are uploaded first, over several connections, and become visible by one small row that
+the transaction opening the next round inserts. What was uploaded without that row does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from ganns.payload import digest, split
+from ganns.store.runs import Connection, execute
+
+
+def upload_weights(
+    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes
+) -> int:
+    """Upload `data` in one chunk a connection, all at once; return the number of chunks."""
+    chunks = split(data, len(conns))
+    jobs = [
+        pool.submit(
+            execute,
+            conn,
+            "put_weights_chunk",
+            run_id=run_id,
+            version=version,
+            generation=generation,
+            chunk=number,
+            data=chunk,
+        )
+        for number, (conn, chunk) in enumerate(zip(conns, chunks, strict=False))
+    ]
+    for job in jobs:
+        job.result()
+    return len(chunks)
+
+
+def insert_version(
+    conn: Connection, run_id: int, version: int, generation: int, *, num_chunks: int, size: int, digest: str
+) -> None:
+    """Make an uploaded version visible; part of the caller's transaction. `size` is in bytes."""
+    execute(
+        conn,
+        "insert_version",
+        run_id=run_id,
+        version=version,
+        generation=generation,
+        num_chunks=num_chunks,
+        size_bytes=size,
+        digest=digest,
+    )
+
+
+def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
+    """Tell whether all chunks of a version are there (a crash of the server empties the UNLOGGED table)."""
+    row = execute(conn, "count_weights_chunks", run_id=run_id, version=version).fetchone()
+    return row is not None and row["num_chunks"] == row["num_found"]
+
+
+def forget_weights(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> None:
+    """Keep the last `keep` versions up to `version`."""
+    execute(
+        conn,
+        "delete_old_weights",
+        run_id=run_id,
+        version=version,
+        generation=generation,
+        before_version=version - keep + 1,
+    )
+
+
+def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes, chunk_bytes: int = 8 << 20) -> None:
+    """Store a full state and forget the one before, in one transaction."""
+    chunks = split(data, -(-len(data) // chunk_bytes))
+    with conn.transaction():
+        for number, chunk in enumerate(chunks):
+            execute(
+                conn,
+                "put_checkpoint_chunk",
+                run_id=run_id,
+                version=version,
+                chunk=number,
+                num_chunks=len(chunks),
+                digest=digest(data),
+                data=chunk,
+            )
+        execute(conn, "delete_old_checkpoints", run_id=run_id, version=version)
+
+
+def latest_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
+    """Return (version, digest, state) of the newest complete checkpoint."""
+    row = execute(conn, "latest_checkpoint", run_id=run_id).fetchone()
+    if row is None:
+        return None
+    chunks = execute(conn, "get_checkpoint", run_id=run_id, version=row["version"])
+    return row["version"], row["digest"], b"".join(chunk["data"] for chunk in chunks)
+
+
+def undo_versions(conn: Connection, run_id: int, version: int) -> None:
+    """Go back to `version`: mark later versions and credit undone, forget later rounds."""
+    execute(conn, "undo_versions", run_id=run_id, version=version)
+
+
+def vacuum(conn: Connection) -> None:
+    """Let the tables reuse the space of deleted blobs. Not in a transaction."""
+    execute(conn, "vacuum_blobs")

@@ -1,0 +1,104 @@
+"""The worker's side: the functions of `ganns_api`, which are all that a student's login will ever need.
+
+At the end, what the coordinator asks about workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from ganns.errors import RunError, WeightsMissing
+from ganns.payload import digest
+from ganns.plan import Slice
+from ganns.store.runs import Connection, execute
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A unit that this attempt holds."""
+
+    run_id: int
+    round: int
+    unit: int
+    slice: Slice
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a worker must know of a run."""
+
+    config: dict[str, Any]
+    fingerprint: str
+    num_images: int
+    permutation_digest: str
+
+
+def register(conn: Connection, worker_id: int, name: str, info: dict[str, Any]) -> None:
+    """Say who this worker is."""
+    execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
+
+
+def get_run_info(conn: Connection, run_id: int) -> RunInfo:
+    """Return what a worker must know of a run.
+
+    Raises:
+        RunError: if the run was deleted meanwhile.
+    """
+    row = execute(conn, "api_run", run_id=run_id).fetchone()
+    if row is None:
+        raise RunError(f"Run {run_id} is not in the database any more.")
+    return RunInfo(**row)
+
+
+def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
+    """Take up a job's unit; None if it is no longer wanted from this attempt."""
+    row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()
+    if row is None:
+        return None
+    return Claim(row["run_id"], row["round"], row["unit"], Slice(row["epoch"], row["start"], row["count"]))
+
+
+def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:
+    """Return (bytes, digest) of a version's weights.
+
+    Raises:
+        WeightsMissing: if they are not (all) there; the coordinator uploads them again within a second or two.
+    """
+    rows = execute(conn, "api_weights", run_id=run_id, version=version).fetchall()
+    if not rows or len(rows) != rows[0]["num_chunks"]:
+        raise WeightsMissing
+    return b"".join(row["data"] for row in rows), rows[0]["digest"]
+
+
+def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes) -> None:
+    """Upload one network's part of a unit; it does not count before `submit`."""
+    execute(conn, "api_put_part", job_id=job_id, attempt=attempt, role=role, data=data, digest=digest(data))
+
+
+def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
+    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
+    row = execute(
+        conn,
+        "api_submit",
+        job_id=job_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        roles=["d", "g"],
+        report=Jsonb(report),
+    ).fetchone()
+    assert row is not None
+    return str(row["answer"])
+
+
+def count_alive(conn: Connection, silent_s: float) -> int:
+    """Return how many workers had a heartbeat within `silent_s` seconds."""
+    row = execute(conn, "count_alive", silent_s=silent_s).fetchone()
+    return int(row["num_alive"]) if row else 0
+
+
+def worker_totals(conn: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return {name, units, images, late, seconds} of every worker that contributed to a run."""
+    return execute(conn, "worker_totals", run_id=run_id).fetchall()

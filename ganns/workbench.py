@@ -1,0 +1,174 @@
+"""What a worker process keeps from unit to unit: a connection, the run's networks, images and weights.
+
+Everything here is a cache. It can be lost at any moment (the process is killed, the server restarts) and is
+then built again from the database and the local disk; a unit's result never depends on it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import math
+import os
+import platform
+import socket
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganns.aggregate import encode_part
+from ganns.codec import get_codec
+from ganns.config import from_dict
+from ganns.data import open_images
+from ganns.db.address import require
+from ganns.db.connect import connect
+from ganns.errors import BadResult, DatasetMismatch
+from ganns.gradients import Part, Replica
+from ganns.payload import pack, unpack
+from ganns.seeds import permutation, permutation_digest
+from ganns.store import workers
+from ganns.store.runs import Connection
+from ganns.store.workers import Claim, RunInfo
+
+
+class Bench:
+    """One run on this worker: its configuration, networks, images, and the version that is loaded."""
+
+    def __init__(self, run_id: int, info: RunInfo, device: torch.device) -> None:
+        """Build the networks and open the images.
+
+        Raises:
+            DatasetMismatch: if this machine's images, or its NumPy's permutations, are not the run's.
+            DataError: if there are no images.
+        """
+        self.run_id = run_id
+        self.config = from_dict(info.config)
+        self.images = open_images(self.config.data, self.config.model.image_size)
+        self.images.check(info.fingerprint)
+        if permutation_digest(self.config.seed, info.num_images) != info.permutation_digest:
+            raise DatasetMismatch(
+                f"This machine orders the images of run {run_id} differently: NumPy {np.__version__} draws other "
+                "permutations. Install the pinned version with `pip install -r constraints.txt`."
+            )
+        self.replica = Replica(self.config, device)
+        self.codec = get_codec(self.config.codec.name)
+        self._version: int | None = None
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+
+    def load_version(self, conn: Connection, version: int) -> None:
+        """Fetch and load a version's weights, once: further units of the round find them loaded."""
+        if self._version != version:
+            self._version = None  # half-loaded weights must not be taken for the old ones after an error
+            self.replica.load(unpack(*workers.fetch_weights(conn, self.run_id, version)))
+            self._version = version
+
+    def load_images(self, unit: Claim) -> torch.Tensor:
+        """Return the unit's images, float32 [count, 3, S, S]."""
+        epoch, start, count = unit.slice
+        if self._order[0] != epoch:
+            self._order = (epoch, permutation(self.config.seed, epoch, self.images.num_train))
+        return self.images.train(self._order[1][start : start + count])
+
+
+class Workbench:
+    """This process's connection and benches. One job at a time uses it."""
+
+    def __init__(self) -> None:
+        """Prepare; nothing is connected yet."""
+        self.device = pick_device()
+        self._conn: Connection | None = None
+        self._bench: Bench | None = None
+        self._registered: int | None = None
+        self._clock_ahead = timedelta(0)
+        self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
+
+    def connection(self) -> Connection:
+        """Return the open connection: not procrastinate's, so that a large upload never delays a heartbeat."""
+        if self._conn is None or self._conn.closed or self._conn.broken:
+            self._conn = connect(require(), application="ganns worker")
+            row = self._conn.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
+            self._clock_ahead = row[0] - datetime.now(UTC)
+        return self._conn
+
+    def server_time(self) -> datetime:
+        """Return the server's time, as far as known: a student's clock may be wrong by hours."""
+        return datetime.now(UTC) + self._clock_ahead
+
+    def bench(self, run_id: int) -> Bench:
+        """Return the bench for a run, building it when the worker meets the run for the first time."""
+        if self._bench is None or self._bench.run_id != run_id:
+            self._bench = None  # give the memory back first
+            self._bench = Bench(run_id, workers.get_run_info(self.connection(), run_id), self.device)
+        return self._bench
+
+    def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
+        """Introduce ourselves, once, and take up a job's unit; None if it is no longer wanted."""
+        conn = self.connection()
+        if worker_id is not None and worker_id != self._registered:
+            workers.register(conn, worker_id, worker_name(), self._info())
+            self._registered = worker_id
+        return workers.claim(conn, job_id, attempt, worker_id)
+
+    def upload(self, bench: Bench, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
+        """Upload one network's part on a thread, so that the other can be computed meanwhile."""
+        conn = self.connection()
+        return self._uploader.submit(
+            lambda: workers.put_part(conn, job_id, attempt, role, pack(encode_part(part, bench.codec)))
+        )
+
+    def submit(
+        self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]
+    ) -> None:
+        """Complete the result: (job, attempt, worker) with its metrics and timings.
+
+        A late, duplicate or stale result is nothing to worry about: the server has said what it thinks of it.
+
+        Raises:
+            BadResult: if a part was lost with a crash of the server; the unit must be computed again.
+        """
+        report = {"metrics": _finite(metrics), "timings": timings}
+        if workers.submit(self.connection(), *job, report) == "incomplete":
+            raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "host": socket.gethostname(),
+        }
+
+
+def pick_device() -> torch.device:
+    """Return $GANNS_DEVICE if set, else CUDA, else Apple's MPS, else the CPU."""
+    if name := os.environ.get("GANNS_DEVICE"):
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def worker_name() -> str:
+    """Return $GANNS_WORKER_NAME, else user@host."""
+    return os.environ.get("GANNS_WORKER_NAME") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
+    """Replace NaN and infinity, which JSON cannot carry, by null; the coordinator refuses such a report."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+_workbench: Workbench | None = None
+
+
+def get_workbench() -> Workbench:
+    """Return this process's workbench."""
+    global _workbench
+    if _workbench is None:
+        _workbench = Workbench()
+    return _workbench

@@ -1,0 +1,83 @@
+-- Runs and their leases.
+
+-- create_run --
+-- A new run, at version 0 and without a coordinator
+INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest)
+VALUES (%(name)s, %(config)s, %(fingerprint)s, %(num_images)s, %(permutation_digest)s)
+RETURNING id, key;
+
+-- get_run --
+-- One run's row
+SELECT id, key, name, config, state, fingerprint, num_images, permutation_digest, version, images
+FROM ganns.runs WHERE id = %(run_id)s;
+
+-- latest_run --
+-- The newest run that is not finished, else the newest run
+SELECT id FROM ganns.runs ORDER BY (state = 'open') DESC, id DESC LIMIT 1;
+
+-- list_runs --
+-- Every run with its state, its coordinator's lease and its last metrics, newest first
+SELECT r.id, r.name, r.state, r.version, r.images, r.created_at, r.lease_holder,
+       coalesce(r.lease_until > now(), false) AS coordinated, m.metrics, m.seconds
+FROM ganns.runs r
+LEFT JOIN ganns.metrics m ON m.run_id = r.id AND m.round = r.version - 1
+ORDER BY r.id DESC;
+
+-- acquire_lease --
+-- Become the run's coordinator, if nobody is: the lease ran out, or its holder's connection is gone from the server
+UPDATE ganns.runs r
+SET generation = r.generation + 1,
+    lease_holder = %(holder)s,
+    lease_until = now() + make_interval(secs => %(lease_s)s),
+    lease_pid = pg_backend_pid(),
+    lease_backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE r.id = %(run_id)s
+  AND (r.lease_until IS NULL OR r.lease_until < now()
+       OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = r.lease_pid
+                      AND (a.backend_start IS NULL OR a.backend_start = r.lease_backend_start)))
+RETURNING r.generation;
+
+-- lease_holder --
+-- Who holds the run, and for how long still
+SELECT lease_holder, extract(epoch FROM lease_until - now())::float8 AS seconds_left
+FROM ganns.runs WHERE id = %(run_id)s;
+
+-- hold_lease --
+-- Prolong the lease and lock the run's row until the transaction ends; no row if another generation took over
+UPDATE ganns.runs
+SET lease_until = now() + make_interval(secs => %(lease_s)s),
+    lease_pid = pg_backend_pid(),
+    lease_backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE id = %(run_id)s AND generation = %(generation)s
+RETURNING id;
+
+-- release_lease --
+-- Give the run up, so that the next coordinator need not wait
+UPDATE ganns.runs SET lease_until = NULL, lease_holder = NULL, lease_pid = NULL, lease_backend_start = NULL
+WHERE id = %(run_id)s AND generation = %(generation)s;
+
+-- set_progress --
+-- The run's current version
+UPDATE ganns.runs SET version = %(version)s, images = %(images)s WHERE id = %(run_id)s;
+
+-- set_state --
+-- open -> finished or diverged; finished -> open when it is resumed with a later stop
+UPDATE ganns.runs
+SET state = %(state)s, finished_at = CASE WHEN %(state)s = 'open' THEN NULL ELSE now() END
+WHERE id = %(run_id)s;
+
+-- set_config --
+-- A resumed run's changed settings (when to stop; how many workers)
+UPDATE ganns.runs SET config = %(config)s WHERE id = %(run_id)s;
+
+-- insert_metrics --
+-- One round's metrics and where its time went
+INSERT INTO ganns.metrics (run_id, round, images, seconds, metrics, timings)
+VALUES (%(run_id)s, %(round)s, %(images)s, %(seconds)s, %(metrics)s, %(timings)s)
+ON CONFLICT (run_id, round) DO UPDATE
+SET images = excluded.images, seconds = excluded.seconds, metrics = excluded.metrics,
+    timings = excluded.timings, at = now();
+
+-- list_metrics --
+-- The metrics of all rounds of a run, in order
+SELECT round, images, seconds, metrics, timings FROM ganns.metrics WHERE run_id = %(run_id)s ORDER BY round;

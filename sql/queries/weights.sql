@@ -1,0 +1,68 @@
+-- Versions, their weights in chunks, and checkpoints.
+
+-- put_weights_chunk --
+-- One chunk of a version; again after a restart, with the same generation's own bytes
+INSERT INTO ganns.weights (run_id, version, generation, chunk, data)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(chunk)s, %(data)b)
+ON CONFLICT (run_id, version, generation, chunk) DO UPDATE SET data = excluded.data;
+
+-- insert_version --
+-- Make a version's chunks visible; a version that was undone or uploaded again is replaced
+INSERT INTO ganns.versions (run_id, version, generation, num_chunks, size_bytes, digest)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(num_chunks)s, %(size_bytes)s, %(digest)s)
+ON CONFLICT (run_id, version) DO UPDATE
+SET generation = excluded.generation, num_chunks = excluded.num_chunks, size_bytes = excluded.size_bytes,
+    digest = excluded.digest, created_at = now(), undone = false;
+
+-- count_weights_chunks --
+-- How many chunks of a version are there, of how many (fewer after a server crash)
+SELECT v.num_chunks, count(w.chunk) AS num_found
+FROM ganns.versions v
+LEFT JOIN ganns.weights w ON w.run_id = v.run_id AND w.version = v.version AND w.generation = v.generation
+WHERE v.run_id = %(run_id)s AND v.version = %(version)s
+GROUP BY v.num_chunks;
+
+-- delete_old_weights --
+-- Keep the weights of the last few versions only, and of this generation
+DELETE FROM ganns.weights
+WHERE run_id = %(run_id)s
+  AND (version < %(before_version)s OR (version < %(version)s AND generation < %(generation)s));
+
+-- put_checkpoint_chunk --
+-- One chunk of a full state
+INSERT INTO ganns.checkpoints (run_id, version, chunk, num_chunks, digest, data)
+VALUES (%(run_id)s, %(version)s, %(chunk)s, %(num_chunks)s, %(digest)s, %(data)b)
+ON CONFLICT (run_id, version, chunk) DO UPDATE
+SET num_chunks = excluded.num_chunks, digest = excluded.digest, data = excluded.data;
+
+-- delete_old_checkpoints --
+-- Once a checkpoint is complete, the ones before it go; so do the ones after it, which were undone
+DELETE FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version <> %(version)s;
+
+-- latest_checkpoint --
+-- The newest complete checkpoint's version
+SELECT version, max(digest) AS digest FROM ganns.checkpoints
+WHERE run_id = %(run_id)s GROUP BY version HAVING count(*) = max(num_chunks) ORDER BY version DESC LIMIT 1;
+
+-- get_checkpoint --
+-- A checkpoint's chunks in order
+SELECT data FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version = %(version)s ORDER BY chunk;
+
+-- undo_versions --
+-- Mark what a return to an older checkpoint undoes, in the ledger too
+WITH undone AS (
+    UPDATE ganns.versions SET undone = true WHERE run_id = %(run_id)s AND version > %(version)s
+), credit AS (
+    UPDATE ganns.ledger SET undone = true WHERE run_id = %(run_id)s AND round >= %(version)s
+), results AS (
+    DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round >= %(version)s
+), parts AS (
+    DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round >= %(version)s
+), measured AS (
+    DELETE FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(version)s
+)
+DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
+
+-- vacuum_blobs --
+-- Give the space of deleted blobs back to the tables (not in a transaction)
+VACUUM (SKIP_LOCKED) ganns.weights, ganns.result_parts, ganns.results;

@@ -1,0 +1,43 @@
+-- Workers: what they may call, who they are, and what they did.
+
+-- api_register --
+-- Say who this worker is
+SELECT ganns_api.register(%(worker_id)s::bigint, %(name)s, %(info)s::jsonb);
+
+-- api_run --
+-- What a worker must know of a run
+SELECT config, fingerprint, num_images, permutation_digest FROM ganns_api.run(%(run_id)s::bigint);
+
+-- api_claim --
+-- Take up the unit of a job; no row if it is no longer wanted
+SELECT run_id, round, unit, epoch, start, count
+FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint);
+
+-- api_weights --
+-- A version's weights, in chunks
+SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(version)s::integer) ORDER BY chunk;
+
+-- api_put_part --
+-- Upload one network's part while the other is still being computed
+SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(data)b::bytea, %(digest)s) AS stored;
+
+-- api_submit --
+-- All parts are uploaded: the result counts from here on
+SELECT ganns_api.submit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint,
+                        %(roles)s::text[], %(report)s::jsonb) AS answer;
+
+-- count_alive --
+-- Workers with a recent heartbeat
+SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
+WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);
+
+-- worker_totals --
+-- What each worker contributed to a run, by name
+SELECT coalesce(w.name, 'unknown') AS name,
+       count(*) FILTER (WHERE l.accepted) AS units,
+       coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
+       count(*) FILTER (WHERE NOT l.accepted) AS late,
+       sum(l.seconds)::float8 AS seconds
+FROM ganns.ledger l LEFT JOIN ganns.workers w ON w.id = l.worker_id
+WHERE l.run_id = %(run_id)s AND NOT l.undone
+GROUP BY 1 ORDER BY images DESC, name;
