@@ -1,0 +1,121 @@
+"""Plots of a run's history, drawn to be read from the last row: losses, and how sure the discriminator is.
+
+matplotlib is used through its objects only: no pyplot, hence no global state, no window and nothing to close,
+whatever thread draws and whatever display the machine has.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from ganns.errors import DataError
+from ganns.pictures import save
+
+# From Okabe & Ito's palette (jfly.uni-koeln.de/color): told apart with every kind of colour vision.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#606060"
+FEW = 20  # with so few rounds their points are marked: a line through one point would be invisible
+
+
+def plot_losses(history: Sequence[Mapping[str, float]], path: str | os.PathLike[str]) -> Path:
+    """Draw both networks' losses, and D's mean probabilities on real and on generated images, by round.
+
+    A GAN's losses do not fall as a classifier's do: they show a balance. The probabilities are easier to
+    read. At 0.5 for both kinds of image the discriminator can only guess; near 1 and 0 it has won, and the
+    generator learns little from it.
+
+    Args:
+        history: one mapping a round, with "round", "d_loss" and "g_loss" (cross-entropies in nats), "d_real"
+            and "d_fake" (in [0, 1]); other keys are ignored.
+        path: PNG file to write, by atomic rename; its folder is made if need be.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if the history is empty.
+    """
+    if not history:
+        raise DataError("Cannot plot a run of no rounds: let it finish one round at least.")
+    figure = Figure(figsize=(13, 5.8), dpi=110, layout="constrained")
+    losses, judgement = figure.subplots(1, 2)
+
+    _draw(losses, history, "g_loss", BLUE, "generator")
+    _draw(losses, history, "d_loss", ORANGE, "discriminator")
+    losses.set_ylim(bottom=0)
+    _label(losses, "Losses", "cross-entropy (nats)")
+
+    _draw(judgement, history, "d_real", GREEN, "real images")
+    _draw(judgement, history, "d_fake", BLUE, "generated images")
+    judgement.axhline(0.5, color=GREY, linestyle="--", linewidth=1.5, label="0.5: a mere guess")
+    judgement.set_ylim(0, 1)
+    _label(judgement, "The discriminator's judgement", "mean probability of “real”")
+
+    width = _window(len(history))
+    if width > 1:
+        note = f"light: each round; dark: mean over {width} rounds"
+        figure.supxlabel(note, fontsize=12, color=GREY)
+    return save(_rendered(figure), path)
+
+
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """Return the centred moving average of values [R] over about a twentieth of them; NaNs are left out.
+
+    At the ends the window is cut off, not padded: padding would bend the line towards a made-up value.
+    """
+    window = np.ones(_window(len(values)))
+    known = np.isfinite(values)
+    total = np.convolve(np.where(known, values, 0.0), window, "same")
+    count = np.convolve(known.astype(float), window, "same")
+    mean = np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
+
+
+def _window(num_rounds: int) -> int:
+    """Return the width of the moving average: odd, so that it is centred, and 1 below 40 rounds."""
+    return 2 * (num_rounds // 40) + 1
+
+
+def _draw(axes: Axes, history: Sequence[Mapping[str, float]], key: str, color: str, label: str) -> None:
+    rounds = np.array([row["round"] for row in history], dtype=float)
+    values = np.array([row[key] for row in history], dtype=float)
+    marker = "o" if len(values) <= FEW else None
+    axes.plot(rounds, values, color=color, linewidth=1, alpha=0.3)
+    axes.plot(rounds, smoothed(values), color=color, linewidth=2.8, marker=marker, label=label)
+
+
+def _label(axes: Axes, title: str, ylabel: str) -> None:
+    """Add the words, large enough for a projector; the legend is below, where it hides no data."""
+    axes.set_title(title, fontsize=17, pad=12)
+    axes.set_xlabel("round", fontsize=14)
+    axes.set_ylabel(ylabel, fontsize=14)
+    axes.tick_params(labelsize=13)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(
+        fontsize=13,
+        ncols=3,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        frameon=False,
+        handlelength=1.4,
+        handletextpad=0.5,
+        columnspacing=1.3,
+    )
+
+
+def _rendered(figure: Figure) -> Image.Image:
+    """Draw the figure with matplotlib's Agg (what it uses for PNG, whatever the backend)."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", pad_inches=0.15, bbox_inches="tight")
+    return Image.open(buffer)
