@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from ganns.aggregate import Accumulator
 from ganns.config import Config, OptimizerConfig
 from ganns.errors import PayloadError
 from ganns.model import Discriminator, Generator, build, parameters_of, sample, statistics_of
-from ganns.payload import digest, pack
+from ganns.payload import digest, metadata, pack, unpack, write_file
 from ganns.plan import Cursor
 
 Tensors = dict[str, torch.Tensor]
@@ -118,27 +117,26 @@ class TrainingState:
         fields = {"version": progress.version, "images": progress.images, "seconds": progress.seconds}
         return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
 
-    def save(self, path: str) -> None:
+    def save(self, path: Path) -> None:
         """Write the state to a file (the caller renames it into place)."""
-        save_file({name: value.contiguous() for name, value in self.tensors().items()}, path, metadata=self.header())
+        write_file(path, self.tensors(), self.header())
 
     @classmethod
-    def load(cls, config: Config, path: str) -> TrainingState:
+    def from_bytes(cls, config: Config, data: bytes, expected_digest: str | None = None) -> TrainingState:
         """Read what `save` wrote.
 
         Raises:
-            PayloadError: if the file is not a state of such a model.
+            PayloadError: if the bytes are not the state of such a model, or not those of `expected_digest`.
         """
         state = cls(config)
+        tensors = unpack(data, expected_digest)
         try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads(file.metadata()["ganns"])
-                state._restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except Exception as error:  # safetensors raises its own, OS and key errors alike
-            raise PayloadError(f"{path} does not hold the state of this run's model ({error}).") from error
-        state.progress = Progress(
-            header["version"], header["images"], header["seconds"], Cursor.from_json(header["cursor"])
-        )
+            header = json.loads(metadata(data)["ganns"])
+            state._restore(tensors)
+            cursor = Cursor.from_json(header["cursor"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:  # RuntimeError: tensors of other shapes
+            raise PayloadError(f"{len(data)} bytes are not the state of this run's model ({error}).") from error
+        state.progress = Progress(header["version"], header["images"], header["seconds"], cursor)
         return state
 
     @torch.no_grad()

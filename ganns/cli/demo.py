@@ -1,8 +1,21 @@
-"""`ganns demo`."""
+"""`ganns demo`: see it work."""
 
-from ganns.errors import GannsError
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def demo() -> None:
-    """Train a small GAN with two workers on this machine and show what it learned."""
-    raise GannsError("`ganns demo` is not written yet.")
+def demo(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Settings to change, as for `ganns train`: stop.minutes=3")
+    ] = None,
+    outputs: Annotated[Path, typer.Option(help="Where to put what it makes.")] = Path("outputs/demo"),
+) -> None:
+    """Train a small GAN with two workers on this machine, about two minutes, and show what it learned."""
+    from ganns.demo import run_demo
+    from ganns.train import compose
+
+    run_demo(compose(["experiment=demo", *(overrides or [])]), outputs)

@@ -1,8 +1,22 @@
-"""`ganns worker`."""
+"""`ganns worker`: join a class."""
 
-from ganns.errors import GannsError
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
 
 
-def worker() -> None:
-    """Join the training: compute units for the runs of a database."""
-    raise GannsError("`ganns worker` is not written yet.")
+def worker(
+    num: Annotated[int, typer.Option("-n", "--num", min=1, help="How many workers to start on this machine.")] = 1,
+    name: Annotated[str, typer.Option(help="Your name, as the class sees it; default: user@host.")] = "",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of each; 0 shares the processors out.")] = 0,
+) -> None:
+    """Compute units for a class: needs nothing but the database's address in GANNS_DATABASE_URL.
+
+    Ctrl-C once ends after the unit in hand; Ctrl-C twice ends now.
+    """
+    from ganns.db.address import require
+    from ganns.launch import run_workers
+
+    run_workers(require(), num, name=name, threads=threads)

@@ -88,7 +88,6 @@ class Housekeeping:
             weights.vacuum(conn)
 
     def _checkpoint(self, conn: psycopg.Connection, version: int) -> None:
-        path = self._files.path(version)
-        if time.monotonic() >= self._checkpoint_at and path.exists():
-            weights.put_checkpoint(conn, self._run_id, version, path.read_bytes())
+        if time.monotonic() >= self._checkpoint_at and (data := self._files.read(version)) is not None:
+            weights.put_checkpoint(conn, self._run_id, version, data)
             self._checkpoint_at = time.monotonic() + self._checkpoint_s

@@ -19,6 +19,7 @@ class RoundReport:
     metrics: dict[str, float]
     timings: dict[str, float] = field(default_factory=dict)
     num_results: int = 0
+    num_alive: int = 0  # workers with a recent heartbeat, as of the last second or so
 
 
 class Observer(Protocol):

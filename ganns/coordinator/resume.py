@@ -29,7 +29,9 @@ def restore(
     if found is None:
         state, source = TrainingState(config), "its beginning"
     else:
-        state, source = files.put(config, found[0], found[2]), f"the checkpoint of version {found[0]}"
+        number, digest, data = found
+        state, source = TrainingState.from_bytes(config, data, digest), f"the checkpoint of version {number}"
+        files.put(number, data)
     back_to = state.progress.version
     with conn.transaction():
         runs.hold_lease(conn, run.id, generation)

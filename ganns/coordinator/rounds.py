@@ -66,6 +66,7 @@ class Rounds:
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
+        self._num_alive = workers.count_alive(self.session.main, SILENT_S)
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
             return
         self.observer.started(self.run.id, self.state)
@@ -98,6 +99,7 @@ class Rounds:
             folding.metrics(),
             timings,
             len(folding.submissions),
+            self._num_alive,
         )
         self.observer.round_closed(report, self.state)
         return bool(slices)
@@ -148,6 +150,7 @@ class Rounds:
         runs.hold_lease(self.session.main, self.run.id, self.generation)
         rounds.rescue_jobs(self.session.main, SILENT_S)
         self._reconcile(round_)
+        self._num_alive = workers.count_alive(self.session.main, SILENT_S)
 
     def _reconcile(self, round_: int) -> None:
         """Compare what should be with what is: weights there, and a live job behind every open unit."""
@@ -180,11 +183,10 @@ class Rounds:
             )
 
     def _say_waiting(self, count: int, quorum: int) -> None:
-        alive = workers.count_alive(self.session.main, SILENT_S)
-        if alive == 0:
+        if self._num_alive == 0:
             self.observer.say("waiting for workers: none is connected; start one with `ganns worker`")
         else:
-            self.observer.say(f"waiting: {count} of {quorum} results, {alive} workers connected")
+            self.observer.say(f"waiting: {count} of {quorum} results, {self._num_alive} workers connected")
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 

@@ -134,9 +134,8 @@ def _train(
     finally:
         keeper.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
-    path = files.path(state.progress.version)
-    if path.exists():
-        weights.put_checkpoint(session.main, run.id, state.progress.version, path.read_bytes())
+    if (data := files.read(state.progress.version)) is not None:
+        weights.put_checkpoint(session.main, run.id, state.progress.version, data)
     runs.release_lease(session.main, run.id, generation)
     return done
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 
 from ganns.config import Config
 from ganns.state import TrainingState
-
-KEPT = 2
 
 
 class StateFiles:
@@ -23,6 +22,8 @@ class StateFiles:
     def __init__(self, folder: Path) -> None:
         """Use `folder`, creating it if need be."""
         self.folder = folder
+        self._partial = folder / "partial"
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, version: int) -> Path:
@@ -35,23 +36,29 @@ class StateFiles:
         return sorted(int(match[1]) for match in matches if match)
 
     def save(self, state: TrainingState) -> None:
-        """Write the state's version, and forget all but the last two (and any that were undone)."""
+        """Write the state's version over the file of the oldest, so that two are there before and after."""
         version = state.progress.version
-        partial = self.folder / "partial"
-        state.save(str(partial))
-        os.replace(partial, self.path(version))
-        for other in self.versions():
-            if not version - KEPT < other <= version:
-                self.path(other).unlink(missing_ok=True)
+        with self._lock:
+            spare = [other for other in self.versions() if other != version - 1]
+            for other in spare[1:]:
+                self.path(other).unlink()
+            if spare:
+                os.replace(self.path(spare[0]), self._partial)
+            state.save(self._partial)
+            os.replace(self._partial, self.path(version))
 
     def load(self, config: Config, version: int) -> TrainingState | None:
         """Read the state of `version`, or return None if it is not on this disk."""
-        path = self.path(version)
-        return TrainingState.load(config, str(path)) if path.exists() else None
+        data = self.read(version)
+        return None if data is None else TrainingState.from_bytes(config, data)
 
-    def put(self, config: Config, version: int, data: bytes) -> TrainingState:
-        """Write a checkpoint's bytes as the file of `version`, and read it."""
-        partial = self.folder / "partial"
-        partial.write_bytes(data)
-        os.replace(partial, self.path(version))
-        return TrainingState.load(config, str(self.path(version)))
+    def read(self, version: int) -> bytes | None:
+        """Return the file of `version` as it is (for a checkpoint), or None if it is not there."""
+        with self._lock:  # `save` may be about to write over it
+            path = self.path(version)
+            return path.read_bytes() if path.exists() else None
+
+    def put(self, version: int, data: bytes) -> None:
+        """Write a checkpoint's bytes as the file of `version`."""
+        self._partial.write_bytes(data)
+        os.replace(self._partial, self.path(version))

@@ -1,0 +1,173 @@
+"""`ganns demo`: everything at once on one machine, in about two minutes.
+
+It starts an embedded PostgreSQL and two stock workers, trains `experiment=demo`, and shows what came out.
+Nothing here is special to a demo: a class does the same on many machines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from ganns.config import Config
+from ganns.coordinator import RoundReport, train_run
+from ganns.data import ImageSet, open_images
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.embedded import EmbeddedServer
+from ganns.db.migrate import migrate
+from ganns.launch import start_worker, stop_workers
+from ganns.metrics import sliced_wasserstein
+from ganns.pictures import save, timeline
+from ganns.plots import plot_losses
+from ganns.progress import TerminalProgress
+from ganns.sampling import SampleGrids
+from ganns.seeds import generator
+from ganns.state import TrainingState
+from ganns.store.runs import list_metrics
+from ganns.store.workers import worker_totals
+
+NUM_WORKERS = 2
+NUM_JUDGED = 500
+"""Generated and held-out images that the distance compares."""
+
+
+class DemoObserver(TerminalProgress):
+    """The terminal's progress, the sample grids, and the seconds until the first of them."""
+
+    def __init__(self, config: Config, grids: SampleGrids, console: Console, begun: float) -> None:
+        """Watch a run that began at monotonic time `begun`."""
+        super().__init__(config.stop, console=console)
+        self._grids, self._begun = grids, begun
+        self.first_grid_s = 0.0
+        self.final: TrainingState | None = None
+
+    def started(self, run_id: int, state: TrainingState) -> None:
+        """Save the grid of version 0."""
+        super().started(run_id, state)
+        self._grids.started(run_id, state)
+        self.first_grid_s = time.monotonic() - self._begun
+        self.say(f"samples of version 0 after {self.first_grid_s:.1f} s: {self._grids.saved[0][1]}")
+
+    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Follow the run."""
+        super().round_closed(report, state)
+        self._grids.round_closed(report, state)
+        self.final = state
+
+
+def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
+    """Run the demo and return its summary, which is also in `<outputs>/<time>/summary.json`."""
+    console, begun = Console(soft_wrap=True), time.monotonic()
+    folder = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder.mkdir(parents=True)
+    console.print(f"GANNs with friends: the demo. Everything it makes goes to {folder}", markup=False)
+    with ExitStack() as stack:
+        # Drawing the faces needs no database, and workers take seconds to load torch: all start at once.
+        images = stack.enter_context(ThreadPoolExecutor(1)).submit(open_images, config.data, config.model.image_size)
+        address = stack.enter_context(_database())
+        processes = [
+            start_worker(address, f"worker-{number + 1}", max(1, (os.cpu_count() or 1) // NUM_WORKERS), folder / f"worker-{number + 1}.log")
+            for number in range(NUM_WORKERS)
+        ]
+        stack.callback(stop_workers, processes)
+        console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
+        real = images.result()
+        grids = SampleGrids(config, folder / "samples")
+        with DemoObserver(config, grids, console, begun) as observer:
+            run_id, _ = train_run(config, address, observer)
+        with connect(address) as conn:
+            history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
+    assert observer.final is not None
+    if grids.saved[-1][0] != observer.final.progress.version:
+        grids.save(observer.final)
+    start, end = (judge(state, real) for state in (TrainingState(config), observer.final))
+    summary = summarise(config, history, credit, start, end, observer.first_grid_s)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    _draw(folder, grids, history)
+    _show(console, folder, summary, credit)
+    return summary
+
+
+@contextmanager
+def _database() -> Iterator[Address]:
+    """Start a PostgreSQL of the demo's own, and leave nothing of it behind."""
+    folder = Path(tempfile.mkdtemp(prefix="ganns-demo-"))
+    try:
+        with EmbeddedServer(folder / "pg") as server, connect(server.address) as conn:
+            migrate(conn)
+            yield server.address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@torch.no_grad()
+def judge(state: TrainingState, real: ImageSet, num: int = NUM_JUDGED) -> float:
+    """Return the sliced Wasserstein distance between the raw generator's images and held-out real ones."""
+    num = min(num, real.num_holdout)
+    latent = torch.randn(num, state.config.model.latent_dim, generator=generator(state.config.seed, "judge"))
+    return sliced_wasserstein(state.draw(latent, averaged=False), real.holdout(num))
+
+
+def summarise(
+    config: Config,
+    history: list[dict[str, Any]],
+    credit: list[dict[str, Any]],
+    start: float,
+    end: float,
+    first_grid_s: float,
+) -> dict[str, Any]:
+    """Return what `summary.json` holds: times in seconds, distances times 1000 as in the paper."""
+    seconds, images = history[-1]["seconds"], history[-1]["images"]
+    return {
+        "seconds": round(seconds, 2),
+        "first_grid_s": round(first_grid_s, 2),
+        "rounds": len(history),
+        "images": images,
+        "images_per_s": round(images / seconds, 1),
+        "workers": [{key: row[key] for key in ("name", "units", "images", "late")} for row in credit],
+        "swd_start": round(start, 2),
+        "swd_end": round(end, 2),
+    }
+
+
+def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_shown: int = 6) -> None:
+    """Save the grids over time in one picture, and the losses."""
+    chosen = sorted({round(k * (len(grids.saved) - 1) / (num_shown - 1)) for k in range(num_shown)})
+    entries = [(f"version {grids.saved[k][0]}", Image.open(grids.saved[k][1])) for k in chosen]
+    save(timeline(entries, columns=3), folder / "timeline.png")
+    plot_losses([{"round": row["round"], **row["metrics"]} for row in history], folder / "losses.png")
+
+
+def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[dict[str, Any]]) -> None:
+    table = Table("worker", "units", "images", "late", title="what each worker did")
+    for row in credit:
+        table.add_row(row["name"], str(row["units"]), f"{int(row['images']):,}", str(row["late"]))
+    console.print(table)
+    console.print(
+        f"{summary['rounds']} rounds, {summary['images']:,} images, {summary['images_per_s']} images/s. "
+        f"Distance to real faces (sliced Wasserstein, lower is better): {summary['swd_start']} at the start, "
+        f"{summary['swd_end']} at the end.\n\n"
+        f"Look at   {folder / 'timeline.png'}   the samples over time\n"
+        f"          {folder / 'losses.png'}   the losses\n\n"
+        "Next:     ganns train experiment=demo stop.minutes=10      train longer; `ganns worker` in a second terminal\n"
+        "          ganns train --help                               every setting\n"
+        "          ganns db serve --host 0.0.0.0                    let a friend's machine join",
+        markup=False,
+        highlight=False,
+    )

@@ -1,0 +1,96 @@
+"""A run on the terminal: one live line on a screen, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ganns.config import StopConfig
+from ganns.coordinator.observer import RoundReport
+from ganns.state import TrainingState
+
+LINE_EVERY_S = 5.0
+"""In a pipe, a line is printed so often."""
+
+
+class TerminalProgress:
+    """An `Observer` that shows round, images/s, losses, workers alive and the time left."""
+
+    def __init__(self, stop: StopConfig, num_images: int | None = None, console: Console | None = None) -> None:
+        """Show progress towards `stop`; `num_images` of an epoch, if known, gives epochs a length."""
+        self._console = console or Console(soft_wrap=True)
+        self._stop, self._num_images = stop, num_images
+        self._rate = 0.0
+        self._last: tuple[float, int] | None = None
+        self._printed_at = 0.0
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
+
+    def __enter__(self) -> TerminalProgress:
+        """Start the live line."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the live line."""
+        self._bar.stop()
+
+    def started(self, run_id: int, state: TrainingState) -> None:
+        """Say which run it is."""
+        self._last = (time.monotonic(), state.progress.images)
+        self.say(f"run {run_id} is open at version {state.progress.version}")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Move the bar, or print a line now and then."""
+        now = time.monotonic()
+        if self._last is not None:
+            speed = (report.images - self._last[1]) / max(now - self._last[0], 1e-9)
+            self._rate = speed if self._rate == 0 else 0.9 * self._rate + 0.1 * speed
+        self._last = (now, report.images)
+        done = self._share_done(report)
+        left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
+        metrics = report.metrics
+        detail = (
+            f"{self._rate:.0f} images/s  loss D {metrics['d_loss']:.2f} G {metrics['g_loss']:.2f}  "
+            f"{report.num_alive} workers"
+        )
+        self._bar.update(self._task, completed=done, description=f"round {report.version}", detail=detail, left=left)
+        if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
+            self._printed_at = now
+            self.say(f"round {report.version}  {detail}  {left}")
+
+    def _share_done(self, report: RoundReport) -> float:
+        """Return how far the run is towards whichever end comes first, in [0, 1]."""
+        shares = [0.0]
+        if self._stop.rounds:
+            shares.append(report.version / self._stop.rounds)
+        if self._stop.minutes:
+            shares.append(report.seconds / (60 * self._stop.minutes))
+        if self._stop.epochs and self._num_images:
+            shares.append(report.images / (self._stop.epochs * self._num_images))
+        return min(1.0, max(shares))
+
+
+def _duration(seconds: float) -> str:
+    """Return "1:02:03" or "2:03"."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,49 @@
+"""Sample grids while a run goes on: the same noise at every version, so that one sees the faces appear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ganns.config import Config
+from ganns.coordinator.observer import Quiet, RoundReport
+from ganns.pictures import grid, save
+from ganns.seeds import generator
+from ganns.state import TrainingState
+
+NUM_SAMPLES = 64
+
+
+def sample_noise(config: Config, count: int = NUM_SAMPLES) -> torch.Tensor:
+    """Return the run's fixed latent vectors, float32 [count, latent_dim]."""
+    return torch.randn(count, config.model.latent_dim, generator=generator(config.seed, "samples"))
+
+
+class SampleGrids(Quiet):
+    """An observer that saves a grid of samples at version 0 and every `config.sample_every` rounds."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        """Save into `folder` (created with the first grid)."""
+        self.folder, self._every = folder, config.sample_every
+        self._latent = sample_noise(config)
+        self.saved: list[tuple[int, Path]] = []
+
+    def started(self, run_id: int, state: TrainingState) -> None:
+        """Save the grid of the version that the run starts from."""
+        if self._every:
+            self.save(state)
+
+    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Save a grid when it is time."""
+        if self._every and report.version % self._every == 0:
+            self.save(state)
+
+    def save(self, state: TrainingState) -> Path:
+        """Draw the averaged generator's samples and save them; return the file."""
+        version = state.progress.version
+        path = self.folder / f"version-{version:06}.png"
+        save(grid(state.draw(self._latent, averaged=True)), path)
+        if (version, path) not in self.saved:
+            self.saved.append((version, path))
+        return path

@@ -1,0 +1,167 @@
+"""A unit's gradients and statistics, against computations written out here and nowhere else."""
+
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from ganns.aggregate import Accumulator
+from ganns.config import Config, ModelConfig, StrategyConfig
+from ganns.gradients import Replica
+from ganns.model import Discriminator, Generator, build
+from ganns.plan import slice_bounds
+from ganns.seeds import generator
+from ganns.state import TrainingState
+
+MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
+
+
+def make(micro_batch: int = 8, unit_images: int = 8, seed: int = 3) -> tuple[Config, TrainingState, Replica]:
+    config = Config(model=MODEL, strategy=StrategyConfig(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
+    state = TrainingState(config)
+    replica = Replica(config)
+    replica.load(state.weights())
+    return config, state, replica
+
+
+def real_images(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def independent(config: Config, real: torch.Tensor, latent: torch.Tensor) -> tuple[dict, dict]:
+    """Each network's gradient from its own loss alone: two separate graphs, losses written as softplus."""
+    gen, disc = build(config.model, config.seed)
+    fake = gen(latent).detach()
+    # -log sigmoid(x) = softplus(-x); -log(1 - sigmoid(x)) = softplus(x)
+    d_loss = softplus(-disc(real)).mean() + softplus(disc(fake)).mean()
+    d = dict(zip([n for n, _ in disc.named_parameters()], torch.autograd.grad(d_loss, disc.parameters()), strict=True))
+
+    gen, disc = build(config.model, config.seed)
+    g_loss = softplus(-disc(gen(latent))).mean()
+    g = dict(zip([n for n, _ in gen.named_parameters()], torch.autograd.grad(g_loss, gen.parameters()), strict=True))
+    return d, g
+
+
+def test_each_network_gets_the_gradient_of_its_own_loss_only():
+    config, _, replica = make()
+    real = real_images(8)
+    result = replica.compute(real, (3, 0, 0))
+    latent = torch.randn(8, 16, generator=generator(3, 0, 0, "noise"))
+    expected_d, expected_g = independent(config, real, latent)
+    for role, expected in (("d", expected_d), ("g", expected_g)):
+        assert result.parts[role].gradients.keys() == expected.keys()
+        for name, gradient in expected.items():
+            assert relative(result.parts[role].gradients[name], gradient) < 1e-4, (role, name)
+
+
+def test_the_classic_mistake_would_be_noticed():
+    """g_loss.backward() on a shared graph pollutes D's gradients; the comparison above is sharp enough to see it."""
+    config, _, replica = make()
+    real, latent = real_images(8), torch.randn(8, 16, generator=generator(3, 0, 0, "noise"))
+    gen, disc = build(config.model, config.seed)
+    fake = gen(latent)
+    (softplus(-disc(real)).mean() + softplus(disc(fake.detach())).mean()).backward()
+    softplus(-disc(fake)).mean().backward()
+    ours = replica.compute(real, (3, 0, 0)).parts["d"].gradients
+    assert max(relative(ours[name], p.grad) for name, p in disc.named_parameters()) > 0.1
+
+
+def test_micro_batches_are_weighted_by_their_images():
+    config, _, replica = make(micro_batch=4, unit_images=8)
+    real = real_images(7)  # micro-batches of 4 and 3
+    result = replica.compute(real, (3, 0, 0))
+    rng = generator(3, 0, 0, "noise")
+    total: dict[str, torch.Tensor] = {}
+    for start, count in slice_bounds(7, 4):
+        latent = torch.randn(count, 16, generator=rng)
+        _, g = independent(config, real[start : start + count], latent)
+        for name, gradient in g.items():
+            total[name] = total.get(name, 0) + gradient * count / 7
+    for name, gradient in total.items():
+        assert relative(result.parts["g"].gradients[name], gradient) < 1e-4
+
+
+def batch_inputs(network: nn.Module, *batches: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return what every BatchNorm layer sees, [num_values, C], over the given forward passes together."""
+    seen: dict[str, list[torch.Tensor]] = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.register_forward_hook(
+                lambda _, inputs, __, name=name: seen.setdefault(name, []).append(
+                    inputs[0].detach().double().permute(0, 2, 3, 1).reshape(-1, inputs[0].shape[1])
+                )
+            )
+    for batch in batches:
+        network(batch)
+    return {name: torch.cat(values) for name, values in seen.items()}
+
+
+def test_batchnorm_buffers_equal_a_direct_computation_on_the_union_of_all_batches():
+    config, state, replica = make(micro_batch=4)
+    totals = {"g": Accumulator(), "d": Accumulator()}
+    gen, disc = build(config.model, config.seed)
+    latents, reals = [], []
+    for unit, count in enumerate((8, 5)):
+        real = real_images(count, seed=unit)
+        result = replica.compute(real, (3, 0, unit))
+        for role, part in result.parts.items():
+            totals[role].add(part, count)
+        rng = generator(3, 0, unit, "noise")
+        for start, size in slice_bounds(count, 4):
+            latents.append(torch.randn(size, 16, generator=rng))
+            reals.append(real[start : start + size])
+    with torch.no_grad():
+        fakes = [gen(latent) for latent in latents]
+        seen = {"g": batch_inputs(gen, *latents), "d": batch_inputs(disc, *reals, *fakes)}
+    for role, layers in seen.items():
+        statistics = totals[role].statistics()
+        assert len(layers) == (3 if role == "g" else 2)
+        for name, values in layers.items():
+            torch.testing.assert_close(statistics[f"{name}.running_mean"].double(), values.mean(0), rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(statistics[f"{name}.running_var"].double(), values.var(0), rtol=1e-4, atol=1e-8)
+    # The mean of the batches' variances is something else: the spread between the batches is missing in it.
+    name, values = next(iter(seen["d"].items()))
+    assert relative(torch.stack([part.var(0) for part in values.chunk(8)]).mean(0), values.var(0)) > 1e-3
+    before = {n: b.clone() for n, b in state.networks["g"].named_buffers() if "running_mean" in n}
+    state.advance(totals, state.progress)
+    for name, value in totals["g"].statistics().items():
+        if "running_mean" in name:
+            after = dict(state.networks["g"].named_buffers())[name]
+            torch.testing.assert_close(after, 0.9 * before[name] + 0.1 * value)
+
+
+def test_one_and_two_threads_agree_to_1e_5():
+    _, _, replica = make(micro_batch=16, unit_images=16)
+    before = torch.get_num_threads()
+    flat = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            result = replica.compute(real_images(16), (3, 0, 0))
+            flat.append(torch.cat([g.flatten() for part in result.parts.values() for g in part.gradients.values()]))
+    finally:
+        torch.set_num_threads(before)
+    assert relative(flat[1], flat[0]) < 1e-5
+
+
+def test_a_unit_is_abandoned_between_its_halves():
+    _, _, replica = make()
+    parts = []
+    result = replica.compute(real_images(8), (3, 0, 0), lambda role, part: parts.append(role), lambda: True)
+    assert result is None
+    assert parts == ["d"]
+
+
+def test_the_networks_have_the_papers_sizes():
+    gen, disc = Generator(ModelConfig()), Discriminator(ModelConfig())
+    assert sum(p.numel() for p in gen.parameters()) == 3_576_704
+    assert sum(p.numel() for p in disc.parameters()) == 2_765_568
+    for size in (32, 64):
+        config = ModelConfig(image_size=size, features_g=4, features_d=4)
+        gen, disc = build(config, seed=0)
+        images = gen(torch.randn(2, 100))
+        assert images.shape == (2, 3, size, size)
+        assert disc(images).shape == (2,)
