@@ -1,0 +1,216 @@
+"""The yardstick: PyTorch's DistributedDataParallel over gloo, doing the same update on the same machine.
+
+    python -m benchmarks.ddp --updates 20
+
+DDP is what one would use in a machine room: processes that hold a copy of everything, connected all to all,
+summing gradients while the backward pass still runs. Nobody may leave, join or be late; in exchange there is
+no coordinator. We measure ourselves against it to see what going through a database costs.
+
+It does the work that `ganns.gradients` and `ganns.state` do, so that only the plumbing differs: the networks,
+channels_last, the *simultaneous* update (both gradients at the same version, one shared forward pass of the
+fake images through D), Adam with the same implementation, the averaged generator, images converted from an
+array of bytes in memory. What DDP is spared: BatchNorm's statistics stay local instead of being pooled, and
+nothing is ever saved, so it could not resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed import TCPStore
+from torch.multiprocessing.spawn import spawn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.functional import interpolate
+from torch.nn.parallel import DistributedDataParallel
+
+from ganns.config import ModelConfig, OptimizerConfig
+from ganns.model import build, parameters_of
+from ganns.seeds import generator as seeded
+from ganns.seeds import permutation
+
+LOOPBACK = "127.0.0.1"
+PATIENCE = timedelta(seconds=120)  # for a process that does not come, or died
+NUM_IMAGES = 2048
+
+
+def run_ddp(
+    *,
+    world: int = 2,
+    threads: int = 1,
+    images_per_rank: int = 64,
+    updates: int = 20,
+    warmup: int = 3,
+    seed: int = 0,
+    model: ModelConfig | None = None,
+) -> list[float]:
+    """Train in `world` processes and return the seconds that each update took, without the warm-up.
+
+    Args:
+        world: processes, one replica each.
+        threads: of each process.
+        images_per_rank: images that each process computes on for an update.
+        updates: how many to measure (at least 1).
+        warmup: updates before the measurement begins.
+        seed: of weights, images and noise.
+        model: DCGAN for 64x64 images if None.
+
+    Returns:
+        Seconds by rank 0's clock, `updates` of them. All ranks wait for one another at each update.
+    """
+    # The parent holds the rendezvous: port 0 is given a free port by the system, which a port that was looked
+    # up before and might be taken by now is not.
+    store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
+    job = (world, store.port, threads, images_per_rank, updates + warmup, seed, model or ModelConfig())
+    spawn(_rank_main, args=job, nprocs=world)  # raises if one of them fails, having ended the others
+    seconds: list[float] = json.loads(store.get("seconds"))
+    return seconds[warmup:]
+
+
+def _rank_main(
+    rank: int, world: int, port: int, threads: int, images: int, updates: int, seed: int, model: ModelConfig
+) -> None:
+    """Be one of the processes."""
+    torch.set_num_threads(threads)
+    if sys.platform in ("linux", "darwin"):  # otherwise gloo asks how the machine's name resolves
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
+    store = TCPStore(LOOPBACK, port, is_master=False, timeout=PATIENCE)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    replica = DdpReplica(model, OptimizerConfig(), seed)
+    batches = _batches(rank, world, images, model, seed)
+    seconds = []
+    for number in range(updates):
+        started = time.perf_counter()
+        replica.update(*next(batches))
+        if rank == 0:
+            replica.average(number + 1)
+        seconds.append(time.perf_counter() - started)
+    if rank == 0:
+        store.set("seconds", json.dumps(seconds))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+class DdpReplica:
+    """Both networks, each in a DDP wrapper of its own, and all that an update needs."""
+
+    def __init__(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
+        """Build within an initialised process group."""
+        self._settings = optimizer
+        self._gen, self._disc = build(model, seed)
+        self.ema = {name: value.clone() for name, value in parameters_of(self._gen).items()}
+        self.gen, self.disc = _wrapped(self._gen), _wrapped(self._disc)
+        self._adams = [
+            torch.optim.Adam(
+                network.parameters(),
+                lr=lr,
+                betas=(optimizer.beta1, optimizer.beta2),
+                eps=optimizer.eps,
+                foreach=True,
+            )
+            for network, lr in ((self._gen, optimizer.lr_g), (self._disc, optimizer.lr_d))
+        ]
+
+    def update(self, real: torch.Tensor, latent: torch.Tensor) -> dict[str, float]:
+        """Do one simultaneous update on real [N, 3, S, S] and latent [N, Z]; return this rank's losses.
+
+        DDP starts the sum of a bucket when its gradients have been *accumulated into `.grad`*: with
+        `torch.autograd.grad`, which we use elsewhere, its hooks would never run. `backward(inputs=...)`
+        accumulates, and into these parameters only: D's loss does not reach G, and G's loss flows through D
+        without adding to D's gradients. D is called twice and its backward pass run once, over both losses:
+        each parameter is complete once, as the hooks expect.
+
+        What cannot overlap: each backward waits for its own last bucket, so D's last sum is not hidden behind
+        G's backward pass.
+        """
+        fake = self.gen(latent)
+        real_logits, fake_logits = self.disc(real), self.disc(fake)
+        d_loss = bce(real_logits, torch.ones_like(real_logits)) + bce(
+            fake_logits, torch.zeros_like(fake_logits)
+        )
+        d_loss.backward(inputs=list(self._disc.parameters()), retain_graph=True)
+        g_loss = bce(fake_logits, torch.ones_like(fake_logits))
+        g_loss.backward(inputs=list(self._gen.parameters()))
+        for adam in self._adams:
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+        return {
+            "d_loss": d_loss.item(),
+            "g_loss": g_loss.item(),
+            "d_real": real_logits.detach().sigmoid().mean().item(),
+            "d_fake": fake_logits.detach().sigmoid().mean().item(),
+        }
+
+    @torch.no_grad()
+    def average(self, version: int) -> None:
+        """Move the averaged generator as `TrainingState` does; rank 0 alone, where samples would be drawn."""
+        decay = min(self._settings.ema_decay, (1 + version) / (10 + version))
+        torch._foreach_lerp_(list(self.ema.values()), list(parameters_of(self._gen).values()), 1 - decay)
+
+
+def _wrapped(network: nn.Module) -> DistributedDataParallel:
+    network.to(memory_format=torch.channels_last)
+    # Buckets of 4 MB instead of 25: networks of 11 and 14 MB would be one or two, and little could overlap
+    # (measured: 0.76 instead of 0.78 s an update; 1 MB gains nothing more).
+    wrapped = DistributedDataParallel(network, bucket_cap_mb=4, gradient_as_bucket_view=True)
+    # Otherwise rank 0's BatchNorm buffers are sent to all at each forward pass: work that we do not ask of
+    # DDP, and it would write into what D's first forward pass keeps for its backward pass. (An attribute:
+    # the constructor's argument has another name in newer versions of PyTorch.)
+    wrapped.broadcast_buffers = False
+    return wrapped
+
+
+def _batches(
+    rank: int, world: int, count: int, model: ModelConfig, seed: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield this rank's (real, latent), for ever, epoch after epoch."""
+    rng = seeded(seed, "ddp", "noise", rank)
+    images = _images(max(NUM_IMAGES, world * count), model.image_size, seed)
+    epoch = 0
+    while True:
+        order = torch.from_numpy(permutation(seed, epoch, len(images)))
+        for start in range(0, len(order) - world * count + 1, world * count):
+            chosen = images[order[start + rank * count :][:count]]
+            real = (
+                chosen.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
+            )  # [N, S, S, 3] is channels_last already
+            yield real, torch.randn(count, model.latent_dim, generator=rng)
+        epoch += 1
+
+
+def _images(num: int, side: int, seed: int) -> torch.Tensor:
+    """Return uint8 [num, side, side, 3]: coloured clouds, on which the losses look like a GAN's."""
+    small = torch.randn(num, 3, 8, 8, generator=seeded(seed, "ddp", "images"))
+    clouds = interpolate(small, size=(side, side), mode="bicubic").tanh()
+    return ((clouds + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous()
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--world", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each (default 1)")
+    parser.add_argument(
+        "--images-per-rank", type=int, default=64, help="images of each, per update (default 64)"
+    )
+    parser.add_argument("--updates", type=int, default=20, help="updates to measure (default 20)")
+    parser.add_argument("--warmup", type=int, default=3, help="updates before that (default 3)")
+    parser.add_argument("--seed", type=int, default=0)
+    settings = vars(parser.parse_args())
+    seconds = run_ddp(**settings)
+    median = statistics.median(seconds)
+    speed = settings["world"] * settings["images_per_rank"] / median
+    print(json.dumps({**settings, "update_s": round(median, 4), "ddp_images_per_s": round(speed, 1)}))
+
+
+if __name__ == "__main__":
+    main()
