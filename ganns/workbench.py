@@ -24,13 +24,12 @@ from ganns.codec import get_codec
 from ganns.config import from_dict
 from ganns.data import open_images
 from ganns.db.address import require
-from ganns.db.connect import connect
+from ganns.db.connect import Connection, connect
 from ganns.errors import BadResult, DatasetMismatch
 from ganns.gradients import Part, Replica
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation, permutation_digest
 from ganns.store import workers
-from ganns.store.runs import Connection
 from ganns.store.workers import Claim, RunInfo
 
 

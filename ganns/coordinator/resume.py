@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from ganns.config import Config
 from ganns.coordinator.statefiles import StateFiles
+from ganns.db.connect import Connection
 from ganns.state import TrainingState
 from ganns.store import rounds, runs, weights
-from ganns.store.runs import Connection, Run
+from ganns.store.runs import Run
 
 
 def restore(

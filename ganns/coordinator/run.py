@@ -22,12 +22,12 @@ from ganns.coordinator.session import Session, open_patiently
 from ganns.coordinator.statefiles import StateFiles
 from ganns.data import open_images
 from ganns.db.address import Address
-from ganns.db.connect import connect
+from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import RunError
 from ganns.seeds import permutation_digest
 from ganns.store import runs, weights
-from ganns.store.runs import Connection, Run
+from ganns.store.runs import Run
 
 FREE_ON_RESUME = {"name", "stop", "quorum", "db", "sample_every", "resume"}
 """Settings that a resumed run may change; all others decide what its versions are."""

@@ -15,9 +15,8 @@ import psycopg
 from psycopg import sql
 
 from ganns.db.address import Address
-from ganns.db.connect import connect
+from ganns.db.connect import Connection, connect
 from ganns.errors import DatabaseUnreachable
-from ganns.store.runs import Connection
 
 NUM_BLOB_CONNECTIONS = 3
 

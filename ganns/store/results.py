@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganns.errors import BadResult
-from ganns.store.runs import Connection, execute
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 
 
 @dataclass(frozen=True)

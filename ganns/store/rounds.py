@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganns.plan import Slice
-from ganns.store.runs import Connection, execute
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 
 TASK, QUEUE = "gradient", "gradients"
 """The name of the task that computes a unit, and the queue that carries it (see `tasks/gradient.py`)."""

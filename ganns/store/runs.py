@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ganns.db.queries import query
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 from ganns.errors import LeaseLost, RunError
 
 LEASE_S = 30.0
 """A coordinator that was not heard of for so long may be replaced, even if its connection seems alive."""
-
-Connection = psycopg.Connection[Any]
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,6 @@ class Run:
     permutation_digest: str
     version: int
     images: int
-
-
-def execute(conn: Connection, name: str, **parameters: Any) -> psycopg.Cursor[dict[str, Any]]:
-    """Run the named query and return its cursor; rows are dictionaries, blobs travel in binary."""
-    cursor = conn.cursor(row_factory=dict_row, binary=True)
-    return cursor.execute(cast(LiteralString, query(name)), parameters)
 
 
 def create_run(

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from ganns.payload import digest, split
-from ganns.store.runs import Connection, execute
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 
 
 def upload_weights(

@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from ganns.errors import RunError, WeightsMissing
 from ganns.payload import digest
 from ganns.plan import Slice
-from ganns.store.runs import Connection, execute
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 
 
 @dataclass(frozen=True)

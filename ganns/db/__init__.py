@@ -1,0 +1,1 @@
+"""PostgreSQL: which one (`address`), how (`connect`), an embedded one (`embedded`), its schema (`migrate`)."""

@@ -1,0 +1,40 @@
+"""Open a connection that notices when the other side is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from ganns.db.address import Address
+from ganns.errors import DatabaseUnreachable
+
+Connection = psycopg.Connection[Any]
+
+OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    # A laptop that changes its network leaves connections that look alive; the operating system finds out.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+}
+"""libpq's options for every connection, the workers' included; seconds, the last one milliseconds."""
+
+
+def connect(address: Address, *, autocommit: bool = True, application: str = "ganns") -> Connection:
+    """Connect to `address`.
+
+    Autocommit: a transaction is opened where one is meant (`with conn.transaction()`), never by accident.
+
+    Raises:
+        DatabaseUnreachable: with host and port, never the password.
+    """
+    try:
+        return psycopg.connect(address.conninfo, autocommit=autocommit, application_name=application, **OPTIONS)
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise DatabaseUnreachable(
+            f"Cannot connect to the database {address} (from {address.source}): {reason} "
+            "Check the address, and that the server is up: `ganns db status`."
+        ) from error

@@ -1,0 +1,184 @@
+"""The schema: numbered migrations, procrastinate's own schema, and which versions of both are there.
+
+Migrations are append-only: a file that was applied somewhere never changes again (its SHA-256 is recorded and
+checked). All of it runs under an advisory lock, so that twenty installations at once do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.resources
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+
+from ganns import resources
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.errors import MigrationError, SchemaOutdated
+
+LOCK = 0x67616E6E73  # "ganns" in ASCII
+PROCRASTINATE = "3.10."
+"""We call procrastinate's SQL functions, whose names change between its versions."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of sql/migrations."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the file's text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class SchemaStatus:
+    """What a database has and what it lacks."""
+
+    applied: list[str]
+    pending: list[str]
+    procrastinate: str | None
+
+
+def read_migrations(folder: Path | None = None) -> list[Migration]:
+    """Return the migrations in order.
+
+    Raises:
+        MigrationError: for a file name that is not NNNN_what_changed.sql, or a gap in the numbers.
+    """
+    found = []
+    for path in sorted((folder or resources.sql_dir() / "migrations").glob("*.sql")):
+        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
+        if not match or int(match[1]) != len(found) + 1:
+            raise MigrationError(f"{path.name} should be called {len(found) + 1:04}_what_changed.sql.")
+        found.append(Migration(int(match[1]), path.stem, path.read_text(encoding="utf-8")))
+    return found
+
+
+def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
+    """Bring the database up to date and return the names of what was applied.
+
+    Raises:
+        MigrationError: if an applied file was changed since, a statement failed, or procrastinate has another version.
+    """
+    migrations = read_migrations(folder)
+    execute(conn, "lock_migrations", key=LOCK)
+    try:
+        _run_script(conn, "bootstrap")
+        applied = _install_procrastinate(conn)
+        done = _recorded(conn)
+        for migration in migrations:
+            if migration.number not in done:
+                _apply(conn, migration)
+                applied.append(migration.name)
+            elif done[migration.number] != migration.sha256:
+                raise MigrationError(
+                    f"The migration {migration.name} was changed after this database applied it. Restore the file "
+                    "(`git checkout sql/migrations`), and put changes into a new one."
+                )
+        set_search_path(conn)
+        return applied
+    finally:
+        execute(conn, "unlock_migrations", key=LOCK)
+
+
+def status(conn: Connection, folder: Path | None = None) -> SchemaStatus:
+    """Return what is applied and what is pending."""
+    done = _recorded(conn)
+    names = [(one.name, one.number in done) for one in read_migrations(folder)]
+    return SchemaStatus([n for n, there in names if there], [n for n, there in names if not there], _component(conn))
+
+
+def require_current(conn: Connection) -> None:
+    """Check that nothing is pending.
+
+    Raises:
+        SchemaOutdated: naming what is.
+    """
+    pending = status(conn).pending
+    if pending:
+        raise SchemaOutdated(
+            f"The database lacks {len(pending)} migration(s), {pending[0]} first: run `ganns db migrate`."
+        )
+
+
+def reset(conn: Connection) -> None:
+    """Drop everything that is ours or procrastinate's: all runs, all results, all credit."""
+    _run_script(conn, "drop")
+
+
+def set_search_path(conn: Connection) -> None:
+    """Let this role find procrastinate's objects in this database, now and in every later connection.
+
+    On the role, not in the connection's options: those do not pass through a transaction pooler. A database that
+    was cloned from a template has lost the setting, hence a function of its own.
+    """
+    row = execute(conn, "whoami").fetchone()
+    assert row is not None
+    statement = sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = procrastinate, public")
+    conn.execute(statement.format(sql.Identifier(row["role"]), sql.Identifier(row["database"])))
+    execute(conn, "use_search_path")
+
+
+def _apply(conn: Connection, migration: Migration) -> None:
+    try:
+        with conn.transaction():
+            conn.execute(cast(LiteralString, migration.sql))
+            execute(
+                conn, "record_migration", number=migration.number, name=migration.name, sha256=migration.sha256
+            )
+    except psycopg.Error as error:
+        raise MigrationError(f"The migration {migration.name} failed and was undone: {error}") from error
+
+
+def _install_procrastinate(conn: Connection) -> list[str]:
+    """Install procrastinate's schema if it is not there, and record its version."""
+    version = importlib.metadata.version("procrastinate")
+    if not version.startswith(PROCRASTINATE):
+        raise MigrationError(
+            f"procrastinate {version} is installed, and this program works with {PROCRASTINATE}*: "
+            "run `pip install -c constraints.txt -e .`."
+        )
+    if _component(conn) is not None:
+        return []
+    schema = importlib.resources.files("procrastinate").joinpath("sql", "schema.sql").read_text("utf-8")
+    with conn.transaction():
+        execute(conn, "use_procrastinate")
+        conn.execute(cast(LiteralString, schema))
+        execute(conn, "record_component", name="procrastinate", version=version)
+    return [f"procrastinate {version}"]
+
+
+def _component(conn: Connection) -> str | None:
+    if not _exists(conn, "ganns.components"):
+        return None
+    row = execute(conn, "get_component", name="procrastinate").fetchone()
+    return str(row["version"]) if row else None
+
+
+def _recorded(conn: Connection) -> dict[int, str]:
+    """Return the digests of applied migrations by number."""
+    if not _exists(conn, "ganns.migrations"):
+        return {}
+    return {row["number"]: row["sha256"] for row in execute(conn, "list_migrations")}
+
+
+def _run_script(conn: Connection, name: str) -> None:
+    """Run sql/schema/<name>.sql, which is several statements, in one transaction."""
+    with conn.transaction():
+        conn.execute(cast(LiteralString, (resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8")))
+
+
+def _exists(conn: Connection, table: str) -> bool:
+    row = execute(conn, "table_exists", name=table).fetchone()
+    return bool(row and row["found"])
