@@ -10,9 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -35,8 +34,7 @@ from ganns.launch import start_worker, stop_workers
 from ganns.metrics import sliced_wasserstein
 from ganns.pictures import save, timeline
 from ganns.plots import plot_losses
-from ganns.progress import TerminalProgress
-from ganns.sampling import SampleGrids
+from ganns.sampling import SampleGrids, Watch
 from ganns.seeds import generator
 from ganns.state import TrainingState
 from ganns.store.runs import list_metrics
@@ -47,28 +45,26 @@ NUM_JUDGED = 500
 """Generated and held-out images that the distance compares."""
 
 
-class DemoObserver(TerminalProgress):
-    """The terminal's progress, the sample grids, and the seconds until the first of them."""
+class DemoWatch(Watch):
+    """Also notes when the first samples were there, and keeps the last state."""
 
-    def __init__(self, config: Config, grids: SampleGrids, console: Console, begun: float) -> None:
-        """Watch a run that began at monotonic time `begun`."""
-        super().__init__(config.stop, console=console)
-        self._grids, self._begun = grids, begun
+    def __init__(self, config: Config, folder: Path, console: Console, begun: float) -> None:
+        """Watch a run whose demo began at monotonic time `begun`."""
+        super().__init__(config, folder, console)
+        self._begun = begun
         self.first_grid_s = 0.0
-        self.final: TrainingState | None = None
+        self.state = TrainingState(config)
 
     def started(self, run_id: int, state: TrainingState) -> None:
-        """Save the grid of version 0."""
+        """Say where the first samples are."""
         super().started(run_id, state)
-        self._grids.started(run_id, state)
         self.first_grid_s = time.monotonic() - self._begun
-        self.say(f"samples of version 0 after {self.first_grid_s:.1f} s: {self._grids.saved[0][1]}")
+        self.say(f"samples of version 0 after {self.first_grid_s:.1f} s: {self.grids.saved[0][1]}")
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Follow the run."""
         super().round_closed(report, state)
-        self._grids.round_closed(report, state)
-        self.final = state
+        self.state = state
 
 
 def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
@@ -88,16 +84,15 @@ def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
         stack.callback(stop_workers, processes)
         console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
         real = images.result()
-        grids = SampleGrids(config, folder / "samples")
-        with DemoObserver(config, grids, console, begun) as observer:
-            run_id, _ = train_run(config, address, observer)
+        with DemoWatch(config, folder / "samples", console, begun) as watch:
+            run_id, _ = train_run(config, address, watch)
         with connect(address) as conn:
             history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
-    assert observer.final is not None
-    if grids.saved[-1][0] != observer.final.progress.version:
-        grids.save(observer.final)
-    start, end = (judge(state, real) for state in (TrainingState(config), observer.final))
-    summary = summarise(config, history, credit, start, end, observer.first_grid_s)
+    grids = watch.grids
+    if grids.saved[-1][0] != watch.state.progress.version:
+        grids.save(watch.state)
+    start, end = (judge(state, real) for state in (TrainingState(config), watch.state))
+    summary = summarise(config, history, credit, start, end, watch.first_grid_s)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     _draw(folder, grids, history)
     _show(console, folder, summary, credit)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from ganns.config import Config
 from ganns.coordinator.observer import Quiet, RoundReport
 from ganns.pictures import grid, save
+from ganns.progress import TerminalProgress
 from ganns.seeds import generator
 from ganns.state import TrainingState
 
@@ -18,6 +20,25 @@ NUM_SAMPLES = 64
 def sample_noise(config: Config, count: int = NUM_SAMPLES) -> torch.Tensor:
     """Return the run's fixed latent vectors, float32 [count, latent_dim]."""
     return torch.randn(count, config.model.latent_dim, generator=generator(config.seed, "samples"))
+
+
+class Watch(TerminalProgress):
+    """What `ganns train` and `ganns demo` watch a run with: the terminal's progress, and sample grids."""
+
+    def __init__(self, config: Config, folder: Path, console: Console | None = None) -> None:
+        """Show progress on `console` and save grids into `folder`."""
+        super().__init__(config.stop, console=console)
+        self.grids = SampleGrids(config, folder)
+
+    def started(self, run_id: int, state: TrainingState) -> None:
+        """Show and save the beginning."""
+        super().started(run_id, state)
+        self.grids.started(run_id, state)
+
+    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Show a round, and save its samples when it is time."""
+        super().round_closed(report, state)
+        self.grids.round_closed(report, state)
 
 
 class SampleGrids(Quiet):

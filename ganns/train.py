@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -24,10 +24,14 @@ class _Failed(BaseException):
         self.error = error
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], action: Callable[[Config], None] | None = None) -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
     With `-m` the runs of a sweep follow each other; the first that fails ends the sweep.
+
+    Args:
+        argv: Hydra's overrides and flags.
+        action: what to do with each configuration; None trains over workers (`ganns solo` trains alone).
 
     Raises:
         ConfigError: an argument or a value is wrong; Hydra's own messages are put into one sentence.
@@ -46,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     def job(composed: DictConfig) -> None:
         try:
             values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-            train(from_dict(_plain(values)))
+            (action or train)(from_dict(_plain(values)))
         except Exception as error:
             raise _Failed(error) from error
 
@@ -64,11 +68,46 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def compose(overrides: Sequence[str]) -> Config:
+    """Compose a configuration inside a program, with the same overrides as on the command line.
+
+    Raises:
+        ConfigError: an override or a value is wrong.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ganns.resources import conf_dir
+
+    try:
+        with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+            composed = hydra.compose("config", list(overrides))
+            return from_dict(_plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+    except (HydraException, OmegaConfBaseException) as error:
+        _explain(error)
+
+
 def train(config: Config) -> None:
     """Coordinate the run that `config` describes until it stops."""
-    from ganns.coordinator import train_run  # loads torch, which `--help` and `--cfg job` can do without
+    # These load torch, which `--help` and `--cfg job` can do without.
+    from pathlib import Path
 
-    train_run(config)
+    from hydra.core.hydra_config import HydraConfig
+
+    from ganns.coordinator import train_run
+    from ganns.db.choose import coordinator_database
+    from ganns.sampling import Watch
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with coordinator_database() as address, Watch(config, folder / "samples") as watch:
+        watch.say(f"the database is {address} ({address.source})")
+        run_id, done = train_run(config, address, watch)
+        if done:
+            watch.say(f"run {run_id} is finished: `ganns sample {run_id}` draws with it; samples are in {folder}")
+        else:
+            watch.say(f"run {run_id} stopped; go on with `ganns train resume={run_id}`")
 
 
 def _check_arguments(argv: Sequence[str]) -> None:

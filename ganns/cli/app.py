@@ -44,12 +44,11 @@ def _root(
 app.command("demo")(demo.demo)
 
 
-@app.command(
-    "train",
-    # Everything after `train` is Hydra's, --help included.
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)
+# Everything behind these commands' names is Hydra's, --help included.
+_HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.command("train", context_settings=_HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train over all workers that reach the database: `ganns train experiment=demo`, `ganns train --help`."""
     from ganns import train as hydra_application
@@ -57,7 +56,12 @@ def train(context: typer.Context) -> None:
     raise typer.Exit(hydra_application.run(context.args))
 
 
-app.command("solo")(solo.solo)
+@app.command("solo", context_settings=_HYDRA, add_help_option=False)
+def alone(context: typer.Context) -> None:
+    """Train the same configuration in this process, without database or workers: `ganns solo experiment=demo`."""
+    raise typer.Exit(solo.solo(context.args))
+
+
 app.command("worker")(worker.worker)
 app.command("runs")(runs.runs)
 app.command("sample")(sample.sample)

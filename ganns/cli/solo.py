@@ -1,8 +1,40 @@
-"""`ganns solo`."""
+"""`ganns solo`: the same training in one process."""
 
-from ganns.errors import GannsError
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ganns.config import Config
 
 
-def solo() -> None:
-    """Train the same configuration in one process, without a database."""
-    raise GannsError("`ganns solo` is not written yet.")
+def solo(argv: Sequence[str]) -> int:
+    """Train the configuration that `argv` describes, without database or workers; return the exit code."""
+    from ganns import train
+
+    return train.run(argv, action=_train_alone)
+
+
+def _train_alone(config: Config) -> None:
+    from pathlib import Path
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from ganns.coordinator.observer import RoundReport
+    from ganns.data import open_images
+    from ganns.sampling import Watch
+    from ganns.solo import train_solo
+    from ganns.state import TrainingState
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    images = open_images(config.data, config.model.image_size)
+    state = TrainingState(config)
+    with Watch(config, folder / "samples") as watch:
+        watch.started(0, state)
+        for metrics in train_solo(config, images, state):
+            progress = state.progress
+            watch.round_closed(RoundReport(0, progress.version, progress.images, progress.seconds, metrics), state)
+        watch.grids.save(state)
+        state.save(folder / "state.safetensors")
+        watch.say(f"version {state.progress.version} after {state.progress.images:,} images is in {folder}")

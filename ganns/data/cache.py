@@ -1,0 +1,93 @@
+"""Decoded images on disk: one uint8 array, memory-mapped, so that loading is never the bottleneck.
+
+Decoding a JPEG and resizing it costs more than everything else a small GAN does with the image on a GPU, and it
+would be repeated in every epoch. The usual CelebA-64 protocol is applied once: centre crop to 178x178 (to the
+short side, for other formats), then antialiased bilinear resizing.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fasteners
+import numpy as np
+from PIL import Image
+
+from ganns.errors import DataError
+
+if TYPE_CHECKING:
+    from ganns.data.sources import Source
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+"""Raise it when `prepare` changes: old caches are then left alone and new ones built."""
+CHUNK = 512
+
+
+def prepare(image: Image.Image, size: int) -> np.ndarray:
+    """Crop the centre square and resize it: RGB image -> uint8 [3, size, size]."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    resized = square.resize((size, size), Image.Resampling.BILINEAR)  # Pillow's is antialiased when it shrinks
+    return np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def decoded(source: Source, size: int, root: Path) -> np.ndarray:
+    """Return all images as a read-only memory map, uint8 [num, 3, size, size], building the file if need be."""
+    path = root / f"decoded-v{PROTOCOL}-{source.name}-{source.fingerprint}-{size}.npy"
+    if not path.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        lock = fasteners.InterProcessLock(str(path) + ".lock")
+        if not lock.acquire(blocking=False):
+            log.info("another process is decoding the %s images; waiting for it", source.name)
+            lock.acquire()
+        try:
+            if not path.exists():
+                _build(source, size, path)
+        finally:
+            lock.release()
+    pixels: np.ndarray = np.load(path, mmap_mode="r")
+    if pixels.shape != (len(source.items), 3, size, size):
+        raise DataError(f"{path} has shape {pixels.shape}, not that of {len(source.items)} images; delete it.")
+    return pixels
+
+
+def _build(source: Source, size: int, path: Path) -> None:
+    """Decode everything, on all processors, into a file that appears by rename."""
+    num = len(source.items)
+    log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
+        for start, block in _blocks(source, size, num):
+            pixels[start : start + len(block)] = block
+        pixels.flush()
+        del pixels
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _blocks(source: Source, size: int, num: int) -> Iterable[tuple[int, np.ndarray]]:
+    starts = range(0, num, CHUNK)
+    if num <= CHUNK:  # not worth other processes
+        yield 0, _decode(source, size, 0, num)
+        return
+    # spawn: the caller may have threads (torch's, procrastinate's), and a fork copies their locks as they are
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_decode, source, size, start, min(start + CHUNK, num)) for start in starts]
+        for start, job in zip(starts, jobs, strict=True):
+            yield start, job.result()
+
+
+def _decode(source: Source, size: int, start: int, end: int) -> np.ndarray:
+    read = source.open()
+    return np.stack([prepare(read(number), size) for number in range(start, end)])

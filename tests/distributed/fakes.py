@@ -1,0 +1,120 @@
+"""A worker without a process: it does by hand, step by step, what procrastinate and the gradient task do.
+
+So a test can stop between any two steps, and let two workers meet in whatever order it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganns.aggregate import encode_part
+from ganns.codec import get_codec
+from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig, from_dict
+from ganns.data import ImageSet, open_images
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.gradients import Replica, UnitResult
+from ganns.payload import pack, unpack
+from ganns.seeds import permutation
+from ganns.store import workers
+from ganns.store.workers import Claim
+
+
+def tiny(**changes: Any) -> Config:
+    """Return a configuration that a round takes milliseconds with: 40 images in units of 8, 2 units a round."""
+    settings: dict[str, Any] = {
+        "name": "test",
+        "model": ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
+        "data": DataConfig(name="synthetic", count=40, holdout=8),
+        "strategy": StrategyConfig(unit_images=8, micro_batch=8),
+        "quorum": QuorumConfig(units=2),
+        "stop": StopConfig(rounds=3),
+        "sample_every": 0,
+    }
+    return Config(**settings | changes)
+
+
+@dataclass
+class Job:
+    """A fetched job."""
+
+    id: int
+    attempt: int
+    args: dict[str, Any]
+
+
+@dataclass
+class FakeWorker:
+    """One worker on one connection."""
+
+    address: Address
+    name: str = "fake"
+    id: int = 0
+    images: ImageSet | None = None
+    submitted: list[tuple[Claim, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Connect and register, as a starting worker does."""
+        self.conn = connect(self.address, application=self.name)
+        self.id = self.one("SELECT worker_id FROM procrastinate_register_worker_v1()")["worker_id"]
+        workers.register(self.conn, self.id, self.name, {})
+
+    def one(self, statement: str, *values: Any) -> dict[str, Any]:
+        """Run a statement and return its row as a dictionary (empty if there is none)."""
+        cursor = self.conn.execute(statement, values)  # type: ignore[arg-type]
+        row = cursor.fetchone()
+        assert cursor.description is not None
+        return dict(zip([column.name for column in cursor.description], row or [], strict=False))
+
+    def fetch(self) -> Job | None:
+        """Take the next job, as procrastinate does."""
+        row = self.one("SELECT id, attempts, args FROM procrastinate_fetch_job_v2(NULL, %s)", self.id)
+        return Job(row["id"], row["attempts"], row["args"]) if row.get("id") else None
+
+    def claim(self, job: Job) -> Claim | None:
+        """Take up the job's unit."""
+        return workers.claim(self.conn, job.id, job.attempt, self.id)
+
+    def compute(self, claim: Claim) -> tuple[Config, UnitResult]:
+        """Compute a unit for real."""
+        config = from_dict(workers.get_run_info(self.conn, claim.run_id).config)
+        self.images = self.images or open_images(config.data, config.model.image_size)
+        replica = Replica(config)
+        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.round)))
+        epoch, start, count = claim.slice
+        order = permutation(config.seed, epoch, self.images.num_train)
+        result = replica.compute(self.images.train(order[start : start + count]), (config.seed, claim.round, claim.unit))
+        assert result is not None
+        return config, result
+
+    def submit(self, job: Job, config: Config, result: UnitResult) -> str:
+        """Upload the parts and submit; return the server's answer."""
+        codec = get_codec(config.codec.name)
+        for role, part in result.parts.items():
+            workers.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
+        timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
+        return workers.submit(
+            self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings}
+        )
+
+    def finish(self, job: Job, status: str = "succeeded") -> None:
+        """Finish the job, as procrastinate does whoever holds it."""
+        self.one("SELECT procrastinate_finish_job_v1(%s, %s::procrastinate_job_status, false)", job.id, status)
+
+    def work(self, job: Job | None = None) -> str | None:
+        """Do one job from fetching to finishing; return the server's answer, None without a job or unit."""
+        job = job or self.fetch()
+        if job is None:
+            return None
+        claim = self.claim(job)
+        answer = None
+        if claim is not None:
+            answer = self.submit(job, *self.compute(claim))
+            self.submitted.append((claim, answer))
+        self.finish(job)
+        return answer
+
+    def fall_silent(self) -> None:
+        """Make the last heartbeat a minute old, as after a kill or with a closed lid."""
+        self.one("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute' WHERE id = %s RETURNING id", self.id)

@@ -1,0 +1,224 @@
+"""Each fault that a round must survive, injected by hand, with the assertion that it happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganns.coordinator import rounds as protocol
+from ganns.db.connect import connect
+from ganns.errors import Diverged, LeaseLost
+from ganns.store import rounds, runs
+from tests.distributed.fakes import FakeWorker, tiny
+from tests.helpers import wait_until
+
+
+def wait_for_job(worker: FakeWorker):
+    """Return the next job as soon as there is one."""
+    found = []
+    wait_until(lambda: found.append(worker.fetch()) or found[-1] is not None, what="a job")
+    return found[-1]
+
+
+def finish_run(coordinator, *workers: FakeWorker, timeout_s: float = 60) -> None:
+    """Let the workers take turns until the coordinator is done."""
+
+    def turn() -> bool:
+        for worker in workers:
+            worker.work()
+        return not coordinator.thread.is_alive()
+
+    wait_until(turn, timeout_s=timeout_s, what="the end of the run")
+    coordinator.join()
+
+
+def expected_digest(config) -> str:
+    """Return what the run's weights must be: those of `ganns solo`."""
+    from ganns.data import open_images
+    from ganns.solo import train_solo
+    from ganns.state import TrainingState
+
+    state = TrainingState(config)
+    for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
+        pass
+    return state.weights_digest()
+
+
+def test_a_worker_computes_what_solo_computes(coordinate, database):
+    config = tiny()
+    coordinator = coordinate(config)
+    finish_run(coordinator, FakeWorker(database))
+    assert coordinator.done
+    assert coordinator.digest == expected_digest(config)
+    assert [report.version for report in coordinator.reports] == [1, 2, 3]
+
+
+def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, database):
+    """procrastinate's finish checks no ownership: the requeued job is over although nobody computed its unit."""
+    config = tiny()
+    coordinator = coordinate(config)
+    sleeper, other = FakeWorker(database, "sleeper"), FakeWorker(database, "other")
+    job = wait_for_job(sleeper)
+    assert sleeper.claim(job)
+    sleeper.fall_silent()
+    wait_until(lambda: other.one("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job.id)["attempts"] == 1, what="the rescue")
+    sleeper.finish(job)
+    assert other.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job.id)["status"] == "succeeded"
+    finish_run(coordinator, other)
+    assert coordinator.digest == expected_digest(config)
+
+
+def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, database):
+    config = tiny()
+    coordinator = coordinate(config)
+    sleeper, other = FakeWorker(database, "sleeper"), FakeWorker(database, "other")
+    job = wait_for_job(sleeper)
+    claim = sleeper.claim(job)
+    result = sleeper.compute(claim)
+    sleeper.fall_silent()
+    mine = []
+    wait_until(lambda: mine.append(other.fetch()) or (mine[-1] is not None and mine[-1].id == job.id) or (mine[-1] and other.work(mine[-1]) and False), what="the rescued job")
+    assert mine[-1].attempt == 1
+    assert other.claim(mine[-1]) is not None
+    assert sleeper.submit(job, *result) == "stale"  # fenced: another attempt holds the unit
+    sleeper.finish(job)  # it ends the other's job all the same
+    assert other.submit(mine[-1], *other.compute(claim)) == "stored"  # our own units row decides, not the job's status
+    finish_run(coordinator, other)
+    assert coordinator.digest == expected_digest(config)
+
+
+def test_emptied_unlogged_tables(coordinate, database):
+    """What a crash of the server does: weights, parts and results are gone, the rest is there."""
+    config = tiny()
+    coordinator = coordinate(config)
+    worker = FakeWorker(database)
+    job = wait_for_job(worker)
+    assert worker.work(job) == "stored"
+    for table in ("weights", "results", "result_parts"):
+        assert worker.one(f"SELECT count(*) AS num FROM ganns.{table}")["num"] > 0
+        worker.conn.execute(f"TRUNCATE ganns.{table}")
+    wait_until(lambda: worker.one("SELECT count(*) AS num FROM ganns.weights")["num"] > 0, what="the weights again")
+    finish_run(coordinator, worker)
+    assert coordinator.digest == expected_digest(config)
+
+
+def test_a_duplicate_and_a_late_result_change_nothing(coordinate, database):
+    config = tiny()
+    coordinator = coordinate(config)
+    worker, slow = FakeWorker(database), FakeWorker(database, "slow")
+    job = wait_for_job(worker)
+    result = worker.compute(worker.claim(job))
+    assert worker.submit(job, *result) == "stored"
+    assert worker.submit(job, *result) == "duplicate"
+    worker.finish(job)
+    finish_run(coordinator, worker)
+    assert coordinator.digest == expected_digest(config)
+    assert slow.submit(job, *result) == "late"
+    rows = worker.conn.execute("SELECT count(*) FILTER (WHERE accepted), count(*) FROM ganns.ledger").fetchone()
+    assert rows == (6, 6)  # the late one is the very result that was accepted: credited once
+
+
+def test_spares_close_a_round_without_the_slowest_and_no_image_is_lost(coordinate, database):
+    from ganns.config import QuorumConfig, StopConfig
+
+    config = tiny(quorum=QuorumConfig(units=2, spares=1), stop=StopConfig(epochs=2))
+    coordinator = coordinate(config)
+    quick, slow = FakeWorker(database, "quick"), FakeWorker(database, "slow")
+    held = wait_for_job(slow)
+    claim = slow.claim(held)
+    result = slow.compute(claim)
+    wait_until(lambda: quick.work() is None and len(coordinator.reports) >= 1, what="a round without the slow worker")
+    assert slow.submit(held, *result) == "late"
+    finish_run(coordinator, quick)
+    worker = quick
+    rows = worker.conn.execute(
+        "SELECT accepted, sum(images) FROM ganns.ledger GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert rows == [(False, 8), (True, 80)]
+    assert coordinator.reports[-1].images == 80
+    cancelled = worker.one("SELECT count(*) AS num FROM ganns.rounds WHERE closed_at IS NULL")
+    assert cancelled["num"] == 0
+
+
+def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, database):
+    from ganns.config import QuorumConfig, StopConfig
+
+    config = tiny(quorum=QuorumConfig(units=3, deadline_s=0.2), stop=StopConfig(rounds=1))
+    coordinator = coordinate(config)
+    worker = FakeWorker(database)
+    job = wait_for_job(worker)
+    conn = connect(database)
+    wait_until(lambda: rounds.get_open_round(conn, coordinator.run_id).deadline_in_s < -0.5, what="the deadline")
+    assert coordinator.thread.is_alive()  # with no result it keeps waiting
+    assert worker.work(job) == "stored"
+    coordinator.join()
+    assert coordinator.reports[0].num_results == 1
+    assert any("deadline" in text for text in coordinator.said)
+
+
+def test_nan_is_refused_and_twice_means_divergence(coordinate, database):
+    config = tiny()
+    coordinator = coordinate(config)
+    for name in ("one", "two"):
+        worker = FakeWorker(database, name)
+        job = wait_for_job(worker)
+        while (claim := worker.claim(job)).unit != 0:
+            worker.work(job)
+            job = wait_for_job(worker)
+        settings, result = worker.compute(claim)
+        next(iter(result.parts["g"].gradients.values()))[0] = float("nan")
+        assert worker.submit(job, settings, result) == "stored"
+        worker.finish(job)
+        wait_until(
+            lambda name=name: sum("refused a result for unit 0" in text for text in coordinator.said)
+            == (1 if name == "one" else 2),
+            what="the refusal",
+        )
+    with pytest.raises(Diverged, match="unit 0 of round 0"):
+        coordinator.join()
+    with connect(database) as conn:
+        assert runs.get_run(conn, coordinator.run_id).state == "diverged"
+
+
+def test_a_refused_result_is_computed_again(coordinate, database):
+    config = tiny()
+    coordinator = coordinate(config)
+    worker = FakeWorker(database)
+    job = wait_for_job(worker)
+    settings, result = worker.compute(worker.claim(job))
+    del result.metrics["d_loss"]
+    assert worker.submit(job, settings, result) == "stored"
+    worker.finish(job)
+    finish_run(coordinator, worker)
+    assert sum("refused" in text for text in coordinator.said) == 1
+    assert coordinator.digest == expected_digest(config)
+
+
+def test_a_second_coordinator_is_refused_by_name(coordinate, database):
+    coordinator = coordinate(tiny())
+    wait_until(lambda: coordinator.run_id is not None, what="the run")
+    second = coordinate(tiny(resume=str(coordinator.run_id)))
+    with pytest.raises(LeaseLost, match=r"already has a coordinator: .*process \d+"):
+        second.join()
+    finish_run(coordinator, FakeWorker(database))
+
+
+def test_a_coordinator_that_was_taken_over_writes_nothing(coordinate, database, monkeypatch):
+    coordinator = coordinate(tiny())
+    wait_until(lambda: coordinator.run_id is not None, what="the run")
+    with connect(database) as conn:
+        conn.execute("UPDATE ganns.runs SET generation = generation + 1")
+        with pytest.raises(LeaseLost, match="taken over"):
+            coordinator.join()
+        assert runs.get_run(conn, coordinator.run_id).version == 0
+
+
+def test_silent_workers_are_rescued_and_slow_ones_are_not(coordinate, database):
+    coordinator = coordinate(tiny())
+    slow, dead = FakeWorker(database, "slow"), FakeWorker(database, "dead")
+    kept, lost = wait_for_job(slow), wait_for_job(dead)
+    dead.fall_silent()
+    attempts = "SELECT attempts FROM procrastinate_jobs WHERE id = %s"
+    wait_until(lambda: slow.one(attempts, lost.id)["attempts"] == 1, timeout_s=protocol.POLL_S * 10, what="the rescue")
+    assert slow.one(attempts, kept.id)["attempts"] == 0
+    assert slow.work(kept) == "stored"
+    finish_run(coordinator, slow)
