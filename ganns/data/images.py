@@ -61,4 +61,4 @@ def _to_float(pixels: np.ndarray) -> torch.Tensor:
     """Map uint8 0..255 to float32 -1..1."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1.0)
+    return torch.from_numpy(np.array(pixels)).float().div_(127.5).sub_(1.0)

@@ -12,6 +12,7 @@ from ganns.config import Config
 from ganns.coordinator import Quiet, RoundReport, train_run
 from ganns.db.address import Address
 from ganns.state import TrainingState
+from tests.distributed.fakes import FakeWorker
 
 
 @dataclass
@@ -75,3 +76,17 @@ def coordinate(database: Address) -> Iterator[Callable[[Config], Coordinator]]:
     for one in started:
         one.stop.set()
         one.thread.join(20)
+
+
+@pytest.fixture
+def join(database: Address) -> Iterator[Callable[..., FakeWorker]]:
+    """Return a function that makes a fake worker; all leave after the test."""
+    joined: list[FakeWorker] = []
+
+    def make(name: str = "fake") -> FakeWorker:
+        joined.append(FakeWorker(database, name))
+        return joined[-1]
+
+    yield make
+    for worker in joined:
+        worker.conn.close()

@@ -43,20 +43,20 @@ def expected_digest(config) -> str:
     return state.weights_digest()
 
 
-def test_a_worker_computes_what_solo_computes(coordinate, database):
+def test_a_worker_computes_what_solo_computes(coordinate, join):
     config = tiny()
     coordinator = coordinate(config)
-    finish_run(coordinator, FakeWorker(database))
+    finish_run(coordinator, join())
     assert coordinator.done
     assert coordinator.digest == expected_digest(config)
     assert [report.version for report in coordinator.reports] == [1, 2, 3]
 
 
-def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, database):
+def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
     """procrastinate's finish checks no ownership: the requeued job is over although nobody computed its unit."""
     config = tiny()
     coordinator = coordinate(config)
-    sleeper, other = FakeWorker(database, "sleeper"), FakeWorker(database, "other")
+    sleeper, other = join("sleeper"), join("other")
     job = wait_for_job(sleeper)
     assert sleeper.claim(job)
     sleeper.fall_silent()
@@ -67,10 +67,10 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, database):
     assert coordinator.digest == expected_digest(config)
 
 
-def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, database):
+def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database):
     config = tiny()
     coordinator = coordinate(config)
-    sleeper, other = FakeWorker(database, "sleeper"), FakeWorker(database, "other")
+    sleeper, other = join("sleeper"), join("other")
     job = wait_for_job(sleeper)
     claim = sleeper.claim(job)
     result = sleeper.compute(claim)
@@ -86,11 +86,11 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, database):
     assert coordinator.digest == expected_digest(config)
 
 
-def test_emptied_unlogged_tables(coordinate, database):
+def test_emptied_unlogged_tables(coordinate, join, database):
     """What a crash of the server does: weights, parts and results are gone, the rest is there."""
     config = tiny()
     coordinator = coordinate(config)
-    worker = FakeWorker(database)
+    worker = join()
     job = wait_for_job(worker)
     assert worker.work(job) == "stored"
     for table in ("weights", "results", "result_parts"):
@@ -101,10 +101,10 @@ def test_emptied_unlogged_tables(coordinate, database):
     assert coordinator.digest == expected_digest(config)
 
 
-def test_a_duplicate_and_a_late_result_change_nothing(coordinate, database):
+def test_a_duplicate_and_a_late_result_change_nothing(coordinate, join, database):
     config = tiny()
     coordinator = coordinate(config)
-    worker, slow = FakeWorker(database), FakeWorker(database, "slow")
+    worker, slow = join(), join("slow")
     job = wait_for_job(worker)
     result = worker.compute(worker.claim(job))
     assert worker.submit(job, *result) == "stored"
@@ -117,12 +117,12 @@ def test_a_duplicate_and_a_late_result_change_nothing(coordinate, database):
     assert rows == (6, 6)  # the late one is the very result that was accepted: credited once
 
 
-def test_spares_close_a_round_without_the_slowest_and_no_image_is_lost(coordinate, database):
+def test_spares_close_a_round_without_the_slowest_and_no_image_is_lost(coordinate, join, database):
     from ganns.config import QuorumConfig, StopConfig
 
     config = tiny(quorum=QuorumConfig(units=2, spares=1), stop=StopConfig(epochs=2))
     coordinator = coordinate(config)
-    quick, slow = FakeWorker(database, "quick"), FakeWorker(database, "slow")
+    quick, slow = join("quick"), join("slow")
     held = wait_for_job(slow)
     claim = slow.claim(held)
     result = slow.compute(claim)
@@ -139,15 +139,18 @@ def test_spares_close_a_round_without_the_slowest_and_no_image_is_lost(coordinat
     assert cancelled["num"] == 0
 
 
-def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, database):
+def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, join, database):
     from ganns.config import QuorumConfig, StopConfig
 
     config = tiny(quorum=QuorumConfig(units=3, deadline_s=0.2), stop=StopConfig(rounds=1))
     coordinator = coordinate(config)
-    worker = FakeWorker(database)
+    worker = join()
     job = wait_for_job(worker)
-    conn = connect(database)
-    wait_until(lambda: rounds.get_open_round(conn, coordinator.run_id).deadline_in_s < -0.5, what="the deadline")
+    with connect(database) as conn:
+        wait_until(
+            lambda: coordinator.run_id and rounds.get_open_round(conn, coordinator.run_id).deadline_in_s < -0.5,
+            what="the deadline",
+        )
     assert coordinator.thread.is_alive()  # with no result it keeps waiting
     assert worker.work(job) == "stored"
     coordinator.join()
@@ -155,11 +158,11 @@ def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, database):
     assert any("deadline" in text for text in coordinator.said)
 
 
-def test_nan_is_refused_and_twice_means_divergence(coordinate, database):
+def test_nan_is_refused_and_twice_means_divergence(coordinate, join, database):
     config = tiny()
     coordinator = coordinate(config)
     for name in ("one", "two"):
-        worker = FakeWorker(database, name)
+        worker = join(name)
         job = wait_for_job(worker)
         while (claim := worker.claim(job)).unit != 0:
             worker.work(job)
@@ -179,10 +182,10 @@ def test_nan_is_refused_and_twice_means_divergence(coordinate, database):
         assert runs.get_run(conn, coordinator.run_id).state == "diverged"
 
 
-def test_a_refused_result_is_computed_again(coordinate, database):
+def test_a_refused_result_is_computed_again(coordinate, join, database):
     config = tiny()
     coordinator = coordinate(config)
-    worker = FakeWorker(database)
+    worker = join()
     job = wait_for_job(worker)
     settings, result = worker.compute(worker.claim(job))
     del result.metrics["d_loss"]
@@ -193,16 +196,16 @@ def test_a_refused_result_is_computed_again(coordinate, database):
     assert coordinator.digest == expected_digest(config)
 
 
-def test_a_second_coordinator_is_refused_by_name(coordinate, database):
+def test_a_second_coordinator_is_refused_by_name(coordinate, join, database):
     coordinator = coordinate(tiny())
     wait_until(lambda: coordinator.run_id is not None, what="the run")
     second = coordinate(tiny(resume=str(coordinator.run_id)))
     with pytest.raises(LeaseLost, match=r"already has a coordinator: .*process \d+"):
         second.join()
-    finish_run(coordinator, FakeWorker(database))
+    finish_run(coordinator, join())
 
 
-def test_a_coordinator_that_was_taken_over_writes_nothing(coordinate, database, monkeypatch):
+def test_a_coordinator_that_was_taken_over_writes_nothing(coordinate, join, database):
     coordinator = coordinate(tiny())
     wait_until(lambda: coordinator.run_id is not None, what="the run")
     with connect(database) as conn:
@@ -212,9 +215,9 @@ def test_a_coordinator_that_was_taken_over_writes_nothing(coordinate, database, 
         assert runs.get_run(conn, coordinator.run_id).version == 0
 
 
-def test_silent_workers_are_rescued_and_slow_ones_are_not(coordinate, database):
+def test_silent_workers_are_rescued_and_slow_ones_are_not(coordinate, join, database):
     coordinator = coordinate(tiny())
-    slow, dead = FakeWorker(database, "slow"), FakeWorker(database, "dead")
+    slow, dead = join("slow"), join("dead")
     kept, lost = wait_for_job(slow), wait_for_job(dead)
     dead.fall_silent()
     attempts = "SELECT attempts FROM procrastinate_jobs WHERE id = %s"

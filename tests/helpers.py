@@ -1,0 +1,59 @@
+"""Tools that several test files use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganns.db.address import Address
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def wait_until(predicate: Callable[[], object], timeout_s: float = 20, what: str = "a condition") -> None:
+    """Poll until `predicate` is true; fail with `what` after `timeout_s` seconds."""
+    until = time.monotonic() + timeout_s
+    while not predicate():
+        assert time.monotonic() < until, f"waited {timeout_s} s for {what}"
+        time.sleep(0.01)
+
+
+def spawn_worker(address: Address, log: Path, name: str = "w", command: list[str] | None = None) -> subprocess.Popen:
+    """Start the stock `procrastinate` worker of one thread, in a session of its own."""
+    environment = os.environ | {
+        "GANNS_DATABASE_URL": address.conninfo,
+        "GANNS_WORKER_NAME": name,
+        "OMP_NUM_THREADS": "1",
+    }
+    command = command or [sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        )
+
+
+@contextmanager
+def workers(address: Address, num: int, folder: Path) -> Iterator[list[subprocess.Popen]]:
+    """Run `num` stock workers; print what they logged if the test fails."""
+    logs = [folder / f"worker-{number}.log" for number in range(num)]
+    processes = [spawn_worker(address, log, f"w{number}") for number, log in enumerate(logs)]
+    try:
+        yield processes
+    except BaseException:
+        for log in logs:
+            print(f"--- {log}\n{log.read_text()[-3000:]}")
+        raise
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
