@@ -134,9 +134,7 @@ class DdpReplica:
         """
         fake = self.gen(latent)
         real_logits, fake_logits = self.disc(real), self.disc(fake)
-        d_loss = bce(real_logits, torch.ones_like(real_logits)) + bce(
-            fake_logits, torch.zeros_like(fake_logits)
-        )
+        d_loss = bce(real_logits, torch.ones_like(real_logits)) + bce(fake_logits, torch.zeros_like(fake_logits))
         d_loss.backward(inputs=list(self._disc.parameters()), retain_graph=True)
         g_loss = bce(fake_logits, torch.ones_like(fake_logits))
         g_loss.backward(inputs=list(self._gen.parameters()))
@@ -180,9 +178,7 @@ def _batches(
         order = torch.from_numpy(permutation(seed, epoch, len(images)))
         for start in range(0, len(order) - world * count + 1, world * count):
             chosen = images[order[start + rank * count :][:count]]
-            real = (
-                chosen.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
-            )  # [N, S, S, 3] is channels_last already
+            real = chosen.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)  # [N, S, S, 3] is channels_last already
             yield real, torch.randn(count, model.latent_dim, generator=rng)
         epoch += 1
 
@@ -199,9 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--world", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each (default 1)")
-    parser.add_argument(
-        "--images-per-rank", type=int, default=64, help="images of each, per update (default 64)"
-    )
+    parser.add_argument("--images-per-rank", type=int, default=64, help="images of each, per update (default 64)")
     parser.add_argument("--updates", type=int, default=20, help="updates to measure (default 20)")
     parser.add_argument("--warmup", type=int, default=3, help="updates before that (default 3)")
     parser.add_argument("--seed", type=int, default=0)

@@ -57,7 +57,8 @@ def main() -> None:
             ddp += theirs
             watch.reports += block_watch.reports[WARMUP:]
             block_ratios.append(statistics.median(theirs) / statistics.median(mine))
-            print(f"block {block + 1}: ours {statistics.median(mine):.3f} s, DDP {statistics.median(theirs):.3f} s a round")
+            medians = f"ours {statistics.median(mine):.3f} s, DDP {statistics.median(theirs):.3f} s a round"
+            print(f"block {block + 1}: {medians}")
 
     images = NUM_WORKERS * NUM_IMAGES
     parts = {

@@ -43,9 +43,7 @@ def _to_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
 def _from_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     try:
         return {
-            name: tensor.float() * tensors[name + SCALE]
-            for name, tensor in tensors.items()
-            if not name.endswith(SCALE)
+            name: tensor.float() * tensors[name + SCALE] for name, tensor in tensors.items() if not name.endswith(SCALE)
         }
     except KeyError as error:
         raise PayloadError(f"An fp16 result lacks the scale {error} of one of its tensors.") from error

@@ -78,7 +78,12 @@ def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
         images = stack.enter_context(ThreadPoolExecutor(1)).submit(open_images, config.data, config.model.image_size)
         address = stack.enter_context(_database())
         processes = [
-            start_worker(address, f"worker-{number + 1}", max(1, (os.cpu_count() or 1) // NUM_WORKERS), folder / f"worker-{number + 1}.log")
+            start_worker(
+                address,
+                f"worker-{number + 1}",
+                max(1, (os.cpu_count() or 1) // NUM_WORKERS),
+                folder / f"worker-{number + 1}.log",
+            )
             for number in range(NUM_WORKERS)
         ]
         stack.callback(stop_workers, processes)

@@ -146,7 +146,8 @@ class _SumRecorder:
 
     def _hook(self, name: str) -> Callable[..., None]:
         def record(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-            assert layer.running_mean is not None and layer.running_var is not None
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
             count = inputs[0].numel() // layer.num_features  # N * height * width
             mean, variance = layer.running_mean.double().cpu(), layer.running_var.double().cpu()  # [C], [C]
             square = variance * (count - 1) + count * mean.square()

@@ -162,9 +162,7 @@ def _normalised(fake: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, t
     return ((fake - mean) / deviation).flatten(1), ((real - mean) / deviation).flatten(1)
 
 
-def _sliced_distance(
-    fake: torch.Tensor, real: torch.Tensor, num_projections: int, rng: torch.Generator
-) -> float:
+def _sliced_distance(fake: torch.Tensor, real: torch.Tensor, num_projections: int, rng: torch.Generator) -> float:
     """Average the one-dimensional Wasserstein-1 distance of [M, 147] points over random directions.
 
     In one dimension the best transport moves the k-th smallest value to the k-th smallest.

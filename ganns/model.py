@@ -9,6 +9,8 @@ Shapes: N images of a batch, Z latent_dim, S image_size.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -24,7 +26,7 @@ class Generator(nn.Module):
         super().__init__()
         widths = [config.features_g * 2**k for k in reversed(range(_num_doublings(config)))]  # 64: 512 256 128 64
         layers: list[nn.Module] = [nn.ConvTranspose2d(config.latent_dim, widths[0], 4, 1, 0, bias=False)]  # 4x4
-        for width, narrower in zip(widths, widths[1:], strict=False):
+        for width, narrower in pairwise(widths):
             layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(width, narrower, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
@@ -48,7 +50,7 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [config.features_d * 2**k for k in range(_num_doublings(config))]  # 64: 64 128 256 512
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
-        for width, wider in zip(widths, widths[1:], strict=False):
+        for width, wider in pairwise(widths):
             layers += [nn.Conv2d(width, wider, 4, 2, 1, bias=False)]
             layers += [nn.BatchNorm2d(wider), nn.LeakyReLU(0.2, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)]  # 4x4 -> 1x1
@@ -97,6 +99,6 @@ def sample(network: Generator, latent: torch.Tensor) -> torch.Tensor:
     """Draw images [N, 3, S, S] in [-1, 1] from latent [N, Z], in eval mode: from the running statistics."""
     was_training = network.training
     network.eval()
-    images = torch.cat([network(part) for part in latent.split(64)])
+    images = torch.cat([network(part) for part in torch.split(latent, 64)])
     network.train(was_training)
     return images.contiguous()

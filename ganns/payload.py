@@ -96,7 +96,7 @@ def write_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mappin
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         _write_all(file.fileno(), memoryview(len(header).to_bytes(8, "little") + header))
         for array in arrays:
-            _write_all(file.fileno(), memoryview(array.reshape(-1)).cast("B"))
+            _write_all(file.fileno(), array.reshape(-1).view("u1").data)
         file.truncate()
 
 

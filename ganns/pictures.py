@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,7 @@ def grid(images: torch.Tensor, columns: int = 8, gap: int = 2, scale: int | None
         DataError: for no images, or tensors of another shape.
     """
     if images.ndim != 4 or images.shape[0] < 1 or images.shape[1] != 3:
-        raise DataError(
-            f"Cannot draw a grid of {list(images.shape)}: give at least one image, as [N, 3, H, W]."
-        )
+        raise DataError(f"Cannot draw a grid of {list(images.shape)}: give at least one image, as [N, 3, H, W].")
     num, _, height, width = images.shape
     scale = scale or max(1, READABLE // height)
     columns = min(columns, num)
@@ -60,7 +59,7 @@ def grid(images: torch.Tensor, columns: int = 8, gap: int = 2, scale: int | None
     return paper
 
 
-def timeline(entries: list[tuple[str, Image.Image]], columns: int = 6) -> Image.Image:
+def timeline(entries: Sequence[tuple[str, Image.Image]], columns: int = 6) -> Image.Image:
     """Set grids side by side in the order given, each under its label; a new line after `columns` of them.
 
     Args:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 
 class Slice(NamedTuple):
-    """Positions [start, start + count) of an epoch's permutation."""
+    """Positions [start, start + num_images) of an epoch's permutation."""
 
     epoch: int
     start: int
-    count: int
+    num_images: int
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -38,7 +39,7 @@ class TerminalProgress:
         )
         self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
 
-    def __enter__(self) -> TerminalProgress:
+    def __enter__(self) -> Self:
         """Start the live line."""
         self._bar.start()
         return self

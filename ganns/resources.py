@@ -32,4 +32,6 @@ def _find(name: str) -> Path:
     for path in (_PACKAGE / name, _PACKAGE.parent / name):
         if path.is_dir():
             return path
-    raise ResourceMissing(f"The folder {name!r} is neither in {_PACKAGE} nor beside it; reinstall with `pip install -e .`.")
+    raise ResourceMissing(
+        f"The folder {name!r} is neither in {_PACKAGE} nor beside it; reinstall with `pip install -e .`."
+    )

@@ -50,7 +50,7 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
                 check_part(part, state.networks[role], config.aggregate.max_norm)
                 totals[role].add(part, count)
             reports.append((count, result.metrics))
-        seen = state.progress.images + sum(one.count for one in slices)
+        seen = state.progress.images + sum(one.num_images for one in slices)
         state.advance(totals, Progress(0, seen, before + time.monotonic() - started, cursor))
         yield {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
 

@@ -8,7 +8,7 @@ results alone. It can be written to bytes and read back bit for bit; there is no
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -31,7 +31,7 @@ class Progress:
     version: int = 0
     images: int = 0  # accepted so far
     seconds: float = 0.0  # of training, summed over resumes
-    cursor: Cursor = Cursor()
+    cursor: Cursor = field(default_factory=Cursor)
 
 
 class TrainingState:
@@ -82,7 +82,9 @@ class TrainingState:
 
     def weights(self) -> Tensors:
         """Return what workers fetch: "g.<parameter>" and "d.<parameter>"."""
-        return {f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()}
+        return {
+            f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
+        }
 
     def generator(self, *, averaged: bool) -> Generator:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one."""

@@ -11,7 +11,6 @@ import math
 import os
 import platform
 import socket
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -119,9 +118,7 @@ class Workbench:
             lambda: workers.put_part(conn, job_id, attempt, role, pack(encode_part(part, bench.codec)))
         )
 
-    def submit(
-        self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]
-    ) -> None:
+    def submit(self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]) -> None:
         """Complete the result: (job, attempt, worker) with its metrics and timings.
 
         A late, duplicate or stale result is nothing to worry about: the server has said what it thinks of it.

@@ -25,9 +25,7 @@ class Connector(procrastinate.PsycopgConnector):
 
     def __init__(self) -> None:
         """Prepare a small pool; nothing is connected yet."""
-        super().__init__(
-            min_size=1, max_size=2, configure=_autocommit, kwargs={"prepare_threshold": None, **OPTIONS}
-        )
+        super().__init__(min_size=1, max_size=2, configure=_autocommit, kwargs={"prepare_threshold": None, **OPTIONS})
 
     async def open_async(self, pool: psycopg_pool.AsyncConnectionPool | None = None) -> None:
         """Open the pool on the address that the environment names.

@@ -62,9 +62,7 @@ def test_every_option_composes_and_validates(group: str, option: str) -> None:
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
-@pytest.mark.parametrize(
-    ("group", "option"), [(group, option) for group, option in OPTIONS if group in NAMES]
-)
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in OPTIONS if group in NAMES])
 def test_every_option_says_all_of_its_group(group: str, option: str) -> None:
     values = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
     assert isinstance(values, dict)

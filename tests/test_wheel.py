@@ -56,9 +56,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel,
         cwd=folder,
     )
-    site_packages = run(
-        python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder
-    ).strip()
+    site_packages = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip()
     lent = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     Path(site_packages, "lent.pth").write_text("\n".join(sorted(lent)) + "\n")
     return python.parent

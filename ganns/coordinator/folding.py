@@ -92,7 +92,7 @@ class Folding:
         for role in ROLES:
             part = self._parts.pop((submission.job_id, submission.attempt, role)).result()
             assert isinstance(part, Part)  # refused otherwise
-            self.totals[role].add(part, self.units[number].slice.count)
+            self.totals[role].add(part, self.units[number].slice.num_images)
 
     def finish(self) -> None:
         """Add what is left behind the first missing unit. Afterwards nothing more can be received."""
@@ -103,12 +103,12 @@ class Folding:
 
     def num_images(self) -> int:
         """Return how many images the received results cover."""
-        return sum(self.units[number].slice.count for number in self.submissions)
+        return sum(self.units[number].slice.num_images for number in self.submissions)
 
     def metrics(self) -> dict[str, float]:
         """Return the image-weighted mean of the accepted results' metrics."""
         return weighted_metrics(
-            [(self.units[n].slice.count, self.submissions[n].report["metrics"]) for n in sorted(self.submissions)]
+            [(self.units[n].slice.num_images, self.submissions[n].report["metrics"]) for n in sorted(self.submissions)]
         )
 
     def timings(self) -> dict[str, float]:

@@ -153,12 +153,10 @@ def _stop_on_signals(given: threading.Event | None) -> Iterator[threading.Event]
         stop.set()
         signal.signal(number, before[number] or signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handler)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        before[one] = signal.signal(one, handler)
     try:
         yield stop
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-

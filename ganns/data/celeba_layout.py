@@ -1,11 +1,11 @@
 """CelebA's folder layout, written: the list files that come with the images, in the format of the real ones.
 
-    celeba/img_align_celeba/000001.jpg ...
-    celeba/list_attr_celeba.txt            count; 40 names; "000001.jpg -1  1 ..."
-    celeba/list_bbox_celeba.txt            count; header; "000001.jpg  x y width height"
-    celeba/list_landmarks_align_celeba.txt count; header; ten coordinates
-    celeba/list_eval_partition.txt         "000001.jpg 0": 0 training, 1 validation, 2 test
-    celeba/identity_CelebA.txt             "000001.jpg 2880"
+celeba/img_align_celeba/000001.jpg ...
+celeba/list_attr_celeba.txt            count; 40 names; "000001.jpg -1  1 ..."
+celeba/list_bbox_celeba.txt            count; header; "000001.jpg  x y width height"
+celeba/list_landmarks_align_celeba.txt count; header; ten coordinates
+celeba/list_eval_partition.txt         "000001.jpg 0": 0 training, 1 validation, 2 test
+celeba/identity_CelebA.txt             "000001.jpg 2880"
 """
 
 from __future__ import annotations
@@ -13,13 +13,48 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ATTRIBUTES = (
-    "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair "
-    "Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones "
-    "Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline "
-    "Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick "
-    "Wearing_Necklace Wearing_Necktie Young"
-).split()
+ATTRIBUTES = [
+    "5_o_Clock_Shadow",
+    "Arched_Eyebrows",
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Bald",
+    "Bangs",
+    "Big_Lips",
+    "Big_Nose",
+    "Black_Hair",
+    "Blond_Hair",
+    "Blurry",
+    "Brown_Hair",
+    "Bushy_Eyebrows",
+    "Chubby",
+    "Double_Chin",
+    "Eyeglasses",
+    "Goatee",
+    "Gray_Hair",
+    "Heavy_Makeup",
+    "High_Cheekbones",
+    "Male",
+    "Mouth_Slightly_Open",
+    "Mustache",
+    "Narrow_Eyes",
+    "No_Beard",
+    "Oval_Face",
+    "Pale_Skin",
+    "Pointy_Nose",
+    "Receding_Hairline",
+    "Rosy_Cheeks",
+    "Sideburns",
+    "Smiling",
+    "Straight_Hair",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Wearing_Hat",
+    "Wearing_Lipstick",
+    "Wearing_Necklace",
+    "Wearing_Necktie",
+    "Young",
+]
 LANDMARKS = "lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y rightmouth_x rightmouth_y"
 
 

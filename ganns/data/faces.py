@@ -45,11 +45,13 @@ def draw_face(seed: int, index: int) -> tuple[Image.Image, dict[str, bool]]:
 def _background(rng: random.Random) -> Image.Image:
     """A two-colour gradient with a few soft shapes."""
     hue = rng.random()
-    top, bottom = (_hsv(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.15, 0.6), rng.uniform(0.35, 0.95)) for _ in range(2))
+    top, bottom = (
+        _hsv(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.15, 0.6), rng.uniform(0.35, 0.95)) for _ in range(2)
+    )
     small = Image.new("RGB", (12, 14), top)
     draw = ImageDraw.Draw(small)
-    for y in range(14):
-        draw.line((0, y, 12, y), fill=_mix(top, bottom, y / 13))
+    for row in range(14):
+        draw.line((0, row, 12, row), fill=_mix(top, bottom, row / 13))
     for _ in range(rng.randint(0, 3)):
         x, y, r = rng.uniform(0, 12), rng.uniform(0, 14), rng.uniform(1, 4)
         draw.ellipse((x - r, y - r, x + r, y + r), fill=_hsv(hue + rng.uniform(-0.2, 0.2), 0.4, rng.uniform(0.3, 1)))
@@ -163,25 +165,54 @@ class _Face:
         half, y = self.rng.uniform(0.075, 0.105), self.y + 0.158
         thick = int(self.rng.uniform(2.2, 3.4) * SCALE)
         if self.open:
-            draw.chord(_box(self.x - half, y - 0.055, self.x + half, y + 0.048), 10, 170, fill=(92, 22, 28), outline=lips, width=thick)
-            draw.chord(_box(self.x - half * 0.8, y - 0.03, self.x + half * 0.8, y + 0.026), 10, 170, fill=(248, 246, 240))
+            draw.chord(
+                _box(self.x - half, y - 0.055, self.x + half, y + 0.048),
+                10,
+                170,
+                fill=(92, 22, 28),
+                outline=lips,
+                width=thick,
+            )
+            draw.chord(
+                _box(self.x - half * 0.8, y - 0.03, self.x + half * 0.8, y + 0.026), 10, 170, fill=(248, 246, 240)
+            )
         elif self.smile:
             draw.arc(_box(self.x - half, y - 0.06, self.x + half, y + 0.032), 18, 162, fill=lips, width=thick)
         else:
             self._oval(draw, 0, y - self.y, half * 0.78, 0.016, lips)
-            draw.line([_dot(self.x - half * 0.78, y), _dot(self.x + half * 0.78, y)], fill=_mix(lips, (60, 10, 20), 0.5), width=SCALE)
+            draw.line(
+                [_dot(self.x - half * 0.78, y), _dot(self.x + half * 0.78, y)],
+                fill=_mix(lips, (60, 10, 20), 0.5),
+                width=SCALE,
+            )
 
     def _hair_before(self, draw: ImageDraw.ImageDraw) -> None:
         top = self.y - self.h
         if self.style == "hat":
             hat = _hsv(self.rng.random(), 0.6, self.rng.uniform(0.3, 0.85))
-            draw.pieslice(_box(self.x - self.w * 1.12, top - 0.12, self.x + self.w * 1.12, top + 0.3), 180, 360, fill=hat)
-            draw.rectangle(_box(self.x - self.w * 1.35, top + 0.07, self.x + self.w * 1.35, top + 0.115), fill=_mix(hat, (0, 0, 0), 0.3))
+            draw.pieslice(
+                _box(self.x - self.w * 1.12, top - 0.12, self.x + self.w * 1.12, top + 0.3), 180, 360, fill=hat
+            )
+            draw.rectangle(
+                _box(self.x - self.w * 1.35, top + 0.07, self.x + self.w * 1.35, top + 0.115),
+                fill=_mix(hat, (0, 0, 0), 0.3),
+            )
         elif self.style != "bald":
             depth = 0.17 if self.bangs else 0.105
-            draw.chord(_box(self.x - self.w * 1.03, top - 0.035, self.x + self.w * 1.03, top + 2 * depth + 0.05), 180, 360, fill=self.hair)
+            draw.chord(
+                _box(self.x - self.w * 1.03, top - 0.035, self.x + self.w * 1.03, top + 2 * depth + 0.05),
+                180,
+                360,
+                fill=self.hair,
+            )
             shine = _mix(self.hair, (255, 255, 255), 0.22)
-            draw.arc(_box(self.x - self.w * 0.7, top, self.x + self.w * 0.5, top + 0.2), 205, 290, fill=shine, width=2 * SCALE)
+            draw.arc(
+                _box(self.x - self.w * 0.7, top, self.x + self.w * 0.5, top + 0.2),
+                205,
+                290,
+                fill=shine,
+                width=2 * SCALE,
+            )
 
     def _glasses(self, draw: ImageDraw.ImageDraw) -> None:
         if self.glasses is None:

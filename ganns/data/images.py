@@ -30,7 +30,7 @@ class ImageSet:
         Raises:
             DataError: for an index out of range.
         """
-        if len(indices) and not (0 <= int(indices.min()) and int(indices.max()) < self.num_train):
+        if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < self.num_train):
             raise DataError(f"Image {int(indices.max())} was asked for; there are {self.num_train} training images.")
         return _to_float(self._pixels[indices])
 

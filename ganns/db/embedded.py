@@ -47,7 +47,9 @@ class EmbeddedServer:
     @property
     def address(self) -> Address:
         """The owner's address over the local socket."""
-        conninfo = f"postgresql://{OWNER}@/{DATABASE}?host={quote(str(self._socket_dir()), safe='')}&port={self._local_port()}"
+        conninfo = (
+            f"postgresql://{OWNER}@/{DATABASE}?host={quote(str(self._socket_dir()), safe='')}&port={self._local_port()}"
+        )
         return Address(conninfo, f"the embedded PostgreSQL in {self.data_dir}")
 
     @property

@@ -12,7 +12,6 @@ import importlib.resources
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -56,7 +55,7 @@ def read_migrations(folder: Path | None = None) -> list[Migration]:
     Raises:
         MigrationError: for a file name that is not NNNN_what_changed.sql, or a gap in the numbers.
     """
-    found = []
+    found: list[Migration] = []
     for path in sorted((folder or resources.sql_dir() / "migrations").glob("*.sql")):
         match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
         if not match or int(match[1]) != len(found) + 1:
@@ -133,10 +132,8 @@ def set_search_path(conn: Connection) -> None:
 def _apply(conn: Connection, migration: Migration) -> None:
     try:
         with conn.transaction():
-            conn.execute(cast(LiteralString, migration.sql))
-            execute(
-                conn, "record_migration", number=migration.number, name=migration.name, sha256=migration.sha256
-            )
+            conn.execute(migration.sql)
+            execute(conn, "record_migration", number=migration.number, name=migration.name, sha256=migration.sha256)
     except psycopg.Error as error:
         raise MigrationError(f"The migration {migration.name} failed and was undone: {error}") from error
 
@@ -154,7 +151,7 @@ def _install_procrastinate(conn: Connection) -> list[str]:
     schema = importlib.resources.files("procrastinate").joinpath("sql", "schema.sql").read_text("utf-8")
     with conn.transaction():
         execute(conn, "use_procrastinate")
-        conn.execute(cast(LiteralString, schema))
+        conn.execute(schema)
         execute(conn, "record_component", name="procrastinate", version=version)
     return [f"procrastinate {version}"]
 
@@ -176,7 +173,7 @@ def _recorded(conn: Connection) -> dict[int, str]:
 def _run_script(conn: Connection, name: str) -> None:
     """Run sql/schema/<name>.sql, which is several statements, in one transaction."""
     with conn.transaction():
-        conn.execute(cast(LiteralString, (resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8")))
+        conn.execute((resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))
 
 
 def _exists(conn: Connection, table: str) -> bool:

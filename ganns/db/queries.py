@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -68,4 +68,4 @@ def query(name: str) -> str:
 def execute(conn: psycopg.Connection[Any], name: str, /, **parameters: Any) -> psycopg.Cursor[dict[str, Any]]:
     """Run the named query and return its cursor: rows as dictionaries, values in binary."""
     cursor = conn.cursor(row_factory=dict_row, binary=True)
-    return cursor.execute(cast(LiteralString, query(name)), parameters)
+    return cursor.execute(query(name), parameters)

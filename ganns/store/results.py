@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ganns.errors import BadResult
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.errors import BadResult
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ def list_results(conn: Connection, run_id: int, round_: int) -> list[Submission]
 def list_parts(conn: Connection, run_id: int, round_: int) -> list[PartKey]:
     """Return which parts are there, also those of units that are still being computed."""
     return [
-        (row["job_id"], row["attempt"], row["role"])
-        for row in execute(conn, "list_parts", run_id=run_id, round=round_)
+        (row["job_id"], row["attempt"], row["role"]) for row in execute(conn, "list_parts", run_id=run_id, round=round_)
     ]
 
 

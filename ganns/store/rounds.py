@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganns.plan import Slice
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.plan import Slice
 
 TASK, QUEUE = "gradient", "gradients"
 """The name of the task that computes a unit, and the queue that carries it (see `tasks/gradient.py`)."""
@@ -48,7 +48,7 @@ def open_round(
         units=units,
         epochs=[one.epoch for one in slices],
         starts=[one.start for one in slices],
-        counts=[one.count for one in slices],
+        counts=[one.num_images for one in slices],
         job_ids=_defer(conn, run_id, round_, units),
     )
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
-from ganns.payload import digest, split
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.payload import digest, split
 
 
 def upload_weights(

@@ -10,11 +10,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
 from ganns.errors import RunError, WeightsMissing
 from ganns.payload import digest
 from ganns.plan import Slice
-from ganns.db.connect import Connection
-from ganns.db.queries import execute
 
 
 @dataclass(frozen=True)

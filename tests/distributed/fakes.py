@@ -84,7 +84,9 @@ class FakeWorker:
         replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.round)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
-        result = replica.compute(self.images.train(order[start : start + count]), (config.seed, claim.round, claim.unit))
+        result = replica.compute(
+            self.images.train(order[start : start + count]), (config.seed, claim.round, claim.unit)
+        )
         assert result is not None
         return config, result
 
@@ -94,9 +96,7 @@ class FakeWorker:
         for role, part in result.parts.items():
             workers.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
         timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
-        return workers.submit(
-            self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings}
-        )
+        return workers.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does whoever holds it."""
@@ -117,4 +117,7 @@ class FakeWorker:
 
     def fall_silent(self) -> None:
         """Make the last heartbeat a minute old, as after a kill or with a closed lid."""
-        self.one("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute' WHERE id = %s RETURNING id", self.id)
+        self.one(
+            "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute' WHERE id = %s RETURNING id",
+            self.id,
+        )

@@ -60,7 +60,10 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
     job = wait_for_job(sleeper)
     assert sleeper.claim(job)
     sleeper.fall_silent()
-    wait_until(lambda: other.one("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job.id)["attempts"] == 1, what="the rescue")
+    wait_until(
+        lambda: other.one("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job.id)["attempts"] == 1,
+        what="the rescue",
+    )
     sleeper.finish(job)
     assert other.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job.id)["status"] == "succeeded"
     finish_run(coordinator, other)
@@ -76,7 +79,14 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, data
     result = sleeper.compute(claim)
     sleeper.fall_silent()
     mine = []
-    wait_until(lambda: mine.append(other.fetch()) or (mine[-1] is not None and mine[-1].id == job.id) or (mine[-1] and other.work(mine[-1]) and False), what="the rescued job")
+    wait_until(
+        lambda: (
+            mine.append(other.fetch())
+            or (mine[-1] is not None and mine[-1].id == job.id)
+            or (mine[-1] and other.work(mine[-1]) and False)
+        ),
+        what="the rescued job",
+    )
     assert mine[-1].attempt == 1
     assert other.claim(mine[-1]) is not None
     assert sleeper.submit(job, *result) == "stale"  # fenced: another attempt holds the unit
@@ -130,9 +140,7 @@ def test_spares_close_a_round_without_the_slowest_and_no_image_is_lost(coordinat
     assert slow.submit(held, *result) == "late"
     finish_run(coordinator, quick)
     worker = quick
-    rows = worker.conn.execute(
-        "SELECT accepted, sum(images) FROM ganns.ledger GROUP BY 1 ORDER BY 1"
-    ).fetchall()
+    rows = worker.conn.execute("SELECT accepted, sum(images) FROM ganns.ledger GROUP BY 1 ORDER BY 1").fetchall()
     assert rows == [(False, 8), (True, 80)]
     assert coordinator.reports[-1].images == 80
     cancelled = worker.one("SELECT count(*) AS num FROM ganns.rounds WHERE closed_at IS NULL")
@@ -172,8 +180,9 @@ def test_nan_is_refused_and_twice_means_divergence(coordinate, join, database):
         assert worker.submit(job, settings, result) == "stored"
         worker.finish(job)
         wait_until(
-            lambda name=name: sum("refused a result for unit 0" in text for text in coordinator.said)
-            == (1 if name == "one" else 2),
+            lambda name=name: (
+                sum("refused a result for unit 0" in text for text in coordinator.said) == (1 if name == "one" else 2)
+            ),
             what="the refusal",
         )
     with pytest.raises(Diverged, match="unit 0 of round 0"):

@@ -39,9 +39,7 @@ try:
 finally:
     print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines()[-1] == "loaded: []"
     for command in COMMANDS:
         assert f" {command} " in done.stdout

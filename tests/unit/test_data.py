@@ -49,8 +49,14 @@ def test_a_face_depends_on_seed_and_index_alone():
     assert draw_face(1, 6)[0].tobytes() != first.tobytes()
     assert draw_face(2, 5)[0].tobytes() != first.tobytes()
     other = subprocess.run(
-        [sys.executable, "-c", "import hashlib, ganns.data.faces as f; print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())"],
-        capture_output=True, text=True, check=True,
+        [
+            sys.executable,
+            "-c",
+            "import hashlib, ganns.data.faces as f; print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     import hashlib
 
@@ -160,7 +166,7 @@ def test_fingerprints_tell_datasets_apart(home, pictures):
 def test_the_wrong_images_are_refused_with_the_way_to_the_right_ones(home):
     images = open_images(FACES, 32)
     images.check(images.fingerprint)
-    with pytest.raises(DatasetMismatch, match="abc.*not the same images.*install the version of ganns"):
+    with pytest.raises(DatasetMismatch, match=r"abc.*not the same images.*install the version of ganns"):
         images.check("abc")
 
 
@@ -171,9 +177,7 @@ def test_a_zip_is_read_in_place_and_equals_its_folder(home, pictures, tmp_path):
             if path.is_file():
                 file.write(path, path.relative_to(pictures))
         file.writestr("__MACOSX/._0.png", b"resource fork")
-    sets = [
-        open_images(DataConfig(name="image_folder", path=str(path), holdout=2), 32) for path in (pictures, archive)
-    ]
+    sets = [open_images(DataConfig(name="image_folder", path=str(path), holdout=2), 32) for path in (pictures, archive)]
     assert [images.num_train for images in sets] == [4, 4]
     assert torch.equal(sets[0].train(np.arange(4)), sets[1].train(np.arange(4)))
 
@@ -204,9 +208,7 @@ def test_two_processes_at_once_draw_once(home):
         "from ganns.config import DataConfig; from ganns.data import synthetic\n"
         "synthetic.ensure(DataConfig(name='synthetic', count=200, holdout=10))"
     )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
     logs = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert sum("drawing 210 synthetic faces" in text for text in logs) == 1
@@ -217,9 +219,10 @@ def test_an_interrupted_drawing_leaves_no_dataset(home, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(synthetic, "write_lists", interrupted)
-        synthetic.ensure(FACES)
+        with pytest.raises(KeyboardInterrupt):
+            synthetic.ensure(FACES)
     assert not synthetic.folder(FACES).exists()
     assert synthetic.ensure(FACES).exists()
 

@@ -120,7 +120,9 @@ def test_batchnorm_buffers_equal_a_direct_computation_on_the_union_of_all_batche
         statistics = totals[role].statistics()
         assert len(layers) == (3 if role == "g" else 2)
         for name, values in layers.items():
-            torch.testing.assert_close(statistics[f"{name}.running_mean"].double(), values.mean(0), rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(
+                statistics[f"{name}.running_mean"].double(), values.mean(0), rtol=1e-4, atol=1e-6
+            )
             torch.testing.assert_close(statistics[f"{name}.running_var"].double(), values.var(0), rtol=1e-4, atol=1e-8)
     # The mean of the batches' variances is something else: the spread between the batches is missing in it.
     name, values = next(iter(seen["d"].items()))

@@ -90,8 +90,7 @@ def test_the_sorted_difference_is_the_wasserstein_distance_of_the_projections() 
 
     directions = torch.randn(130, 147, generator=torch.Generator().manual_seed(7)).double()
     distances = [
-        wasserstein_distance(fake.double() @ (d / d.norm()), real.double() @ (d / d.norm()))
-        for d in directions
+        wasserstein_distance(fake.double() @ (d / d.norm()), real.double() @ (d / d.norm())) for d in directions
     ]
     assert found == pytest.approx(sum(distances) / 130, rel=1e-5)
 
@@ -103,11 +102,7 @@ def test_the_whole_distance_against_a_computation_patch_by_patch() -> None:
     corners = torch.randint(0, 10, (2, 3, 5), generator=rng).tolist()
     clouds = []
     for images in (fake.double(), real.double()):
-        cut = [
-            images[n, :, corners[0][n][p] :, corners[1][n][p] :][:, :7, :7]
-            for n in range(3)
-            for p in range(5)
-        ]
+        cut = [images[n, :, corners[0][n][p] :, corners[1][n][p] :][:, :7, :7] for n in range(3) for p in range(5)]
         clouds.append(torch.stack(cut))  # [15, 3, 7, 7]
     for channel in range(3):
         mean, deviation = clouds[1][:, channel].mean(), clouds[1][:, channel].std()
@@ -118,9 +113,7 @@ def test_the_whole_distance_against_a_computation_patch_by_patch() -> None:
         unit = direction / direction.norm()
         distances.append(wasserstein_distance(*(cloud.reshape(15, 147) @ unit for cloud in clouds)))
     expected = 1000 * sum(distances) / 6
-    assert swd_levels(fake, real, seed=9, num_patches=5, num_projections=6) == {
-        16: pytest.approx(expected, rel=1e-4)
-    }
+    assert swd_levels(fake, real, seed=9, num_patches=5, num_projections=6) == {16: pytest.approx(expected, rel=1e-4)}
 
 
 def test_a_flat_channel_divides_by_no_zero() -> None:

@@ -35,9 +35,7 @@ def test_channels_are_red_green_blue_and_rows_are_not_columns() -> None:
     assert picture.getpixel((2, 5)) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("side", "scale", "drawn"), [(32, None, 96), (64, None, 64), (128, None, 128), (32, 2, 64)]
-)
+@pytest.mark.parametrize(("side", "scale", "drawn"), [(32, None, 96), (64, None, 64), (128, None, 128), (32, 2, 64)])
 def test_small_images_are_enlarged_by_a_whole_factor(side: int, scale: int | None, drawn: int) -> None:
     assert grid(flat_images(0.0, side=side), gap=0, scale=scale).size == (drawn, drawn)
 

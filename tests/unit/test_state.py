@@ -70,7 +70,9 @@ def test_version_0_follows_from_the_seed_and_survives_bytes(tmp_path):
     assert state.weights_digest() == TrainingState(config).weights_digest()
     assert state.weights_digest() != TrainingState(Config(model=MODEL, seed=6)).weights_digest()
     state.save(tmp_path / "state")
-    assert TrainingState.from_bytes(config, (tmp_path / "state").read_bytes()).weights_digest() == state.weights_digest()
+    assert (
+        TrainingState.from_bytes(config, (tmp_path / "state").read_bytes()).weights_digest() == state.weights_digest()
+    )
 
 
 def test_the_state_of_another_model_is_refused(tmp_path):

@@ -1,0 +1,147 @@
+"""Kill things with -9, start them again, and compare the final weights with a run that nobody touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ganns.config import QuorumConfig, StopConfig, to_dict
+from ganns.db.connect import connect
+from ganns.store import runs
+from tests.distributed.fakes import tiny
+from tests.distributed.test_equality import solo_digest
+from tests.helpers import ROOT, spawn_worker, wait_until, workers
+
+
+class CoordinatorProcess:
+    """`coordinate.py` in a process; its lines are read as they come."""
+
+    def __init__(self, database, config, folder):
+        self.log = folder / f"coordinator-{time.monotonic_ns()}.log"
+        with self.log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.distributed.coordinate", json.dumps(to_dict(config))],
+                cwd=ROOT,
+                env=os.environ | {"GANNS_DATABASE_URL": database.conninfo},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+
+    def lines(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def wait(self, timeout_s=90):
+        assert self.process.wait(timeout_s) == 0, self.log.read_text()
+        return self.lines()[-1]["digest"]
+
+
+def wait_and_pause(coordinator, pause_s):
+    """Wait until the coordinator has begun and `pause_s` more; False if it ended meanwhile."""
+    wait_until(
+        lambda: coordinator.process.poll() is not None or coordinator.lines(), timeout_s=60, what="the coordinator"
+    )
+    # Rounds take about 30 ms: whichever statement is under way after the pause may be the last.
+    until = time.monotonic() + pause_s
+    wait_until(lambda: time.monotonic() >= until, what="the random moment")
+    return coordinator.process.poll() is None
+
+
+def kill_and_resume(database, folder, config, num_kills, seed):
+    """Kill the coordinator at random moments, resume it each time; return the final digest and the kills made."""
+    rng = random.Random(seed)
+    coordinator = CoordinatorProcess(database, config, folder)
+    kills = 0
+    while kills < num_kills and wait_and_pause(coordinator, rng.uniform(0.0, 0.25)):
+        coordinator.process.kill()
+        coordinator.process.wait()
+        kills += 1
+        assert coordinator.process.returncode == -signal.SIGKILL
+        config.resume = "latest"
+        coordinator = CoordinatorProcess(database, config, folder)
+    return coordinator.wait(), kills
+
+
+@pytest.mark.parametrize("num_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills):
+    rounds = 30 * num_kills
+    config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds))
+    with workers(database, 2, tmp_path):
+        digest, kills = kill_and_resume(database, tmp_path, config, num_kills, seed=num_kills)
+    assert kills == num_kills  # every one of them fired while the run was going
+    config.resume = None
+    assert digest == solo_digest(config)
+    images = conn.execute("SELECT sum(images), count(*) FROM ganns.ledger WHERE accepted AND NOT undone").fetchone()
+    assert images == (rounds * 16, rounds * 2)
+
+
+def test_a_dead_workers_unit_runs_elsewhere(database, coordinate, tmp_path):
+    """Kill a real worker while it holds a unit; the other one gets it within 35 seconds."""
+    config = tiny(stop=StopConfig(rounds=40))
+    victim = spawn_worker(database, tmp_path / "victim.log", "victim")
+    try:
+        coordinator = coordinate(config)
+        wait_until(lambda: len(coordinator.reports) >= 3, timeout_s=60, what="some rounds")
+        os.kill(victim.pid, signal.SIGSTOP)  # in the middle of whatever it does: it holds a unit, or takes none
+        with connect(database) as conn:
+            running = conn.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'").fetchone()[0]
+        victim.kill()
+        with workers(database, 1, tmp_path):
+            coordinator.join(60)
+        assert coordinator.digest == solo_digest(config)
+        assert running <= 1
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def test_ctrl_c_leaves_a_resumable_run_and_resuming_needs_no_waiting(database, conn, tmp_path):
+    config = tiny(stop=StopConfig(rounds=200))
+    with workers(database, 2, tmp_path):
+        first = CoordinatorProcess(database, config, tmp_path)
+        wait_until(lambda: len(first.lines()) > 5, timeout_s=60, what="some rounds")
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(20) == 0
+        run = runs.find_run(conn, "latest")
+        assert run.state == "open"
+        assert 0 < run.version < 200
+        config.resume, config.stop.rounds = "latest", run.version + 5
+        assert CoordinatorProcess(database, config, tmp_path).wait() == solo_digest(
+            tiny(stop=StopConfig(rounds=run.version + 5))
+        )
+    assert runs.find_run(conn, "latest").state == "finished"
+
+
+def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tmp_path, monkeypatch):
+    """Without the state file the newest checkpoint is taken; with the quorum at all, the end is the same."""
+    config = tiny(stop=StopConfig(rounds=60))
+    config.db.checkpoint_s = 0.2
+    with workers(database, 1, tmp_path):
+        first = CoordinatorProcess(database, config, tmp_path)
+        wait_until(
+            lambda: conn.execute("SELECT count(*) FROM ganns.checkpoints WHERE version > 3").fetchone()[0],
+            timeout_s=60,
+            what="a checkpoint",
+        )
+        first.process.kill()
+        first.process.wait()
+        key = runs.find_run(conn, "latest").key
+        version = runs.find_run(conn, "latest").version
+        from ganns import resources
+
+        for path in (resources.home() / "state" / key).iterdir():
+            path.unlink()
+        config.resume = "latest"
+        second = CoordinatorProcess(database, config, tmp_path)
+        digest = second.wait()
+    assert second.lines()[0]["version"] <= version
+    config.resume = None
+    assert digest == solo_digest(config)
+    epochs = conn.execute("SELECT sum(images) FROM ganns.ledger WHERE accepted AND NOT undone").fetchone()[0]
+    assert epochs == 60 * 16
