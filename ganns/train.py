@@ -24,7 +24,7 @@ class _Failed(BaseException):
         self.error = error
 
 
-def run(argv: Sequence[str], action: Callable[[Config], None] | None = None) -> int:
+def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, command: str = "train") -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
     With `-m` the runs of a sweep follow each other; the first that fails ends the sweep.
@@ -32,6 +32,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None) -> 
     Args:
         argv: Hydra's overrides and flags.
         action: what to do with each configuration; None trains over workers (`ganns solo` trains alone).
+        command: the word after `ganns`, for messages; its help is conf/hydra/help/<command>.yaml.
 
     Raises:
         ConfigError: an argument or a value is wrong; Hydra's own messages are put into one sentence.
@@ -44,7 +45,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None) -> 
 
     from ganns.resources import conf_dir
 
-    _check_arguments(argv)
+    _check_arguments(argv, command)
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
@@ -55,14 +56,14 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None) -> 
             raise _Failed(error) from error
 
     try:
-        with _hydra_reads(argv):
+        with _hydra_reads(argv, command):
             job()
     except _Failed as failed:
         if isinstance(failed.error, OmegaConfBaseException):
-            _explain(failed.error)
+            _explain(failed.error, command)
         raise failed.error from failed.error.__cause__
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _explain(error)
+        _explain(error, command)
     except SystemExit as stopped:  # Hydra's way out of --help
         return stopped.code if isinstance(stopped.code, int) else 1
     return 0
@@ -110,7 +111,7 @@ def train(config: Config) -> None:
             watch.say(f"run {run_id} stopped; go on with `ganns train resume={run_id}`")
 
 
-def _check_arguments(argv: Sequence[str]) -> None:
+def _check_arguments(argv: Sequence[str], command: str) -> None:
     """Raise what is wrong with the flags; Hydra's parser alone would answer with a page of usage."""
     from hydra._internal.utils import get_args_parser
 
@@ -119,10 +120,10 @@ def _check_arguments(argv: Sequence[str]) -> None:
         if found:
             flag = next(word for word in argv if word.startswith("-") and found[1] in word).split("=")[0]
             raise ConfigError(
-                f"{flag} is not an option of `ganns train`: "
-                "write settings as key=value without dashes, as in `ganns train stop.epochs=3`."
+                f"{flag} is not an option of `ganns {command}`: "
+                f"write settings as key=value without dashes, as in `ganns {command} stop.epochs=3`."
             )
-        raise ConfigError(f"{message}; `ganns train --help` shows the flags.")
+        raise ConfigError(f"{message}; `ganns {command} --help` shows the flags.")
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
@@ -130,10 +131,10 @@ def _check_arguments(argv: Sequence[str]) -> None:
 
 
 @contextmanager
-def _hydra_reads(argv: Sequence[str]) -> Iterator[None]:
+def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
     """Let `hydra.main` see `argv` in place of `sys.argv`, and raise its errors instead of printing them."""
     argv_before, full_error_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = ["ganns train", *argv]
+    sys.argv = [f"ganns {command}", f"hydra/help={command}", *argv]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
@@ -151,7 +152,7 @@ def _plain(container: Any) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def _explain(error: Exception) -> NoReturn:
+def _explain(error: Exception, command: str = "train") -> NoReturn:
     """Raise the ConfigError that says in one sentence what Hydra or OmegaConf says in many lines."""
     text = str(error)
     first = text.strip().splitlines()[0].rstrip(".")
@@ -164,7 +165,7 @@ def _explain(error: Exception) -> NoReturn:
     override = getattr(error, "override", None)
     if override is not None:
         first = f"{override} cannot be read as a setting ({first})"
-    raise ConfigError(f"{first}; write key=value, `ganns train --help` has examples.") from error
+    raise ConfigError(f"{first}; write key=value, `ganns {command} --help` has examples.") from error
 
 
 def _unknown_option(path: str, text: str) -> ConfigError:

@@ -13,7 +13,7 @@ def solo(argv: Sequence[str]) -> int:
     """Train the configuration that `argv` describes, without database or workers; return the exit code."""
     from ganns import train
 
-    return train.run(argv, action=_train_alone)
+    return train.run(argv, action=_train_alone, command="solo")
 
 
 def _train_alone(config: Config) -> None:

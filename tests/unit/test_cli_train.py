@@ -97,3 +97,15 @@ def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr().out
     for part in ("ganns worker", "experiment: demo", "resume=latest", "data.path=", "--cfg job", " -m "):
         assert part in shown
+
+
+def test_messages_follow_the_command(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    """`ganns solo` is the same application under another name: whoever typed it must not be told of `ganns train`."""
+    assert train.run(["--help"], command="solo") == 0
+    assert "ganns solo experiment=demo" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"not an option of `ganns solo`: write .* `ganns solo stop\.epochs=3`"):
+        train.run(["--stop.epochs", "3"], command="solo")
+    with pytest.raises(ConfigError, match=r"`ganns solo --help` shows the flags"):
+        train.run(["--cfg", "jbo"], command="solo")
+    with pytest.raises(ConfigError, match=r"`ganns solo --help` has examples"):
+        train.run(["seed"], command="solo")
