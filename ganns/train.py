@@ -45,7 +45,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
 
     from ganns.resources import conf_dir
 
-    _check_arguments(argv, command)
+    argv = _choose_help(argv, _check_arguments(argv, command), command)
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
@@ -111,8 +111,8 @@ def train(config: Config) -> None:
             watch.say(f"run {run_id} stopped; go on with `ganns train resume={run_id}`")
 
 
-def _check_arguments(argv: Sequence[str], command: str) -> None:
-    """Raise what is wrong with the flags; Hydra's parser alone would answer with a page of usage."""
+def _check_arguments(argv: Sequence[str], command: str) -> list[str]:
+    """Return the overrides in `argv`, or raise what is wrong; Hydra alone would answer with a page of usage."""
     from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> NoReturn:
@@ -127,14 +127,20 @@ def _check_arguments(argv: Sequence[str], command: str) -> None:
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
-    parser.parse_args(list(argv))
+    return list(parser.parse_args(list(argv)).overrides)
+
+
+def _choose_help(argv: Sequence[str], overrides: Sequence[str], command: str) -> list[str]:
+    """Return `argv` with the command's help chosen: beside the other overrides, which argparse wants in one row."""
+    at = list(argv).index(overrides[0]) if overrides else len(argv)
+    return [*argv[:at], f"hydra/help={command}", *argv[at:]]
 
 
 @contextmanager
 def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
     """Let `hydra.main` see `argv` in place of `sys.argv`, and raise its errors instead of printing them."""
     argv_before, full_error_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [f"ganns {command}", f"hydra/help={command}", *argv]
+    sys.argv = [f"ganns {command}", *argv]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
