@@ -45,7 +45,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
 
     from ganns.resources import conf_dir
 
-    argv = _choose_help(argv, _check_arguments(argv, command), command)
+    argv = _sort_arguments(argv, command)
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
@@ -111,8 +111,12 @@ def train(config: Config) -> None:
             watch.say(f"run {run_id} stopped; go on with `ganns train resume={run_id}`")
 
 
-def _check_arguments(argv: Sequence[str], command: str) -> list[str]:
-    """Return the overrides in `argv`, or raise what is wrong; Hydra alone would answer with a page of usage."""
+def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
+    """Return the flags, then the overrides (argparse wants them in one row), the choice of the help among them.
+
+    Raises:
+        ConfigError: what is wrong with the flags; Hydra's parser alone would answer with a page of usage.
+    """
     from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> NoReturn:
@@ -127,13 +131,9 @@ def _check_arguments(argv: Sequence[str], command: str) -> list[str]:
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
-    return list(parser.parse_args(list(argv)).overrides)
-
-
-def _choose_help(argv: Sequence[str], overrides: Sequence[str], command: str) -> list[str]:
-    """Return `argv` with the command's help chosen: beside the other overrides, which argparse wants in one row."""
-    at = list(argv).index(overrides[0]) if overrides else len(argv)
-    return [*argv[:at], f"hydra/help={command}", *argv[at:]]
+    overrides = parser.parse_intermixed_args(list(argv)).overrides
+    flags = [word for word in argv if word not in overrides]
+    return [*flags, f"hydra/help={command}", *overrides]
 
 
 @contextmanager

@@ -39,6 +39,11 @@ def test_a_sweep_trains_one_run_after_the_other(trained: list[Config]) -> None:
     assert [config.seed for config in trained] == [1, 2]
 
 
+def test_flags_may_stand_between_settings(trained: list[Config]) -> None:
+    assert train.run(["experiment=smoke", "-m", "seed=1,2"]) == 0
+    assert [config.seed for config in trained] == [1, 2]
+
+
 def test_a_failing_run_ends_a_sweep(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match=r"^quorum\.units=0 is out of range"):
         train.run(["-m", "quorum.units=1,0,2"])
