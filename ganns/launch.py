@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ganns.db.address import Address
 from ganns.errors import GannsError
+from ganns.memory import HUGE_PAGES
 
 Process = subprocess.Popen[bytes]
 
@@ -28,12 +29,16 @@ def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | 
         threads: for the mathematics; one thread makes results reproducible bit for bit.
         output: a file for what it prints; None leaves it on this terminal.
     """
-    environment = os.environ | {
-        "GANNS_DATABASE_URL": address.conninfo,
-        "GANNS_WORKER_NAME": name,
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = (
+        HUGE_PAGES
+        | os.environ
+        | {
+            "GANNS_DATABASE_URL": address.conninfo,
+            "GANNS_WORKER_NAME": name,
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     stream = open(output, "ab") if isinstance(output, Path) else output  # noqa: SIM115 (the child keeps it)
     command = [sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]
     try:

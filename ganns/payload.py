@@ -1,4 +1,4 @@
-"""Named tensors to bytes and back: safetensors, with a SHA-256 digest.
+"""Named tensors to bytes and back: safetensors, with a digest.
 
 Never pickle: unpickling runs code that the sender chose, and the sender may be any student. Safetensors is
 a JSON header with names, dtypes and shapes, followed by the raw numbers; reading it can fail, but it cannot
@@ -7,34 +7,49 @@ run anything. https://huggingface.co/docs/safetensors
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+import xxhash
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 
 from ganns.errors import PayloadError
 
+CHUNK_BYTES = 1 << 20
+"""Blobs travel in pieces of so many bytes. What the driver, the kernel and the server copy then fits into the
+processor's caches, and nobody needs buffers for a whole model: several times less work than in one piece."""
 
-def digest(data: bytes) -> str:
-    """Return the SHA-256 of `data`, as 64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
 
+def digest(data: bytes | bytearray | memoryview) -> str:
+    """Return the XXH3-128 of `data`, as 32 hexadecimal digits.
 
-def pack(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """Serialise named tensors, on the CPU and in standard (row-major) layout.
-
-    A convolution's weights may live in channels_last order; `contiguous()` puts the same numbers back into
-    the order that every reader expects.
+    It finds what was cut off or changed on the way, ten times as fast as SHA-256 (every byte of a round is hashed
+    when it is sent and when it arrives). It is no signature: whoever can write the data can write the digest.
     """
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    return xxhash.xxh3_128_hexdigest(data)
 
 
-def unpack(data: bytes, expected_digest: str | None = None) -> dict[str, torch.Tensor]:
+def pack(tensors: Mapping[str, torch.Tensor]) -> bytearray:
+    """Serialise named tensors in standard (row-major) layout.
+
+    The library's own writer copies every tensor twice; here each is copied once, straight into its place, and
+    one that lives in channels_last order (or on a GPU) is put into the order that every reader expects meanwhile.
+    """
+    header, places, size = _layout(tensors, {})
+    buffer = bytearray(len(header) + size)
+    buffer[: len(header)] = header
+    for tensor, start in places:
+        if tensor.numel():
+            place = torch.frombuffer(buffer, dtype=tensor.dtype, count=tensor.numel(), offset=len(header) + start)
+            place.view(tensor.shape).copy_(tensor)
+    return buffer
+
+
+def unpack(data: bytes | bytearray, expected_digest: str | None = None) -> dict[str, torch.Tensor]:
     """Read what `pack` wrote.
 
     Raises:
@@ -46,12 +61,12 @@ def unpack(data: bytes, expected_digest: str | None = None) -> dict[str, torch.T
             "announced: they were cut off or changed on the way; fetch them again."
         )
     try:
-        return load(data)
+        return load(bytes(data))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise PayloadError(f"{len(data)} bytes are not a safetensors payload ({error}).") from error
 
 
-def metadata(data: bytes) -> dict[str, str]:
+def metadata(data: bytes | bytearray) -> dict[str, str]:
     """Return the metadata in a payload's header (empty if it has none).
 
     Raises:
@@ -67,11 +82,38 @@ def metadata(data: bytes) -> dict[str, str]:
         raise PayloadError(f"{len(data)} bytes have no safetensors header ({error}).") from error
 
 
-def split(data: bytes, num_chunks: int) -> list[memoryview]:
-    """Cut `data` into at most `num_chunks` pieces of nearly equal size (at least one piece)."""
-    size = max(1, -(-len(data) // num_chunks))
+def split(data: bytes | bytearray, size: int = CHUNK_BYTES) -> list[memoryview]:
+    """Cut `data` into pieces of `size` bytes, the last one shorter (at least one piece)."""
     view = memoryview(data)
     return [view[start : start + size] for start in range(0, max(len(data), 1), size)]
+
+
+_NAMES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.int64: "I64",
+}
+
+
+def _layout(
+    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
+) -> tuple[bytes, list[tuple[torch.Tensor, int]], int]:
+    """Plan a safetensors file.
+
+    Returns:
+        The header, its length included; the tensors in file order, each with its offset behind the header; and
+        the bytes behind the header. Wider numbers come first, so that every tensor is aligned.
+    """
+    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    places, end = [], 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].element_size()):
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        entries[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+        places.append((tensor.detach(), start))
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format allows trailing spaces
+    return len(text).to_bytes(8, "little") + text, places, end
 
 
 def write_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -81,22 +123,12 @@ def write_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mappin
     tensors' memory straight over the pages that an old file already has in the cache: several times faster, and
     the coordinator does it once a round while a class is waiting. (Hence not crash-safe by itself: rename after.)
     """
-    layout: dict[str, object] = {"__metadata__": dict(metadata)}
-    names = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
-    arrays, offset = [], 0
-    for name, tensor in tensors.items():
-        array = tensor.detach().cpu().contiguous().numpy()
-        end = offset + array.nbytes
-        layout[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
-        arrays.append(array)
-        offset = end
-    header = json.dumps(layout).encode()
-    header += b" " * (-len(header) % 8)  # the format asks for aligned tensors, and allows trailing spaces
+    header, places, _ = _layout(tensors, metadata)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
-        _write_all(file.fileno(), memoryview(len(header).to_bytes(8, "little") + header))
-        for array in arrays:
-            _write_all(file.fileno(), array.reshape(-1).view("u1").data)
+        _write_all(file.fileno(), memoryview(header))
+        for tensor, _ in places:
+            _write_all(file.fileno(), tensor.cpu().contiguous().numpy().reshape(-1).view("u1").data)
         file.truncate()
 
 

@@ -87,9 +87,7 @@ class Workbench:
         """Return the open connection: not procrastinate's, so that a large upload never delays a heartbeat."""
         if self._conn is None or self._conn.closed or self._conn.broken:
             self._conn = connect(require(), application="ganns worker")
-            row = self._conn.execute("SELECT clock_timestamp()").fetchone()
-            assert row is not None
-            self._clock_ahead = row[0] - datetime.now(UTC)
+            self._clock_ahead = workers.server_time(self._conn) - datetime.now(UTC)
         return self._conn
 
     def server_time(self) -> datetime:

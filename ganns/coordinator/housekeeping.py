@@ -21,9 +21,9 @@ from ganns.store import results, rounds, weights
 
 log = logging.getLogger(__name__)
 
-VACUUM_BYTES, VACUUM_ROUNDS = 8 << 20, 3
-"""Deleted rows keep their space until a VACUUM. It runs after so many bytes, but not before so many rounds: the
-tables never hold more than a few rounds' worth, and a large model is not vacuumed after every round."""
+VACUUM_BYTES = 8 << 20
+"""Deleted rows keep their space until a VACUUM. It runs after so many deleted bytes: a large model after every
+round, so that the tables never hold more than two rounds' worth and stay in the server's memory."""
 LATE_ROUNDS = 20
 """Units are remembered for so many rounds after theirs, to credit late results."""
 
@@ -39,7 +39,7 @@ class Housekeeping:
         self._keep, self._checkpoint_s = keep, checkpoint_s
         self._wanted = threading.Condition()
         self._version: int | None = None
-        self._deleted_bytes, self._vacuum_at = 0, VACUUM_BYTES
+        self._deleted_bytes = 0
         self._stopping = False
         self._checkpoint_at = time.monotonic() + checkpoint_s
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -50,7 +50,6 @@ class Housekeeping:
         with self._wanted:
             self._version = version
             self._deleted_bytes += deleted_bytes
-            self._vacuum_at = max(VACUUM_BYTES, VACUUM_ROUNDS * deleted_bytes)
             self._wanted.notify()
 
     def close(self) -> None:
@@ -85,7 +84,7 @@ class Housekeeping:
         results.forget_results(conn, self._run_id, version)
         weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
         rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
-        if self._deleted_bytes >= self._vacuum_at:
+        if self._deleted_bytes >= VACUUM_BYTES:
             self._deleted_bytes = 0
             weights.vacuum(conn)
 

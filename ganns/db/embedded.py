@@ -22,11 +22,12 @@ from psycopg import sql
 
 from ganns.db.address import Address
 from ganns.errors import DatabaseError, ResourceMissing
+from ganns.memory import HUGE_PAGES
 
 DATABASE, OWNER = "ganns", "postgres"
 SETTINGS = {
     "max_connections": "300",  # a worker uses about three
-    "shared_buffers": "256MB",  # a round's weights and results stay in memory
+    "shared_buffers": "512MB",  # a few rounds' weights and results: what does not fit is written to disk and read again
     "max_wal_size": "2GB",
     "wal_level": "minimal",  # nobody replicates it
     "max_wal_senders": "0",
@@ -106,7 +107,16 @@ class EmbeddedServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if _is_root():
             _prepare_for_root(self.data_dir)
-        arguments = ("--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-sync", "-U", OWNER)
+        # No checksums: our blobs carry digests of their own, and PostgreSQL's cost a pass over every page.
+        arguments = (
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--no-data-checksums",
+            "-U",
+            OWNER,
+        )
         self._pg("initdb", *arguments, "-D", str(self.data_dir))
         with (self.data_dir / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
@@ -182,6 +192,7 @@ class EmbeddedServer:
             text=True,
             check=False,
             cwd="/" if os.name != "nt" else None,
+            env=HUGE_PAGES | os.environ,
             start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server
         )
         if check and done.returncode != 0:

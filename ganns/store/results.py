@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute
+from ganns.db.queries import execute, fetch_blob
 from ganns.errors import BadResult
 
 
@@ -44,10 +44,10 @@ def get_part(conn: Connection, key: PartKey) -> tuple[bytes, str]:
         BadResult: if it is not there: its upload was lost with a crash of the server.
     """
     job_id, attempt, role = key
-    row = execute(conn, "get_part", job_id=job_id, attempt=attempt, role=role).fetchone()
-    if row is None:
-        raise BadResult(f"The result of job {job_id}, attempt {attempt} lacks its part {role!r}.")
-    return row["data"], row["digest"]
+    found = fetch_blob(conn, "get_part", job_id=job_id, attempt=attempt, role=role)
+    if found is None:
+        raise BadResult(f"The result of job {job_id}, attempt {attempt} lacks (some of) its part {role!r}.")
+    return found
 
 
 def refuse_result(conn: Connection, run_id: int, round_: int, unit: int) -> list[int]:

@@ -15,23 +15,30 @@ from ganns.payload import digest, split
 
 
 def upload_weights(
-    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes
+    conns: Sequence[Connection],
+    pool: Executor,
+    run_id: int,
+    version: int,
+    generation: int,
+    data: bytes | bytearray,
 ) -> int:
-    """Upload `data` in one chunk a connection, all at once; return the number of chunks."""
-    chunks = split(data, len(conns))
-    jobs = [
-        pool.submit(
-            execute,
-            conn,
-            "put_weights_chunk",
-            run_id=run_id,
-            version=version,
-            generation=generation,
-            chunk=number,
-            data=chunk,
-        )
-        for number, (conn, chunk) in enumerate(zip(conns, chunks, strict=False))
-    ]
+    """Upload `data` in chunks, shared out among the connections; return the number of chunks."""
+    chunks = list(enumerate(split(data)))
+
+    def upload(conn: Connection, share: list[tuple[int, memoryview]]) -> None:
+        with conn.transaction():
+            for number, chunk in share:
+                execute(
+                    conn,
+                    "put_weights_chunk",
+                    run_id=run_id,
+                    version=version,
+                    generation=generation,
+                    chunk=number,
+                    data=chunk,
+                )
+
+    jobs = [pool.submit(upload, conn, chunks[k :: len(conns)]) for k, conn in enumerate(conns)]
     for job in jobs:
         job.result()
     return len(chunks)
@@ -71,9 +78,9 @@ def forget_weights(conn: Connection, run_id: int, version: int, generation: int,
     )
 
 
-def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes, chunk_bytes: int = 8 << 20) -> None:
+def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
     """Store a full state and forget the one before, in one transaction."""
-    chunks = split(data, -(-len(data) // chunk_bytes))
+    chunks, found = split(data), digest(data)
     with conn.transaction():
         for number, chunk in enumerate(chunks):
             execute(
@@ -83,7 +90,7 @@ def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes, chu
                 version=version,
                 chunk=number,
                 num_chunks=len(chunks),
-                digest=digest(data),
+                digest=found,
                 data=chunk,
             )
         execute(conn, "delete_old_checkpoints", run_id=run_id, version=version)

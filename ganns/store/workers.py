@@ -6,14 +6,15 @@ At the end, what the coordinator asks about workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute
+from ganns.db.queries import execute, fetch_blob
 from ganns.errors import RunError, WeightsMissing
-from ganns.payload import digest
+from ganns.payload import digest, split
 from ganns.plan import Slice
 
 
@@ -68,15 +69,36 @@ def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, s
     Raises:
         WeightsMissing: if they are not (all) there; the coordinator uploads them again within a second or two.
     """
-    rows = execute(conn, "api_weights", run_id=run_id, version=version).fetchall()
-    if not rows or len(rows) != rows[0]["num_chunks"]:
+    found = fetch_blob(conn, "api_weights", run_id=run_id, version=version)
+    if found is None:
         raise WeightsMissing
-    return b"".join(row["data"] for row in rows), rows[0]["digest"]
+    return found
 
 
-def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes) -> None:
-    """Upload one network's part of a unit; it does not count before `submit`."""
-    execute(conn, "api_put_part", job_id=job_id, attempt=attempt, role=role, data=data, digest=digest(data))
+def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
+    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
+    chunks, found = split(data), digest(data)
+    with conn.transaction():
+        for number, chunk in enumerate(chunks):
+            execute(
+                conn,
+                "api_put_part",
+                job_id=job_id,
+                attempt=attempt,
+                role=role,
+                chunk=number,
+                num_chunks=len(chunks),
+                data=chunk,
+                digest=found,
+            )
+
+
+def server_time(conn: Connection) -> datetime:
+    """Return the server's clock."""
+    row = execute(conn, "server_time").fetchone()
+    assert row is not None
+    now: datetime = row["now"]
+    return now
 
 
 def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:

@@ -89,11 +89,13 @@ CREATE UNLOGGED TABLE ganns.result_parts (
     job_id bigint NOT NULL,
     attempt integer NOT NULL,
     role text NOT NULL,  -- 'd' or 'g'
+    chunk integer NOT NULL CHECK (chunk >= 0),
+    num_chunks integer NOT NULL CHECK (num_chunks > chunk AND num_chunks <= 1024),
     run_id bigint NOT NULL,
     round integer NOT NULL,
-    data bytea NOT NULL CHECK (octet_length(data) <= 256 * 1024 * 1024),
-    digest text NOT NULL,
-    PRIMARY KEY (job_id, attempt, role)
+    data bytea NOT NULL CHECK (octet_length(data) <= 1024 * 1024),
+    digest text NOT NULL,  -- of all chunks together
+    PRIMARY KEY (job_id, attempt, role, chunk)
 );
 CREATE INDEX result_parts_round ON ganns.result_parts (run_id, round);  -- prevents a scan when a round is deleted
 
@@ -193,23 +195,28 @@ AS $$
     ORDER BY w.chunk
 $$;
 
-CREATE FUNCTION ganns_api.put_part(_job_id bigint, _attempt integer, _role text, _data bytea, _digest text)
-    RETURNS boolean
+-- One chunk of a part; a part's chunks come in one transaction, so all of them are there or none.
+CREATE FUNCTION ganns_api.put_part(
+    _job_id bigint, _attempt integer, _role text, _chunk integer, _num_chunks integer, _data bytea, _digest text
+) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     _run_id bigint;
 BEGIN
-    INSERT INTO ganns.result_parts (job_id, attempt, role, run_id, round, data, digest)
-    SELECT _job_id, _attempt, _role, u.run_id, u.round, _data, _digest
+    INSERT INTO ganns.result_parts (job_id, attempt, role, chunk, num_chunks, run_id, round, data, digest)
+    SELECT _job_id, _attempt, _role, _chunk, _num_chunks, u.run_id, u.round, _data, _digest
     FROM ganns.units u JOIN ganns.rounds r ON r.run_id = u.run_id AND r.round = u.round
     WHERE u.job_id = _job_id AND u.attempt = _attempt AND r.closed_at IS NULL
-    ON CONFLICT (job_id, attempt, role) DO UPDATE SET data = excluded.data, digest = excluded.digest
+    ON CONFLICT (job_id, attempt, role, chunk) DO UPDATE
+    SET num_chunks = excluded.num_chunks, data = excluded.data, digest = excluded.digest
     RETURNING run_id INTO _run_id;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM pg_notify('ganns_run_' || _run_id, _role);  -- the coordinator can fetch it while we compute on
+    IF _chunk = _num_chunks - 1 THEN
+        PERFORM pg_notify('ganns_run_' || _run_id, _role);  -- the coordinator can fetch it while we compute on
+    END IF;
     RETURN true;
 END
 $$;
@@ -242,7 +249,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM unnest(_roles) AS wanted(role) WHERE NOT EXISTS (
             SELECT FROM ganns.result_parts p
-            WHERE p.job_id = _job_id AND p.attempt = _attempt AND p.role = wanted.role)) THEN
+            WHERE p.job_id = _job_id AND p.attempt = _attempt AND p.role = wanted.role AND p.chunk = 0)) THEN
         RETURN 'incomplete';
     END IF;
     INSERT INTO ganns.results (run_id, round, unit, job_id, attempt, worker_id, report)

@@ -8,14 +8,14 @@ WHERE r.run_id = %(run_id)s AND r.round = %(round)s ORDER BY r.unit;
 
 -- list_parts --
 -- Which parts of a round's open units are there, also of units that are still being computed
-SELECT u.unit, p.job_id, p.attempt, p.role, p.digest
-FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attempt = u.attempt
+SELECT u.unit, p.job_id, p.attempt, p.role
+FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attempt = u.attempt AND p.chunk = 0
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s;
 
 -- get_part --
--- One part's bytes
-SELECT data, digest FROM ganns.result_parts
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s;
+-- One part's bytes, in chunks
+SELECT num_chunks, digest, data FROM ganns.result_parts
+WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s ORDER BY chunk;
 
 -- refuse_result --
 -- Take a result that failed the checks out, and remember whose it was

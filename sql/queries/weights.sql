@@ -64,5 +64,5 @@ WITH undone AS (
 DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
 
 -- vacuum_blobs --
--- Give the space of deleted blobs back to the tables (not in a transaction)
-VACUUM (SKIP_LOCKED) ganns.weights, ganns.result_parts, ganns.results;
+-- Give the space of deleted blobs back to the tables, not to the disk: the next round needs it (not in a transaction)
+VACUUM (SKIP_LOCKED, TRUNCATE false) ganns.weights, ganns.result_parts, ganns.results;

@@ -18,8 +18,13 @@ FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bi
 SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(version)s::integer) ORDER BY chunk;
 
 -- api_put_part --
--- Upload one network's part while the other is still being computed
-SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(data)b::bytea, %(digest)s) AS stored;
+-- Upload one chunk of a network's part, while the other network is still being computed
+SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(chunk)s::integer,
+                          %(num_chunks)s::integer, %(data)b::bytea, %(digest)s) AS stored;
+
+-- server_time --
+-- The server's clock: a worker's own may be wrong by hours
+SELECT clock_timestamp() AS now;
 
 -- api_submit --
 -- All parts are uploaded: the result counts from here on
