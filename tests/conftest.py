@@ -6,6 +6,7 @@ migrated template (pytest-postgresql), which takes a tenth of a second.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 for _name in [name for name in os.environ if name.startswith("PG") or name == "GANNS_DATABASE_URL"]:
     del os.environ[_name]
 _HOME = Path(tempfile.mkdtemp(prefix="ganns-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)  # also where no test uses the server
 os.environ["GANNS_HOME"] = str(_HOME / "home")
 
 import psycopg  # noqa: E402
@@ -49,7 +51,6 @@ def server() -> Iterator[SimpleNamespace]:
             maintenance_dbname="postgres",
             template_dbname=None,
         )
-    shutil.rmtree(_HOME, ignore_errors=True)
 
 
 def _load(**connection: Any) -> None:

@@ -1,5 +1,141 @@
-"""`ganns db`."""
+"""`ganns db`: create, inspect, empty and open the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="The database: start, install, inspect.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from ganns.db.address import Address
+    from ganns.db.connect import Connection
+
+app = typer.Typer(help="The database: create, inspect, empty, open to others.", no_args_is_help=True)
+
+
+@app.command()
+def init() -> None:
+    """Create the database: an embedded PostgreSQL, or the tables in the one that the environment names.
+
+    GANNS_DATABASE_URL or the PG* variables name one. Does nothing where everything is there.
+    """
+    from ganns.db.address import resolve
+    from ganns.db.choose import embedded_server
+
+    is_new = resolve() is None and not embedded_server().exists()
+    with _database(create=True) as (address, conn):
+        if is_new:
+            typer.echo(f"Created {address.source}.")
+        _migrate(address, conn)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's tables up to date, which is safe at any time; then start workers again."""
+    with _database() as (address, conn):
+        _migrate(address, conn)
+
+
+@app.command()
+def status() -> None:
+    """Show which database it is, its versions and its size. Changes nothing."""
+    from ganns.db import facts
+    from ganns.db import migrate as schema
+
+    with _database() as (address, conn):
+        found, server = schema.status(conn), facts.describe(conn)
+        tables = [f"{name} {_size(size)}" for name, size in facts.largest_tables(conn, 5)]
+        lines = {
+            "address": f"{address} ({address.source})",
+            "server": f"PostgreSQL {server['server']}, logged in as {server['role']}",
+            "migrations": f"{_list(found.applied)} applied, {_list(found.pending)} pending",
+            "procrastinate": found.procrastinate or "not installed",
+            "size": _size(server["size_bytes"]),
+            "largest tables": ", ".join(tables) or "none",
+        }
+        for name, value in lines.items():
+            typer.echo(f"{name:<16}{value}")
+        schema.require_current(conn)
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete every run, result and credit, and leave a new, empty database. Asks first."""
+    from ganns.db import migrate as schema
+
+    with _database() as (address, conn):
+        if not yes:
+            typer.echo(f"This deletes all that GANNs with friends has in {address} ({address.source}):")
+            typer.echo(f"  {_contents(conn)}")
+            typer.confirm("Delete it?", abort=True)
+        schema.reset(conn)
+        typer.echo(f"{address} is empty, and ready for `ganns train`.")
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Listen on this address; 0.0.0.0 is every network of this machine.")
+    ] = "0.0.0.0",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Listen on this port.")] = 5432,
+) -> None:
+    """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; prints how workers join."""
+    from ganns.db.serve import serve
+
+    serve(host, port, typer.echo)
+
+
+@contextmanager
+def _database(*, create: bool = False) -> Iterator[tuple[Address, Connection]]:
+    """Yield the database and a connection to it; what the server objects to is an error of ours."""
+    import psycopg
+
+    from ganns.db.choose import any_database
+    from ganns.db.connect import connect
+    from ganns.errors import DatabaseError
+
+    with any_database(create=create) as address, connect(address, application="ganns db") as conn:
+        try:
+            yield address, conn
+        except psycopg.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise DatabaseError(f"The database {address} refused: {reason}. See `ganns db status`.") from error
+
+
+def _migrate(address: Address, conn: Connection) -> None:
+    from ganns.db.migrate import migrate
+
+    applied = migrate(conn)
+    typer.echo(f"{address}: " + (f"applied {', '.join(applied)}." if applied else "nothing to do, it is up to date."))
+
+
+def _contents(conn: Connection) -> str:
+    """Say what is in the database, and whether somebody uses it right now."""
+    from ganns.db.facts import contents
+    from ganns.db.migrate import status
+
+    if not status(conn).applied:
+        return "nothing yet"
+    row = contents(conn)
+    text = (
+        f"{row['num_runs']:,} run(s) with their weights, checkpoints and metrics, the credit for "
+        f"{row['num_units']:,} unit(s), and {row['num_jobs']:,} job(s)"
+    )
+    if row["num_coordinated"]:
+        text += f"\n  {row['num_coordinated']} of these runs has a coordinator right now, which will stop"
+    return text
+
+
+def _list(names: list[str]) -> str:
+    """[] -> "none"; ["0001_a", "0002_b"] -> "2 (the last is 0002_b)"."""
+    return f"{len(names)} (the last is {names[-1]})" if names else "none"
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.3g} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:,.1f} GB"

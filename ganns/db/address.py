@@ -23,13 +23,18 @@ class Address:
     source: str
 
     def __str__(self) -> str:
-        """Return "user@host:port/database"."""
+        """Return "user@host:port/database", as far as it is said: libpq has defaults for the rest."""
         parts = conninfo_to_dict(self.conninfo)
-        host = parts.get("host") or parts.get("hostaddr") or os.environ.get("PGHOST") or "the local socket"
-        port = parts.get("port") or os.environ.get("PGPORT") or "5432"
-        user = parts.get("user") or os.environ.get("PGUSER")
-        name = parts.get("dbname") or os.environ.get("PGDATABASE")
-        return f"{f'{user}@' if user else ''}{host}:{port}{f'/{name}' if name else ''}"
+
+        def part(*names: str) -> str | None:
+            """Return the first that the string has, else the first that a variable of libpq's has."""
+            values = [parts.get(name) for name in names]
+            values += [os.environ.get("PGDATABASE" if name == "dbname" else f"PG{name.upper()}") for name in names]
+            return next((str(value) for value in values if value), None)
+
+        user, name, service = part("user"), part("dbname"), part("service")
+        host = part("host", "hostaddr") or (f"service {service}" if service else "the local socket")
+        return f"{f'{user}@' if user else ''}{host}:{part('port') or 5432}{f'/{name}' if name else ''}"
 
 
 def resolve(explicit: str | None = None) -> Address | None:
@@ -40,18 +45,36 @@ def resolve(explicit: str | None = None) -> Address | None:
     """
     for conninfo, source in ((explicit, "given explicitly"), (os.environ.get(URL_VARIABLE), URL_VARIABLE)):
         if conninfo:
-            try:
-                conninfo_to_dict(conninfo)
-            except ProgrammingError:
-                # The original is not chained: its text may quote the string, password and all.
-                raise ConfigError(
-                    f"The database address ({source}) is not a PostgreSQL connection string; it looks like "
-                    "postgresql://user:password@host:5432/ganns"
-                ) from None
+            _check(conninfo, source)
             return Address(conninfo, source)
     if found := [name for name in PG_VARIABLES if os.environ.get(name)]:
         return Address("", f"{', '.join(found)} (the PG* variables)")  # libpq reads them by itself
     return None
+
+
+def _check(conninfo: str, source: str) -> None:
+    """Raise a ConfigError, which does not quote the string, if libpq cannot read it or reads it in another way.
+
+    A URL whose password has an unquoted @ or / is read with a piece of the password as host, port or database;
+    every message that names the host would then show it.
+    """
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    except ProgrammingError:
+        parts = None
+    # The original is not chained: its text may quote the string, password and all.
+    if parts is None:
+        raise ConfigError(
+            f"The database address ({source}) is not a PostgreSQL connection string; it looks like "
+            "postgresql://user:password@host:5432/ganns"
+        )
+    hosts = [host for host in parts.get("host", "").split(",") if not host.startswith("/")]
+    ports = [port for port in parts.get("port", "").split(",") if port]
+    if any("@" in text for text in (*hosts, parts.get("dbname", ""))) or not all(port.isdecimal() for port in ports):
+        raise ConfigError(
+            f"The database address ({source}) cannot be taken apart: in its password, write @ as %40, / as %2F and "
+            ": as %3A, as in postgresql://user:pass%40word@host:5432/ganns"
+        )
 
 
 def require() -> Address:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganns import resources
-from ganns.db.address import Address, resolve
+from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.errors import NoDatabaseAddress
 
 
 @contextmanager
@@ -18,11 +19,37 @@ def coordinator_database() -> Iterator[Address]:
 
     Somebody else's server is never changed without being asked: there, `ganns db migrate` is a step of its own.
     """
+    with any_database() as address:
+        if resolve() is None:
+            with connect(address) as conn:
+                migrate(conn)
+        yield address
+
+
+@contextmanager
+def any_database(*, create: bool = True) -> Iterator[Address]:
+    """Yield the address, whatever is in the database; the embedded server is started if it is the one.
+
+    Args:
+        create: whether an embedded server may be created.
+
+    Raises:
+        NoDatabaseAddress: if there is none, and none may be created.
+    """
     address = resolve()
     if address is not None:
         yield address
         return
-    with EmbeddedServer(resources.home() / "pg") as server:
-        with connect(server.address) as conn:
-            migrate(conn)
+    server = embedded_server()
+    if not create and not server.exists():
+        raise NoDatabaseAddress(
+            f"There is no database yet: neither {URL_VARIABLE} nor {', '.join(PG_VARIABLES)} is set, and "
+            f"{server.data_dir} is empty. `ganns db init` creates one there."
+        )
+    with server:
         yield server.address
+
+
+def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:
+    """Return this user's embedded server, running or not."""
+    return EmbeddedServer(resources.home() / "pg", host=host, port=port)

@@ -6,10 +6,10 @@ checked). All of it runs under an advisory lock, so that twenty installations at
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.resources
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from psycopg import sql
 
 from ganns import resources
 from ganns.db.connect import Connection
+from ganns.db.migrations import Migration, read_migrations
 from ganns.db.queries import execute
 from ganns.errors import MigrationError, SchemaOutdated
 
@@ -27,41 +28,13 @@ PROCRASTINATE = "3.10."
 
 
 @dataclass(frozen=True)
-class Migration:
-    """One file of sql/migrations."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the file's text."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
 class SchemaStatus:
     """What a database has and what it lacks."""
 
     applied: list[str]
     pending: list[str]
+    unknown: list[str]  # a newer program's
     procrastinate: str | None
-
-
-def read_migrations(folder: Path | None = None) -> list[Migration]:
-    """Return the migrations in order.
-
-    Raises:
-        MigrationError: for a file name that is not NNNN_what_changed.sql, or a gap in the numbers.
-    """
-    found: list[Migration] = []
-    for path in sorted((folder or resources.sql_dir() / "migrations").glob("*.sql")):
-        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
-        if not match or int(match[1]) != len(found) + 1:
-            raise MigrationError(f"{path.name} should be called {len(found) + 1:04}_what_changed.sql.")
-        found.append(Migration(int(match[1]), path.stem, path.read_text(encoding="utf-8")))
-    return found
 
 
 def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
@@ -71,8 +44,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
         MigrationError: if an applied file was changed since, a statement failed, or procrastinate has another version.
     """
     migrations = read_migrations(folder)
-    execute(conn, "lock_migrations", key=LOCK)
-    try:
+    with _alone(conn):
         _run_script(conn, "bootstrap")
         applied = _install_procrastinate(conn)
         done = _recorded(conn)
@@ -87,33 +59,44 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
                 )
         set_search_path(conn)
         return applied
-    finally:
-        execute(conn, "unlock_migrations", key=LOCK)
 
 
 def status(conn: Connection, folder: Path | None = None) -> SchemaStatus:
     """Return what is applied and what is pending."""
-    done = _recorded(conn)
-    names = [(one.name, one.number in done) for one in read_migrations(folder)]
-    return SchemaStatus([n for n, there in names if there], [n for n, there in names if not there], _component(conn))
+    migrations = read_migrations(folder)
+    done, known = _recorded(conn), {migration.number for migration in migrations}
+    return SchemaStatus(
+        applied=[one.name for one in migrations if one.number in done],
+        pending=[one.name for one in migrations if one.number not in done],
+        unknown=[f"{number:04}" for number in done if number not in known],
+        procrastinate=_component(conn),
+    )
 
 
 def require_current(conn: Connection) -> None:
-    """Check that nothing is pending.
+    """Check that database and program are of the same age.
 
     Raises:
-        SchemaOutdated: naming what is.
+        SchemaOutdated: naming what is pending, or saying that the program is the older one.
     """
-    pending = status(conn).pending
+    found = status(conn)
+    pending = found.pending
     if pending:
         raise SchemaOutdated(
             f"The database lacks {len(pending)} migration(s), {pending[0]} first: run `ganns db migrate`."
         )
+    if found.unknown:
+        raise SchemaOutdated(
+            f"The database is newer than this program, which does not know its migration {found.unknown[0]}: update "
+            "the program with `git pull`."
+        )
 
 
-def reset(conn: Connection) -> None:
-    """Drop everything that is ours or procrastinate's: all runs, all results, all credit."""
-    _run_script(conn, "drop")
+def reset(conn: Connection) -> list[str]:
+    """Drop everything that is ours or procrastinate's (all runs, all results, all credit), and migrate anew."""
+    with _alone(conn):  # the server counts how often a session holds the lock: `migrate` may take it again
+        _run_script(conn, "drop")
+        return migrate(conn)
 
 
 def set_search_path(conn: Connection) -> None:
@@ -129,13 +112,27 @@ def set_search_path(conn: Connection) -> None:
     execute(conn, "use_search_path")
 
 
+@contextmanager
+def _alone(conn: Connection) -> Iterator[None]:
+    """Hold the advisory lock of this database; it ends with the connection, whatever happens to us."""
+    execute(conn, "lock_migrations", key=LOCK)
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            execute(conn, "unlock_migrations", key=LOCK)
+
+
 def _apply(conn: Connection, migration: Migration) -> None:
     try:
         with conn.transaction():
             conn.execute(migration.sql)
             execute(conn, "record_migration", number=migration.number, name=migration.name, sha256=migration.sha256)
     except psycopg.Error as error:
-        raise MigrationError(f"The migration {migration.name} failed and was undone: {error}") from error
+        raise MigrationError(
+            f"The migration {migration.name} failed and was undone: {str(error).splitlines()[0]}. Correct the file "
+            "and run `ganns db migrate` again."
+        ) from error
 
 
 def _install_procrastinate(conn: Connection) -> list[str]:
@@ -172,8 +169,14 @@ def _recorded(conn: Connection) -> dict[int, str]:
 
 def _run_script(conn: Connection, name: str) -> None:
     """Run sql/schema/<name>.sql, which is several statements, in one transaction."""
-    with conn.transaction():
-        conn.execute((resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))
+    try:
+        with conn.transaction():
+            conn.execute((resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"This login may not change the database's schemas ({error.diag.message_primary}): "
+            "use the login of the database's owner."
+        ) from error
 
 
 def _exists(conn: Connection, table: str) -> bool:

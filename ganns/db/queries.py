@@ -28,7 +28,7 @@ def load(folder: Path) -> dict[str, str]:
     """Return every query of the folder's `*.sql` files by name.
 
     Raises:
-        ResourceMissing: for a malformed header, a missing description or statement, or a name used twice.
+        ResourceMissing: for a malformed header, a missing description, no statement or two, or a name used twice.
     """
     queries: dict[str, str] = {}
     for path in sorted(folder.glob("*.sql")):
@@ -36,7 +36,9 @@ def load(folder: Path) -> dict[str, str]:
         for line in text.splitlines():
             if re.match(r"^\s*--.*--\s*$", line) and not _HEADER.match(line):
                 raise ResourceMissing(f"{path.name}: {line!r} is not a query's header; write `-- lower_case_name --`.")
-        _, *parts = _HEADER.split(text)
+        before, *parts = _HEADER.split(text)
+        if any(line.strip() and not line.startswith("--") for line in before.splitlines()):
+            raise ResourceMissing(f"{path.name}: there is a statement before the first header; give it a name.")
         for name, body in zip(parts[::2], parts[1::2], strict=True):
             if name in queries:
                 raise ResourceMissing(f"{path.name}: there is another query called {name!r}; rename one.")
@@ -45,6 +47,8 @@ def load(folder: Path) -> dict[str, str]:
             if not lines or not lines[0].startswith("-- ") or not statement:
                 raise ResourceMissing(f"{path.name}: {name!r} needs a line of description and a statement.")
             queries[name] = statement.removesuffix(";")
+            if re.search(r";\s*$", queries[name], re.MULTILINE):
+                raise ResourceMissing(f"{path.name}: {name!r} has two statements; give each a name.")
     return queries
 
 

@@ -51,3 +51,14 @@ SELECT c.relnamespace::regnamespace::text || '.' || c.relname AS name, pg_total_
 FROM pg_class c
 WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('ganns', 'procrastinate')
 ORDER BY size_bytes DESC, name;
+
+-- database_exists --
+-- A row if the server has a database of this name
+SELECT 1 AS found FROM pg_database WHERE datname = %(name)s;
+
+-- count_contents --
+-- What a reset would lose
+SELECT (SELECT count(*) FROM ganns.runs) AS num_runs,
+       (SELECT count(*) FROM ganns.runs WHERE lease_until > now()) AS num_coordinated,
+       (SELECT count(*) FROM ganns.ledger WHERE accepted) AS num_units,
+       (SELECT count(*) FROM procrastinate.procrastinate_jobs) AS num_jobs;

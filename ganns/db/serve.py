@@ -1,0 +1,87 @@
+"""`ganns db serve`: the embedded server, open to other machines for as long as the command runs."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ganns.db.address import Address, resolve
+from ganns.db.choose import embedded_server
+from ganns.db.connect import connect
+from ganns.db.migrate import migrate
+from ganns.db.network import reachable_host
+from ganns.errors import ConfigError, DatabaseError
+
+LOOK_EVERY_S = 1.0
+
+
+def serve(host: str, port: int, say: Callable[[str], None]) -> None:
+    """Open the embedded server on TCP until Ctrl-C or SIGTERM, then stop it.
+
+    Args:
+        host: where to listen; "0.0.0.0" is every network of this machine.
+        port: where to listen.
+        say: gets what to tell the user; the line with which a worker joins contains the password.
+
+    Raises:
+        ConfigError: if the environment names another database.
+        DatabaseError: if it cannot listen there, is in use without TCP, or stopped by itself.
+    """
+    if (named := resolve()) is not None:
+        raise ConfigError(
+            f"{named.source} names the database {named}, and `ganns db serve` opens the embedded one, which `ganns "
+            f"train` would then not use: give workers the address that you have, or {_unset(named)} first."
+        )
+    server = embedded_server(host=host, port=port)
+    with _stop_on_signals() as stop:
+        server.start()
+        try:
+            with connect(server.address, application="ganns db serve") as conn:
+                migrate(conn)
+            join = f"GANNS_DATABASE_URL={shlex.quote(server.tcp_address(reachable_host(host)).conninfo)} ganns worker"
+            say(
+                f"PostgreSQL in {server.data_dir} is open on {host}:{port}. On each machine that joins, type:\n\n"
+                f"  {join}\n\n"
+                "If other machines know this one by another name, put that in place of "
+                f"{reachable_host(host)}. The line contains the password: with it, everything can be read and "
+                "changed.\nTrain on this machine, in another terminal, with `ganns train`. Ctrl-C here closes."
+            )
+            while not stop.wait(LOOK_EVERY_S):
+                if not server.is_running():
+                    raise DatabaseError(
+                        f"PostgreSQL stopped by itself; {server.data_dir / 'server.log'} says why. Start it again "
+                        "with `ganns db serve`."
+                    )
+            say("closing")
+        finally:
+            # Whoever else uses it: that it is closed is what was asked for. Coordinators and workers reconnect.
+            server.stop()
+
+
+def _unset(named: Address) -> str:
+    variables = named.source.removesuffix(" (the PG* variables)").replace(",", "")
+    return f"`unset {variables}`"
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C, SIGTERM and a closed terminal set; a second Ctrl-C interrupts at once."""
+    stop, before = threading.Event(), dict[int, Any]()
+
+    def handler(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # no SIGHUP on Windows
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            before[number] = signal.signal(number, handler)
+    try:
+        yield stop
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,0 +1,48 @@
+"""Databases for the tests of the database: an empty one, and ports that are free."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from ganns.db.address import Address
+from ganns.db.connect import Connection, connect
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def empty(server: SimpleNamespace) -> Iterator[Address]:
+    """Yield the address of a new database with nothing in it."""
+    login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    name = sql.Identifier(f"ganns_empty_{os.getpid()}_{next(_numbers)}")
+    with psycopg.connect(**login, dbname=server.maintenance_dbname, autocommit=True) as owner:
+        # From template0: a clone of template1 fails while somebody else is connected to it.
+        owner.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
+        try:
+            yield Address(make_conninfo(**login, dbname=name.as_string().strip('"')), "the tests")
+        finally:
+            owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def empty_conn(empty: Address) -> Iterator[Connection]:
+    """Yield an open connection to an empty database."""
+    with connect(empty) as conn:
+        yield conn
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Return a TCP port on which nobody listened a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

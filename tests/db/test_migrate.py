@@ -1,0 +1,195 @@
+"""Migrations: applied in order, once, by however many at a time; a failing one leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ganns.db import migrate as schema
+from ganns.db.address import Address
+from ganns.db.connect import Connection, connect
+from ganns.db.migrate import migrate, require_current, reset, status
+from ganns.db.migrations import read_migrations
+from ganns.db.queries import execute
+from ganns.errors import MigrationError, SchemaOutdated
+from ganns.resources import sql_dir
+from tests.db import golden
+
+NAMES = [migration.name for migration in read_migrations()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the migrations, to be changed."""
+    return shutil.copytree(sql_dir() / "migrations", tmp_path / "migrations")
+
+
+def add(folder: Path, text: str, number: int | None = None) -> str:
+    """Add a migration and return its name."""
+    name = f"{number or len(list(folder.glob('*.sql'))) + 1:04}_more"
+    (folder / f"{name}.sql").write_text(text)
+    return name
+
+
+def exists(conn: Connection, name: str) -> bool:
+    row = execute(conn, "table_exists", name=name).fetchone()
+    return bool(row and row["found"])
+
+
+def test_an_empty_database_gets_everything(empty_conn: Connection) -> None:
+    before = status(empty_conn)
+    assert (before.applied, before.pending, before.procrastinate) == ([], NAMES, None)
+    applied = migrate(empty_conn)
+    assert applied == ["procrastinate 3.10.0", *NAMES]
+    after = status(empty_conn)
+    assert (after.applied, after.pending, after.unknown, after.procrastinate) == (NAMES, [], [], "3.10.0")
+    require_current(empty_conn)
+
+
+def test_a_second_time_does_nothing(empty_conn: Connection) -> None:
+    migrate(empty_conn)
+    before = golden.dump(empty_conn)
+    assert migrate(empty_conn) == []
+    assert golden.dump(empty_conn) == before
+
+
+def test_only_what_is_new_is_applied(empty_conn: Connection, folder: Path) -> None:
+    migrate(empty_conn, folder)
+    name = add(folder, "CREATE TABLE ganns.more (id int);\nINSERT INTO ganns.more VALUES (1);")
+    assert status(empty_conn, folder).pending == [name]
+    assert migrate(empty_conn, folder) == [name]
+    assert status(empty_conn, folder).pending == []
+
+
+def test_many_at_once_apply_everything_exactly_once(empty: Address, folder: Path) -> None:
+    """Twenty installations meet; a migration that runs twice would fail, and one that is skipped would be missing."""
+    name = add(folder, "CREATE TABLE ganns.once (id int);\nINSERT INTO ganns.once VALUES (1);")
+    num = 20
+    together = Barrier(num)
+
+    def install(number: int) -> list[str]:
+        with connect(empty) as conn:
+            together.wait(60)
+            return migrate(conn, folder)
+
+    with ThreadPoolExecutor(num) as pool:
+        applied = list(pool.map(install, range(num)))
+    assert sorted(applied) == [[]] * (num - 1) + [["procrastinate 3.10.0", *NAMES, name]]
+    with connect(empty) as conn:
+        assert conn.execute("SELECT count(*) FROM ganns.once").fetchone() == (1,)
+        assert len(execute(conn, "list_migrations").fetchall()) == len(NAMES) + 1
+
+
+def test_the_lock_is_given_back(empty: Address, folder: Path) -> None:
+    add(folder, "SELECT 1 / 0;")
+    with connect(empty) as one, connect(empty) as other:
+        with pytest.raises(MigrationError):
+            migrate(one, folder)
+        assert other.execute("SELECT pg_try_advisory_lock(%s)", [schema.LOCK]).fetchone() == (True,)
+
+
+def test_a_failing_migration_is_undone_wholly(empty_conn: Connection, folder: Path) -> None:
+    good = add(folder, "CREATE TABLE ganns.good (id int);")
+    name = add(folder, "CREATE TABLE ganns.half (id int);\nINSERT INTO ganns.half VALUES (1);\nSELECT nothing;")
+    with pytest.raises(MigrationError, match=rf"{name} failed and was undone: .*nothing.*`ganns db migrate`") as raised:
+        migrate(empty_conn, folder)
+    assert isinstance(raised.value.__cause__, psycopg.Error)
+    assert "\n" not in str(raised.value)
+    assert exists(empty_conn, "ganns.good")
+    assert not exists(empty_conn, "ganns.half")
+    assert status(empty_conn, folder).pending == [name]
+    (folder / f"{name}.sql").write_text("CREATE TABLE ganns.half (id int);")
+    assert migrate(empty_conn, folder) == [name]
+    assert status(empty_conn, folder).applied[-2:] == [good, name]
+
+
+def test_a_connection_that_dies_in_a_migration_leaves_nothing_behind(empty: Address, folder: Path) -> None:
+    name = add(folder, "CREATE TABLE ganns.half (id int);\nSELECT pg_terminate_backend(pg_backend_pid());")
+    with connect(empty) as conn, pytest.raises(MigrationError, match="terminat"):
+        migrate(conn, folder)
+    with connect(empty) as conn:
+        assert not exists(conn, "ganns.half")
+        assert status(conn, folder).pending == [name]
+
+
+def test_a_changed_file_is_refused(empty_conn: Connection, folder: Path) -> None:
+    migrate(empty_conn, folder)
+    changed = folder / f"{NAMES[0]}.sql"
+    changed.write_text(changed.read_text() + "\n-- one more word\n")
+    name = add(folder, "CREATE TABLE ganns.more (id int);")
+    with pytest.raises(MigrationError, match=rf"{NAMES[0]} was changed after .*git checkout"):
+        migrate(empty_conn, folder)
+    assert status(empty_conn, folder).pending == [name], "nothing after the changed one is applied"
+
+
+def test_the_line_endings_of_a_checkout_change_nothing(folder: Path) -> None:
+    before = [migration.sha256 for migration in read_migrations(folder)]
+    for path in folder.glob("*.sql"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [migration.sha256 for migration in read_migrations(folder)] == before
+
+
+@pytest.mark.parametrize("name", ["0003_gap", "0001_again", "2_short", "0002_Big", "0002-dash", "0002_", "notes"])
+def test_a_wrong_number_or_name_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_first.sql").write_text("SELECT 1;")
+    (tmp_path / f"{name}.sql").write_text("SELECT 1;")
+    with pytest.raises(MigrationError, match=r"should be called 000\d_what_changed\.sql"):
+        read_migrations(tmp_path)
+
+
+def test_an_older_database_is_outdated(empty_conn: Connection) -> None:
+    with pytest.raises(SchemaOutdated, match=rf"lacks \d+ migration\(s\), {NAMES[0]} first: run `ganns db migrate`"):
+        require_current(empty_conn)
+
+
+def test_an_older_program_is_outdated(empty_conn: Connection, folder: Path) -> None:
+    add(folder, "SELECT 1;")
+    migrate(empty_conn, folder)
+    with pytest.raises(SchemaOutdated, match=rf"does not know its migration {len(NAMES) + 1:04}: .*`git pull`"):
+        require_current(empty_conn)
+    assert migrate(empty_conn) == [], "an older program does no harm"
+
+
+def test_another_procrastinate_is_refused(empty_conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema.importlib.metadata, "version", lambda name: "3.11.2")
+    with pytest.raises(MigrationError, match=r"procrastinate 3\.11\.2 is installed, .* 3\.10\.\*: run `pip install"):
+        migrate(empty_conn)
+    assert status(empty_conn).procrastinate is None
+
+
+def test_later_connections_find_procrastinate(empty: Address) -> None:
+    with connect(empty) as conn:
+        migrate(conn)
+        assert conn.execute("SHOW search_path").fetchone() == ("procrastinate, public",)
+    with connect(empty) as conn:
+        assert conn.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
+
+
+def test_a_reset_forgets_everything_and_leaves_a_new_schema(empty_conn: Connection) -> None:
+    migrate(empty_conn)
+    before = golden.dump(empty_conn)
+    empty_conn.execute("INSERT INTO ganns.workers (id, name) VALUES (1, 'ada')")
+    empty_conn.execute("CREATE TABLE ganns.foreign_body (id int)")
+    empty_conn.execute("CREATE TABLE public.not_ours (id int)")
+    assert reset(empty_conn) == ["procrastinate 3.10.0", *NAMES]
+    assert golden.dump(empty_conn) == before
+    assert empty_conn.execute("SELECT count(*) FROM ganns.workers").fetchone() == (0,)
+    assert exists(empty_conn, "public.not_ours"), "only our schemas are ours to drop"
+
+
+def test_a_login_without_rights_is_told_so(empty: Address, empty_conn: Connection) -> None:
+    name = f"{empty_conn.info.dbname}_guest"
+    empty_conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    try:
+        empty_conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(name)))
+        with pytest.raises(MigrationError, match=r"\(permission denied for database .*\): use the login of the"):
+            migrate(empty_conn)
+    finally:
+        empty_conn.execute("RESET ROLE")
+        empty_conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

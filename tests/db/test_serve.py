@@ -1,0 +1,185 @@
+"""`ganns db serve`: other machines join with the line that it prints, until it is told to end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ganns.db import serve as serving
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.embedded import EmbeddedServer
+from ganns.db.migrate import require_current
+from ganns.errors import ConfigError
+from tests.helpers import ROOT, spawn_worker, wait_until
+
+
+@dataclass
+class Serving:
+    """A running `ganns db serve`: what it printed, and the address that it handed out."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read along."""
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(self.process.stdout)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def address(self) -> Address:
+        """Wait for the line with which a worker joins."""
+        pattern = re.compile(r"^  GANNS_DATABASE_URL=(postgresql://\S+) ganns worker$", re.MULTILINE)
+        wait_until(lambda: pattern.search(self.output) or self.process.poll() is not None, 60, "the line")
+        found = pattern.search(self.output)
+        assert found, self.output
+        return Address(found[1], "the line")
+
+    def end(self, number: int) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(60)
+        self.reader.join(10)
+        return code
+
+
+@contextmanager
+def serve(home: Path, *arguments: str) -> Iterator[Serving]:
+    environment = os.environ | {"GANNS_HOME": str(home)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganns", "db", "serve", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        running = Serving(process)
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+            running.reader.join(10)
+
+
+def test_a_stock_worker_joins_with_the_line(tmp_path: Path, unused_port: int) -> None:
+    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        address = running.address()
+        assert f"@127.0.0.1:{unused_port}/ganns" in address.conninfo
+        with connect(address) as conn:
+            require_current(conn)
+            worker = spawn_worker(address, tmp_path / "worker.log")
+            try:
+
+                def registered() -> bool:
+                    assert worker.poll() is None, (tmp_path / "worker.log").read_text()
+                    row = conn.execute("SELECT count(*) FROM procrastinate_workers").fetchone()
+                    return row == (1,)
+
+                wait_until(registered, 60, "the worker's first heartbeat")
+                peers = "SELECT count(*) FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()"
+                row = conn.execute(peers).fetchone()
+                assert row is not None
+                assert row[0] >= 1, "the worker came over TCP"
+            finally:
+                worker.terminate()
+                worker.wait(20)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(address.conninfo.replace("postgres:", "postgres:x"), connect_timeout=5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_ends_cleanly(number: int, tmp_path: Path, unused_port: int) -> None:
+    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        with connect(running.address()) as client:
+            assert running.end(number) == 0
+            with pytest.raises(psycopg.OperationalError):  # whoever is connected does not keep it open
+                client.execute("SELECT 1")
+        assert running.lines[-1] == "closing\n"
+        assert "Traceback" not in running.output
+    assert not (tmp_path / "pg" / "postmaster.pid").exists()
+    log = (tmp_path / "pg" / "server.log").read_text()
+    assert log.splitlines()[-1].endswith("database system is shut down")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", unused_port), 5).close()
+
+
+def test_commands_of_this_machine_use_the_open_server(tmp_path: Path, unused_port: int) -> None:
+    with serve(tmp_path, "--port", str(unused_port)) as running:
+        address = running.address()
+        assert "0.0.0.0" not in address.conninfo, "nobody can connect to a wildcard"
+        environment = os.environ | {"GANNS_HOME": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-m", "ganns", "runs"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "No run yet" in done.stdout, done.stderr
+        with connect(address):
+            pass  # the other command's end did not stop the server
+        other = subprocess.run(
+            [sys.executable, "-m", "ganns", "db", "serve", "--port", str(unused_port + 1)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert other.returncode == 1
+        assert f"open on 0.0.0.0:{unused_port} already" in other.stderr
+        connect(address).close()
+        password = address.conninfo.split(":")[2].split("@")[0]
+        assert password not in other.stderr + done.stdout + done.stderr
+        assert password not in (tmp_path / "pg" / "server.log").read_text()
+
+
+def test_a_server_that_dies_is_noticed(tmp_path: Path, unused_port: int) -> None:
+    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        running.address()
+        EmbeddedServer(tmp_path / "pg").stop()
+        assert running.process.wait(60) == 1
+        running.reader.join(10)
+        assert "Error: PostgreSQL stopped by itself" in running.output
+        assert "server.log says why" in running.output
+
+
+def test_it_does_not_open_a_database_that_training_would_not_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("PGDATABASE", "class")
+    with pytest.raises(
+        ConfigError, match=r"names the database db\.example:5432/class.*`unset PGHOST PGDATABASE` first"
+    ):
+        serving.serve("127.0.0.1", 5432, print)
+    monkeypatch.setenv("GANNS_DATABASE_URL", "postgresql://ada:open-sesame@db.example/class")
+    with pytest.raises(ConfigError, match=r"ada@db\.example:5432/class.*`unset GANNS_DATABASE_URL` first") as raised:
+        serving.serve("127.0.0.1", 5432, print)
+    assert "open-sesame" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
