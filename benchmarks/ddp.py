@@ -115,7 +115,7 @@ class DdpReplica:
                 lr=lr,
                 betas=(optimizer.beta1, optimizer.beta2),
                 eps=optimizer.eps,
-                foreach=True,
+                fused=True,
             )
             for network, lr in ((self._gen, optimizer.lr_g), (self._disc, optimizer.lr_d))
         ]

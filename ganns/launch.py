@@ -13,9 +13,9 @@ from typing import IO
 
 from rich.console import Console
 
+from ganns import memory
 from ganns.db.address import Address
 from ganns.errors import GannsError
-from ganns.memory import HUGE_PAGES
 
 Process = subprocess.Popen[bytes]
 
@@ -30,7 +30,7 @@ def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | 
         output: a file for what it prints; None leaves it on this terminal.
     """
     environment = (
-        HUGE_PAGES
+        memory.WORKER
         | os.environ
         | {
             "GANNS_DATABASE_URL": address.conninfo,

@@ -156,6 +156,4 @@ class TrainingState:
 
 def _adam(network: torch.nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
     """Return Adam (Kingma & Ba, arXiv 1412.6980) with the DCGAN paper's settings as defaults."""
-    return torch.optim.Adam(
-        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), eps=config.eps, foreach=True
-    )
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
