@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
@@ -15,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
+from ganns.db.embedded import EmbeddedServer
 
 _numbers = itertools.count()
 
@@ -38,6 +41,18 @@ def empty_conn(empty: Address) -> Iterator[Connection]:
     """Yield an open connection to an empty database."""
     with connect(empty) as conn:
         yield conn
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Yield a folder for an embedded server. Not in pytest's own, which each pytest that starts makes private again.
+
+    As root it is another user who runs the server and must pass through the folders above it.
+    """
+    with tempfile.TemporaryDirectory(prefix="ganns-home-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+        if (Path(folder) / "pg").exists():
+            EmbeddedServer(Path(folder) / "pg").stop()
 
 
 @pytest.fixture

@@ -22,15 +22,12 @@ from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.locks import FileLock
 from ganns.errors import DatabaseError, DatabaseUnreachable
-from tests.helpers import ROOT
+from tests.helpers import ROOT, wait_until
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "home" / "pg"
-    yield path
-    if path.exists():
-        EmbeddedServer(path).stop()
+def data_dir(home: Path) -> Path:
+    return home / "pg"
 
 
 @contextmanager
@@ -150,8 +147,8 @@ def test_a_folder_with_other_things_in_it_is_left_alone(data_dir: Path) -> None:
     assert [path.name for path in data_dir.iterdir()] == ["thesis.txt"]
 
 
-def test_a_long_path_gets_a_socket_elsewhere(tmp_path: Path) -> None:
-    data_dir = tmp_path / ("long" * 30) / "it's" / "pg"
+def test_a_long_path_gets_a_socket_elsewhere(home: Path) -> None:
+    data_dir = home / ("long" * 30) / "it's" / "pg"
     with EmbeddedServer(data_dir) as server:
         assert answers(server)
         folder = Path(server._postmaster()[4])
@@ -271,7 +268,7 @@ def test_a_lock_is_not_inherited_by_programs_that_we_start(tmp_path: Path) -> No
     lock.share()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
         lock.release()
-        assert FileLock(tmp_path / "lock").try_take()
+        wait_until(FileLock(tmp_path / "lock").try_take, what="the child's exec, which closes its copy")
         assert child.stdin is not None
         child.stdin.write(b"\n")
     assert os.listdir(tmp_path) == ["lock"]

@@ -84,17 +84,17 @@ def serve(home: Path, *arguments: str) -> Iterator[Serving]:
             running.reader.join(10)
 
 
-def test_a_stock_worker_joins_with_the_line(tmp_path: Path, unused_port: int) -> None:
-    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+def test_a_stock_worker_joins_with_the_line(home: Path, unused_port: int) -> None:
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         address = running.address()
         assert f"@127.0.0.1:{unused_port}/ganns" in address.conninfo
         with connect(address) as conn:
             require_current(conn)
-            worker = spawn_worker(address, tmp_path / "worker.log")
+            worker = spawn_worker(address, home / "worker.log")
             try:
 
                 def registered() -> bool:
-                    assert worker.poll() is None, (tmp_path / "worker.log").read_text()
+                    assert worker.poll() is None, (home / "worker.log").read_text()
                     row = conn.execute("SELECT count(*) FROM procrastinate_workers").fetchone()
                     return row == (1,)
 
@@ -111,26 +111,26 @@ def test_a_stock_worker_joins_with_the_line(tmp_path: Path, unused_port: int) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_ends_cleanly(number: int, tmp_path: Path, unused_port: int) -> None:
-    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+def test_it_ends_cleanly(number: int, home: Path, unused_port: int) -> None:
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         with connect(running.address()) as client:
             assert running.end(number) == 0
             with pytest.raises(psycopg.OperationalError):  # whoever is connected does not keep it open
                 client.execute("SELECT 1")
         assert running.lines[-1] == "closing\n"
         assert "Traceback" not in running.output
-    assert not (tmp_path / "pg" / "postmaster.pid").exists()
-    log = (tmp_path / "pg" / "server.log").read_text()
+    assert not (home / "pg" / "postmaster.pid").exists()
+    log = (home / "pg" / "server.log").read_text()
     assert log.splitlines()[-1].endswith("database system is shut down")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", unused_port), 5).close()
 
 
-def test_commands_of_this_machine_use_the_open_server(tmp_path: Path, unused_port: int) -> None:
-    with serve(tmp_path, "--port", str(unused_port)) as running:
+def test_commands_of_this_machine_use_the_open_server(home: Path, unused_port: int) -> None:
+    with serve(home, "--port", str(unused_port)) as running:
         address = running.address()
         assert "0.0.0.0" not in address.conninfo, "nobody can connect to a wildcard"
-        environment = os.environ | {"GANNS_HOME": str(tmp_path)}
+        environment = os.environ | {"GANNS_HOME": str(home)}
         done = subprocess.run(
             [sys.executable, "-m", "ganns", "runs"],
             cwd=ROOT,
@@ -155,23 +155,21 @@ def test_commands_of_this_machine_use_the_open_server(tmp_path: Path, unused_por
         connect(address).close()
         password = address.conninfo.split(":")[2].split("@")[0]
         assert password not in other.stderr + done.stdout + done.stderr
-        assert password not in (tmp_path / "pg" / "server.log").read_text()
+        assert password not in (home / "pg" / "server.log").read_text()
 
 
-def test_a_server_that_dies_is_noticed(tmp_path: Path, unused_port: int) -> None:
-    with serve(tmp_path, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+def test_a_server_that_dies_is_noticed(home: Path, unused_port: int) -> None:
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         running.address()
-        EmbeddedServer(tmp_path / "pg").stop()
+        EmbeddedServer(home / "pg").stop()
         assert running.process.wait(60) == 1
         running.reader.join(10)
         assert "Error: PostgreSQL stopped by itself" in running.output
         assert "server.log says why" in running.output
 
 
-def test_it_does_not_open_a_database_that_training_would_not_use(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+def test_it_does_not_open_a_database_that_training_would_not_use(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(home))
     monkeypatch.setenv("PGHOST", "db.example")
     monkeypatch.setenv("PGDATABASE", "class")
     with pytest.raises(
@@ -182,4 +180,4 @@ def test_it_does_not_open_a_database_that_training_would_not_use(
     with pytest.raises(ConfigError, match=r"ada@db\.example:5432/class.*`unset GANNS_DATABASE_URL` first") as raised:
         serving.serve("127.0.0.1", 5432, print)
     assert "open-sesame" not in str(raised.value)
-    assert list(tmp_path.iterdir()) == []
+    assert list(home.iterdir()) == []

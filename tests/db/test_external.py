@@ -1,0 +1,31 @@
+"""The tests of the database run on somebody else's server too: GANNS_TEST_DATABASE_URL, over TCP, with a password."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganns.db.connect import connect
+from ganns.db.embedded import EmbeddedServer
+from tests.helpers import ROOT
+
+FILES = ("test_migrate.py", "test_queries.py", "test_golden.py", "test_cli_db.py")
+
+
+@pytest.mark.slow
+def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, unused_port: int) -> None:
+    with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
+        address = server.tcp_address("127.0.0.1")
+        command = [sys.executable, "-m", "pytest", "-q", *(f"tests/db/{name}" for name in FILES)]
+        environment = os.environ | {"GANNS_TEST_DATABASE_URL": address.conninfo}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with connect(server.address) as conn:
+            left = conn.execute("SELECT datname FROM pg_database WHERE datname LIKE '%%ganns_%%'").fetchall()
+            tests = conn.execute("SELECT sum(xact_commit) > 100 FROM pg_stat_database").fetchone()
+    assert left == [], "every database was dropped again"
+    assert tests == (True,), "the tests ran here, and not on a server of their own"
