@@ -12,8 +12,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+from ganns import memory
 from ganns.errors import DatabaseError, ResourceMissing
-from ganns.memory import HUGE_PAGES
 
 _ROOTS_STAND_IN = "pgserver"
 
@@ -39,7 +39,7 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         text=True,
         check=False,
         cwd="/" if os.name != "nt" else None,
-        env=HUGE_PAGES | os.environ,
+        env=memory.SERVER | os.environ,
         start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server
     )
     if check and done.returncode != 0:
