@@ -60,7 +60,9 @@ class TrainingState:
         for role, network in self.networks.items():
             gradients = totals[role].mean()
             for name, parameter in network.named_parameters():
-                parameter.grad = gradients[name]
+                # Adam's one-pass implementation walks through memory and ignores strides: a channels_last gradient
+                # would meet the wrong weights, without any error.
+                parameter.grad = gradients[name].contiguous()
             self.optimizers[role].step()
             self.optimizers[role].zero_grad(set_to_none=True)
             buffers = statistics_of(network)

@@ -52,6 +52,20 @@ def test_three_steps_equal_adam_written_out():
     assert state.progress.version == 3
 
 
+def test_the_memory_format_of_a_gradient_changes_nothing():
+    plain, permuted = TrainingState(Config(model=MODEL)), TrainingState(Config(model=MODEL))
+    totals = totals_for(permuted, 1)
+    for total in totals.values():
+        total.gradients = {
+            name: gradient.to(memory_format=torch.channels_last) if gradient.ndim == 4 else gradient
+            for name, gradient in total.gradients.items()
+        }
+    assert not totals["g"].mean()["layers.3.weight"].is_contiguous()
+    plain.advance(totals_for(plain, 1), plain.progress)
+    permuted.advance(totals, permuted.progress)
+    assert permuted.weights_digest() == plain.weights_digest()
+
+
 def test_a_state_continues_bit_for_bit_after_bytes_and_back(tmp_path):
     config = Config(model=MODEL)
     state = TrainingState(config)
