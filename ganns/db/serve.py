@@ -12,6 +12,7 @@ from typing import Any
 from ganns.db.address import Address, resolve
 from ganns.db.choose import embedded_server
 from ganns.db.connect import connect
+from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
 from ganns.db.network import reachable_host
 from ganns.errors import ConfigError, DatabaseError
@@ -42,14 +43,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
         try:
             with connect(server.address, application="ganns db serve") as conn:
                 migrate(conn)
-            join = f"GANNS_DATABASE_URL={shlex.quote(server.tcp_address(reachable_host(host)).conninfo)} ganns worker"
-            say(
-                f"PostgreSQL in {server.data_dir} is open on {host}:{port}. On each machine that joins, type:\n\n"
-                f"  {join}\n\n"
-                "If other machines know this one by another name, put that in place of "
-                f"{reachable_host(host)}. The line contains the password: with it, everything can be read and "
-                "changed.\nTrain on this machine, in another terminal, with `ganns train`. Ctrl-C here closes."
-            )
+            say(_how_to_join(server, host, port))
             while not stop.wait(LOOK_EVERY_S):
                 if not server.is_running():
                     raise DatabaseError(
@@ -60,6 +54,19 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
         finally:
             # Whoever else uses it: that it is closed is what was asked for. Coordinators and workers reconnect.
             server.stop()
+
+
+def _how_to_join(server: EmbeddedServer, host: str, port: int) -> str:
+    """Return the line with which a worker joins, and what to know about it."""
+    reachable = reachable_host(host)
+    line = f"GANNS_DATABASE_URL={shlex.quote(server.tcp_address(reachable).conninfo)} ganns worker"
+    guess = f"If {reachable} is not how other machines reach this one, replace it. " if reachable != host else ""
+    return (
+        f"PostgreSQL in {server.data_dir} is open on {host}:{port}. On each machine that joins, type:\n\n"
+        f"  {line}\n\n"
+        f"{guess}The line contains the password: with it, everything can be read and changed.\n"
+        "Train on this machine, in another terminal, with `ganns train`. Ctrl-C here closes."
+    )
 
 
 def _unset(named: Address) -> str:

@@ -56,6 +56,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
+def data_dir(home: Path) -> Path:
+    """Return where an embedded server goes; nothing is there yet."""
+    return home / "pg"
+
+
+@pytest.fixture
 def unused_port() -> int:
     """Return a TCP port on which nobody listened a moment ago."""
     with socket.socket() as probe:

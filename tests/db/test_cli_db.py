@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +22,9 @@ from ganns.db.migrate import migrate, status
 from ganns.db.migrations import read_migrations
 from ganns.db.queries import execute
 from ganns.errors import DatabaseError, DatabaseUnreachable, MigrationError, NoDatabaseAddress, SchemaOutdated
+from tests.helpers import ROOT
 
+HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "procrastinate")
 NAMES = [migration.name for migration in read_migrations()]
 
 Ganns = Callable[..., Result]
@@ -176,3 +180,22 @@ def test_each_has_help(command: str, ganns: Ganns) -> None:
     shown = ganns(command, "--help")
     assert shown.exit_code == 0
     assert f"db {command}" in shown.output
+
+
+def test_help_and_status_load_nothing_heavy(named: Address) -> None:
+    with connect(named) as conn:
+        migrate(conn)
+    script = f"""
+import sys
+from ganns.cli.app import main
+sys.argv = ["ganns", "db", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    for words in (("--help",), ("serve", "--help"), ("status",)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "loaded: []", words
