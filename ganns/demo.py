@@ -26,14 +26,14 @@ from rich.table import Table
 from ganns.config import Config
 from ganns.coordinator import RoundReport, train_run
 from ganns.data import ImageSet, open_images
+from ganns.data.pool import stop_pools
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from ganns.launch import start_worker, stop_workers
+from ganns.launch import Process, start_worker, stop_workers
 from ganns.metrics import sliced_wasserstein
 from ganns.pictures import save, timeline
-from ganns.plots import plot_losses
 from ganns.sampling import SampleGrids, Watch
 from ganns.seeds import generator
 from ganns.state import TrainingState
@@ -51,15 +51,10 @@ class DemoWatch(Watch):
     def __init__(self, config: Config, folder: Path, console: Console, begun: float) -> None:
         """Watch a run whose demo began at monotonic time `begun`."""
         super().__init__(config, folder, console)
-        self._begun = begun
-        self.first_grid_s = 0.0
-        self.state = TrainingState(config)
-
-    def started(self, run_id: int, state: TrainingState) -> None:
-        """Say where the first samples are."""
-        super().started(run_id, state)
-        self.first_grid_s = time.monotonic() - self._begun
-        self.say(f"samples of version 0 after {self.first_grid_s:.1f} s: {self.grids.saved[0][1]}")
+        self.state = TrainingState(config)  # version 0 follows from the seed: no need to wait for anything
+        path = self.grids.save(self.state)
+        self.first_grid_s = time.monotonic() - begun
+        self.say(f"samples of version 0, before any learning, after {self.first_grid_s:.1f} s: {path}")
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Follow the run."""
@@ -76,23 +71,22 @@ def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         # Drawing the faces needs no database, and workers take seconds to load torch: all start at once.
         images = stack.enter_context(ThreadPoolExecutor(1)).submit(open_images, config.data, config.model.image_size)
+        stack.callback(stop_pools)
         address = stack.enter_context(_database())
-        processes = [
-            start_worker(
-                address,
-                f"worker-{number + 1}",
-                max(1, (os.cpu_count() or 1) // NUM_WORKERS),
-                folder / f"worker-{number + 1}.log",
-            )
-            for number in range(NUM_WORKERS)
-        ]
-        stack.callback(stop_workers, processes)
+        processes: list[Process] = []
+        stack.callback(stop_workers, processes)  # before the first one starts: Ctrl-C may come at any moment
+        threads = max(1, (os.cpu_count() or 1) // NUM_WORKERS)
+        for name in (f"worker-{number + 1}" for number in range(NUM_WORKERS)):
+            processes.append(start_worker(address, name, threads, folder / f"{name}.log"))
         console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
+        watch = DemoWatch(config, folder / "samples", console, begun)
         real = images.result()
-        with DemoWatch(config, folder / "samples", console, begun) as watch:
+        with watch:
             run_id, _ = train_run(config, address, watch)
         with connect(address) as conn:
             history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
+    if not history:
+        raise KeyboardInterrupt  # stopped before there was anything to show
     grids = watch.grids
     if grids.saved[-1][0] != watch.state.progress.version:
         grids.save(watch.state)
@@ -148,6 +142,8 @@ def summarise(
 
 def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_shown: int = 6) -> None:
     """Save the grids over time in one picture, and the losses."""
+    from ganns.plots import plot_losses  # matplotlib takes a second to load, and is not needed before
+
     chosen = sorted({round(k * (len(grids.saved) - 1) / (num_shown - 1)) for k in range(num_shown)})
     entries = [(f"version {grids.saved[k][0]}", Image.open(grids.saved[k][1])) for k in chosen]
     save(timeline(entries, columns=3), folder / "timeline.png")

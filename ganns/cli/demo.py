@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -18,4 +19,12 @@ def demo(
     from ganns.demo import run_demo
     from ganns.train import compose
 
-    run_demo(compose(["experiment=demo", *(overrides or [])]), outputs)
+    def leave(number: int, frame: object) -> None:
+        raise KeyboardInterrupt  # SIGTERM like Ctrl-C: the workers and the server must not outlive us
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        run_demo(compose(["experiment=demo", *(overrides or [])]), outputs)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the workers and the server are gone")
+        raise

@@ -8,10 +8,7 @@ short side, for other formats), then antialiased bilinear resizing.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ import fasteners
 import numpy as np
 from PIL import Image
 
+from ganns.data.pool import in_processes
 from ganns.errors import DataError
 
 if TYPE_CHECKING:
@@ -67,25 +65,14 @@ def _build(source: Source, size: int, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
-        for start, block in _blocks(source, size, num):
-            pixels[start : start + len(block)] = block
+        calls = [(source, size, start, min(start + CHUNK, num)) for start in range(0, num, CHUNK)]
+        for call, block in zip(calls, in_processes(_decode, calls), strict=True):
+            pixels[call[2] : call[3]] = block
         pixels.flush()
         del pixels
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _blocks(source: Source, size: int, num: int) -> Iterable[tuple[int, np.ndarray]]:
-    starts = range(0, num, CHUNK)
-    if num <= CHUNK:  # not worth other processes
-        yield 0, _decode(source, size, 0, num)
-        return
-    # spawn: the caller may have threads (torch's, procrastinate's), and a fork copies their locks as they are
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_decode, source, size, start, min(start + CHUNK, num)) for start in starts]
-        for start, job in zip(starts, jobs, strict=True):
-            yield start, job.result()
 
 
 def _decode(source: Source, size: int, start: int, end: int) -> np.ndarray:

@@ -7,10 +7,8 @@ bytes for the same face, so the fingerprint is made of the settings (and `VERSIO
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import fasteners
@@ -19,6 +17,7 @@ from ganns import resources
 from ganns.config import DataConfig
 from ganns.data.celeba_layout import image_name, write_lists
 from ganns.data.faces import HEIGHT, WIDTH, draw_face
+from ganns.data.pool import in_processes
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +59,7 @@ def _draw_all(data: DataConfig, path: Path) -> None:
     images = partial / "celeba" / "img_align_celeba"
     images.mkdir(parents=True)
     parts = [(data.seed, start, min(start + CHUNK, num), str(images)) for start in range(0, num, CHUNK)]
-    if len(parts) == 1:  # not worth other processes
-        drawn = [draw_part(*parts[0])]
-    else:
-        # spawn: the caller may have threads (torch's, procrastinate's), and a fork copies their locks as they are
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-            drawn = list(pool.map(draw_part, *zip(*parts, strict=True)))
+    drawn = list(in_processes(draw_part, parts))
     attributes = [one for part in drawn for one in part]
     write_lists(partial / "celeba", attributes, data.count, (WIDTH, HEIGHT))
     os.replace(partial, path)
