@@ -1,1 +1,1 @@
-"""PostgreSQL: which one (`address`, `choose`), how (`connect`), an embedded one, its schema (`migrate`), its queries."""
+"""PostgreSQL: which one (`choose`), how (`connect`), an embedded one (`embedded`), its schema (`migrate`), queries."""
