@@ -1,0 +1,96 @@
+"""What the decoded cache is worth: images a second out of JPEG files, and out of the memory map.
+
+    python -m benchmarks.loading
+
+Draws synthetic faces as JPEGs into a temporary GANNS_HOME, and loads shuffled batches of them at 64x64 in both ways,
+in one process on one thread: read, decode, crop, resize and convert each file; or take the pixels from the cache
+and convert them. All files have just been written, so both ways find them in memory: a disk would only add to the
+time of both. The last line is one JSON object; the figures are medians over alternating blocks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ganns.config import DataConfig
+from ganns.data import ImageSet, open_images
+from ganns.data.cache import prepare
+from ganns.data.sources import SOURCES, Source
+from ganns.seeds import permutation
+
+SIZE, BATCH = 64, 64
+
+
+def main() -> None:
+    """Draw, load in both ways, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=2000, help="how many faces are drawn")
+    parser.add_argument("--blocks", type=int, default=5, help="of each way, alternating")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    home_before = os.environ.get("GANNS_HOME")
+    with tempfile.TemporaryDirectory(prefix="ganns-benchmark-") as folder:
+        os.environ["GANNS_HOME"] = folder
+        try:
+            figures = measure(DataConfig(count=arguments.images, holdout=2), arguments.blocks)
+        finally:
+            if home_before is None:
+                del os.environ["GANNS_HOME"]
+            else:
+                os.environ["GANNS_HOME"] = home_before
+    print(json.dumps(figures))
+
+
+def measure(data: DataConfig, blocks: int) -> dict[str, float]:
+    """Return images a second in both ways, and how many times faster the cache is."""
+    images = open_images(data, SIZE)  # draws the faces and builds the cache
+    source = SOURCES[data.name](data)
+    order = permutation(0, 0, images.num_train)
+    decoding, cached = [], []
+    for block in range(blocks):
+        decoding.append(rate(lambda indices: decode(source, indices), order))
+        cached.append(rate(images.train, order))
+        print(f"block {block + 1}: {decoding[-1]:.0f} images/s decoding, {cached[-1]:.0f} images/s cached")
+    check(source, images, order[:BATCH])
+    slow, fast = statistics.median(decoding), statistics.median(cached)
+    return {
+        "images_per_s_decoding": round(slow, 1),
+        "images_per_s_cached": round(fast, 1),
+        "ratio": round(fast / slow, 1),
+    }
+
+
+def rate(load: Callable[[np.ndarray], torch.Tensor], order: np.ndarray, least_s: float = 1.0) -> float:
+    """Return images a second over whole batches of `order`, begun anew when it ends, for at least `least_s`."""
+    starts = range(0, len(order) - BATCH + 1, BATCH)
+    num_images, begun = 0, time.perf_counter()
+    while True:
+        for start in starts:
+            num_images += len(load(order[start : start + BATCH]))
+            if (elapsed := time.perf_counter() - begun) >= least_s:
+                return num_images / elapsed
+
+
+def decode(source: Source, indices: np.ndarray) -> torch.Tensor:
+    """Load images without the cache: float32 [N, 3, SIZE, SIZE] in [-1, 1]."""
+    read = source.open()
+    pixels = np.stack([prepare(read(int(index)), SIZE) for index in indices])
+    return torch.from_numpy(pixels).float().div_(127.5).sub_(1.0)
+
+
+def check(source: Source, images: ImageSet, indices: np.ndarray) -> None:
+    """Make sure that both ways load the same."""
+    assert torch.equal(decode(source, indices), images.train(indices))
+
+
+if __name__ == "__main__":
+    main()
