@@ -92,8 +92,11 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
         raise BadResult(
             f"The gradient of {name} has shape {found.get(name, 'none')}, expected {shapes.get(name, 'none')}."
         )
+    if wrong := [name for name, gradient in part.gradients.items() if gradient.dtype != torch.float32]:
+        raise BadResult(f"The gradient of {wrong[0]} is {part.gradients[wrong[0]].dtype}, expected torch.float32.")
     layers = {n: m.num_features for n, m in like.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
-    if {name: (sums.numel() - 1) / 2 for name, sums in part.sums.items()} != layers:
+    expected = {name: (torch.float64, (2 * width + 1,)) for name, width in layers.items()}
+    if {name: (sums.dtype, tuple(sums.shape)) for name, sums in part.sums.items()} != expected:
         raise BadResult(f"The BatchNorm sums {sorted(part.sums)} do not fit the network's layers {sorted(layers)}.")
     norms = torch._foreach_norm(list(part.gradients.values()))
     norm = float(torch.stack(norms).norm())

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ganns.config import Config
-from ganns.coordinator import RoundReport, train_run
+from ganns.coordinator import train_run
 from ganns.data import ImageSet, open_images
 from ganns.data.pool import stop_pools
 from ganns.db.address import Address
@@ -46,20 +46,15 @@ NUM_JUDGED = 500
 
 
 class DemoWatch(Watch):
-    """Also notes when the first samples were there, and keeps the last state."""
+    """Also notes when the first samples were there."""
 
     def __init__(self, config: Config, folder: Path, console: Console, begun: float) -> None:
         """Watch a run whose demo began at monotonic time `begun`."""
         super().__init__(config, folder, console)
-        self.state = TrainingState(config)  # version 0 follows from the seed: no need to wait for anything
-        path = self.grids.save(self.state)
+        # Version 0 follows from the seed: no need to wait for anything.
+        path = self.grids.save(TrainingState(config))
         self.first_grid_s = time.monotonic() - begun
         self.say(f"samples of version 0, before any learning, after {self.first_grid_s:.1f} s: {path}")
-
-    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
-        """Follow the run."""
-        super().round_closed(report, state)
-        self.state = state
 
 
 def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
@@ -85,15 +80,13 @@ def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
             run_id, _ = train_run(config, address, watch)
         with connect(address) as conn:
             history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
-    if not history:
+    if not history or watch.state is None:
         raise KeyboardInterrupt  # stopped before there was anything to show
-    grids = watch.grids
-    if grids.saved[-1][0] != watch.state.progress.version:
-        grids.save(watch.state)
+    watch.last_grid()
     start, end = (judge(state, real) for state in (TrainingState(config), watch.state))
     summary = summarise(config, history, credit, start, end, watch.first_grid_s)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    _draw(folder, grids, history)
+    _draw(folder, watch.grids, history)
     _show(console, folder, summary, credit)
     return summary
 
@@ -161,7 +154,7 @@ def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[
         f"{summary['swd_end']} at the end.\n\n"
         f"Look at   {folder / 'timeline.png'}   the samples over time\n"
         f"          {folder / 'losses.png'}   the losses\n\n"
-        "Next:     ganns train experiment=demo stop.minutes=10      train longer; `ganns worker` in a second terminal\n"
+        "Next:     ganns train experiment=demo stop.minutes=10      train longer; it prints how workers join\n"
         "          ganns train --help                               every setting\n"
         "          ganns db serve --host 0.0.0.0                    let a friend's machine join",
         markup=False,

@@ -20,10 +20,10 @@ LINE_EVERY_S = 5.0
 class TerminalProgress:
     """An `Observer` that shows round, images/s, losses, workers alive and the time left."""
 
-    def __init__(self, stop: StopConfig, num_images: int | None = None, console: Console | None = None) -> None:
-        """Show progress towards `stop`; `num_images` of an epoch, if known, gives epochs a length."""
+    def __init__(self, stop: StopConfig, console: Console | None = None) -> None:
+        """Show progress towards `stop`."""
         self._console = console or Console(soft_wrap=True)
-        self._stop, self._num_images = stop, num_images
+        self._stop = stop
         self._rate = 0.0
         self._last: tuple[float, int] | None = None
         self._printed_at = 0.0
@@ -53,7 +53,7 @@ class TerminalProgress:
     def started(self, run_id: int, state: TrainingState) -> None:
         """Say which run it is."""
         self._last = (time.monotonic(), state.progress.images)
-        self.say(f"run {run_id} is open at version {state.progress.version}")
+        self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -70,8 +70,8 @@ class TerminalProgress:
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
         metrics = report.metrics
         detail = (
-            f"{self._rate:.0f} images/s  loss D {metrics['d_loss']:.2f} G {metrics['g_loss']:.2f}  "
-            f"{report.num_alive} workers"
+            f"{self._rate:.0f} images/s  loss D {metrics['d_loss']:.2f} G {metrics['g_loss']:.2f}"
+            f"{'' if report.num_alive is None else f'  {report.num_alive} workers'}"
         )
         self._bar.update(self._task, completed=done, description=f"round {report.version}", detail=detail, left=left)
         if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
@@ -85,8 +85,8 @@ class TerminalProgress:
             shares.append(report.version / self._stop.rounds)
         if self._stop.minutes:
             shares.append(report.seconds / (60 * self._stop.minutes))
-        if self._stop.epochs and self._num_images:
-            shares.append(report.images / (self._stop.epochs * self._num_images))
+        if self._stop.epochs and report.num_images:
+            shares.append(report.images / (self._stop.epochs * report.num_images))
         return min(1.0, max(shares))
 
 

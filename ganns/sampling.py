@@ -28,17 +28,26 @@ class Watch(TerminalProgress):
     def __init__(self, config: Config, folder: Path, console: Console | None = None) -> None:
         """Show progress on `console` and save grids into `folder`."""
         super().__init__(config.stop, console=console)
+        self.config = config
         self.grids = SampleGrids(config, folder)
+        self.state: TrainingState | None = None  # the last one seen
 
     def started(self, run_id: int, state: TrainingState) -> None:
         """Show and save the beginning."""
         super().started(run_id, state)
         self.grids.started(run_id, state)
+        self.state = state
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Show a round, and save its samples when it is time."""
         super().round_closed(report, state)
         self.grids.round_closed(report, state)
+        self.state = state
+
+    def last_grid(self) -> None:
+        """Save the last version's samples, if grids are wanted at all."""
+        if self.state is not None and self.config.sample_every:
+            self.grids.save(self.state)
 
 
 class SampleGrids(Quiet):

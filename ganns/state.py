@@ -101,7 +101,7 @@ class TrainingState:
         return sample(self.generator(averaged=averaged), latent)
 
     def weights_digest(self) -> str:
-        """Return the SHA-256 of everything that defines this version, to compare two runs bit for bit."""
+        """Return the digest of everything that defines this version, to compare two runs bit for bit."""
         return digest(pack(self.tensors()))
 
     def tensors(self) -> Tensors:
@@ -121,9 +121,9 @@ class TrainingState:
         fields = {"version": progress.version, "images": progress.images, "seconds": progress.seconds}
         return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
 
-    def save(self, path: Path) -> None:
-        """Write the state to a file (the caller renames it into place)."""
-        write_file(path, self.tensors(), self.header())
+    def save(self, path: Path) -> str:
+        """Write the state to a file (the caller renames it into place) and return its digest."""
+        return write_file(path, self.tensors(), self.header())
 
     @classmethod
     def from_bytes(cls, config: Config, data: bytes, expected_digest: str | None = None) -> TrainingState:

@@ -23,10 +23,13 @@ def _train_alone(config: Config) -> None:
 
     from ganns.coordinator.observer import RoundReport
     from ganns.data import open_images
+    from ganns.errors import ConfigError
     from ganns.sampling import Watch
     from ganns.solo import train_solo
     from ganns.state import TrainingState
 
+    if config.resume is not None:
+        raise ConfigError(f"resume={config.resume}: `ganns solo` keeps no runs; `ganns train resume=...` does.")
     folder = Path(HydraConfig.get().runtime.output_dir)
     images = open_images(config.data, config.model.image_size)
     state = TrainingState(config)
@@ -34,7 +37,10 @@ def _train_alone(config: Config) -> None:
         watch.started(0, state)
         for metrics in train_solo(config, images, state):
             progress = state.progress
-            watch.round_closed(RoundReport(0, progress.version, progress.images, progress.seconds, metrics), state)
-        watch.grids.save(state)
+            report = RoundReport(
+                0, progress.version, progress.images, progress.seconds, metrics, num_images=images.num_train
+            )
+            watch.round_closed(report, state)
+        watch.last_grid()
         state.save(folder / "state.safetensors")
         watch.say(f"version {state.progress.version} after {state.progress.images:,} images is in {folder}")

@@ -7,6 +7,7 @@ added; so the sum depends on which results were accepted, never on when they cam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -126,6 +127,6 @@ def _has_metrics(report: dict[str, Any]) -> bool:
     return all(
         isinstance(group := report.get(name), dict)
         and set(group) == keys
-        and all(isinstance(value, int | float) for value in group.values())
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in group.values())
         for name, keys in wanted.items()
     )

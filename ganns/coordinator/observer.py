@@ -19,7 +19,8 @@ class RoundReport:
     metrics: dict[str, float]
     timings: dict[str, float] = field(default_factory=dict)
     num_results: int = 0
-    num_alive: int = 0  # workers with a recent heartbeat, as of the last second or so
+    num_alive: int | None = None  # workers with a recent heartbeat, as of the last second or so; None: no workers
+    num_images: int = 0  # of an epoch
 
 
 class Observer(Protocol):

@@ -100,6 +100,7 @@ class Rounds:
             timings,
             len(folding.submissions),
             self._num_alive,
+            self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
         return bool(slices)
@@ -184,7 +185,7 @@ class Rounds:
 
     def _say_waiting(self, count: int, quorum: int) -> None:
         if self._num_alive == 0:
-            self.observer.say("waiting for workers: none is connected; start one with `ganns worker`")
+            self.observer.say("waiting for workers: none is connected; start one with the line above")
         else:
             self.observer.say(f"waiting: {count} of {quorum} results, {self._num_alive} workers connected")
 

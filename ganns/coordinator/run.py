@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -24,7 +23,7 @@ from ganns.data import open_images
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
-from ganns.errors import RunError
+from ganns.errors import ConfigError, RunError
 from ganns.seeds import permutation_digest
 from ganns.store import runs, weights
 from ganns.store.runs import Run
@@ -47,24 +46,44 @@ def create_run(conn: Connection, config: Config) -> Run:
     return runs.get_run(conn, run_id)
 
 
-def resume_run(conn: Connection, config: Config) -> tuple[Run, Config]:
-    """Find the run that `config.resume` names; its own configuration counts, with this one's stop and quorum.
+def resume_run(conn: Connection, config: Config, changed: Collection[str] | None = None) -> tuple[Run, Config]:
+    """Find the run that `config.resume` names, and its own configuration with what is to change.
+
+    Args:
+        conn: a connection.
+        config: what was asked for now.
+        changed: the keys or groups of `config` that were set on purpose; None means all that may change.
 
     Raises:
         RunError: if there is no such run, or it diverged.
+        ConfigError: for a key that decides what the run's versions are.
     """
     assert config.resume is not None
     run = runs.find_run(conn, config.resume)
     if run.state == "diverged":
         raise RunError(f"Run {run.id} diverged and cannot be resumed; start a new run with smaller learning rates.")
-    stored = from_dict(run.config)
-    merged = replace(stored, **{name: getattr(config, name) for name in FREE_ON_RESUME})
-    merged.name = merged.name or stored.name
+    merged = from_dict(run.config)
+    merged.resume = config.resume
+    for key in FREE_ON_RESUME if changed is None else changed:
+        group, _, name = key.partition(".")
+        if group not in FREE_ON_RESUME:
+            raise ConfigError(
+                f"{key} cannot change when a run is resumed, since it decides what the run's versions are: "
+                f"leave it out, or start a new run without resume={config.resume}."
+            )
+        if name:
+            setattr(getattr(merged, group), name, getattr(getattr(config, group), name))
+        else:
+            setattr(merged, group, getattr(config, group) or getattr(merged, group))
     return run, merged
 
 
 def train_run(
-    config: Config, address: Address, observer: Observer, should_stop: threading.Event | None = None
+    config: Config,
+    address: Address,
+    observer: Observer,
+    should_stop: threading.Event | None = None,
+    changed: Collection[str] | None = None,
 ) -> tuple[int, bool]:
     """Train `config` (or resume what it names) over the workers that reach `address`.
 
@@ -73,6 +92,7 @@ def train_run(
         address: the database.
         observer: told about rounds and waiting.
         should_stop: set it to stop after the transaction in hand; Ctrl-C and SIGTERM do so when it is None.
+        changed: for a resumed run, the settings that replace its own; None means all that may change.
 
     Returns:
         The run's number and whether it is finished; an unfinished run can be resumed.
@@ -87,7 +107,7 @@ def train_run(
         if config.resume is None:
             run = create_run(conn, config)
         else:
-            run, config = resume_run(conn, config)
+            run, config = resume_run(conn, config, changed)
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(resources.home() / "state" / run.key)
     with _stop_on_signals(should_stop) as stop:
@@ -136,6 +156,8 @@ def _train(
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
     if (data := files.read(state.progress.version)) is not None:
         weights.put_checkpoint(session.main, run.id, state.progress.version, data)
+        if done:
+            files.clear()
     runs.release_lease(session.main, run.id, generation)
     return done
 

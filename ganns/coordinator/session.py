@@ -19,6 +19,8 @@ from ganns.db.connect import Connection, connect
 from ganns.errors import DatabaseUnreachable
 
 NUM_BLOB_CONNECTIONS = 3
+SAY_EVERY_S = 30.0
+"""While the server is away, a line is printed so often."""
 
 
 class Session:
@@ -64,12 +66,14 @@ def open_patiently(
     address: Address, run_id: int, say: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> Session | None:
     """Connect, waiting for a server that is away (and saying so); None if told to stop meanwhile."""
-    delay_s = 0.2
+    delay_s, said_at = 0.2, 0.0
     while not should_stop():
         try:
             return Session(address, run_id)
         except (DatabaseUnreachable, psycopg.OperationalError) as error:
-            say(f"the database is away ({type(error).__name__}); trying again")
+            if time.monotonic() >= said_at:
+                said_at = time.monotonic() + SAY_EVERY_S
+                say(f"the database is away; trying again: {error}")
             time.sleep(delay_s)
             delay_s = min(2 * delay_s, 5.0)
     return None

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 
 from ganns.config import Config
+from ganns.payload import digest
 from ganns.state import TrainingState
+
+PATTERN = r"version-(\d+)-[0-9a-f]+\.safetensors"
 
 
 class StateFiles:
@@ -26,39 +30,51 @@ class StateFiles:
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def path(self, version: int) -> Path:
-        """Return the file of `version`."""
-        return self.folder / f"version-{version}.safetensors"
+    def path(self, version: int) -> Path | None:
+        """Return the file of `version`, or None if it is not there."""
+        return self._files().get(version)
 
-    def versions(self) -> list[int]:
-        """Return the versions that are there, oldest first."""
-        matches = (re.fullmatch(r"version-(\d+)\.safetensors", path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
+    def _files(self) -> dict[int, Path]:
+        """Return the files by version, oldest first. A file's name ends with the digest of its content."""
+        matches = ((re.fullmatch(PATTERN, path.name), path) for path in self.folder.iterdir())
+        return dict(sorted((int(match[1]), path) for match, path in matches if match))
 
     def save(self, state: TrainingState) -> None:
         """Write the state's version over the file of the oldest, so that two are there before and after."""
         version = state.progress.version
         with self._lock:
-            spare = [other for other in self.versions() if other != version - 1]
-            for other in spare[1:]:
-                self.path(other).unlink()
+            spare = [path for other, path in self._files().items() if other != version - 1]
+            for path in spare[1:]:
+                path.unlink()
             if spare:
-                os.replace(self.path(spare[0]), self._partial)
-            state.save(self._partial)
-            os.replace(self._partial, self.path(version))
+                os.replace(spare[0], self._partial)
+            digest = state.save(self._partial)
+            os.replace(self._partial, self.folder / f"version-{version}-{digest}.safetensors")
 
     def load(self, config: Config, version: int) -> TrainingState | None:
-        """Read the state of `version`, or return None if it is not on this disk."""
+        """Read the state of `version`, or return None if it is not on this disk (whole)."""
         data = self.read(version)
         return None if data is None else TrainingState.from_bytes(config, data)
 
     def read(self, version: int) -> bytes | None:
-        """Return the file of `version` as it is (for a checkpoint), or None if it is not there."""
+        """Return the file of `version` as it is (for a checkpoint); None if it is not there, or was damaged.
+
+        After a power failure a file can have its name but not its content: it was renamed, not flushed, since a
+        flush of 90 MB would hold up every round. The digest tells; a checkpoint in the database is the way back.
+        """
         with self._lock:  # `save` may be about to write over it
             path = self.path(version)
-            return path.read_bytes() if path.exists() else None
+            if path is None:
+                return None
+            data = path.read_bytes()
+        return data if digest(data) in path.name else None
 
     def put(self, version: int, data: bytes) -> None:
         """Write a checkpoint's bytes as the file of `version`."""
         self._partial.write_bytes(data)
-        os.replace(self._partial, self.path(version))
+        os.replace(self._partial, self.folder / f"version-{version}-{digest(data)}.safetensors")
+
+    def clear(self) -> None:
+        """Delete the run's folder: it is finished, and its last state is a checkpoint in the database."""
+        with self._lock:
+            shutil.rmtree(self.folder, ignore_errors=True)

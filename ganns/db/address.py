@@ -90,3 +90,10 @@ def require() -> Address:
             f"your instructor gave you: export {URL_VARIABLE}=postgresql://user:password@host:5432/ganns"
         )
     return address
+
+
+def join_line(address: Address) -> str:
+    """Return what to type so that a worker meets the others at `address`; without any password."""
+    if address.source.startswith("the embedded"):  # a socket of this machine, which asks for no password
+        return f"{URL_VARIABLE}='{address.conninfo}' ganns worker    (other machines: see `ganns db serve --help`)"
+    return f"the same address in {URL_VARIABLE}, and `ganns worker`"

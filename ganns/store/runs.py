@@ -74,7 +74,7 @@ def find_run(conn: Connection, which: str) -> Run:
             raise RunError("There is no run in this database yet; start one with `ganns train experiment=demo`.")
         return get_run(conn, row["id"])
     if not which.isdecimal():
-        raise RunError(f"resume={which} is not a run: give its number (`ganns runs` lists them) or `latest`.")
+        raise RunError(f"{which!r} is not a run: give its number (`ganns runs` lists them) or `latest`.")
     return get_run(conn, int(which))
 
 

@@ -131,6 +131,8 @@ CREATE TABLE ganns.ledger (
     job_id bigint NOT NULL,
     attempt integer NOT NULL,
     worker_id bigint,
+    epoch integer NOT NULL,  -- with `start` and `images`: which positions of the epoch's permutation
+    start integer NOT NULL,
     images integer NOT NULL,
     seconds real NOT NULL,
     accepted boolean NOT NULL,  -- false: late; effort that is honoured but was not applied
@@ -241,8 +243,8 @@ BEGIN
         RETURN 'stale';
     END IF;
     IF closed IS NOT NULL THEN
-        INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, images, seconds, accepted)
-        VALUES (u.run_id, u.round, u.unit, _job_id, _attempt, _worker_id, u.count,
+        INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, accepted)
+        VALUES (u.run_id, u.round, u.unit, _job_id, _attempt, _worker_id, u.epoch, u.start, u.count,
                 coalesce((_report -> 'timings' ->> 'compute')::real, 0), false)
         ON CONFLICT DO NOTHING;
         RETURN 'late';

@@ -235,3 +235,23 @@ def test_silent_workers_are_rescued_and_slow_ones_are_not(coordinate, join, data
     assert slow.one(attempts, kept.id)["attempts"] == 0
     assert slow.work(kept) == "stored"
     finish_run(coordinator, slow)
+
+
+def test_the_ledger_says_that_each_image_was_seen_once_an_epoch(coordinate, join, database):
+    """With spares, a late result and a dead worker, from the database alone."""
+    from ganns.config import QuorumConfig, StopConfig
+
+    config = tiny(quorum=QuorumConfig(units=2, spares=1), stop=StopConfig(epochs=3))
+    coordinator = coordinate(config)
+    quick, dead = join("quick"), join("dead")
+    wait_for_job(dead)
+    dead.fall_silent()
+    finish_run(coordinator, quick)
+    with connect(database) as conn:
+        counts = conn.execute(
+            "SELECT epoch, position, count(*) "
+            "FROM ganns.ledger, generate_series(start, start + images - 1) AS position "
+            "WHERE accepted AND NOT undone GROUP BY epoch, position"
+        ).fetchall()
+    assert len(counts) == 3 * 40
+    assert {count for _, _, count in counts} == {1}

@@ -53,7 +53,9 @@ def test_adding_does_not_change_what_was_added():
     assert part.sums["bn"].tolist() == [1.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("fault", ["missing", "shape", "nan", "inf", "norm", "sums", "count"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "shape", "dtype", "nan", "inf", "norm", "sums", "sums shape", "sums dtype", "count"]
+)
 def test_bad_results_are_refused(fault):
     network = Discriminator(CONFIG)
     part = part_for(network)
@@ -66,6 +68,12 @@ def test_bad_results_are_refused(fault):
             del part.gradients[name]
         case "shape":
             part.gradients[name] = gradient.flatten()
+        case "dtype":
+            part.gradients[name] = gradient.long()
+        case "sums shape":
+            part.sums[layer] = sums[:, None]
+        case "sums dtype":
+            part.sums[layer] = sums.float()
         case "nan":
             gradient[0] = float("nan")
         case "inf":
