@@ -14,7 +14,29 @@ from ganns.db.address import require
 from ganns.db.connect import Connection, connect
 from ganns.errors import TaskUsageError
 
+
+class _Own:
+    """One thread's connection; it is closed when the thread ends and forgets it."""
+
+    conn: Connection | None = None
+    conninfo = ""
+
+    def close(self) -> None:
+        if self.conn is not None:
+            self.conn.close()
+            self.conn = None
+
+    __del__ = close
+
+
 _local = threading.local()
+
+
+def _own() -> _Own:
+    if not hasattr(_local, "own"):
+        _local.own = _Own()
+    own: _Own = _local.own
+    return own
 
 
 def using(connection: Connection | None) -> Connection:
@@ -26,14 +48,11 @@ def using(connection: Connection | None) -> Connection:
     """
     if connection is not None:
         return connection
-    address = require()
-    conn: Connection | None = getattr(_local, "conn", None)
-    if conn is None or conn.closed or conn.broken or _local.conninfo != address.conninfo:
-        if conn is not None:
-            conn.close()
-        conn = _local.conn = connect(address, application="ganns tasks")
-        _local.conninfo = address.conninfo
-    return conn
+    address, own = require(), _own()
+    if own.conn is None or own.conn.closed or own.conn.broken or own.conninfo != address.conninfo:
+        own.close()
+        own.conn, own.conninfo = connect(address, application="ganns tasks"), address.conninfo
+    return own.conn
 
 
 def for_waiting(connection: Connection | None) -> Connection:
@@ -53,7 +72,4 @@ def for_waiting(connection: Connection | None) -> Connection:
 
 def close() -> None:
     """Close this thread's connection, if it has one."""
-    conn: Connection | None = getattr(_local, "conn", None)
-    if conn is not None:
-        conn.close()
-        _local.conn = None
+    _own().close()

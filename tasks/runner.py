@@ -16,10 +16,11 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy
 
-from ganns.db.queries import query
+from ganns.db.address import require
+from ganns.db.connect import connect
+from ganns.db.queries import execute
 from ganns.errors import BadArguments, Retry
 from tasks.arguments import to_json, unpack
-from tasks.connection import using
 from tasks.limits import soft_time_limit
 from tasks.manager import Outcome
 from tasks.reporting import report
@@ -111,9 +112,10 @@ def _fetch_bytes(value: Any) -> Any:
     """Put raw bytes, which cannot be in JSON, in the place of {"$result": job} as a previous task's result."""
     if isinstance(value, dict):
         if value.keys() == {"$result"}:
-            row = using(None).execute(query("tasks_blob"), {"job_id": value["$result"]}, binary=True).fetchone()
-            if row is None or row[0] is None:
+            with connect(require(), application="ganns worker: result") as conn:  # only while a blob moves
+                row = execute(conn, "tasks_blob", job_id=value["$result"]).fetchone()
+            if row is None or row["data"] is None:
                 raise BadArguments(f"The bytes that job {value['$result']} returned are no longer there.")
-            return bytes(row[0])
+            return bytes(row["data"])
         return {key: _fetch_bytes(one) for key, one in value.items()}
     return [_fetch_bytes(one) for one in value] if isinstance(value, list) else value
