@@ -14,9 +14,10 @@ def worker(
 ) -> None:
     """Compute units for a class: needs nothing but the database's address in GANNS_DATABASE_URL.
 
-    Ctrl-C once ends after the unit in hand; Ctrl-C twice ends now.
+    It waits for the server and for a run, and goes on whatever happens to them, to the network or to itself.
+    Ctrl-C once hands the unit in hand back and ends; Ctrl-C twice ends now.
     """
     from ganns.db.address import require
     from ganns.launch import run_workers
 
-    run_workers(require(), num, name=name, threads=threads)
+    raise typer.Exit(run_workers(require(), num, name=name, threads=threads))
