@@ -2,10 +2,10 @@
 
     python -m benchmarks.queue
 
-Stock command-line workers in both cases, 1, 4 and 16 of them, one after the other on one fresh server; bare procrastinate has
-its connector's defaults. Each figure is the median of a few repetitions, taken in turns, so that a noisy machine
-disturbs both alike. The time counted is the server's: from the first job's start to the last one's end. The last line is one
-JSON object.
+Stock command-line workers in both cases, 1, 4 and 16 of them, one after the other on one fresh server; bare
+procrastinate has its connector's defaults. Each figure is the median of a few repetitions, taken in turns, so that a
+noisy machine disturbs both alike. The time counted is the server's: from the first job's start to the last one's
+end. The last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Rescuer:
             generation=self.generation,
             lease_s=self.lease_s,
         ).fetchone()
-        if row is None:
+        if row is None or row["generation"] is None:
             self.generation = 0  # somebody took over while we were away: stand in line again
             return None
         self.generation = row["generation"]
