@@ -11,6 +11,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ MAX_DEATHS = 3
 """A job that so many workers died of is poison, and is set aside as failed."""
 PRUNE_S = 60.0
 """Workers silent for so long are taken off the list; one that comes back is put on it again."""
+SWEEP_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def rescue(conn: Connection, *, silent_s: float = SILENT_S, max_deaths: int = MA
     return [Rescued(**row) for row in rows]
 
 
+def sweep(conn: Connection, *, keep_s: float = 86400.0) -> None:
+    """Delete finished jobs that left no result, after a day; it reads all events, so it is done now and then."""
+    execute(conn, "tasks_sweep", keep_s=keep_s)
+
+
 def upkeep(conn: Connection, *, prune_s: float = PRUNE_S) -> None:
     """Enforce deadlines, expire jobs and results, prune workers, cancel what closed groups left over."""
     execute(conn, "tasks_upkeep", prune_s=prune_s)
@@ -64,6 +71,7 @@ class Rescuer:
     name: str = "rescue"
     holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     generation: int = 0
+    _swept_at: float = field(default_factory=time.monotonic)
 
     def tick(self, conn: Connection) -> list[Rescued] | None:
         """Do what is due if the lease is ours, or free; None if another holds it."""
@@ -81,6 +89,9 @@ class Rescuer:
         self.generation = row["generation"]
         rescued = rescue(conn, silent_s=self.silent_s)
         upkeep(conn)
+        if time.monotonic() > self._swept_at + SWEEP_S:
+            self._swept_at = time.monotonic()
+            sweep(conn)
         return rescued
 
 

@@ -681,3 +681,21 @@ AS $$
     DELETE FROM ganns.task_attempts a WHERE a.job_id = ANY (_job_ids);
     DELETE FROM procrastinate.procrastinate_jobs j WHERE j.id = ANY (_job_ids) AND j.status NOT IN ('todo', 'doing')
 $$;
+
+CREATE FUNCTION ganns.task_sweep(_keep_s double precision) RETURNS void
+    LANGUAGE sql SET search_path = procrastinate, pg_temp
+AS $$
+    -- Now and then: finished jobs that left no result, or whose result is gone already.
+    DELETE FROM ganns.task_calls c WHERE c.created_at < now() - make_interval(secs => _keep_s)
+      AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_jobs j
+                      WHERE j.id = c.job_id AND j.status IN ('todo', 'doing'))
+      AND NOT EXISTS (SELECT FROM ganns.task_results r WHERE r.job_id = c.job_id);
+    DELETE FROM ganns.task_attempts a WHERE a.at < now() - make_interval(secs => _keep_s)
+      AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_jobs j
+                      WHERE j.id = a.job_id AND j.status IN ('todo', 'doing'));
+    DELETE FROM procrastinate.procrastinate_jobs j
+    USING (SELECT e.job_id FROM procrastinate.procrastinate_events e GROUP BY e.job_id
+           HAVING max(e.at) < now() - make_interval(secs => _keep_s) LIMIT 1000) AS old
+    WHERE j.id = old.job_id AND j.status NOT IN ('todo', 'doing')
+      AND NOT EXISTS (SELECT FROM ganns.task_results r WHERE r.job_id = j.id)
+$$;

@@ -115,6 +115,10 @@ SELECT job_id, attempt, fate FROM ganns.task_rescue(%(silent_s)s::float8, %(max_
 -- Deadlines, expiry, pruning, left-overs
 SELECT ganns.task_upkeep(%(prune_s)s::float8);
 
+-- tasks_sweep --
+-- Delete finished jobs without a result
+SELECT ganns.task_sweep(%(keep_s)s::float8);
+
 -- tasks_pause --
 -- No worker takes jobs from this queue any more
 INSERT INTO ganns.task_pauses (queue_name) VALUES (%(queue)s) ON CONFLICT DO NOTHING;

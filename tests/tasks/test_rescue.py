@@ -212,3 +212,15 @@ def test_a_queued_job_expires_without_a_worker(conn: Connection) -> None:
     rescue.upkeep(conn)
     with pytest.raises(ChordFailed, match="expired"):
         result.get(timeout=5)
+
+
+def test_finished_jobs_without_a_result_are_swept(work: Callable, conn: Connection) -> None:
+    sample.quiet.delay()
+    kept = sample.add.delay(1)
+    work()
+    waiting = sample.quiet.delay()
+    rescue.sweep(conn)
+    conn.execute("UPDATE procrastinate_events SET at = at - interval '2 days'")
+    rescue.sweep(conn)
+    rows = conn.execute("SELECT id FROM procrastinate_jobs ORDER BY id").fetchall()
+    assert rows == [(kept.job_id,), (waiting.job_id,)]
