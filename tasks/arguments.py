@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -106,17 +107,19 @@ def to_json(value: Any, what: str) -> str:
     """
     try:
         text = _encode(value)
+        text.encode()  # half a surrogate pair is text for Python, and for nobody else
     except (TypeError, ValueError, RecursionError) as error:
         raise BadArguments(
             f"{what} must be JSON: {error}. Tensors and other objects do not travel: pass their name or number, or "
             "return them as bytes."
         ) from error
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise BadArguments(f"{what} contains a NUL character, which PostgreSQL cannot store in JSON.")
     return text
 
 
-_encode = json.JSONEncoder(allow_nan=False).encode
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not an escaped backslash before "u0000"
 
 
 def _shown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

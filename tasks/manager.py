@@ -110,7 +110,20 @@ class JobManager(manager.JobManager):
         """End a job with its result, and start what follows it."""
         assert job.id is not None
         outcome = self.outcomes.pop(job.id, None) or Outcome(_BY_STATUS.get(status))
-        done = await self._persist(
+        try:
+            done = await self._finish(job, status, delete_job, outcome)
+        except exceptions.ConnectorException as error:
+            # What the server refuses once it refuses always, and a live worker's job would stay `doing` for ever.
+            if outcome.state != "SUCCESS":
+                raise
+            text = " ".join(f"ResultRefused: {error.__cause__ or error}".split())[:1000]
+            log.error("the result of job %s cannot be stored: %s", job.id, text)
+            failure = Outcome("FAILURE", error=text, traceback=text, keep=True)
+            done = await self._finish(job, jobs.Status.FAILED, delete_job, failure)
+        self._forget(job, done["finished"])
+
+    async def _finish(self, job: jobs.Job, status: jobs.Status, delete_job: bool, outcome: Outcome) -> dict[str, Any]:
+        return await self._persist(
             "tasks_finish",
             job_id=job.id,
             attempt=job.attempts,
@@ -124,7 +137,6 @@ class JobManager(manager.JobManager):
             keep=outcome.keep,
             keep_s=KEEP_S,
         )
-        self._forget(job, done["finished"])
 
     async def retry_job(
         self,

@@ -25,6 +25,7 @@ CREATE TABLE ganns.task_groups (
     failure text  -- why its quorum could not be reached
 );
 CREATE INDEX task_groups_open ON ganns.task_groups (id) WHERE closed_at IS NULL AND quorum IS NOT NULL;  -- for upkeep
+CREATE INDEX task_groups_closed ON ganns.task_groups (closed_at) WHERE closed_at IS NOT NULL;  -- for upkeep
 CREATE INDEX task_groups_parent ON ganns.task_groups (parent_id) WHERE parent_id IS NOT NULL;  -- for revoking
 
 CREATE TABLE ganns.task_calls (  -- what we know of a job beyond procrastinate's row; many jobs need none
@@ -205,7 +206,8 @@ BEGIN
         SELECT g.id FROM ganns.task_groups g JOIN tree ON g.parent_id = tree.id
     )
     UPDATE ganns.task_groups g SET closed_at = clock_timestamp(), failure = 'revoked: the group around it was closed'
-    FROM tree WHERE g.id = tree.id AND g.closed_at IS NULL;
+    WHERE g.id IN (SELECT inside.id FROM ganns.task_groups inside JOIN tree ON tree.id = inside.id
+                   WHERE inside.closed_at IS NULL FOR UPDATE OF inside SKIP LOCKED);
 END
 $$;
 
@@ -667,9 +669,6 @@ BEGIN
     PERFORM ganns.task_forget(ARRAY(SELECT s.job_id FROM ganns.task_results s
                                     WHERE s.expires_at < now() AND s.job_id IS NOT NULL LIMIT 1000));
     DELETE FROM ganns.task_results s WHERE s.expires_at < now() AND s.job_id IS NULL;
-    DELETE FROM ganns.task_groups g WHERE g.created_at < now() - interval '1 day'
-      AND NOT EXISTS (SELECT FROM ganns.task_calls c WHERE c.group_id = g.id)
-      AND NOT EXISTS (SELECT FROM ganns.task_groups k WHERE k.parent_id = g.id);
 END
 $$;
 
@@ -697,5 +696,8 @@ AS $$
     USING (SELECT e.job_id FROM procrastinate.procrastinate_events e GROUP BY e.job_id
            HAVING max(e.at) < now() - make_interval(secs => _keep_s) LIMIT 1000) AS old
     WHERE j.id = old.job_id AND j.status NOT IN ('todo', 'doing')
-      AND NOT EXISTS (SELECT FROM ganns.task_results r WHERE r.job_id = j.id)
+      AND NOT EXISTS (SELECT FROM ganns.task_results r WHERE r.job_id = j.id);
+    DELETE FROM ganns.task_groups g WHERE g.created_at < now() - make_interval(secs => _keep_s)
+      AND NOT EXISTS (SELECT FROM ganns.task_calls c WHERE c.group_id = g.id)
+      AND NOT EXISTS (SELECT FROM ganns.task_groups inside WHERE inside.parent_id = g.id)
 $$;

@@ -357,3 +357,25 @@ def test_numbers_that_do_not_fit() -> None:
             chord([sample.add.s(1), sample.add.s(2)], sample.total.s(), **numbers)
     with pytest.raises(TaskUsageError, match="empty group"):
         chord([], sample.total.s())
+
+
+def test_an_inner_and_an_outer_group_that_close_together_do_not_deadlock(hands: Callable, conn: Connection) -> None:
+    """The inner one holds itself and waits for the outer, while the outer closes and takes the inner ones with it."""
+    inner = chord([sample.add.s(1)], sample.total.s())
+    chord([group(sample.add.s(1)), sample.add.s(2), inner], sample.total.s(), quorum=1).delay()
+    one, two = hands(), hands()
+    jobs = sorted((one.fetch(), one.fetch(), one.fetch()), key=lambda job: job["group_id"])
+    outer, inside = jobs[0], jobs[1]  # the outer group was made first
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(two.finish(inside, "1")))
+    with one.conn.transaction():
+        one.conn.execute("SELECT FROM ganns.task_groups WHERE id = %s FOR UPDATE", [outer["group_id"]])
+        thread.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        wait_until(lambda: conn.execute(waiting).fetchone() != (0,), what="the inner one to wait for the outer")
+        assert one.finish(outer, "2")
+    thread.join(20)
+    assert ended == [True]
+    rescue.upkeep(conn)
+    assert num_bodies(conn) == 1
+    assert one.fetch()["args"] == {"values": [2]}

@@ -11,14 +11,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.errors import SoftTimeLimitExceeded
-from tasks.arguments import pack, parameters, unpack
+from ganns.errors import BadArguments, SoftTimeLimitExceeded, TaskFailed
+from tasks.arguments import pack, parameters, to_json, unpack
 from tasks.limits import soft_time_limit
 from tests.helpers import ROOT, wait_until
 from tests.tasks import sample_tasks as sample
@@ -112,3 +113,23 @@ def test_a_soft_limit_that_was_not_reached_leaves_no_trace() -> None:
         with contextlib.suppress(SoftTimeLimitExceeded), soft_time_limit(0.0005):
             pass
     assert sum(range(100_000)) == 4999950000
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "a\\", "\U0001f600", "\x7f", "\x01"])
+def test_any_text_travels(text: str, conn: Connection) -> None:
+    assert conn.execute("SELECT %s::jsonb", [to_json(text, "It")]).fetchone() == (text,)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\\\0", "\ud800", {"\0": 1}])
+def test_what_postgresql_cannot_store_is_refused_here(text: object) -> None:
+    with pytest.raises(BadArguments):
+        to_json(text, "It")
+
+
+def test_a_result_that_the_server_refuses_is_a_failure(conn: Connection, work: Callable[..., None]) -> None:
+    """Else a live worker would hold its job for ever."""
+    conn.execute("ALTER TABLE ganns.task_results ADD CHECK (value <> '13')")
+    result = sample.add.delay(6, 7)
+    work()
+    with pytest.raises(TaskFailed, match="ResultRefused"):
+        result.get(timeout=5)
