@@ -24,7 +24,7 @@ class WorkerLine:
         self.name, self._clock = name, clock
         self.device = ""
         self.state = "starting"
-        self._doing = ""
+        self._doing = self._last = ""
         self._credit: dict[str, Any] = {}
         self._done: deque[tuple[float, int]] = deque()
         self._hold = ""
@@ -51,8 +51,10 @@ class WorkerLine:
         elif kind == "started":
             self._doing = f"job {event.get('job')} ({event.get('task', 'task')})"
             self.state = "working"
+        elif kind == "finished":
+            self._doing, self.state = "", "waiting for a unit"
         elif kind == "unit":
-            self._doing = f"round {event.get('round')}, unit {event.get('unit')}"
+            self._last = f"round {event.get('round')}, unit {event.get('unit')}"
             self._done.append((self._clock(), int(event.get("images") or 0)))
         elif kind in ("status", "log"):
             return str(event.get("text"))
@@ -80,6 +82,7 @@ class WorkerLine:
         """One line: name, device, current unit, images/s, contribution so far."""
         parts = [self.name, self.device, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
         if rate := self.images_per_s():
+            parts.append(f"last: {self._last}")
             parts.append(f"{rate:.1f} images/s")
         if self._credit:
             late = f", {self._credit['late']} late" if self._credit.get("late") else ""

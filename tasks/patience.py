@@ -121,5 +121,5 @@ class Patience(JobManager):
 
 def brief(error: BaseException) -> str:
     """Return an error in one line."""
-    cause = error.__cause__ or error
+    cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
     return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]

@@ -108,6 +108,7 @@ class Supervisor:
             if self._asked and leaving_at is None:
                 leaving_at = now + self._limits.leave_s
                 for child in self._children:
+                    self._say(child.name, "leaving; what it holds goes to others (Ctrl-C again: now)")
                     child.ask_to_leave()
             if self._asked > 1 or (leaving_at is not None and now > leaving_at):
                 return 130 if self._asked > 1 else 0  # `run` kills what is left

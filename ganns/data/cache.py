@@ -67,6 +67,7 @@ def _build(source: Source, size: int, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
+        _reserve(partial)
         for start, block in _blocks(source, size, num):
             pixels[start : start + len(block)] = block
         pixels.flush()
@@ -74,6 +75,19 @@ def _build(source: Source, size: int, path: Path) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space of a file that is only its length so far.
+
+    Writing to a memory map on a full disk is no error that could be handled: the system kills the process (SIGBUS).
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _blocks(source: Source, size: int, num: int) -> Iterable[tuple[int, np.ndarray]]:
