@@ -68,7 +68,7 @@ def stop_workers(processes: Sequence[Process], patience_s: float = 12.0) -> None
             process.wait()
 
 
-def run_workers(address: Address, num: int, *, name: str, threads: int) -> int:
+def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "") -> int:
     """Keep `num` hardened workers running, each under the eyes of a supervisor, until Ctrl-C; return the exit code."""
     base = name or worker_name()
     threads = threads or max(1, (os.cpu_count() or 1) // num)

@@ -9,13 +9,15 @@ import sys
 import time
 from typing import NoReturn
 
+import procrastinate
 import psycopg
 
 from ganns.db.address import require
 from ganns.db.connect import connect
 from ganns.db.migrate import require_current
 from ganns.errors import DatabaseError, NoDatabaseAddress
-from tasks import app, platforms
+from tasks import platforms
+from tasks.application import App
 from tasks.patience import Patience, jittered
 from tasks.reporting import report
 from tasks.wire import Wire
@@ -23,6 +25,8 @@ from tasks.worker import Worker
 
 log = logging.getLogger(__name__)
 
+APP_VARIABLE = "GANNS_APP"
+"""Whose tasks: the dotted path of an App, as procrastinate's --app; ours without it."""
 POLLING_VARIABLE = "GANNS_POLLING"
 """Set to 1 behind a pooler in transaction mode, through which LISTEN silently does nothing: one connection less."""
 GOODBYE_S = 7.0
@@ -46,10 +50,12 @@ async def work() -> None:
     """Run the worker until a signal."""
     leaving = asyncio.Event()
     platforms.on_leave(asyncio.get_running_loop(), leaving.set)
+    app = procrastinate.App.from_path(os.environ.get(APP_VARIABLE) or "tasks.app")
+    assert isinstance(app, App), "the app is a tasks.application.App"
     wire = Wire()
     manager = Patience(wire, app)
     app.connector, app.job_manager = wire, manager
-    ready = asyncio.create_task(_get_ready(wire))
+    ready = asyncio.create_task(_get_ready(app, wire))
     if await _first(ready, leaving):
         return
     polling = os.environ.get(POLLING_VARIABLE) == "1"
@@ -71,7 +77,7 @@ async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
     return leaving.is_set()
 
 
-async def _get_ready(wire: Wire) -> None:
+async def _get_ready(app: App, wire: Wire) -> None:
     loading = asyncio.create_task(asyncio.to_thread(app.perform_import_paths))  # torch takes seconds
     attempt = 0
     while (reason := await asyncio.to_thread(why_wait)) is not None:

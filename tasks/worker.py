@@ -75,9 +75,15 @@ class Worker(stock.Worker):
     async def _process_job(self, context: job_context.JobContext) -> None:
         job = context.job
         report({"event": "started", "job": job.id, "attempt": job.attempts, "task": job.task_name, "time_limit": None})
+        # A heartbeat just before the kill: by the last one the rescue tells a time limit from a death.
+        task = self.app.tasks.get(job.task_name)
+        limit_s = getattr(getattr(task and task.func, "task", None), "time_limit", None)
+        timer = asyncio.get_running_loop().call_later(0.95 * limit_s, self._beat_now.set) if limit_s else None
         try:
             await super()._process_job(context)
         finally:
+            if timer is not None:
+                timer.cancel()
             report({"event": "finished", "job": job.id})
 
     def _log_job_outcome(
