@@ -16,23 +16,23 @@ bare = procrastinate.App(
 ours = App(import_paths=["benchmarks.queue_app"])
 
 
-@bare.task(name="bare_noop")
+@bare.task(name="bare_noop", queue="bare")
 def bare_noop(n: int) -> None:
     """Do nothing."""
 
 
-@task(app=ours, name="noop", ignore_result=True)
+@task(app=ours, name="noop", queue="ours", ignore_result=True)
 def noop(n: int) -> None:
     """Do nothing."""
 
 
-@task(app=ours, name="noop_result")
+@task(app=ours, name="noop_result", queue="ours")
 def noop_result(n: int) -> int:
     """Do nothing, with a result."""
     return n
 
 
-@task(app=ours, name="body")
+@task(app=ours, name="body", queue="ours")
 def body(values: list[int]) -> int:
     """Say how many there were."""
     return len(values)

@@ -133,3 +133,18 @@ def test_a_result_that_the_server_refuses_is_a_failure(conn: Connection, work: C
     work()
     with pytest.raises(TaskFailed, match="ResultRefused"):
         result.get(timeout=5)
+
+
+def test_a_connection_that_the_server_closed_is_replaced(conn: Connection) -> None:
+    """As after a restart of the server: the pool finds it out without asking before every statement."""
+
+    async def use() -> None:
+        async with sample.app.open_async():
+            connector = sample.app.connector
+            for _ in range(3):
+                own = "SELECT pg_backend_pid() AS pid"
+                pid = (await connector.execute_query_one_async(own))["pid"]
+                assert conn.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchone() == (True,)
+                assert (await connector.execute_query_one_async(own))["pid"] != pid
+
+    asyncio.run(use())
