@@ -13,6 +13,15 @@
     │  └─ LeaseLost             another coordinator has, or took over, this run
     ├─ RunError                 a run that cannot be found, resumed or continued
     │  └─ Diverged              results are refused from several workers: the model is broken
+    ├─ TaskError                the task framework
+    │  ├─ TaskUsageError        a task defined, called or combined in a way that cannot work
+    │  │  └─ BadArguments       arguments that do not fit the task's signature, or are not JSON
+    │  ├─ TaskFailed            `get()` of a task that failed; its traceback as text
+    │  │  └─ ChordFailed        a chord's quorum is out of reach, or its deadline passed with nothing
+    │  ├─ TaskRevoked           `get()` of a task that was revoked or expired
+    │  ├─ ResultTimeout         `get(timeout)` waited long enough; the task goes on
+    │  ├─ SoftTimeLimitExceeded raised in a running task: it may clean up
+    │  └─ Retry                 raised by `self.retry()`: try again
     └─ WorkError                raised inside a job
        ├─ StaleUnit             the unit is no longer wanted: finish quietly, no retry
        ├─ DatasetMismatch       which fingerprint was expected, how to get that data
@@ -82,6 +91,52 @@ class Diverged(RunError):
     """The model diverged: its results are refused from several workers."""
 
 
+class TaskError(GannsError):
+    """A task could not be enqueued, run or awaited."""
+
+
+class TaskUsageError(TaskError):
+    """A task is defined, called or combined in a way that cannot work."""
+
+
+class BadArguments(TaskUsageError):
+    """Arguments do not fit the task."""
+
+
+class TaskFailed(TaskError):
+    """The task failed."""
+
+    def __init__(self, message: str | None = None, traceback: str | None = None) -> None:
+        """Keep the message, and the worker's traceback as text."""
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class ChordFailed(TaskFailed):
+    """The chord cannot reach its quorum."""
+
+
+class TaskRevoked(TaskError):
+    """The task was revoked."""
+
+
+class ResultTimeout(TaskError):
+    """The result did not come in time; the task goes on."""
+
+
+class SoftTimeLimitExceeded(TaskError):
+    """The task ran for longer than its soft time limit."""
+
+
+class Retry(TaskError):
+    """The task asks to be tried again."""
+
+    def __init__(self, message: str | None = None, delay_s: float | None = None) -> None:
+        """Keep the delay in seconds; None lets the task's backoff decide."""
+        super().__init__(message)
+        self.delay_s = delay_s
+
+
 class WorkError(GannsError):
     """A unit could not be computed."""
 
@@ -100,3 +155,7 @@ class WeightsMissing(WorkError):
 
 class BadResult(WorkError):
     """A result was refused: it is not finite, or has the wrong shape or size."""
+
+
+class ProgramTooOld(WorkError):
+    """This worker's program is older than the one that made the run: update it and start the worker again."""

@@ -1,9 +1,12 @@
-"""Worker processes on this machine: the stock `procrastinate worker`, n times, with the threads shared out."""
+"""Worker processes on this machine.
+
+`run_workers` is `ganns worker`: hardened workers under a supervisor. `start_worker` starts one stock `procrastinate
+worker`, for the demo and the benchmarks, which own the server too: there nothing goes away.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,13 +18,16 @@ from rich.console import Console
 
 from ganns import memory
 from ganns.db.address import Address
-from ganns.errors import GannsError
+from ganns.worker_display import Display
+from tasks.abilities import worker_name
+from tasks.supervisor import Supervisor
 
 Process = subprocess.Popen[bytes]
+HARDENED = [sys.executable, "-m", "tasks.worker"]
 
 
 def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | Path | None = None) -> Process:
-    """Start one worker in a session of its own, so that a terminal's Ctrl-C reaches it only through us.
+    """Start one stock worker in a session of its own, so that a terminal's Ctrl-C reaches it only through us.
 
     Args:
         address: where the class meets.
@@ -62,37 +68,20 @@ def stop_workers(processes: Sequence[Process], patience_s: float = 12.0) -> None
             process.wait()
 
 
-def run_workers(address: Address, num: int, *, name: str, threads: int) -> None:
-    """Start `num` workers and stay until they end or Ctrl-C.
-
-    Raises:
-        GannsError: if a worker ended without being asked to.
-    """
-    import getpass
-    import socket
-
-    base = name or f"{getpass.getuser()}@{socket.gethostname()}"
+def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "") -> int:
+    """Keep `num` hardened workers running, each under the eyes of a supervisor, until Ctrl-C; return the exit code."""
+    base = name or worker_name()
     threads = threads or max(1, (os.cpu_count() or 1) // num)
     names = [base] if num == 1 else [f"{base}-{number + 1}" for number in range(num)]
+    shared = {name: value for name, value in memory.WORKER.items() if name not in os.environ}
+    if address.conninfo:  # else the PG* variables name it, which the children inherit
+        shared["GANNS_DATABASE_URL"] = address.conninfo
+    variables = {one: shared | {"GANNS_WORKER_NAME": one, "OMP_NUM_THREADS": str(threads)} for one in names}
     console = Console(soft_wrap=True)
-    processes = [start_worker(address, one, threads) for one in names]
-    console.print(f"{num} worker(s) with {threads} thread(s) each: {', '.join(names)}. Ctrl-C to leave.", markup=False)
-
-    def leave(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, leave)
-    try:
-        while True:
-            for process, one in zip(processes, names, strict=True):
-                if process.poll() is not None:
-                    raise GannsError(
-                        f"Worker {one} ended by itself with code {process.returncode}; what it printed above says "
-                        "why. Start it again with `ganns worker`."
-                    )
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        console.print("leaving after the unit in hand (Ctrl-C again: now)")
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        stop_workers(processes)
+    console.print(
+        f"{num} worker(s) with {threads} thread(s) each: {', '.join(names)}. Ctrl-C hands the unit back and leaves; "
+        "twice leaves now.",
+        markup=False,
+    )
+    with Display(names, console) as display:
+        return Supervisor(HARDENED, variables, display.say, display.on_event).run()

@@ -1,4 +1,4 @@
-"""What a worker process keeps from unit to unit: a connection, the run's networks, images and weights.
+"""What a worker process keeps from unit to unit: a link to the database, the run's networks, images and weights.
 
 Everything here is a cache. It can be lost at any moment (the process is killed, the server restarts) and is
 then built again from the database and the local disk; a unit's result never depends on it.
@@ -6,14 +6,12 @@ then built again from the database and the local disk; a unit's result never dep
 
 from __future__ import annotations
 
-import getpass
 import math
 import os
-import platform
-import socket
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,14 +20,16 @@ from ganns.aggregate import encode_part
 from ganns.codec import get_codec
 from ganns.config import from_dict
 from ganns.data import open_images
-from ganns.db.address import require
-from ganns.db.connect import Connection, connect
-from ganns.errors import BadResult, DatasetMismatch
+from ganns.db.connect import Connection
+from ganns.db.link import Link
+from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
 from ganns.gradients import Part, Replica
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation, permutation_digest
 from ganns.store import workers
 from ganns.store.workers import Claim, RunInfo
+from tasks.abilities import worker_name
+from tasks.hardware import describe, is_older, program_version
 
 
 class Bench:
@@ -72,49 +72,61 @@ class Bench:
 
 
 class Workbench:
-    """This process's connection and benches. One job at a time uses it."""
+    """This process's link and bench. One job at a time uses it."""
 
     def __init__(self) -> None:
         """Prepare; nothing is connected yet."""
         self.device = pick_device()
-        self._conn: Connection | None = None
+        # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
+        self._link = Link("ganns worker: blobs")
         self._bench: Bench | None = None
         self._registered: int | None = None
-        self._clock_ahead = timedelta(0)
+        self._server_time: tuple[datetime, float] | None = None  # as it was told, and our monotonic clock then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
-    def connection(self) -> Connection:
-        """Return the open connection: not procrastinate's, so that a large upload never delays a heartbeat."""
-        if self._conn is None or self._conn.closed or self._conn.broken:
-            self._conn = connect(require(), application="ganns worker")
-            self._clock_ahead = workers.server_time(self._conn) - datetime.now(UTC)
-        return self._conn
+    def connection(self) -> AbstractContextManager[Connection]:
+        """Lend the open connection: `with workbench.connection() as conn`, for a few statements."""
+        return self._link.use()
 
     def server_time(self) -> datetime:
-        """Return the server's time, as far as known: a student's clock may be wrong by hours."""
-        return datetime.now(UTC) + self._clock_ahead
+        """Return the server's time, as far as known: a student's clock may be wrong by hours, and be set right."""
+        if self._server_time is None:
+            return datetime.now(UTC)
+        told, at = self._server_time
+        return told + timedelta(seconds=time.monotonic() - at)
 
     def bench(self, run_id: int) -> Bench:
         """Return the bench for a run, building it when the worker meets the run for the first time."""
         if self._bench is None or self._bench.run_id != run_id:
             self._bench = None  # give the memory back first
-            self._bench = Bench(run_id, workers.get_run_info(self.connection(), run_id), self.device)
+            with self.connection() as conn:
+                info, required = workers.get_run_info(conn, run_id), workers.requires(conn, run_id)
+            if is_older(program_version(), required):
+                raise ProgramTooOld(
+                    f"Run {run_id} was made by ganns {required} and this is {program_version()}: install that version "
+                    f"(`pip install 'ganns=={required}.*'`, or `git pull` in a checkout) and start the worker again."
+                )
+            self._bench = Bench(run_id, info, self.device)
         return self._bench
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Introduce ourselves, once, and take up a job's unit; None if it is no longer wanted."""
-        conn = self.connection()
-        if worker_id is not None and worker_id != self._registered:
-            workers.register(conn, worker_id, worker_name(), self._info())
-            self._registered = worker_id
-        return workers.claim(conn, job_id, attempt, worker_id)
+        with self.connection() as conn:
+            if worker_id is not None and worker_id != self._registered:
+                workers.register(conn, worker_id, worker_name(), describe())
+                self._server_time = workers.server_time(conn), time.monotonic()
+                self._registered = worker_id
+            return workers.claim(conn, job_id, attempt, worker_id)
 
     def upload(self, bench: Bench, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
         """Upload one network's part on a thread, so that the other can be computed meanwhile."""
-        conn = self.connection()
-        return self._uploader.submit(
-            lambda: workers.put_part(conn, job_id, attempt, role, pack(encode_part(part, bench.codec)))
-        )
+
+        def put() -> None:
+            data = pack(encode_part(part, bench.codec))
+            with self.connection() as conn:
+                workers.put_part(conn, job_id, attempt, role, data)
+
+        return self._uploader.submit(put)
 
     def submit(self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]) -> None:
         """Complete the result: (job, attempt, worker) with its metrics and timings.
@@ -125,17 +137,10 @@ class Workbench:
             BadResult: if a part was lost with a crash of the server; the unit must be computed again.
         """
         report = {"metrics": _finite(metrics), "timings": timings}
-        if workers.submit(self.connection(), *job, report) == "incomplete":
+        with self.connection() as conn:
+            answer = workers.submit(conn, *job, report)
+        if answer == "incomplete":
             raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
-
-    def _info(self) -> dict[str, Any]:
-        return {
-            "device": str(self.device),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "host": socket.gethostname(),
-        }
 
 
 def pick_device() -> torch.device:
@@ -145,11 +150,6 @@ def pick_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def worker_name() -> str:
-    """Return $GANNS_WORKER_NAME, else user@host."""
-    return os.environ.get("GANNS_WORKER_NAME") or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -19,6 +19,7 @@ from ganns.gradients import Part
 from ganns.store.rounds import QUEUE, TASK
 from ganns.workbench import get_workbench
 from tasks import app
+from tasks.reporting import report
 
 
 class HandBack(BaseRetryStrategy):
@@ -42,7 +43,8 @@ def gradient(context: JobContext, run: int, round: int, unit: int) -> None:
         return  # closed, done, or somebody else's by now: finish quietly
     begun = time.monotonic()
     bench = workbench.bench(run)
-    bench.load_version(workbench.connection(), claim.round)
+    with workbench.connection() as conn:
+        bench.load_version(conn, claim.round)
     fetched = time.monotonic()
     images = bench.load_images(claim)
     loaded = time.monotonic()
@@ -66,3 +68,4 @@ def gradient(context: JobContext, run: int, round: int, unit: int) -> None:
         "upload": time.monotonic() - computed,
     }
     workbench.submit((job.id, job.attempts, job.worker_id), result.metrics, timings)
+    report({"event": "unit", "run": run, "round": round, "unit": unit, "images": len(images), "timings": timings})

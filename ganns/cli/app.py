@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganns.cli import db, demo, runs, sample, solo, worker
+from ganns.cli import db, demo, runs, sample, solo, tasks, worker
 from ganns.errors import ConfigError, GannsError
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ def alone(context: typer.Context) -> None:
 app.command("worker")(worker.worker)
 app.command("runs")(runs.runs)
 app.command("sample")(sample.sample)
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 
 

@@ -11,12 +11,14 @@ def worker(
     num: Annotated[int, typer.Option("-n", "--num", min=1, help="How many workers to start on this machine.")] = 1,
     name: Annotated[str, typer.Option(help="Your name, as the class sees it; default: user@host.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads of each; 0 shares the processors out.")] = 0,
+    app: Annotated[str, typer.Option(help="Tasks of your own: the dotted path of their App, as my_tasks.app.")] = "",
 ) -> None:
     """Compute units for a class: needs nothing but the database's address in GANNS_DATABASE_URL.
 
-    Ctrl-C once ends after the unit in hand; Ctrl-C twice ends now.
+    It waits for the server and for a run, and goes on whatever happens to them, to the network or to itself.
+    Ctrl-C once hands the unit in hand back and ends; Ctrl-C twice ends now.
     """
     from ganns.db.address import require
     from ganns.launch import run_workers
 
-    run_workers(require(), num, name=name, threads=threads)
+    raise typer.Exit(run_workers(require(), num, name=name, threads=threads, app=app))

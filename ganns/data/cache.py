@@ -65,6 +65,7 @@ def _build(source: Source, size: int, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
+        _reserve(partial)
         calls = [(source, size, start, min(start + CHUNK, num)) for start in range(0, num, CHUNK)]
         for call, block in zip(calls, in_processes(_decode, calls), strict=True):
             pixels[call[2] : call[3]] = block
@@ -73,6 +74,19 @@ def _build(source: Source, size: int, path: Path) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space of a file that is only its length so far.
+
+    Writing to a memory map on a full disk is no error that could be handled: the system kills the process (SIGBUS).
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _decode(source: Source, size: int, start: int, end: int) -> np.ndarray:

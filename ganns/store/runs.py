@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -45,6 +46,7 @@ def create_run(
         fingerprint=fingerprint,
         num_images=num_images,
         permutation_digest=permutation_digest,
+        requires=".".join(version("ganns").split(".")[:2]),  # an older worker would compute something else
     ).fetchone()
     assert row is not None
     return int(row["id"])

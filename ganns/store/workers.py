@@ -55,6 +55,12 @@ def get_run_info(conn: Connection, run_id: int) -> RunInfo:
     return RunInfo(**row)
 
 
+def requires(conn: Connection, run_id: int) -> str:
+    """Return the "major.minor" of the program that made the run; "" if it was not recorded."""
+    row = execute(conn, "api_requires", run_id=run_id).fetchone()
+    return str(row["requires"] or "") if row else ""
+
+
 def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
     """Take up a job's unit; None if it is no longer wanted from this attempt."""
     row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()

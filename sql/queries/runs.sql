@@ -2,8 +2,8 @@
 
 -- create_run --
 -- A new run, at version 0 and without a coordinator
-INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest)
-VALUES (%(name)s, %(config)s, %(fingerprint)s, %(num_images)s, %(permutation_digest)s)
+INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest, requires)
+VALUES (%(name)s, %(config)s, %(fingerprint)s, %(num_images)s, %(permutation_digest)s, %(requires)s)
 RETURNING id, key;
 
 -- get_run --

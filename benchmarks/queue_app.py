@@ -1,0 +1,38 @@
+"""The two apps that `benchmarks.queue` compares: procrastinate as it comes, and ours."""
+
+from __future__ import annotations
+
+import os
+
+import procrastinate
+
+from tasks.application import App
+from tasks.definition import task
+
+bare = procrastinate.App(
+    connector=procrastinate.PsycopgConnector(conninfo=os.environ.get("GANNS_DATABASE_URL", "")),
+    import_paths=["benchmarks.queue_app"],
+)
+ours = App(import_paths=["benchmarks.queue_app"])
+
+
+@bare.task(name="bare_noop", queue="bare")
+def bare_noop(n: int) -> None:
+    """Do nothing."""
+
+
+@task(app=ours, name="noop", queue="ours", ignore_result=True)
+def noop(n: int) -> None:
+    """Do nothing."""
+
+
+@task(app=ours, name="noop_result", queue="ours")
+def noop_result(n: int) -> int:
+    """Do nothing, with a result."""
+    return n
+
+
+@task(app=ours, name="body", queue="ours")
+def body(values: list[int]) -> int:
+    """Say how many there were."""
+    return len(values)

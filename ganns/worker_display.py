@@ -1,0 +1,136 @@
+"""What `ganns worker` shows: a live line a worker on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+RATE_S = 60.0
+PLAIN_EVERY_S = 30.0
+REPEAT_S = 60.0
+
+
+class WorkerLine:
+    """What is known of one worker, and the line that says so."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is known yet."""
+        self.name, self._clock = name, clock
+        self.device = ""
+        self.state = "starting"
+        self._doing = self._last = ""
+        self._credit: dict[str, Any] = {}
+        self._done: deque[tuple[float, int]] = deque()
+        self._hold = ""
+
+    def take(self, event: dict[str, Any]) -> str | None:
+        """Take in an event; return what is worth a line of its own, if anything."""
+        kind = event.get("event")
+        if kind == "registered":
+            self.device = f"{event.get('device')}, {event.get('threads')} thread(s)"
+            return f"joined as worker {event.get('worker')} on {self.device}, {event.get('host')}"
+        if kind == "waiting":
+            self.state = f"waiting: {event.get('reason')}"
+            return self.state
+        if kind == "heartbeat":
+            if self.state.startswith(("waiting", "starting")):
+                self._be_idle()
+        elif kind == "view":
+            self._credit = event
+            self._hold = str(event.get("hold") or "")
+            before = self.state
+            self._be_idle()
+            if self.state != before and not self._doing:
+                return self.state
+        elif kind == "started":
+            self._doing = f"job {event.get('job')} ({event.get('task', 'task')})"
+            self.state = "working"
+        elif kind == "finished":
+            self._doing, self.state = "", "waiting for a unit"
+        elif kind == "unit":
+            self._last = f"round {event.get('round')}, unit {event.get('unit')}"
+            self._done.append((self._clock(), int(event.get("images") or 0)))
+        elif kind in ("status", "log"):
+            return str(event.get("text"))
+        return None
+
+    def _be_idle(self) -> None:
+        if self._hold:
+            self.state = f"waiting: {self._hold}"
+        elif self._credit and not self._credit.get("num_open"):
+            self.state = "waiting: no run is open; it starts when somebody types `ganns train`"
+        else:
+            self.state = "working" if self._doing else "waiting for a unit"
+
+    def images_per_s(self) -> float:
+        """Return the images of the last minute's units, per second."""
+        now = self._clock()
+        while self._done and now - self._done[0][0] > RATE_S:
+            self._done.popleft()
+        if len(self._done) < 2:
+            return 0.0
+        # From the first unit's end on: its own images were computed before.
+        return sum(images for _, images in list(self._done)[1:]) / max(now - self._done[0][0], 0.001)
+
+    def __str__(self) -> str:
+        """One line: name, device, current unit, images/s, contribution so far."""
+        parts = [self.name, self.device, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
+        if rate := self.images_per_s():
+            parts.append(f"last: {self._last}")
+            parts.append(f"{rate:.1f} images/s")
+        if self._credit:
+            late = f", {self._credit['late']} late" if self._credit.get("late") else ""
+            parts.append(f"contributed {self._credit['units']} units, {self._credit['images']} images{late}")
+        return " · ".join(part for part in parts if part)
+
+
+class Display:
+    """All workers of this machine."""
+
+    def __init__(self, names: list[str], console: Console) -> None:
+        """Show `names` on `console`."""
+        self._console = console
+        self._lines = {name: WorkerLine(name) for name in names}
+        self._said: dict[str, tuple[str, float]] = {}
+        self._plain_at = time.monotonic() + PLAIN_EVERY_S
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the last line standing."""
+        if self._console.is_terminal:
+            self._live.stop()
+        for line in self._lines.values():
+            self._console.print(Text(str(line)))
+
+    def say(self, name: str, text: str) -> None:
+        """Print a line about a worker, the same one not twice in a minute."""
+        said, at = self._said.get(name, ("", 0.0))
+        if text != said or time.monotonic() - at > REPEAT_S:
+            self._said[name] = text, time.monotonic()
+            self._console.print(Text(f"{name}: {text}"))
+
+    def on_event(self, name: str, event: dict[str, object]) -> None:
+        """Take in what a worker reported."""
+        if (text := self._lines[name].take(event)) is not None and (
+            not self._console.is_terminal or event.get("event") != "waiting"
+        ):
+            self.say(name, text)
+        if not self._console.is_terminal and time.monotonic() > self._plain_at:
+            self._plain_at = time.monotonic() + PLAIN_EVERY_S
+            for line in self._lines.values():
+                self._console.print(Text(str(line)))
+
+    def _render(self) -> Text:
+        return Text("\n".join(str(line) for line in self._lines.values()), overflow="ellipsis", no_wrap=True)

@@ -1,0 +1,173 @@
+-- The task framework: what workers call, what callers call, and what the upkeep does.
+
+-- tasks_apply --
+-- Enqueue a plan, in the caller's transaction; a group's number and its jobs in order
+SELECT group_id, job_ids FROM ganns.task_apply(%(plan)s::jsonb);
+
+-- tasks_fetch --
+-- The next job for a worker, or how long a rate limit holds one back
+SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id,
+       retries, group_id, wait_s
+FROM ganns_api.task_fetch(%(queues)s::varchar[], %(worker_id)s::bigint);
+
+-- tasks_finish --
+-- End a job, store its result and start what follows: one transaction, fenced on (job, attempt)
+SELECT ganns_api.task_finish(%(job_id)s::bigint, %(attempt)s::integer, %(status)s, %(delete)s, %(state)s,
+                             %(value)s::jsonb, %(data)s::bytea, %(error)s, %(traceback)s, %(keep)s,
+                             %(keep_s)s::float8) AS finished;
+
+-- tasks_retry --
+-- Queue a job again, after a delay by the server's clock
+SELECT ganns_api.task_retry(%(job_id)s::bigint, %(attempt)s::integer, %(delay_s)s::float8, %(at)s::timestamptz,
+                            %(counts)s, %(traceback)s, %(priority)s::integer, %(queue)s::varchar,
+                            %(lock)s::varchar) AS retried;
+
+-- tasks_register --
+-- Say what a worker can do, and what its code says of its tasks
+SELECT ganns_api.task_register(%(worker_id)s::bigint, %(name)s, %(abilities)s::text[], %(memory_mb)s::integer,
+                               %(tasks)s::text[], %(rules)s::jsonb);
+
+-- tasks_beat --
+-- A worker's heartbeat, which also brings a pruned worker back
+SELECT ganns_api.task_beat(%(worker_id)s::bigint);
+
+-- tasks_aborts --
+-- A worker's running jobs that were revoked, and whether by killing it
+SELECT id, terminate FROM ganns_api.task_aborts(%(worker_id)s::bigint);
+
+-- tasks_blob --
+-- The raw bytes that a job returned
+SELECT ganns_api.task_blob(%(job_id)s::bigint) AS data;
+
+-- tasks_states --
+-- The state of jobs: their result's, else their job's, else unknown
+SELECT wanted.job_id,
+       CASE WHEN r.state IS NOT NULL THEN r.state
+            WHEN j.status = 'todo' THEN CASE WHEN j.attempts > 0 THEN 'RETRY' ELSE 'PENDING' END
+            WHEN j.status = 'doing' THEN 'STARTED'
+            WHEN j.status = 'succeeded' THEN 'SUCCESS'
+            WHEN j.status = 'failed' THEN 'FAILURE'
+            WHEN j.status IN ('cancelled', 'aborted') THEN 'REVOKED'
+            ELSE 'PENDING' END AS state,
+       c.group_id
+FROM unnest(%(job_ids)s::bigint[]) WITH ORDINALITY AS wanted(job_id, n)
+LEFT JOIN ganns.task_results r ON r.job_id = wanted.job_id
+LEFT JOIN procrastinate.procrastinate_jobs j ON j.id = wanted.job_id
+LEFT JOIN ganns.task_calls c ON c.job_id = wanted.job_id
+ORDER BY wanted.n;
+
+-- tasks_result --
+-- One job's result
+SELECT state, value, data, error, traceback FROM ganns.task_results WHERE job_id = %(job_id)s;
+
+-- tasks_member_result --
+-- One member's result: a chain's or chord's, whose last job has no number before it is enqueued
+SELECT state, value, data, error, traceback FROM ganns.task_results
+WHERE group_id = %(group_id)s AND index = %(index)s::integer;
+
+-- tasks_last_traceback --
+-- Why a job is being tried again
+SELECT traceback FROM ganns.task_attempts WHERE job_id = %(job_id)s AND traceback IS NOT NULL
+ORDER BY attempt DESC LIMIT 1;
+
+-- tasks_group_results --
+-- A group's results that are not among those known, in the order in which they came
+SELECT job_id, index, state, value, data, error, traceback FROM ganns.task_results
+WHERE group_id = %(group_id)s AND NOT index = ANY(%(known)s::integer[]) ORDER BY finished_at, index;
+
+-- tasks_group_jobs --
+-- Every job of a group and of the groups inside it
+WITH RECURSIVE tree(id) AS (
+    SELECT %(group_id)s::bigint
+    UNION
+    SELECT g.id FROM ganns.task_groups g JOIN tree ON g.parent_id = tree.id
+)
+SELECT c.job_id FROM tree JOIN ganns.task_calls c ON c.group_id = tree.id ORDER BY c.job_id;
+
+-- tasks_delete_groups --
+-- Forget a group and the groups inside it
+WITH RECURSIVE tree(id) AS (
+    SELECT %(group_id)s::bigint
+    UNION
+    SELECT g.id FROM ganns.task_groups g JOIN tree ON g.parent_id = tree.id
+), results AS (
+    DELETE FROM ganns.task_results r USING tree WHERE r.group_id = tree.id
+)
+DELETE FROM ganns.task_groups g USING tree WHERE g.id = tree.id;
+
+-- tasks_revoke --
+-- Cancel queued jobs and stop running ones, in one statement; how many there were
+SELECT ganns.task_revoke(%(job_ids)s::bigint[], %(terminate)s) AS num_revoked;
+
+-- tasks_forget --
+-- Delete results, and their finished jobs
+SELECT ganns.task_forget(%(job_ids)s::bigint[]);
+
+-- tasks_lease --
+-- Take or keep the upkeep's lease; the generation, or null
+SELECT ganns.task_lease(%(name)s, %(holder)s, %(generation)s::bigint, %(lease_s)s::float8) AS generation;
+
+-- tasks_rescue --
+-- Queue the jobs of dead workers again, or end them
+SELECT job_id, attempt, fate FROM ganns.task_rescue(%(silent_s)s::float8, %(max_deaths)s::integer);
+
+-- tasks_upkeep --
+-- Deadlines, expiry, pruning, left-overs
+SELECT ganns.task_upkeep(%(prune_s)s::float8);
+
+-- tasks_sweep --
+-- Delete finished jobs without a result
+SELECT ganns.task_sweep(%(keep_s)s::float8);
+
+-- tasks_pause --
+-- No worker takes jobs from this queue any more
+INSERT INTO ganns.task_pauses (queue_name) VALUES (%(queue)s) ON CONFLICT DO NOTHING;
+
+-- tasks_resume --
+-- Workers take jobs from this queue again
+DELETE FROM ganns.task_pauses WHERE queue_name = %(queue)s;
+
+-- tasks_wake_queue --
+-- Tell waiting workers to look
+SELECT ganns.task_wake(0, %(queue)s);
+
+-- tasks_drain --
+-- Let a worker take nothing new (or take jobs again), by its number or name
+UPDATE ganns.task_workers SET draining = %(draining)s
+WHERE worker_id::text = %(worker)s OR name = %(worker)s RETURNING worker_id;
+
+-- tasks_active --
+-- Running jobs
+SELECT j.id AS job, j.task_name AS task, j.queue_name AS queue, j.attempts AS attempt, j.worker_id AS worker,
+       coalesce(w.name, '') AS name, j.abort_requested AS revoked,
+       extract(epoch FROM now() - (SELECT max(e.at) FROM procrastinate.procrastinate_events e
+                                   WHERE e.job_id = j.id AND e.type = 'started'))::float8 AS running_s
+FROM procrastinate.procrastinate_jobs j LEFT JOIN ganns.task_workers w ON w.worker_id = j.worker_id
+WHERE j.status = 'doing' ORDER BY j.id;
+
+-- tasks_queued --
+-- Waiting jobs by queue and task
+SELECT j.queue_name AS queue, j.task_name AS task, count(*) AS num,
+       count(*) FILTER (WHERE j.scheduled_at > now()) AS num_later,
+       EXISTS (SELECT FROM ganns.task_pauses p WHERE p.queue_name = j.queue_name) AS paused
+FROM procrastinate.procrastinate_jobs j WHERE j.status = 'todo' GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- tasks_workers --
+-- Workers with the age of their heartbeat
+SELECT p.id AS worker, coalesce(w.name, '') AS name, coalesce(w.abilities, '{}') AS abilities,
+       coalesce(w.memory_mb, 0) AS memory_mb, coalesce(w.draining, false) AS draining,
+       extract(epoch FROM now() - p.last_heartbeat)::float8 AS silent_s,
+       (SELECT j.id FROM procrastinate.procrastinate_jobs j
+        WHERE j.worker_id = p.id AND j.status = 'doing' ORDER BY j.id LIMIT 1) AS job
+FROM procrastinate.procrastinate_workers p LEFT JOIN ganns.task_workers w ON w.worker_id = p.id ORDER BY p.id;
+
+-- tasks_stats --
+-- Jobs by task and state
+SELECT task_name AS task,
+       count(*) FILTER (WHERE status = 'todo') AS queued,
+       count(*) FILTER (WHERE status = 'doing') AS running,
+       count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
+       count(*) FILTER (WHERE status = 'failed') AS failed,
+       count(*) FILTER (WHERE status IN ('cancelled', 'aborted')) AS revoked,
+       sum(greatest(attempts - 1, 0)) AS retries
+FROM procrastinate.procrastinate_jobs GROUP BY 1 ORDER BY 1;

@@ -1,0 +1,127 @@
+"""Arguments: fitted to the task's parameters when it is called, and written as JSON by parameter name.
+
+By name, so that a job's row can be read (`{"unit": 3}`), and `procrastinate` can defer one of our tasks as well. What a
+chain or chord hands on is not known yet: its place is kept with a null, and the path of that place goes along.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ganns.errors import BadArguments
+
+Path = list[str]
+_KINDS = inspect.Parameter
+
+
+def parameters(function: Callable[..., Any], *, bound: bool) -> inspect.Signature:
+    """Return what a caller may pass: without the first parameter, the context, for a bound task."""
+    signature = inspect.signature(function)
+    wanted = list(signature.parameters.values())
+    return signature.replace(parameters=wanted[1:] if bound else wanted)
+
+
+def pack(
+    name: str,
+    signature: inspect.Signature | None,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    with_result: bool = False,
+) -> tuple[dict[str, Any], Path | None]:
+    """Return a job's arguments, and where in them the previous task's result goes.
+
+    Args:
+        name: of the task, for messages.
+        signature: of the task; None if its code is not here, so that only named arguments are possible.
+        args: positional arguments.
+        kwargs: named arguments.
+        with_result: whether a previous result comes first, as with Celery's `.s()` in a chain.
+
+    Raises:
+        BadArguments: if they do not fit.
+    """
+    if signature is None:
+        if args or with_result:
+            raise BadArguments(
+                f"The code of task {name!r} is not loaded here, so its arguments must be given by name "
+                f"(`signature({name!r}, kwargs={{...}})`), and cannot come from a previous task (use `.si()`)."
+            )
+        return dict(kwargs), None
+    try:
+        bound = signature.bind(*([None] if with_result else []), *args, **kwargs)
+    except TypeError as error:
+        given = "the previous task's result and " if with_result else ""
+        raise BadArguments(
+            f"{name}{signature} cannot be called with {given}{_shown(args, kwargs)}: {error}."
+        ) from error
+    arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in bound.arguments.items()}
+    if not with_result:
+        return arguments, None
+    first = next(iter(signature.parameters.values()))
+    return arguments, [first.name, "0"] if first.kind is _KINDS.VAR_POSITIONAL else [first.name]
+
+
+def unpack(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return (args, kwargs) to call the function with; the inverse of `pack`."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    known = set()
+    for name, parameter in signature.parameters.items():
+        if name not in arguments:
+            continue
+        known.add(name)
+        value = arguments[name]
+        if parameter.kind is _KINDS.VAR_POSITIONAL:
+            args.extend(value)
+        elif parameter.kind is _KINDS.VAR_KEYWORD:
+            kwargs.update(value)
+        elif parameter.kind is _KINDS.POSITIONAL_ONLY or (
+            parameter.kind is _KINDS.POSITIONAL_OR_KEYWORD and not kwargs and _no_gap(signature, arguments, name)
+        ):
+            args.append(value)
+        else:
+            kwargs[name] = value
+    # An argument of an older or newer version of the task: let the call itself say that it does not fit.
+    return args, kwargs | {name: value for name, value in arguments.items() if name not in known}
+
+
+def _no_gap(signature: inspect.Signature, arguments: Mapping[str, Any], name: str) -> bool:
+    for before in signature.parameters:
+        if before == name:
+            return True
+        if before not in arguments:
+            return False
+    return False
+
+
+def to_json(value: Any, what: str) -> str:
+    """Return `value` as JSON.
+
+    Raises:
+        BadArguments: if it is not made of dicts with text keys, lists, text, finite numbers, booleans and None.
+    """
+    try:
+        text = _encode(value)
+        text.encode()  # half a surrogate pair is text for Python, and for nobody else
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadArguments(
+            f"{what} must be JSON: {error}. Tensors and other objects do not travel: pass their name or number, or "
+            "return them as bytes."
+        ) from error
+    if _NUL.search(text):
+        raise BadArguments(f"{what} contains a NUL character, which PostgreSQL cannot store in JSON.")
+    return text
+
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not an escaped backslash before "u0000"
+
+
+def _shown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    shown = ", ".join([repr(value) for value in args] + [f"{key}={value!r}" for key, value in kwargs.items()])
+    return f"({shown[:200]})"

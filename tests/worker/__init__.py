@@ -1,0 +1,1 @@
+"""A worker and its supervisor, and what they survive."""

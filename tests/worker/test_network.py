@@ -1,0 +1,115 @@
+"""What lies between a worker and its server: a half-open connection, and PgBouncer."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from tests.helpers import wait_until
+from tests.worker.proxy import Proxy
+
+
+def socket_of(server) -> tuple[str, int]:
+    parts = conninfo_to_dict(server.address.conninfo)
+    return str(parts["host"]), int(parts["port"])
+
+
+@pytest.fixture
+def proxy(own_server):
+    folder, port = socket_of(own_server)
+    proxy = Proxy(f"{folder}/.s.PGSQL.{port}")
+    yield proxy
+    proxy.close()
+
+
+def test_half_open_connections(classroom, proxy):
+    """Everything is acknowledged and nothing arrives; after the fault the old connections stay dead."""
+    address = Address(
+        make_conninfo(classroom.server.address.conninfo, host="127.0.0.1", port=proxy.port), "through the proxy"
+    )
+    worker = classroom.worker(address=address)
+    classroom.coordinate()
+    classroom.wait_rounds(3, timeout_s=90)
+    child = worker.child()
+    proxy.freeze()
+    threading.Event().wait(8)
+    assert proxy.num_swallowed > 0
+    assert proxy.num_refused > 0  # it does not wait on the old connection: it tries new ones
+    proxy.thaw()
+    classroom.wait_works(worker)
+    assert worker.child() == child
+
+
+@pytest.fixture
+def pgbouncer(own_server, tmp_path, request):
+    """Yield the address of a real PgBouncer in front of the server, in the mode asked for."""
+    if shutil.which("pgbouncer") is None:
+        pytest.skip("pgbouncer is not installed (apt-get install pgbouncer)")
+    folder, port = socket_of(own_server)
+    sockets = tmp_path / "bouncer"
+    sockets.mkdir()
+    proxy = Proxy(f"{folder}/.s.PGSQL.{port}")  # the server's folder is its user's alone
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = probe.getsockname()[1]
+    (sockets / "users.txt").write_text('"postgres" ""\n')
+    (sockets / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={proxy.port}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\n"
+        f"auth_type = trust\nauth_file = {sockets}/users.txt\npool_mode = {request.param}\n"
+        "default_pool_size = 5\nmax_client_conn = 100\nlogfile =\n"
+    )
+    command = ["pgbouncer", str(sockets / "pgbouncer.ini")]
+    options = {}
+    if os.geteuid() == 0:  # it refuses to run as root
+        user = "nobody" if "nobody" in [one.pw_name for one in pwd.getpwall()] else "postgres"
+        options = {"user": user}
+        for path in (sockets, *sockets.parents):
+            if path != path.parent:
+                path.chmod(path.stat().st_mode | 0o055)
+    with (sockets / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+    address = Address(
+        make_conninfo(own_server.address.conninfo, host="127.0.0.1", port=listen), f"pgbouncer, {request.param}"
+    )
+
+    def answers():
+        try:
+            with connect(address):
+                return True
+        except Exception:
+            assert process.poll() is None, (sockets / "log").read_text()
+            return False
+
+    try:
+        wait_until(answers, what="pgbouncer")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+        proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("pgbouncer", "variables"),
+    [("transaction", {"GANNS_POLLING": "1"}), ("session", {})],
+    indirect=["pgbouncer"],
+    ids=["transaction mode, polling", "session mode, LISTEN"],
+)
+def test_pgbouncer(classroom, pgbouncer, variables):
+    worker = classroom.worker(address=pgbouncer, **variables)
+    classroom.coordinate()
+    classroom.wait_rounds(4, timeout_s=120)
+    classroom.wait_works(worker)
+    listen = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ganns worker: listen'"
+    assert classroom.one(listen) == (0 if variables else 1,)
+    assert worker.joined() == 1

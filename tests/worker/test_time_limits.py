@@ -1,0 +1,68 @@
+"""What only the supervisor can do: end a task that does not end, by ending its process."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+import psycopg
+import pytest
+
+from ganns.db.connect import connect
+from ganns.errors import DatabaseError
+from tasks import connection, rescue
+from tests.helpers import wait_until
+from tests.worker import sample_app
+
+
+@pytest.fixture
+def rescued(classroom, monkeypatch):
+    """Run the rescue, and let tasks be called on this class's server."""
+    monkeypatch.setenv("GANNS_DATABASE_URL", classroom.server.address.conninfo)
+    stop = threading.Event()
+
+    def loop():
+        while not stop.wait(0.2):
+            with suppress(psycopg.Error, DatabaseError), connect(classroom.server.address) as conn:
+                rescue.rescue(conn, silent_s=5.0)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    yield classroom
+    stop.set()
+    thread.join(10)
+    connection.close()
+
+
+def test_the_hard_time_limit(rescued):
+    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    before = sample_app.pid.delay().get(timeout=60)
+    result = sample_app.limited.delay()
+    wait_until(lambda: "ran into its time limit" in worker.log, timeout_s=30, what="the kill")
+    wait_until(lambda: result.state == "FAILURE", timeout_s=40, what="the failure")
+    assert "TimeLimitExceeded" in result.traceback
+    assert sample_app.pid.delay().get(timeout=60) != before
+
+
+def test_revoke_with_terminate(rescued):
+    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    before = sample_app.pid.delay().get(timeout=60)
+    result = sample_app.endless.delay()
+    wait_until(lambda: result.state == "STARTED", timeout_s=30, what="the start")
+    result.revoke(terminate=True)
+    wait_until(lambda: "told to end" in worker.log, timeout_s=30, what="the kill")
+    wait_until(lambda: result.state == "REVOKED", timeout_s=40, what="the end")
+    assert sample_app.pid.delay().get(timeout=60) != before
+
+
+def test_a_finished_result_outlives_the_server(rescued):
+    """What the server recorded is there after a crash of the server: results of tasks are logged."""
+    rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    result = sample_app.pid.delay()
+    number = result.get(timeout=60)
+    later = sample_app.pid.s()
+    connection.close()
+    rescued.server.stop("immediate")
+    rescued.server.start()
+    assert result.get(timeout=30) == number
+    assert later.delay().get(timeout=60) == number  # the same process
