@@ -131,10 +131,10 @@ class SoftTimeLimitExceeded(TaskError):
 class Retry(TaskError):
     """The task asks to be tried again."""
 
-    def __init__(self, message: str | None = None, delay_s: float | None = None) -> None:
-        """Keep the delay in seconds; None lets the task's backoff decide."""
+    def __init__(self, message: str | None = None, delay_s: float | None = None, *, counts: bool = True) -> None:
+        """Keep the delay in seconds (None lets the task's backoff decide), and whether it uses up a retry."""
         super().__init__(message)
-        self.delay_s = delay_s
+        self.delay_s, self.counts = delay_s, counts
 
 
 class WorkError(GannsError):

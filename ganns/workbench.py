@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import torch
@@ -81,19 +79,11 @@ class Workbench:
         self._link = Link("ganns worker: blobs")
         self._bench: Bench | None = None
         self._registered: int | None = None
-        self._server_time: tuple[datetime, float] | None = None  # as it was told, and our monotonic clock then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
         """Lend the open connection: `with workbench.connection() as conn`, for a few statements."""
         return self._link.use()
-
-    def server_time(self) -> datetime:
-        """Return the server's time, as far as known: a student's clock may be wrong by hours, and be set right."""
-        if self._server_time is None:
-            return datetime.now(UTC)
-        told, at = self._server_time
-        return told + timedelta(seconds=time.monotonic() - at)
 
     def bench(self, run_id: int) -> Bench:
         """Return the bench for a run, building it when the worker meets the run for the first time."""
@@ -114,7 +104,6 @@ class Workbench:
         with self.connection() as conn:
             if worker_id is not None and worker_id != self._registered:
                 workers.register(conn, worker_id, worker_name(), describe())
-                self._server_time = workers.server_time(conn), time.monotonic()
                 self._registered = worker_id
             return workers.claim(conn, job_id, attempt, worker_id)
 

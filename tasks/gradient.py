@@ -5,40 +5,36 @@ The steps are in `ganns.workbench` (what is kept between units) and `ganns.gradi
 
 from __future__ import annotations
 
-import random
 import time
 from concurrent.futures import Future
-from datetime import timedelta
 
-from procrastinate import JobContext, RetryDecision
-from procrastinate.exceptions import JobAborted
-from procrastinate.jobs import Job
-from procrastinate.retry import BaseRetryStrategy
+import psycopg
 
+from ganns.errors import DatabaseError, WorkError
 from ganns.gradients import Part
 from ganns.store.rounds import QUEUE, TASK
 from ganns.workbench import get_workbench
-from tasks import app
+from tasks.definition import task
 from tasks.reporting import report
+from tasks.runner import Context
+
+NOT_THE_UNITS = (WorkError, DatabaseError, psycopg.Error, OSError)
+"""Errors that say something of this worker or of the way to the server: another worker may well do the unit. Any
+other one, three times, means that nobody can: the unit is set aside, with the traceback, and the round goes on."""
 
 
-class HandBack(BaseRetryStrategy):
-    """Give a unit that failed here back to the class: soon, jittered, and for as long as its round is open."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        """Retry at once after Ctrl-C; else within 5 s, by the server's clock, so that another worker gets it."""
-        if isinstance(exception, JobAborted):
-            return RetryDecision()
-        delay_s = min(5.0, 2.0**job.attempts) * random.uniform(0.5, 1.0)
-        return RetryDecision(retry_at=get_workbench().server_time() + timedelta(seconds=delay_s))
-
-
-@app.task(name=TASK, queue=QUEUE, pass_context=True, retry=HandBack())
-def gradient(context: JobContext, run: int, round: int, unit: int) -> None:
+@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, autoretry_for=(Exception,), max_retries=2)
+def gradient(self: Context, run: int, round: int, unit: int) -> None:
     """Compute one unit of a round and submit its result."""
-    workbench, job = get_workbench(), context.job
-    assert job.id is not None
-    claim = workbench.claim(job.id, job.attempts, job.worker_id)
+    try:
+        _compute(self, run)
+    except NOT_THE_UNITS as error:
+        self.hand_back(f"{type(error).__name__}: {error}")
+
+
+def _compute(self: Context, run: int) -> None:
+    workbench = get_workbench()
+    claim = workbench.claim(self.job_id, self.attempt, self.worker_id)
     if claim is None:
         return  # closed, done, or somebody else's by now: finish quietly
     begun = time.monotonic()
@@ -52,12 +48,12 @@ def gradient(context: JobContext, run: int, round: int, unit: int) -> None:
     uploads: list[Future[None]] = []  # the first half travels while the second is computed
 
     def on_part(role: str, part: Part) -> None:
-        uploads.append(workbench.upload(bench, job.id or 0, job.attempts, role, part))
+        uploads.append(workbench.upload(bench, self.job_id, self.attempt, role, part))
 
     seed_parts = (bench.config.seed, claim.round, claim.unit)
-    result = bench.replica.compute(images, seed_parts, on_part, context.should_abort)
+    result = bench.replica.compute(images, seed_parts, on_part, self.should_abort)
     if result is None:
-        return  # cancelled: the round closed without this unit
+        raise self.aborted()  # the round closed without this unit; or Ctrl-C, and somebody else does it
     computed = time.monotonic()
     for upload in uploads:
         upload.result()
@@ -67,5 +63,14 @@ def gradient(context: JobContext, run: int, round: int, unit: int) -> None:
         "compute": computed - loaded,
         "upload": time.monotonic() - computed,
     }
-    workbench.submit((job.id, job.attempts, job.worker_id), result.metrics, timings)
-    report({"event": "unit", "run": run, "round": round, "unit": unit, "images": len(images), "timings": timings})
+    workbench.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
+    report(
+        {
+            "event": "unit",
+            "run": run,
+            "round": claim.round,
+            "unit": claim.unit,
+            "images": len(images),
+            "timings": timings,
+        }
+    )

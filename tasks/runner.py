@@ -55,6 +55,10 @@ class Context:
         """Try this task again, after `countdown` seconds or the backoff's delay."""
         raise Retry(message, countdown)
 
+    def hand_back(self, message: str) -> NoReturn:
+        """Give the task to another worker, soon: the fault is this worker's, so it uses up none of the retries."""
+        raise Retry(message, self.task.policy.delay_s(self.attempt), counts=False)
+
 
 def run(task: Task[Any, Any], context: JobContext, arguments: dict[str, Any]) -> None:
     """Run one attempt; raises what procrastinate must see for its own records."""
@@ -89,6 +93,8 @@ def _failure(task: Task[Any, Any], error: BaseException, retries: int, context: 
         if context.abort_reason() is AbortReason.SHUTDOWN:  # Ctrl-C: somebody else does it, at once
             return Outcome("RETRY", traceback=text, counts=False)
         return Outcome("REVOKED", error=line, traceback=text, keep=True)
+    if isinstance(error, Retry) and not error.counts:
+        return Outcome("RETRY", traceback=text, delay_s=error.delay_s or 0.0, counts=False)
     if isinstance(error, (Retry, *task.policy.errors)) and not task.policy.is_exhausted(retries):
         asked = error.delay_s if isinstance(error, Retry) else None
         return Outcome("RETRY", traceback=text, delay_s=task.policy.delay_s(retries) if asked is None else asked)

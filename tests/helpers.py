@@ -23,14 +23,16 @@ def wait_until(predicate: Callable[[], object], timeout_s: float = 20, what: str
         time.sleep(0.01)
 
 
-def spawn_worker(address: Address, log: Path, name: str = "w", command: list[str] | None = None) -> subprocess.Popen:
-    """Start the stock `procrastinate` worker of one thread, in a session of its own."""
+def spawn_worker(
+    address: Address, log: Path, name: str = "w", command: list[str] | None = None, module: str = "tasks"
+) -> subprocess.Popen:
+    """Start the stock `procrastinate` worker of one thread, of the module's app, in a session of its own."""
     environment = os.environ | {
         "GANNS_DATABASE_URL": address.conninfo,
         "GANNS_WORKER_NAME": name,
         "OMP_NUM_THREADS": "1",
     }
-    command = command or [sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]
+    command = command or [sys.executable, "-m", "procrastinate", f"--app={module}.app", "worker"]
     with log.open("ab") as stream:
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, start_new_session=True
@@ -38,10 +40,10 @@ def spawn_worker(address: Address, log: Path, name: str = "w", command: list[str
 
 
 @contextmanager
-def workers(address: Address, num: int, folder: Path) -> Iterator[list[subprocess.Popen]]:
+def workers(address: Address, num: int, folder: Path, module: str = "tasks") -> Iterator[list[subprocess.Popen]]:
     """Run `num` stock workers; print what they logged if the test fails."""
     logs = [folder / f"worker-{number}.log" for number in range(num)]
-    processes = [spawn_worker(address, log, f"w{number}") for number, log in enumerate(logs)]
+    processes = [spawn_worker(address, log, f"w{number}", module=module) for number, log in enumerate(logs)]
     try:
         yield processes
     except BaseException:

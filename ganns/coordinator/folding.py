@@ -8,7 +8,7 @@ added; so the sum depends on which results were accepted, never on when they cam
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -35,6 +35,7 @@ class Folding:
         self.units = list(units)
         self.totals = {role: Accumulator() for role in ROLES}
         self.submissions: dict[int, Submission] = {}
+        self.skipped = {unit.unit for unit in units if unit.skipped}
         self._state = state
         self._codec = get_codec(state.config.codec.name)
         self._parts: dict[PartKey, Future[Part | Exception]] = {}
@@ -50,7 +51,7 @@ class Folding:
         self._fetch(session, list_parts(session.main, self.run_id, self.round))
         refused = []
         for submission in list_results(session.main, self.run_id, self.round):
-            if submission.unit in self.submissions:
+            if submission.unit in self.submissions or submission.unit in self.skipped:
                 continue
             keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
             self._fetch(session, keys)
@@ -83,9 +84,15 @@ class Folding:
         except (BadResult, PayloadError) as error:
             return error
 
+    def skip(self, units: Iterable[int]) -> None:
+        """Do without these units; a result that came all the same is kept."""
+        self.skipped |= set(units) - self.submissions.keys()
+        self._add_prefix()
+
     def _add_prefix(self) -> None:
-        while self._next < len(self.units) and self._next in self.submissions:
-            self._add(self._next)
+        while self._next < len(self.units) and (self._next in self.submissions or self._next in self.skipped):
+            if self._next in self.submissions:
+                self._add(self._next)
             self._next += 1
 
     def _add(self, number: int) -> None:

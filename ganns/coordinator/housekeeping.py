@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 import psycopg
 
+from ganns.coordinator.jobs import forget
 from ganns.coordinator.statefiles import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -40,15 +43,17 @@ class Housekeeping:
         self._wanted = threading.Condition()
         self._version: int | None = None
         self._deleted_bytes = 0
+        self._groups: deque[tuple[int, int]] = deque()
         self._stopping = False
         self._checkpoint_at = time.monotonic() + checkpoint_s
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._thread.start()
 
-    def after_version(self, version: int, deleted_bytes: int) -> None:
-        """Say that `version` was published, and how many bytes its round's results and weights took."""
+    def after_version(self, version: int, deleted_bytes: int, groups: Sequence[int]) -> None:
+        """Say that `version` was published, how many bytes its round took, and which task groups were behind it."""
         with self._wanted:
             self._version = version
+            self._groups.extend((version, group) for group in groups)
             self._deleted_bytes += deleted_bytes
             self._wanted.notify()
 
@@ -84,6 +89,8 @@ class Housekeeping:
         results.forget_results(conn, self._run_id, version)
         weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
         rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
+        while self._groups and self._groups[0][0] < version:  # a round later, when its workers have ended their jobs
+            forget(conn, self._groups.popleft()[1])
         if self._deleted_bytes >= VACUUM_BYTES:
             self._deleted_bytes = 0
             weights.vacuum(conn)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from ganns.coordinator.folding import Folding
 from ganns.coordinator.housekeeping import Housekeeping
+from ganns.coordinator.jobs import enqueue
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
@@ -30,11 +31,11 @@ from ganns.solo import finished
 from ganns.state import Progress, TrainingState
 from ganns.store import results, rounds, runs, weights, workers
 from ganns.store.runs import Run
+from tasks.control import revoke
+from tasks.rescue import SILENT_S, Rescuer
 
 POLL_S = 1.0
 """A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
-SILENT_S = 15.0
-"""A worker without a heartbeat for so long counts as dead; live ones beat every 3 s, however slow their unit."""
 REFUSALS = 3
 """Refusals of one unit, even from one worker alone, that mean the model diverged."""
 
@@ -66,6 +67,8 @@ class Rounds:
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
+        self._rescuer = Rescuer(silent_s=SILENT_S)
+        self._groups: list[int] = []  # the task groups behind the open round, this session's
         self._num_alive = workers.count_alive(self.session.main, SILENT_S)
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
             return
@@ -89,7 +92,10 @@ class Rounds:
             "publish": time.monotonic() - stepped,
         }
         self._close_and_open(folding, slices, timings)
-        self.housekeeping.after_version(self.state.progress.version, size * (1 + len(folding.submissions)))
+        groups, self._groups = self._groups, self._groups[-1:] if slices else []
+        self.housekeeping.after_version(
+            self.state.progress.version, size * (1 + len(folding.submissions)), groups[:-1] if slices else groups
+        )
         progress = self.state.progress
         report = RoundReport(
             self.run.id,
@@ -120,9 +126,15 @@ class Rounds:
             for unit, reason in folding.receive(self.session):
                 self._refuse(this.round, unit, reason)
             now, count = time.monotonic(), len(folding.submissions)
-            if count >= this.quorum:
+            possible = len(folding.units) - len(folding.skipped)
+            if not possible:
+                raise RunError(
+                    f"Every unit of round {this.round} of run {run_id} was set aside: no worker can compute them. "
+                    "The table ganns.skipped holds their tracebacks."
+                )
+            if count >= min(this.quorum, possible):
                 quorum_at = quorum_at or now
-                if count == len(folding.units) or now >= quorum_at + self.state.config.quorum.grace_s:
+                if count == possible or now >= quorum_at + self.state.config.quorum.grace_s:
                     return folding
             elif deadline is not None and now >= deadline and count:
                 self.observer.say(f"round {this.round} closes at its deadline with {count} of {this.quorum} results")
@@ -131,6 +143,7 @@ class Rounds:
                 raise Interrupted
             if now >= upkeep_at:
                 self._upkeep(this.round)
+                folding.skip(unit.unit for unit in rounds.list_units(conn, run_id, this.round) if unit.skipped)
                 upkeep_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
@@ -149,7 +162,7 @@ class Rounds:
     def _upkeep(self, round_: int) -> None:
         """Once a second: keep the lease, rescue the units of dead workers, put right what got lost."""
         runs.hold_lease(self.session.main, self.run.id, self.generation)
-        rounds.rescue_jobs(self.session.main, SILENT_S)
+        self._rescuer.tick(self.session.main)
         self._reconcile(round_)
         self._num_alive = workers.count_alive(self.session.main, SILENT_S)
 
@@ -161,10 +174,26 @@ class Rounds:
             with conn.transaction():
                 runs.hold_lease(conn, run_id, self.generation)
                 self._insert_version()
-        if lost := rounds.lost_units(conn, run_id, round_):
-            with conn.transaction():
-                runs.hold_lease(conn, run_id, self.generation)
-                rounds.defer_again(conn, run_id, round_, lost)
+        lost = rounds.lost_units(conn, run_id, round_)
+        if not lost:
+            return
+        with conn.transaction():
+            runs.hold_lease(conn, run_id, self.generation)
+            for one in lost:
+                if one.poison:
+                    rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
+            self._defer_again(round_, [one.unit for one in lost if not one.poison])
+        for one in lost:
+            if one.poison:
+                last = one.reason.strip().splitlines()[-1]
+                self.observer.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
+
+    def _defer_again(self, round_: int, units: list[int]) -> None:
+        """Give units new jobs, in the transaction in hand."""
+        if units:
+            jobs = enqueue(self.session.main, self.run.id, round_, units)
+            rounds.replace_jobs(self.session.main, self.run.id, round_, units, jobs.job_ids)
+            self._groups.append(jobs.id)
 
     def _refuse(self, round_: int, unit: int, reason: Exception) -> None:
         """Take a bad result out and compute its unit again; twice bad from different workers means divergence."""
@@ -172,7 +201,7 @@ class Rounds:
         with conn.transaction():
             runs.hold_lease(conn, run_id, self.generation)
             refused_from = results.refuse_result(conn, run_id, round_, unit)
-            rounds.defer_again(conn, run_id, round_, [unit])
+            self._defer_again(round_, [unit])
         self.observer.say(f"refused a result for unit {unit} of round {round_}: {reason}")
         if len(set(refused_from)) >= 2 or len(refused_from) >= REFUSALS:
             with conn.transaction():
@@ -201,7 +230,8 @@ class Rounds:
                 f"Round {folding.round} of run {self.run.id} covers other images than its configuration says: "
                 "data, strategy and seed of a run cannot change; start a new run."
             )
-        cursor = carry(behind, [unit.slice for unit in folding.units if unit.unit not in folding.submissions])
+        done = folding.submissions.keys() | folding.skipped
+        cursor = carry(behind, [unit.slice for unit in folding.units if unit.unit not in done])
         images = before.images + folding.num_images()
         self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
         return self._next_slices()
@@ -261,6 +291,8 @@ class Rounds:
                 timings=timings,
             )
             rounds.close_round(conn, run_id, folding.round)
+            if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
+                revoke(left_over, connection=conn)
             self._insert_version()
             if slices:
                 self._insert_round(slices)
@@ -290,12 +322,20 @@ class Rounds:
         runs.set_progress(conn, run_id, version=progress.version, images=progress.images)
 
     def _insert_round(self, slices: list[Slice]) -> None:
-        quorum = self.state.config.quorum
-        rounds.open_round(
+        conn, run_id, version, quorum = (
             self.session.main,
             self.run.id,
             self.state.progress.version,
+            self.state.config.quorum,
+        )
+        jobs = enqueue(conn, run_id, version, range(len(slices)))
+        rounds.open_round(
+            conn,
+            run_id,
+            version,
             slices,
+            jobs.job_ids,
             quorum=min(quorum.units, len(slices)),
             deadline_s=quorum.deadline_s,
         )
+        self._groups.append(jobs.id)

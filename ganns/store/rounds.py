@@ -32,39 +32,51 @@ class Unit:
     attempt: int
     claimed_by: int | None
     refused_from: list[int]
+    skipped: bool  # set aside as poison
+
+
+@dataclass(frozen=True)
+class LostUnit:
+    """An open unit without a result whose job will never run again."""
+
+    unit: int
+    poison: bool  # its job failed wherever it ran
+    reason: str  # the last traceback, if it is poison
 
 
 def open_round(
-    conn: Connection, run_id: int, round_: int, slices: Sequence[Slice], *, quorum: int, deadline_s: float | None
+    conn: Connection,
+    run_id: int,
+    round_: int,
+    slices: Sequence[Slice],
+    job_ids: Sequence[int],
+    *,
+    quorum: int,
+    deadline_s: float | None,
 ) -> None:
-    """Insert the round, its units, and one job for each; part of the caller's transaction."""
+    """Insert the round and its units, one for each slice and job; part of the caller's transaction."""
     execute(conn, "insert_round", run_id=run_id, round=round_, quorum=quorum, deadline_s=deadline_s)
-    units = list(range(len(slices)))
     execute(
         conn,
         "insert_units",
         run_id=run_id,
         round=round_,
-        units=units,
+        units=list(range(len(slices))),
         epochs=[one.epoch for one in slices],
         starts=[one.start for one in slices],
         counts=[one.num_images for one in slices],
-        job_ids=_defer(conn, run_id, round_, units),
+        job_ids=list(job_ids),
     )
 
 
-def defer_again(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> None:
-    """Give open units new jobs. Call in a transaction."""
-    job_ids = _defer(conn, run_id, round_, units)
-    execute(conn, "replace_jobs", run_id=run_id, round=round_, job_ids=job_ids)
+def replace_jobs(conn: Connection, run_id: int, round_: int, units: Sequence[int], job_ids: Sequence[int]) -> None:
+    """Give open units new jobs; part of the caller's transaction."""
+    execute(conn, "replace_jobs", run_id=run_id, round=round_, units=list(units), job_ids=list(job_ids))
 
 
-def _defer(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> list[int]:
-    row = execute(
-        conn, "defer_units", run_id=run_id, round=round_, units=list(units), queue=QUEUE, task=TASK
-    ).fetchone()
-    assert row is not None
-    return list(row["job_ids"])
+def skip_unit(conn: Connection, run_id: int, round_: int, unit: int, reason: str) -> None:
+    """Set a poison unit aside, with the reason."""
+    execute(conn, "skip_unit", run_id=run_id, round=round_, unit=unit, reason=reason)
 
 
 def get_open_round(conn: Connection, run_id: int) -> Round | None:
@@ -83,6 +95,7 @@ def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:
             row["attempt"],
             row["claimed_by"],
             row["refused_from"],
+            row["skipped"],
         )
         for row in execute(conn, "list_units", run_id=run_id, round=round_)
     ]
@@ -93,21 +106,14 @@ def lock_round(conn: Connection, run_id: int, round_: int) -> bool:
     return execute(conn, "lock_round", run_id=run_id, round=round_).fetchone() is not None
 
 
-def close_round(conn: Connection, run_id: int, round_: int) -> int:
-    """Mark the round closed and cancel its left-over jobs; return how many were cancelled."""
-    row = execute(conn, "cancel_jobs", run_id=run_id, round=round_).fetchone()
+def close_round(conn: Connection, run_id: int, round_: int) -> None:
+    """Mark the round closed."""
     execute(conn, "close_round", run_id=run_id, round=round_)
-    return int(row["num_cancelled"]) if row else 0
 
 
-def lost_units(conn: Connection, run_id: int, round_: int) -> list[int]:
+def lost_units(conn: Connection, run_id: int, round_: int) -> list[LostUnit]:
     """Return the open units without a result whose job will never run again."""
-    return [row["unit"] for row in execute(conn, "lost_units", run_id=run_id, round=round_)]
-
-
-def rescue_jobs(conn: Connection, silent_s: float) -> list[int]:
-    """Requeue the jobs of workers without a heartbeat for `silent_s` seconds; return the jobs' numbers."""
-    return [row["id"] for row in execute(conn, "rescue_jobs", task=TASK, silent_s=silent_s)]
+    return [LostUnit(**row) for row in execute(conn, "lost_units", run_id=run_id, round=round_)]
 
 
 def forget_rounds(conn: Connection, run_id: int, before_round: int) -> None:

@@ -6,7 +6,6 @@ At the end, what the coordinator asks about workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -97,14 +96,6 @@ def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes
                 data=chunk,
                 digest=found,
             )
-
-
-def server_time(conn: Connection) -> datetime:
-    """Return the server's clock."""
-    row = execute(conn, "server_time").fetchone()
-    assert row is not None
-    now: datetime = row["now"]
-    return now
 
 
 def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:

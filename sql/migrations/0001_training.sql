@@ -85,6 +85,19 @@ CREATE TABLE ganns.units (
     FOREIGN KEY (run_id, round) REFERENCES ganns.rounds ON DELETE CASCADE
 );
 
+CREATE TABLE ganns.skipped (  -- slices that no worker could compute: with the accepted ones they cover each epoch once
+    run_id bigint NOT NULL,
+    round integer NOT NULL,
+    unit integer NOT NULL,
+    epoch integer NOT NULL,
+    start integer NOT NULL,
+    images integer NOT NULL,
+    reason text NOT NULL,  -- the last traceback
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, round, unit),
+    FOREIGN KEY (run_id, round) REFERENCES ganns.rounds ON DELETE CASCADE
+);
+
 CREATE UNLOGGED TABLE ganns.result_parts (
     job_id bigint NOT NULL,
     attempt integer NOT NULL,
@@ -239,7 +252,10 @@ BEGIN
     -- The closing transaction holds this row FOR UPDATE: we either come before it, or see the round closed.
     SELECT closed_at INTO closed FROM ganns.rounds WHERE run_id = u.run_id AND round = u.round FOR SHARE;
     SELECT * INTO u FROM ganns.units WHERE job_id = _job_id FOR UPDATE;  -- a rescue may be moving it on
-    IF NOT FOUND OR u.attempt <> _attempt THEN
+    -- Also stale: the job was queued again, by whichever rescuer, and nobody has claimed it yet.
+    IF NOT FOUND OR u.attempt <> _attempt
+       OR EXISTS (SELECT FROM procrastinate.procrastinate_jobs j WHERE j.id = _job_id
+                  AND j.status IN ('todo', 'doing') AND j.attempts > _attempt) THEN
         RETURN 'stale';
     END IF;
     IF closed IS NOT NULL THEN

@@ -5,14 +5,6 @@
 INSERT INTO ganns.rounds (run_id, round, quorum, deadline_at)
 VALUES (%(run_id)s, %(round)s, %(quorum)s, now() + make_interval(secs => %(deadline_s)s::float8));
 
--- defer_units --
--- Enqueue one job for each unit, through procrastinate's own function, in the caller's transaction
-SELECT procrastinate.procrastinate_defer_jobs_v1(array_agg(
-    ROW(%(queue)s, %(task)s, 0, NULL, NULL,
-        jsonb_build_object('run', %(run_id)s::bigint, 'round', %(round)s::integer, 'unit', unit), NULL
-    )::procrastinate.procrastinate_job_to_defer_v1 ORDER BY unit)) AS job_ids
-FROM unnest(%(units)s::integer[]) AS unit;
-
 -- insert_units --
 -- Remember which job carries which slice (the jobs' own arguments say which unit they are)
 INSERT INTO ganns.units (run_id, round, unit, epoch, start, count, job_id)
@@ -23,10 +15,9 @@ JOIN procrastinate.procrastinate_jobs j ON j.id = ANY(%(job_ids)s::bigint[]) AND
 
 -- replace_jobs --
 -- Give open units new jobs; whoever still holds an old one cannot submit any more
-UPDATE ganns.units u SET job_id = j.id, attempt = 0, claimed_at = NULL, claimed_by = NULL
-FROM procrastinate.procrastinate_jobs j
-WHERE u.run_id = %(run_id)s AND u.round = %(round)s
-  AND j.id = ANY(%(job_ids)s::bigint[]) AND (j.args ->> 'unit')::integer = u.unit;
+UPDATE ganns.units u SET job_id = new.job_id, attempt = 0, claimed_at = NULL, claimed_by = NULL
+FROM unnest(%(units)s::integer[], %(job_ids)s::bigint[]) AS new(unit, job_id)
+WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = new.unit;
 
 -- open_round --
 -- The run's open round, if there is one, with what is left of its deadline in seconds (negative: passed)
@@ -35,8 +26,9 @@ FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL;
 
 -- list_units --
 -- A round's units
-SELECT unit, epoch, start, count, job_id, attempt, claimed_by, refused_from
-FROM ganns.units WHERE run_id = %(run_id)s AND round = %(round)s ORDER BY unit;
+SELECT u.unit, u.epoch, u.start, u.count, u.job_id, u.attempt, u.claimed_by, u.refused_from, s.unit IS NOT NULL AS skipped
+FROM ganns.units u LEFT JOIN ganns.skipped s ON s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit
+WHERE u.run_id = %(run_id)s AND u.round = %(round)s ORDER BY u.unit;
 
 -- lock_round --
 -- Close the door: a submission now either finds its result stored before us, or the round closed
@@ -47,43 +39,27 @@ WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL FOR UPDATE
 -- The round is over
 UPDATE ganns.rounds SET closed_at = now() WHERE run_id = %(run_id)s AND round = %(round)s;
 
--- cancel_jobs --
--- Cancel the jobs that a closed round left over, in one statement: queued ones at once, running ones are told to stop
-SELECT count(procrastinate.procrastinate_cancel_job_v1(j.id, true, false)) AS num_cancelled
-FROM procrastinate.procrastinate_jobs j
-JOIN ganns.units u ON u.job_id = j.id
-WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND j.status IN ('todo', 'doing')
-  AND NOT EXISTS (SELECT FROM ganns.results r WHERE r.run_id = u.run_id AND r.round = u.round AND r.unit = u.unit);
-
 -- lost_units --
 -- Open units without a result whose job is in a final state or gone: a server crash emptied the results, or a
--- sleeping worker finished a job that was no longer its own
-SELECT u.unit
+-- sleeping worker finished a job that was no longer its own. One that failed is poison: every attempt of it did.
+SELECT u.unit, coalesce(j.status = 'failed', false) AS poison,
+       coalesce((SELECT r.traceback FROM ganns.task_results r WHERE r.job_id = u.job_id),
+                (SELECT a.traceback FROM ganns.task_attempts a WHERE a.job_id = u.job_id AND a.traceback IS NOT NULL
+                 ORDER BY a.attempt DESC LIMIT 1), 'no traceback was kept') AS reason
 FROM ganns.units u
 LEFT JOIN procrastinate.procrastinate_jobs j ON j.id = u.job_id
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s
   AND (j.id IS NULL OR j.status NOT IN ('todo', 'doing'))
   AND NOT EXISTS (SELECT FROM ganns.results r WHERE r.run_id = u.run_id AND r.round = u.round AND r.unit = u.unit)
+  AND NOT EXISTS (SELECT FROM ganns.skipped s WHERE s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit)
 ORDER BY u.unit;
 
--- rescue_jobs --
--- Requeue the jobs of workers that are gone or silent, fence the old attempt off, and wake somebody: a retry is
--- an UPDATE, for which procrastinate notifies nobody
-WITH stalled AS (
-    SELECT j.id, j.queue_name, j.attempts
-    FROM procrastinate.procrastinate_jobs j
-    LEFT JOIN procrastinate.procrastinate_workers w ON w.id = j.worker_id
-    WHERE j.status = 'doing' AND j.task_name = %(task)s
-      AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %(silent_s)s))
-    FOR UPDATE OF j SKIP LOCKED
-), fenced AS (
-    UPDATE ganns.units u SET attempt = s.attempts + 1 FROM stalled s WHERE u.job_id = s.id
-)
-SELECT s.id,
-       procrastinate.procrastinate_retry_job_v2(s.id, NULL, NULL, NULL, NULL) AS retried,
-       pg_notify('procrastinate_queue_v1#' || s.queue_name, note.text) AS woken,
-       pg_notify('procrastinate_any_queue_v1', note.text) AS woken_any
-FROM stalled s, LATERAL (SELECT json_build_object('type', 'job_inserted', 'job_id', s.id)::text) AS note(text);
+-- skip_unit --
+-- Set a poison unit aside: the round goes on without it
+INSERT INTO ganns.skipped (run_id, round, unit, epoch, start, images, reason)
+SELECT u.run_id, u.round, u.unit, u.epoch, u.start, u.count, %(reason)s FROM ganns.units u
+WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = %(unit)s
+ON CONFLICT DO NOTHING;
 
 -- delete_finished_jobs --
 -- Forget the finished jobs of a run's closed rounds

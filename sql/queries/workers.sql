@@ -22,10 +22,6 @@ SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(ver
 SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(chunk)s::integer,
                           %(num_chunks)s::integer, %(data)b::bytea, %(digest)s) AS stored;
 
--- server_time --
--- The server's clock: a worker's own may be wrong by hours
-SELECT clock_timestamp() AS now;
-
 -- api_submit --
 -- All parts are uploaded: the result counts from here on
 SELECT ganns_api.submit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint,

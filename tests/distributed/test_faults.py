@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from ganns.config import StopConfig
 from ganns.coordinator import rounds as protocol
 from ganns.db.connect import connect
 from ganns.errors import Diverged, LeaseLost
 from ganns.store import rounds, runs
 from tests.distributed.fakes import FakeWorker, tiny
-from tests.helpers import wait_until
+from tests.helpers import wait_until, workers
 
 
 def wait_for_job(worker: FakeWorker):
@@ -19,11 +20,11 @@ def wait_for_job(worker: FakeWorker):
     return found[-1]
 
 
-def finish_run(coordinator, *workers: FakeWorker, timeout_s: float = 60) -> None:
+def finish_run(coordinator, *fakes: FakeWorker, timeout_s: float = 60) -> None:
     """Let the workers take turns until the coordinator is done."""
 
     def turn() -> bool:
-        for worker in workers:
+        for worker in fakes:
             worker.work()
         return not coordinator.thread.is_alive()
 
@@ -255,3 +256,46 @@ def test_the_ledger_says_that_each_image_was_seen_once_an_epoch(coordinate, join
         ).fetchall()
     assert len(counts) == 3 * 40
     assert {count for _, _, count in counts} == {1}
+
+
+def test_a_unit_that_kills_its_workers_is_set_aside_and_the_round_goes_on(coordinate, join, database):
+    config = tiny(stop=StopConfig(rounds=2))
+    coordinator = coordinate(config)
+    other = join("other")
+    victims = [join(f"victim {number}") for number in range(3)]
+    poison = wait_for_job(victims[0])
+    claim = victims[0].claim(poison)
+    victims[0].fall_silent()
+    for victim in victims[1:]:
+
+        def again(victim=victim):
+            job = victim.fetch()
+            if job is not None and job.id != poison.id:
+                other.work(job)
+                return False
+            return job is not None
+
+        wait_until(again, what="the poison unit's next attempt")
+        assert victim.claim(poison.__class__(poison.id, poison.attempt + victims.index(victim), poison.args)) == claim
+        victim.fall_silent()
+    finish_run(coordinator, other)
+    assert any(f"unit {claim.unit} of round 0 is set aside" in text for text in coordinator.said)
+    with connect(database) as conn:
+        rows = conn.execute("SELECT round, unit, epoch, start, images, reason FROM ganns.skipped").fetchall()
+        assert [row[:5] for row in rows] == [(0, claim.unit, *claim.slice)]
+        assert rows[0][5].count("its process died") == 3
+        accepted = conn.execute("SELECT round, unit FROM ganns.ledger WHERE accepted ORDER BY 1, 2").fetchall()
+    assert accepted == [(0, 1 - claim.unit), (1, 0), (1, 1)]
+
+
+def test_a_unit_that_fails_wherever_it_runs_is_set_aside_with_its_traceback(coordinate, database, tmp_path):
+    """Real workers, and a unit whose computation raises; the others are computed."""
+    config = tiny(stop=StopConfig(rounds=2))
+    with workers(database, 2, tmp_path, module="tests.distributed.poisoned"):
+        coordinator = coordinate(config).join(90)
+    assert any("unit 1 of round 0 is set aside" in text for text in coordinator.said)
+    with connect(database) as conn:
+        [(reason,)] = conn.execute("SELECT reason FROM ganns.skipped").fetchall()
+        assert "no image can be like this" in reason
+        accepted = conn.execute("SELECT round, unit FROM ganns.ledger WHERE accepted ORDER BY 1, 2").fetchall()
+    assert accepted == [(0, 0), (1, 0), (1, 1)]
