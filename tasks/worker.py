@@ -57,11 +57,13 @@ class Worker(stock.Worker):
         self._failures = 0  # in a row, and this machine's fault
         self._paused_until = 0.0
         self._parent = os.getppid()
+        self._poll_s = self.fetch_job_polling_interval
 
     # Taking jobs -----------------------------------------------------------------------------------------
 
     async def _fetch_and_process_jobs(self) -> None:
         """Take jobs until there are none, unless this program is too old, or its machine needs a pause."""
+        self.fetch_job_polling_interval = self._poll_s * random.uniform(0.8, 1.0)  # not all in step
         while not self._stop_event.is_set():
             hints = self._hints
             if self._hold or time.monotonic() < self._paused_until:
@@ -187,12 +189,14 @@ class Worker(stock.Worker):
         """Look at once whether the server is there and still knows us."""
         if not self._troubled:
             log.info("trouble with the database: %s", brief(error))
+        # Failing is a sign of life, too: this loop asked, and saw that nobody answered in time.
+        report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
         self._troubled = True
         self._beat_now.set()
 
     async def _poll_jobs_to_abort(self) -> None:
         while True:
-            await _wait(self._abort_now, self.abort_job_polling_interval)
+            await _wait(self._abort_now, self.abort_job_polling_interval * random.uniform(0.8, 1.0))
             self._abort_now.clear()
             if self._running_jobs:
                 self._handle_abort_jobs_requested(await self._manager.list_jobs_to_abort_async())
