@@ -78,7 +78,7 @@ class Workbench:
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._link = Link("ganns worker: blobs")
         self._bench: Bench | None = None
-        self._registered: int | None = None
+        self._registered: tuple[int, int] | None = None  # worker, and how often the link was opened by then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
@@ -100,11 +100,11 @@ class Workbench:
         return self._bench
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
-        """Introduce ourselves, once, and take up a job's unit; None if it is no longer wanted."""
+        """Introduce ourselves, once a connection, and take up a job's unit; None if it is no longer wanted."""
         with self.connection() as conn:
-            if worker_id is not None and worker_id != self._registered:
+            if worker_id is not None and (worker_id, self._link.num_opened) != self._registered:
                 workers.register(conn, worker_id, worker_name(), describe())
-                self._registered = worker_id
+                self._registered = worker_id, self._link.num_opened
             return workers.claim(conn, job_id, attempt, worker_id)
 
     def upload(self, bench: Bench, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:

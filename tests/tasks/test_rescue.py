@@ -153,6 +153,7 @@ def test_one_rescuer_at_a_time(hands: Callable, conn: Connection) -> None:
     first, second = rescue.Rescuer(holder="first"), rescue.Rescuer(holder="second")
     assert first.tick(conn) == []
     assert second.tick(conn) is None
+    assert rescue.Rescuer(holder="first").tick(conn) is None  # a name is not enough: the generation counts
     assert first.tick(conn) == []
 
 

@@ -66,3 +66,24 @@ def test_a_finished_result_outlives_the_server(rescued):
     rescued.server.start()
     assert result.get(timeout=30) == number
     assert later.delay().get(timeout=60) == number  # the same process
+
+
+def test_the_answer_to_a_fetch_is_lost(rescued):
+    """The job is `doing`, by a worker that lives and knows nothing of it: after the outage it is given back."""
+    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    number = sample_app.pid.delay().get(timeout=60)
+    result = sample_app.pid.apply_async(countdown=3600)
+    fired = rescued.one(
+        "UPDATE procrastinate.procrastinate_jobs SET status = 'doing', scheduled_at = NULL, "
+        "worker_id = (SELECT max(id) FROM procrastinate.procrastinate_workers) WHERE id = %s RETURNING worker_id",
+        result.job_id,
+    )
+    assert fired[0] is not None
+    ended = rescued.one(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'ganns worker%%' "
+        "AND pid <> pg_backend_pid() AND %s",
+        True,
+    )
+    assert ended[0] >= 2
+    assert result.get(timeout=30) == number
+    assert worker.joined() == 1
