@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from tasks import platforms
+from tasks.reporting import PID_VARIABLE
 
 SIGNS_OF_LIFE = ("heartbeat", "waiting")
 """Events that the child's event loop sends. Those of its threads prove nothing about the loop."""
@@ -63,7 +64,13 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, **self._variables, **variables, "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    **self._variables,
+                    **variables,
+                    PID_VARIABLE: str(os.getpid()),
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

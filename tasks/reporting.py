@@ -17,6 +17,8 @@ import json
 import os
 
 FD_VARIABLE = "GANNS_SUPERVISOR_FD"
+PID_VARIABLE = "GANNS_SUPERVISOR_PID"
+"""Said by the supervisor: a child that asks for its parent too late, asks when it has another one already."""
 LINE_BYTES = 4000
 """A line below PIPE_BUF (4096 bytes on Linux) is written whole or not at all, so that threads cannot mix theirs."""
 

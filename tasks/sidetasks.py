@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -17,16 +16,15 @@ from typing import Any
 from procrastinate import worker as stock
 
 from ganns.db.link import cut_suspects
-from tasks import hardware, platforms
+from tasks import hardware
 from tasks.abilities import worker_name
 from tasks.patience import Patience, brief, is_passing, jittered
-from tasks.reporting import FD_VARIABLE, report
+from tasks.reporting import report
 from tasks.wire import Wire
 
 log = logging.getLogger(__name__)
 
 VIEW_S = 10.0
-PARENT_S = 1.0
 
 
 class Attentive(stock.Worker):
@@ -42,14 +40,12 @@ class Attentive(stock.Worker):
         self._beat_now, self._abort_now, self._view_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hints = 0
         self._hold: str | None = None  # why no job is taken
-        self._parent = os.getppid()
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         wanted: dict[str, Callable[[], Awaitable[None]]] = {
             "heartbeat": self._update_heartbeat,
             "aborts": self._poll_jobs_to_abort,
             "view": self._keep_view,
-            "parent": self._watch_parent,
         }
         if self.listen_notify:
             wanted["listener"] = self._listen
@@ -153,15 +149,6 @@ class Attentive(stock.Worker):
         if self._hold and self._hold != held:
             report({"event": "status", "text": self._hold})
         report({"event": "view", **view, "hold": self._hold})
-
-    async def _watch_parent(self) -> None:
-        """Leave when the supervisor is gone: nobody could end this process with Ctrl-C any more."""
-        while True:
-            await asyncio.sleep(PARENT_S)
-            if os.environ.get(FD_VARIABLE) and platforms.parent_is_gone(self._parent):
-                log.warning("the supervisor is gone: handing back and leaving")
-                self.stop()  # type: ignore[no-untyped-call]
-                return
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -19,7 +19,7 @@ from ganns.errors import DatabaseError, NoDatabaseAddress
 from tasks import platforms
 from tasks.application import App
 from tasks.patience import Patience, jittered
-from tasks.reporting import report
+from tasks.reporting import PID_VARIABLE, report
 from tasks.wire import Wire
 from tasks.worker import Worker
 
@@ -30,6 +30,7 @@ APP_VARIABLE = "GANNS_APP"
 POLLING_VARIABLE = "GANNS_POLLING"
 """Set to 1 behind a pooler in transaction mode, through which LISTEN silently does nothing: one connection less."""
 GOODBYE_S = 7.0
+PARENT_S = 1.0
 
 
 def main() -> NoReturn:
@@ -50,6 +51,7 @@ async def work() -> None:
     """Run the worker until a signal."""
     leaving = asyncio.Event()
     platforms.on_leave(asyncio.get_running_loop(), leaving.set)
+    watching = asyncio.create_task(_watch_parent(leaving))  # from the start: it may be killed while we load torch
     app = procrastinate.App.from_path(os.environ.get(APP_VARIABLE) or "tasks.app")
     assert isinstance(app, App), "the app is a tasks.application.App"
     wire = Wire()
@@ -65,6 +67,17 @@ async def work() -> None:
         worker.stop()  # type: ignore[no-untyped-call]
         # A registration that waits for a server, or an answer that does not come, is not waited for.
         await asyncio.wait({running}, timeout=GOODBYE_S if worker.worker_id is not None else 0.0)
+    watching.cancel()
+
+
+async def _watch_parent(leaving: asyncio.Event) -> None:
+    """Leave when the supervisor is gone: nobody could end this process with Ctrl-C any more."""
+    number = os.environ.get(PID_VARIABLE, "")
+    while number.isdecimal() and not platforms.parent_is_gone(int(number)):
+        await asyncio.sleep(PARENT_S)
+    if number:
+        log.warning("the supervisor is gone: handing back and leaving")
+        leaving.set()
 
 
 async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:

@@ -103,21 +103,23 @@ def test_twice_is_now(classroom):
         os.kill(child, 0)
 
 
-def test_the_child_of_a_killed_supervisor_leaves(classroom):
+@pytest.mark.parametrize("joined", [True, False], ids=["at work", "while it starts"])
+def test_the_child_of_a_killed_supervisor_leaves(classroom, joined):
     worker = classroom.worker()
-    worker.wait_joined()
+    if joined:
+        worker.wait_joined()
+    wait_until(worker.child, what="a child")
     child = worker.child()
     worker.process.kill()
     worker.process.wait()
 
     def gone():
         try:
-            os.kill(child, 0)
             return Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
-        except (ProcessLookupError, FileNotFoundError):
+        except FileNotFoundError:
             return True
 
-    wait_until(gone, what="the orphan to leave")
+    wait_until(gone, timeout_s=40, what="the orphan to leave")
     assert classroom.one("SELECT count(*) FROM procrastinate.procrastinate_workers") == (0,)
 
 
