@@ -53,9 +53,14 @@ def main() -> None:
         weights = sum(t.numel() * t.element_size() for t in TrainingState(config).weights().values())
     milliseconds = statistics.median(watch.seconds(EVERY // 5)) * 1000
     compute = statistics.median(report.timings["compute"] for report in watch.reports) * 1000
+    parts = {
+        name: round(statistics.median(report.timings[name] for report in watch.reports) * 1000, 2)
+        for name in watch.reports[-1].timings
+    }
     figures = {
         "round_ms": round(milliseconds, 2),
         "fixed_ms": round(milliseconds - compute, 2),
+        "parts_ms": parts,
         "model_bytes": weights,
         "database_bytes": sizes,
     }

@@ -25,6 +25,7 @@
     └─ WorkError                raised inside a job
        ├─ StaleUnit             the unit is no longer wanted: finish quietly, no retry
        ├─ DatasetMismatch       which fingerprint was expected, how to get that data
+       ├─ ProgramTooOld         which version of the program the run needs
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
        └─ BadResult             shape, NaN, size; refused, evidence kept
 

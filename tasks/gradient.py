@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import psycopg
 
-from ganns.errors import DatabaseError, WorkError
+from ganns.errors import GannsError
 from ganns.gradients import Part
 from ganns.store.rounds import QUEUE, TASK
 from ganns.workbench import get_workbench
@@ -18,9 +18,10 @@ from tasks.definition import task
 from tasks.reporting import report
 from tasks.runner import Context
 
-NOT_THE_UNITS = (WorkError, DatabaseError, psycopg.Error, OSError)
-"""Errors that say something of this worker or of the way to the server: another worker may well do the unit. Any
-other one, three times, means that nobody can: the unit is set aside, with the traceback, and the round goes on."""
+NOT_THE_UNITS = (GannsError, psycopg.Error, OSError, MemoryError)
+"""Errors that say something of this worker or of the way to the server, as all of our own do: other images, an old
+program, weights that are not there yet. Another worker may well do the unit. Any other error, three times, means that
+nobody can: the unit is set aside, with the traceback, and the round goes on."""
 
 
 @task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, autoretry_for=(Exception,), max_retries=2)
@@ -29,7 +30,7 @@ def gradient(self: Context, run: int, round: int, unit: int) -> None:
     try:
         _compute(self, run)
     except NOT_THE_UNITS as error:
-        self.hand_back(f"{type(error).__name__}: {error}")
+        self.hand_back(error)
 
 
 def _compute(self: Context, run: int) -> None:

@@ -27,7 +27,7 @@ def _major_minor(version: str) -> tuple[int, ...]:
 
 
 def describe() -> dict[str, Any]:
-    """Return device, threads, memory_bytes, host, system and the versions of what decides on results.
+    """Return device, threads, memory_mb, host, system and the versions of what decides on results.
 
     torch is described if a task's module has loaded it: a worker of other tasks need not have it.
     """

@@ -114,10 +114,10 @@ class AsyncResult:
         conn = using(self._connection)
         execute(conn, "tasks_forget", job_ids=[self.job_id] if self.job_id is not None else self._group_jobs())
         if self.job_id is None:
-            execute(conn, "tasks_delete_groups", group_id=self.group_id)
+            execute(conn, "tasks_delete_groups", group_ids=[self.group_id])
 
     def _group_jobs(self) -> list[int]:
-        rows = execute(using(self._connection), "tasks_group_jobs", group_id=self.group_id)
+        rows = execute(using(self._connection), "tasks_group_jobs", group_ids=[self.group_id])
         return [row["job_id"] for row in rows]
 
     def _state_row(self) -> Row:
@@ -242,15 +242,12 @@ class GroupResult:
 
     def revoke(self, terminate: bool = False) -> int:
         """Cancel what has not ended; return how many jobs that were."""
-        rows = execute(using(self._connection), "tasks_group_jobs", group_id=self.id)
+        rows = execute(using(self._connection), "tasks_group_jobs", group_ids=[self.id])
         return revoke([row["job_id"] for row in rows], terminate=terminate, connection=self._connection)
 
     def forget(self) -> None:
         """Delete the results, and their finished jobs."""
-        conn = using(self._connection)
-        jobs = [row["job_id"] for row in execute(conn, "tasks_group_jobs", group_id=self.id)]
-        execute(conn, "tasks_forget", job_ids=jobs)
-        execute(conn, "tasks_delete_groups", group_id=self.id)
+        forget_groups([self.id], connection=self._connection)
 
     def _new_rows(self, known: dict[int, Row]) -> list[Row]:
         return execute(using(self._connection), "tasks_group_results", group_id=self.id, known=list(known)).fetchall()
@@ -266,6 +263,14 @@ class GroupResult:
             for row in rows:
                 known[row["index"]] = row
                 yield row
+
+
+def forget_groups(group_ids: Sequence[int], *, connection: Connection | None = None) -> None:
+    """Delete the results of groups, and their finished jobs."""
+    conn = using(connection)
+    jobs = [row["job_id"] for row in execute(conn, "tasks_group_jobs", group_ids=list(group_ids))]
+    execute(conn, "tasks_forget", job_ids=jobs)
+    execute(conn, "tasks_delete_groups", group_ids=list(group_ids))
 
 
 def value_of(row: Row) -> Any:

@@ -55,9 +55,10 @@ class Context:
         """Try this task again, after `countdown` seconds or the backoff's delay."""
         raise Retry(message, countdown)
 
-    def hand_back(self, message: str) -> NoReturn:
-        """Give the task to another worker, soon: the fault is this worker's, so it uses up none of the retries."""
-        raise Retry(message, self.task.policy.delay_s(self.attempt), counts=False)
+    def hand_back(self, error: BaseException) -> NoReturn:
+        """Give the task to another worker, soon: `error` is this worker's fault, so it uses up none of the retries."""
+        delay_s = self.task.policy.delay_s(self.attempt)
+        raise Retry(f"{type(error).__name__}: {error}", delay_s, counts=False) from error
 
 
 def run(task: Task[Any, Any], context: JobContext, arguments: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from procrastinate import job_context, jobs
 
-from ganns.errors import DataError, DatasetMismatch, ProgramTooOld
+from ganns.errors import DataError, DatasetMismatch, ProgramTooOld, Retry
 from tasks.patience import Patience, brief, is_passing
 from tasks.reporting import report
 from tasks.sidetasks import Attentive
@@ -88,6 +88,8 @@ class Worker(Attentive):
         if status is not jobs.Status.FAILED or not isinstance(exc_info, BaseException):
             self._failures = 0
             return
+        if isinstance(exc_info, Retry) and exc_info.__cause__ is not None:
+            exc_info = exc_info.__cause__  # handed back: why
         log.warning("job %s (%s): %s", context.job.id, context.job.task_name, brief(exc_info))
         if isinstance(exc_info, ProgramTooOld):
             self._hold = str(exc_info)

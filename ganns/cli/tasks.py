@@ -43,7 +43,7 @@ def workers() -> None:
 
 @app.command()
 def stats() -> None:
-    """Show the tasks of the last day by name and state."""
+    """Show how many jobs there are of each task, by state."""
     from tasks import inspect
 
     with _connection() as conn:

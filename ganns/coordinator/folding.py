@@ -48,13 +48,13 @@ class Folding:
         Returns:
             Units whose result was refused by the checks, with the reason; the caller takes them out.
         """
-        self._fetch(session, list_parts(session.main, self.run_id, self.round))
         refused = []
-        for submission in list_results(session.main, self.run_id, self.round):
-            if submission.unit in self.submissions or submission.unit in self.skipped:
-                continue
+        found = list_results(session.main, self.run_id, self.round)
+        new = [one for one in found if one.unit not in self.submissions and one.unit not in self.skipped]
+        for submission in new:  # all of them at once, before the first is waited for
+            self._fetch(session, [(submission.job_id, submission.attempt, role) for role in ROLES])
+        for submission in new:
             keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
-            self._fetch(session, keys)
             failures = [part for key in keys if isinstance(part := self._parts[key].result(), Exception)]
             if not _has_metrics(submission.report):
                 failures.append(BadResult(f"The report {submission.report} lacks finite metrics and timings."))
@@ -65,6 +65,8 @@ class Folding:
             else:
                 self.submissions[submission.unit] = submission
         self._add_prefix()
+        if len(self.submissions) + len(self.skipped) < len(self.units):  # what is there of the others already
+            self._fetch(session, list_parts(session.main, self.run_id, self.round))
         return refused
 
     def _fetch(self, session: Session, keys: Sequence[PartKey]) -> None:

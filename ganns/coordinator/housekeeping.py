@@ -15,18 +15,20 @@ from contextlib import suppress
 
 import psycopg
 
-from ganns.coordinator.jobs import forget
 from ganns.coordinator.statefiles import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import DatabaseError
 from ganns.store import results, rounds, weights
+from tasks.results import forget_groups
 
 log = logging.getLogger(__name__)
 
 VACUUM_BYTES = 8 << 20
 """Deleted rows keep their space until a VACUUM. It runs after so many deleted bytes: a large model after every
 round, so that the tables never hold more than two rounds' worth and stay in the server's memory."""
+PAUSE_S = 0.5
+"""Between two turns. Where rounds take milliseconds, several are cleaned up at once."""
 LATE_ROUNDS = 20
 """Units are remembered for so many rounds after theirs, to credit late results."""
 
@@ -68,6 +70,7 @@ class Housekeeping:
         conn = None
         while True:
             with self._wanted:
+                self._wanted.wait_for(lambda: self._stopping, timeout=PAUSE_S)
                 self._wanted.wait_for(lambda: self._version is not None or self._stopping)
                 version, self._version = self._version, None
                 if version is None:
@@ -89,8 +92,13 @@ class Housekeeping:
         results.forget_results(conn, self._run_id, version)
         weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
         rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
-        while self._groups and self._groups[0][0] < version:  # a round later, when its workers have ended their jobs
-            forget(conn, self._groups.popleft()[1])
+        # A round later: its workers have ended their jobs by then.
+        old = []
+        with self._wanted:
+            while self._groups and self._groups[0][0] < version:
+                old.append(self._groups.popleft()[1])
+        if old:
+            forget_groups(old, connection=conn)
         if self._deleted_bytes >= VACUUM_BYTES:
             self._deleted_bytes = 0
             weights.vacuum(conn)

@@ -20,8 +20,3 @@ def enqueue(conn: Connection, run_id: int, round_: int, units: Sequence[int]) ->
     return group(
         signature(TASK, kwargs={"run": run_id, "round": round_, "unit": unit}, queue=QUEUE) for unit in units
     ).apply_async(connection=conn)
-
-
-def forget(conn: Connection, group_id: int) -> None:
-    """Delete what the framework remembers of a group."""
-    GroupResult(group_id, [], connection=conn).forget()

@@ -20,24 +20,21 @@ from dataclasses import dataclass
 
 from ganns.coordinator.folding import Folding
 from ganns.coordinator.housekeeping import Housekeeping
-from ganns.coordinator.jobs import enqueue
 from ganns.coordinator.observer import Observer, RoundReport
+from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
-from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.payload import digest, pack
+from ganns.coordinator.upkeep import Upkeep
+from ganns.errors import LeaseLost, RunError
 from ganns.plan import Cursor, Slice, carry, plan_round
 from ganns.solo import finished
 from ganns.state import Progress, TrainingState
-from ganns.store import results, rounds, runs, weights, workers
+from ganns.store import results, rounds, runs
 from ganns.store.runs import Run
 from tasks.control import revoke
-from tasks.rescue import SILENT_S, Rescuer
 
 POLL_S = 1.0
 """A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
-REFUSALS = 3
-"""Refusals of one unit, even from one worker alone, that mean the model diverged."""
 
 
 class Interrupted(Exception):
@@ -67,13 +64,13 @@ class Rounds:
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
-        self._rescuer = Rescuer(silent_s=SILENT_S)
-        self._groups: list[int] = []  # the task groups behind the open round, this session's
-        self._num_alive = workers.count_alive(self.session.main, SILENT_S)
+        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
+        self.upkeep = Upkeep(self.publisher, self.observer.say)
+        self.upkeep.count_alive()
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
             return
         self.observer.started(self.run.id, self.state)
-        self._reconcile(self.state.progress.version)
+        self.upkeep.reconcile(self.state.progress.version)
         while self._round():
             pass
 
@@ -84,7 +81,7 @@ class Rounds:
         collected = time.monotonic()
         slices = self._advance(folding)
         stepped = time.monotonic()
-        size = self._upload_and_save()
+        size = self.publisher.upload_and_save()
         worked = folding.timings()  # by the workers' clocks, as durations
         timings = worked | {
             "wait": collected - opened - sum(worked.values()),
@@ -92,9 +89,10 @@ class Rounds:
             "publish": time.monotonic() - stepped,
         }
         self._close_and_open(folding, slices, timings)
-        groups, self._groups = self._groups, self._groups[-1:] if slices else []
         self.housekeeping.after_version(
-            self.state.progress.version, size * (1 + len(folding.submissions)), groups[:-1] if slices else groups
+            self.state.progress.version,
+            size * (1 + len(folding.submissions)),
+            self.publisher.take_groups(but_last=bool(slices)),
         )
         progress = self.state.progress
         report = RoundReport(
@@ -105,7 +103,7 @@ class Rounds:
             folding.metrics(),
             timings,
             len(folding.submissions),
-            self._num_alive,
+            self.upkeep.num_alive,
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
@@ -124,7 +122,7 @@ class Rounds:
         upkeep_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
             for unit, reason in folding.receive(self.session):
-                self._refuse(this.round, unit, reason)
+                self.upkeep.refuse(this.round, unit, reason)
             now, count = time.monotonic(), len(folding.submissions)
             possible = len(folding.units) - len(folding.skipped)
             if not possible:
@@ -142,12 +140,12 @@ class Rounds:
             if self.should_stop():
                 raise Interrupted
             if now >= upkeep_at:
-                self._upkeep(this.round)
+                self.upkeep.tick(this.round)
                 folding.skip(unit.unit for unit in rounds.list_units(conn, run_id, this.round) if unit.skipped)
                 upkeep_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
-                self._say_waiting(count, this.quorum)
+                self.upkeep.say_waiting(count, this.quorum)
             self.session.wait(self._pause(now, upkeep_at, deadline, quorum_at))
 
     def _pause(self, now: float, upkeep_at: float, deadline: float | None, quorum_at: float | None) -> float:
@@ -158,65 +156,6 @@ class Rounds:
         if quorum_at is not None:
             events.append(quorum_at + self.state.config.quorum.grace_s)
         return max(0.0, min(events) - now)
-
-    def _upkeep(self, round_: int) -> None:
-        """Once a second: keep the lease, rescue the units of dead workers, put right what got lost."""
-        runs.hold_lease(self.session.main, self.run.id, self.generation)
-        self._rescuer.tick(self.session.main)
-        self._reconcile(round_)
-        self._num_alive = workers.count_alive(self.session.main, SILENT_S)
-
-    def _reconcile(self, round_: int) -> None:
-        """Compare what should be with what is: weights there, and a live job behind every open unit."""
-        conn, run_id = self.session.main, self.run.id
-        if not weights.weights_complete(conn, run_id, round_):
-            self._upload()
-            with conn.transaction():
-                runs.hold_lease(conn, run_id, self.generation)
-                self._insert_version()
-        lost = rounds.lost_units(conn, run_id, round_)
-        if not lost:
-            return
-        with conn.transaction():
-            runs.hold_lease(conn, run_id, self.generation)
-            for one in lost:
-                if one.poison:
-                    rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
-            self._defer_again(round_, [one.unit for one in lost if not one.poison])
-        for one in lost:
-            if one.poison:
-                last = one.reason.strip().splitlines()[-1]
-                self.observer.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
-
-    def _defer_again(self, round_: int, units: list[int]) -> None:
-        """Give units new jobs, in the transaction in hand."""
-        if units:
-            jobs = enqueue(self.session.main, self.run.id, round_, units)
-            rounds.replace_jobs(self.session.main, self.run.id, round_, units, jobs.job_ids)
-            self._groups.append(jobs.id)
-
-    def _refuse(self, round_: int, unit: int, reason: Exception) -> None:
-        """Take a bad result out and compute its unit again; twice bad from different workers means divergence."""
-        conn, run_id = self.session.main, self.run.id
-        with conn.transaction():
-            runs.hold_lease(conn, run_id, self.generation)
-            refused_from = results.refuse_result(conn, run_id, round_, unit)
-            self._defer_again(round_, [unit])
-        self.observer.say(f"refused a result for unit {unit} of round {round_}: {reason}")
-        if len(set(refused_from)) >= 2 or len(refused_from) >= REFUSALS:
-            with conn.transaction():
-                runs.hold_lease(conn, run_id, self.generation)
-                runs.set_state(conn, run_id, "diverged")
-            raise Diverged(
-                f"Run {run_id} diverged: unit {unit} of round {round_} was refused {len(refused_from)} times "
-                f"({reason}) Try a smaller optimizer.lr_d or optimizer.lr_g in a new run."
-            )
-
-    def _say_waiting(self, count: int, quorum: int) -> None:
-        if self._num_alive == 0:
-            self.observer.say("waiting for workers: none is connected; start one with the line above")
-        else:
-            self.observer.say(f"waiting: {count} of {quorum} results, {self._num_alive} workers connected")
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
@@ -258,26 +197,21 @@ class Rounds:
         slices = self._next_slices()
         if not slices:
             return False
-        self._upload_and_save()
+        self.publisher.upload_and_save()
         with self.session.main.transaction():
-            runs.hold_lease(self.session.main, self.run.id, self.generation)
-            self._insert_version()
-            self._insert_round(slices)
+            self.publisher.hold_lease()
+            self.publisher.insert_version()
+            self.publisher.insert_round(slices)
             runs.set_state(self.session.main, self.run.id, "open")
         return True
-
-    def _upload_and_save(self) -> int:
-        """Put the new version's weights and the whole state where nobody looks yet; return the weights' bytes."""
-        saved = self.session.pool.submit(self.files.save, self.state)
-        size = self._upload()
-        saved.result()  # on disk before anybody can see the version
-        return size
 
     def _close_and_open(self, folding: Folding, slices: list[Slice], timings: dict[str, float]) -> None:
         """In one transaction: credit, metrics, close the round, publish the new version, open its round."""
         conn, run_id, progress = self.session.main, self.run.id, self.state.progress
-        with conn.transaction():
-            runs.hold_lease(conn, run_id, self.generation)
+        # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
+        # dozen waits, in which a whole class would wait too.
+        with conn.pipeline(), conn.transaction():
+            self.publisher.hold_lease()
             if not rounds.lock_round(conn, run_id, folding.round):
                 raise LeaseLost(f"Round {folding.round} of run {run_id} was closed by somebody else.")
             results.credit(conn, run_id, folding.round, folding.submissions)
@@ -293,49 +227,8 @@ class Rounds:
             rounds.close_round(conn, run_id, folding.round)
             if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
                 revoke(left_over, connection=conn)
-            self._insert_version()
+            self.publisher.insert_version()
             if slices:
-                self._insert_round(slices)
+                self.publisher.insert_round(slices)
             else:
                 runs.set_state(conn, run_id, "finished")
-
-    def _upload(self) -> int:
-        data = pack(self.state.weights())
-        session = self.session
-        self._num_chunks = weights.upload_weights(
-            session.blobs, session.pool, self.run.id, self.state.progress.version, self.generation, data
-        )
-        self._size, self._digest = len(data), digest(data)
-        return len(data)
-
-    def _insert_version(self) -> None:
-        conn, run_id, progress = self.session.main, self.run.id, self.state.progress
-        weights.insert_version(
-            conn,
-            run_id,
-            progress.version,
-            self.generation,
-            num_chunks=self._num_chunks,
-            size=self._size,
-            digest=self._digest,
-        )
-        runs.set_progress(conn, run_id, version=progress.version, images=progress.images)
-
-    def _insert_round(self, slices: list[Slice]) -> None:
-        conn, run_id, version, quorum = (
-            self.session.main,
-            self.run.id,
-            self.state.progress.version,
-            self.state.config.quorum,
-        )
-        jobs = enqueue(conn, run_id, version, range(len(slices)))
-        rounds.open_round(
-            conn,
-            run_id,
-            version,
-            slices,
-            jobs.job_ids,
-            quorum=min(quorum.units, len(slices)),
-            deadline_s=quorum.deadline_s,
-        )
-        self._groups.append(jobs.id)

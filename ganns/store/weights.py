@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
@@ -26,7 +27,7 @@ def upload_weights(
     chunks = list(enumerate(split(data)))
 
     def upload(conn: Connection, share: list[tuple[int, memoryview]]) -> None:
-        with conn.transaction():
+        with conn.transaction() if len(share) > 1 else nullcontext():  # one statement is a transaction by itself
             for number, chunk in share:
                 execute(
                     conn,
@@ -38,7 +39,9 @@ def upload_weights(
                     data=chunk,
                 )
 
-    jobs = [pool.submit(upload, conn, chunks[k :: len(conns)]) for k, conn in enumerate(conns)]
+    shares = [(conn, chunks[k :: len(conns)]) for k, conn in enumerate(conns) if k < len(chunks)]
+    jobs = [pool.submit(upload, conn, share) for conn, share in shares[1:]]
+    upload(*shares[0])  # on this thread, which would only wait
     for job in jobs:
         job.result()
     return len(chunks)

@@ -229,8 +229,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    IF _chunk = _num_chunks - 1 THEN
-        PERFORM pg_notify('ganns_run_' || _run_id, _role);  -- the coordinator can fetch it while we compute on
+    -- The coordinator can fetch it while we compute on. A part of one chunk is not worth waking it up: it comes soon
+    -- enough with the result.
+    IF _chunk = _num_chunks - 1 AND _chunk > 0 THEN
+        PERFORM pg_notify('ganns_run_' || _run_id, _role);
     END IF;
     RETURN true;
 END

@@ -76,18 +76,18 @@ SELECT job_id, index, state, value, data, error, traceback FROM ganns.task_resul
 WHERE group_id = %(group_id)s AND NOT index = ANY(%(known)s::integer[]) ORDER BY finished_at, index;
 
 -- tasks_group_jobs --
--- Every job of a group and of the groups inside it
+-- Every job of some groups and of the groups inside them
 WITH RECURSIVE tree(id) AS (
-    SELECT %(group_id)s::bigint
+    SELECT unnest(%(group_ids)s::bigint[])
     UNION
     SELECT g.id FROM ganns.task_groups g JOIN tree ON g.parent_id = tree.id
 )
 SELECT c.job_id FROM tree JOIN ganns.task_calls c ON c.group_id = tree.id ORDER BY c.job_id;
 
 -- tasks_delete_groups --
--- Forget a group and the groups inside it
+-- Forget some groups and the groups inside them
 WITH RECURSIVE tree(id) AS (
-    SELECT %(group_id)s::bigint
+    SELECT unnest(%(group_ids)s::bigint[])
     UNION
     SELECT g.id FROM ganns.task_groups g JOIN tree ON g.parent_id = tree.id
 ), results AS (

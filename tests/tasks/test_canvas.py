@@ -96,7 +96,10 @@ def test_jobs_are_in_the_members_order(conn: Connection) -> None:
         result = group(sample.add.s(n) for n in range(100)).apply_async(connection=conn)
     rows = conn.execute("SELECT id, (args ->> 'x')::integer FROM procrastinate_jobs ORDER BY id").fetchall()
     assert rows == [(job, n) for n, job in enumerate(result.job_ids)]
-    assert execute(conn, "tasks_group_jobs", group_id=result.id).fetchall() == [{"job_id": j} for j in result.job_ids]
+    found = execute(conn, "tasks_group_jobs", group_ids=[result.id]).fetchall()
+    assert found == [{"job_id": job} for job in result.job_ids]
+        {"job_id": j} for j in result.job_ids
+    ]
 
 
 def test_a_group_in_a_transaction_that_is_undone(conn: Connection) -> None:
