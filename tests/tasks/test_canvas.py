@@ -98,8 +98,6 @@ def test_jobs_are_in_the_members_order(conn: Connection) -> None:
     assert rows == [(job, n) for n, job in enumerate(result.job_ids)]
     found = execute(conn, "tasks_group_jobs", group_ids=[result.id]).fetchall()
     assert found == [{"job_id": job} for job in result.job_ids]
-        {"job_id": j} for j in result.job_ids
-    ]
 
 
 def test_a_group_in_a_transaction_that_is_undone(conn: Connection) -> None:
