@@ -1,13 +1,15 @@
-"""The two apps that `benchmarks.queue` compares: procrastinate as it comes, and ours."""
+"""The apps of the benchmarks: procrastinate as it comes, and ours."""
 
 from __future__ import annotations
 
 import os
+import time
 
 import procrastinate
 
 from tasks.application import App
 from tasks.definition import task
+from tasks.runner import Context
 
 bare = procrastinate.App(
     connector=procrastinate.PsycopgConnector(conninfo=os.environ.get("GANNS_DATABASE_URL", "")),
@@ -36,3 +38,11 @@ def noop_result(n: int) -> int:
 def body(values: list[int]) -> int:
     """Say how many there were."""
     return len(values)
+
+
+@task(app=ours, name="hold", queue="hold", bind=True, ignore_result=True)
+def hold(self: Context) -> None:
+    """Hold a worker until it is asked to leave."""
+    while not self.should_abort():
+        time.sleep(0.05)
+    raise self.aborted()

@@ -54,7 +54,14 @@ def named(empty: Address, monkeypatch: pytest.MonkeyPatch) -> Address:
 
 def add_run(conn: Connection, name: str = "faces") -> None:
     execute(
-        conn, "create_run", name=name, config=Jsonb({}), fingerprint="f", num_images=40, permutation_digest="p"
+        conn,
+        "create_run",
+        name=name,
+        config=Jsonb({}),
+        fingerprint="f",
+        num_images=40,
+        permutation_digest="p",
+        requires="",
     ).fetchone()
 
 

@@ -17,6 +17,8 @@ from ganns.db.connect import connect
 from ganns.gradients import Replica, UnitResult
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation
+from ganns.solo import train_solo
+from ganns.state import TrainingState
 from ganns.store import workers
 from ganns.store.workers import Claim
 
@@ -33,6 +35,14 @@ def tiny(**changes: Any) -> Config:
         "sample_every": 0,
     }
     return Config(**settings | changes)
+
+
+def solo_digest(config: Config) -> str:
+    """Return what a run's weights must be: those of `ganns solo`."""
+    state = TrainingState(config)
+    for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
+        pass
+    return state.weights_digest()
 
 
 @dataclass

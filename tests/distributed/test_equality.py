@@ -5,19 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ganns.config import CodecConfig, QuorumConfig, StopConfig, StrategyConfig
-from ganns.data import open_images
-from ganns.solo import train_solo
-from ganns.state import TrainingState
 from ganns.store.workers import worker_totals
-from tests.distributed.fakes import tiny
+from tests.distributed.fakes import solo_digest, tiny
 from tests.helpers import workers
-
-
-def solo_digest(config) -> str:
-    state = TrainingState(config)
-    for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
-        pass
-    return state.weights_digest()
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])

@@ -9,7 +9,7 @@ from ganns.coordinator import rounds as protocol
 from ganns.db.connect import connect
 from ganns.errors import Diverged, LeaseLost
 from ganns.store import rounds, runs
-from tests.distributed.fakes import FakeWorker, tiny
+from tests.distributed.fakes import FakeWorker, solo_digest, tiny
 from tests.helpers import wait_until, workers
 
 
@@ -32,24 +32,12 @@ def finish_run(coordinator, *fakes: FakeWorker, timeout_s: float = 60) -> None:
     coordinator.join()
 
 
-def expected_digest(config) -> str:
-    """Return what the run's weights must be: those of `ganns solo`."""
-    from ganns.data import open_images
-    from ganns.solo import train_solo
-    from ganns.state import TrainingState
-
-    state = TrainingState(config)
-    for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
-        pass
-    return state.weights_digest()
-
-
 def test_a_worker_computes_what_solo_computes(coordinate, join):
     config = tiny()
     coordinator = coordinate(config)
     finish_run(coordinator, join())
     assert coordinator.done
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
     assert [report.version for report in coordinator.reports] == [1, 2, 3]
 
 
@@ -68,7 +56,7 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
     sleeper.finish(job)
     assert other.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job.id)["status"] == "succeeded"
     finish_run(coordinator, other)
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
 
 
 def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database):
@@ -94,7 +82,7 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, data
     sleeper.finish(job)  # it ends the other's job all the same
     assert other.submit(mine[-1], *other.compute(claim)) == "stored"  # our own units row decides, not the job's status
     finish_run(coordinator, other)
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
 
 
 def test_emptied_unlogged_tables(coordinate, join, database):
@@ -109,7 +97,7 @@ def test_emptied_unlogged_tables(coordinate, join, database):
         worker.conn.execute(f"TRUNCATE ganns.{table}")
     wait_until(lambda: worker.one("SELECT count(*) AS num FROM ganns.weights")["num"] > 0, what="the weights again")
     finish_run(coordinator, worker)
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
 
 
 def test_a_duplicate_and_a_late_result_change_nothing(coordinate, join, database):
@@ -122,7 +110,7 @@ def test_a_duplicate_and_a_late_result_change_nothing(coordinate, join, database
     assert worker.submit(job, *result) == "duplicate"
     worker.finish(job)
     finish_run(coordinator, worker)
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
     assert slow.submit(job, *result) == "late"
     rows = worker.conn.execute("SELECT count(*) FILTER (WHERE accepted), count(*) FROM ganns.ledger").fetchone()
     assert rows == (6, 6)  # the late one is the very result that was accepted: credited once
@@ -204,7 +192,7 @@ def test_a_refused_result_is_computed_again(coordinate, join, database):
     worker.finish(job)
     finish_run(coordinator, worker)
     assert sum("refused" in text for text in coordinator.said) == 1
-    assert coordinator.digest == expected_digest(config)
+    assert coordinator.digest == solo_digest(config)
 
 
 def test_a_second_coordinator_is_refused_by_name(coordinate, join, database):

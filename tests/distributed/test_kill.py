@@ -15,8 +15,7 @@ import pytest
 from ganns.config import QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import connect
 from ganns.store import runs
-from tests.distributed.fakes import tiny
-from tests.distributed.test_equality import solo_digest
+from tests.distributed.fakes import solo_digest, tiny
 from tests.helpers import ROOT, spawn_worker, wait_until, workers
 
 
