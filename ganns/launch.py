@@ -76,6 +76,8 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
     shared = {name: value for name, value in memory.WORKER.items() if name not in os.environ}
     if address.conninfo:  # else the PG* variables name it, which the children inherit
         shared["GANNS_DATABASE_URL"] = address.conninfo
+    if app:
+        shared["GANNS_APP"] = app
     variables = {one: shared | {"GANNS_WORKER_NAME": one, "OMP_NUM_THREADS": str(threads)} for one in names}
     console = Console(soft_wrap=True)
     console.print(

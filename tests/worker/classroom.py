@@ -58,7 +58,7 @@ class Server:
 class WorkerProcess:
     """`ganns worker` as a user starts it: the supervisor, whose child computes."""
 
-    def __init__(self, address: Address, folder: Path, name: str, **variables: str) -> None:
+    def __init__(self, address: Address, folder: Path, name: str, app: str = "", **variables: str) -> None:
         self.name, self._log = name, folder / f"{name}.log"
         environment = os.environ | {
             "GANNS_DATABASE_URL": address.conninfo,
@@ -68,7 +68,10 @@ class WorkerProcess:
         }
         with self._log.open("ab") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ganns", "worker", "--name", name, "--threads", "1"],
+                [
+                    *(sys.executable, "-m", "ganns", "worker", "--name", name, "--threads", "1"),
+                    *(("--app", app) if app else ()),
+                ],
                 cwd=ROOT,
                 env=environment,
                 stdout=stream,
@@ -126,10 +129,12 @@ class Classroom:
         self.workers: list[WorkerProcess] = []
         self.coordinators: list[Coordinator] = []
 
-    def worker(self, name: str | None = None, address: Address | None = None, **variables: str) -> WorkerProcess:
+    def worker(
+        self, name: str | None = None, address: Address | None = None, app: str = "", **variables: str
+    ) -> WorkerProcess:
         """Start a worker."""
         name = name or f"w{len(self.workers)}"
-        self.workers.append(WorkerProcess(address or self.server.address, self.folder, name, **variables))
+        self.workers.append(WorkerProcess(address or self.server.address, self.folder, name, app, **variables))
         return self.workers[-1]
 
     def coordinate(self, config: Config | None = None) -> Coordinator:

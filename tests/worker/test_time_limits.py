@@ -35,7 +35,7 @@ def rescued(classroom, monkeypatch):
 
 
 def test_the_hard_time_limit(rescued):
-    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    worker = rescued.worker(app="tests.worker.sample_app.app")
     before = sample_app.pid.delay().get(timeout=60)
     result = sample_app.limited.delay()
     wait_until(lambda: "ran into its time limit" in worker.log, timeout_s=30, what="the kill")
@@ -45,7 +45,7 @@ def test_the_hard_time_limit(rescued):
 
 
 def test_revoke_with_terminate(rescued):
-    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    worker = rescued.worker(app="tests.worker.sample_app.app")
     before = sample_app.pid.delay().get(timeout=60)
     result = sample_app.endless.delay()
     wait_until(lambda: result.state == "STARTED", timeout_s=30, what="the start")
@@ -57,7 +57,7 @@ def test_revoke_with_terminate(rescued):
 
 def test_a_finished_result_outlives_the_server(rescued):
     """What the server recorded is there after a crash of the server: results of tasks are logged."""
-    rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    rescued.worker(app="tests.worker.sample_app.app")
     result = sample_app.pid.delay()
     number = result.get(timeout=60)
     later = sample_app.pid.s()
@@ -70,7 +70,7 @@ def test_a_finished_result_outlives_the_server(rescued):
 
 def test_the_answer_to_a_fetch_is_lost(rescued):
     """The job is `doing`, by a worker that lives and knows nothing of it: after the outage it is given back."""
-    worker = rescued.worker(GANNS_APP="tests.worker.sample_app.app")
+    worker = rescued.worker(app="tests.worker.sample_app.app")
     number = sample_app.pid.delay().get(timeout=60)
     result = sample_app.pid.apply_async(countdown=3600)
     fired = rescued.one(
