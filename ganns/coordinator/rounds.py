@@ -140,8 +140,7 @@ class Rounds:
             if self.should_stop():
                 raise Interrupted
             if now >= upkeep_at:
-                self.upkeep.tick(this.round)
-                folding.skip(unit.unit for unit in rounds.list_units(conn, run_id, this.round) if unit.skipped)
+                folding.skip(self.upkeep.tick(this.round))
                 upkeep_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0

@@ -31,15 +31,15 @@ class Upkeep:
         """Count the workers that were heard of lately."""
         self.num_alive = workers.count_alive(self.publisher.session.main, SILENT_S)
 
-    def tick(self, round_: int) -> None:
-        """Once a second: keep the lease, rescue the units of dead workers, reconcile."""
+    def tick(self, round_: int) -> list[int]:
+        """Once a second: keep the lease, rescue the units of dead workers, reconcile; return the units set aside."""
         self.publisher.hold_lease()
         self._rescuer.tick(self.publisher.session.main)
-        self.reconcile(round_)
         self.count_alive()
+        return self.reconcile(round_)
 
-    def reconcile(self, round_: int) -> None:
-        """See to it that the weights are there, and a live job behind every open unit."""
+    def reconcile(self, round_: int) -> list[int]:
+        """See to it that the weights are there, and a live job behind every open unit; return the units set aside."""
         publisher, run_id = self.publisher, self.publisher.run_id
         conn = publisher.session.main
         if not weights.weights_complete(conn, run_id, round_):
@@ -49,17 +49,17 @@ class Upkeep:
                 publisher.insert_version()
         lost = rounds.lost_units(conn, run_id, round_)
         if not lost:
-            return
+            return []
+        poison = [one for one in lost if one.poison]
         with conn.transaction():
             publisher.hold_lease()
-            for one in lost:
-                if one.poison:
-                    rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
+            for one in poison:
+                rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
-        for one in lost:
-            if one.poison:
-                last = one.reason.strip().splitlines()[-1]
-                self.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
+        for one in poison:
+            last = one.reason.strip().splitlines()[-1]
+            self.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
+        return [one.unit for one in poison]
 
     def refuse(self, round_: int, unit: int, reason: Exception) -> None:
         """Take a bad result out and compute its unit again.
