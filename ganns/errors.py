@@ -5,6 +5,7 @@
     ├─ ResourceMissing          a file that the installation should contain
     ├─ MissingExtra             a package that only some commands need: which extra to install
     ├─ DataError                images that cannot be found, read or drawn
+    │  └─ DownloadError         a file that cannot be fetched, or is not the one that was expected
     ├─ PayloadError             bytes from the wire that are not what they claim to be
     ├─ ExportError              an exported model that cannot be written or read back, or an animation
     │  └─ PushError             the hub refused it, or does not answer
@@ -61,6 +62,10 @@ class MissingExtra(GannsError):
 
 class DataError(GannsError):
     """The images cannot be found or read."""
+
+
+class DownloadError(DataError):
+    """A file cannot be fetched."""
 
 
 class PayloadError(GannsError):
