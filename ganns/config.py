@@ -130,6 +130,7 @@ class Config:
     stop: StopConfig = field(default_factory=StopConfig)
     resume: str | None = None
     sample_every: int = 50
+    tensorboard: bool = False
 
 
 def to_dict(config: Config) -> dict[str, Any]:
