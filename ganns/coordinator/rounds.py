@@ -18,14 +18,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganns.coordinator.evaluation import Evaluations
 from ganns.coordinator.folding import Folding
+from ganns.coordinator.goback import WENT_BACK_TO, go_back, require_finite
+from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
 from ganns.coordinator.upkeep import Upkeep
-from ganns.errors import LeaseLost, RunError
+from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.plan import Cursor, Slice, carry, plan_round
 from ganns.solo import finished
 from ganns.state import Progress, TrainingState
@@ -51,6 +54,7 @@ class Rounds:
     files: StateFiles
     session: Session
     housekeeping: Housekeeping
+    evaluations: Evaluations
     observer: Observer
     should_stop: Callable[[], bool]
 
@@ -60,12 +64,13 @@ class Rounds:
         Raises:
             Interrupted: told to stop.
             LeaseLost: another coordinator took over.
-            Diverged: the results of a unit are refused wherever it is computed.
+            Diverged: the model broke, for the second time.
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
         self.upkeep = Upkeep(self.publisher, self.observer.say)
+        self.health = RoundHealth()
         self.upkeep.count_alive()
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
             return
@@ -76,10 +81,14 @@ class Rounds:
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
-        opened = time.monotonic()
-        folding = self._collect()
-        collected = time.monotonic()
-        slices = self._advance(folding)
+        opened, before = time.monotonic(), self.state.progress
+        try:
+            folding = self._collect()
+            collected = time.monotonic()
+            slices = self._advance(folding)
+            require_finite(self.state)
+        except Diverged as reason:
+            return self._go_back(before, reason)
         stepped = time.monotonic()
         size = self.publisher.upload_and_save()
         worked = folding.timings()  # by the workers' clocks, as durations
@@ -89,25 +98,43 @@ class Rounds:
             "publish": time.monotonic() - stepped,
         }
         self._close_and_open(folding, slices, timings)
-        self.housekeeping.after_version(
-            self.state.progress.version,
-            size * (1 + len(folding.submissions)),
-            self.publisher.take_groups(but_last=bool(slices)),
-        )
+        return self._closed(size, slices, folding.metrics(), timings, len(folding.submissions))
+
+    def _closed(
+        self, size: int, slices: list[Slice], metrics: dict[str, float], timings: dict[str, float], num_results: int
+    ) -> bool:
+        """Tell everybody about the round that was just closed; return False when the run is finished."""
         progress = self.state.progress
+        self.housekeeping.after_version(
+            progress.version, size * (1 + num_results), self.publisher.take_groups(but_last=bool(slices))
+        )
+        self.evaluations.after_version(progress.version)
         report = RoundReport(
             self.run.id,
             progress.version,
             progress.images,
             progress.seconds,
-            folding.metrics(),
+            metrics,
             timings,
-            len(folding.submissions),
+            num_results,
             self.upkeep.num_alive,
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
+        for text in self.health.watch(metrics):
+            self.observer.say(text)
         return bool(slices)
+
+    def _go_back(self, before: Progress, reason: Diverged) -> bool:
+        """Go on from the last good version, once a run; see `goback.py`."""
+        slices, size, version = go_back(
+            self.publisher, before, reason, self._plan, self._next_slices, self._clock + time.monotonic()
+        )
+        self.observer.say(
+            f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
+            f"version {self.state.progress.version}; it does so once."
+        )
+        return self._closed(size, slices, {WENT_BACK_TO: float(version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from ganns.aggregate import encode_part
 from ganns.codec import get_codec
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig, from_dict
+from ganns.config import (
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    StrategyConfig,
+    from_dict,
+)
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -31,6 +40,7 @@ def tiny(**changes: Any) -> Config:
         "data": DataConfig(name="synthetic", count=40, holdout=8),
         "strategy": StrategyConfig(unit_images=8, micro_batch=8),
         "quorum": QuorumConfig(units=2),
+        "evaluate": EvaluateConfig(every=0),
         "stop": StopConfig(rounds=3),
         "sample_every": 0,
     }
