@@ -27,6 +27,7 @@ from tasks.signature import signature
 
 TIMEOUT_S = 600.0
 """An evaluation that takes longer is given up: its workers have left, or have better things to do."""
+JOIN_S = 60.0  # to fetch what has arrived
 POLL_S = 0.3
 PRIORITY = -1  # units come first
 
@@ -99,7 +100,7 @@ class Evaluator:
         try:
             if not _wait(parts, should_stop, begun + timeout_s):
                 return None
-            seen = [images.decode(value) for value in parts.join(timeout=timeout_s)]
+            seen = [images.decode(value) for value in parts.join(timeout=JOIN_S)]
         finally:
             evaluations.forget_generator(self.conn, evaluation)
             parts.revoke()
