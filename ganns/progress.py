@@ -56,6 +56,9 @@ class TerminalProgress:
         self._last = (time.monotonic(), state.progress.images)
         self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Do nothing: whoever evaluates says so in words."""
+
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         self._console.print(text, markup=False, highlight=False)

@@ -17,6 +17,7 @@ import psycopg
 from ganns.config import Config
 from ganns.coordinator.evaluator import Evaluator, describe
 from ganns.coordinator.health import SampleHealth
+from ganns.coordinator.observer import Observer
 from ganns.coordinator.statefiles import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
@@ -42,11 +43,12 @@ class Evaluations:
         generation: int,
         config: Config,
         files: StateFiles,
-        say: Callable[[str], None],
+        observer: Observer,
     ) -> None:
         """Start the thread, unless the run is not to be evaluated; it does nothing until `after_version` is called."""
         self._address, self._run_id, self._generation = address, run_id, generation
-        self._config, self._files, self._say = config, files, say
+        self._config, self._files, self._observer = config, files, observer
+        self._say = observer.say
         self._every = config.evaluate.every
         self._changed = threading.Condition()
         self._version: int | None = None
@@ -139,6 +141,7 @@ class Evaluations:
         is_best = best is None or metrics["swd"] < best[1]
         if is_best:
             weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
+        self._observer.evaluated(version, metrics)
         self._say(f"version {version}: {describe(metrics)}{'; the best so far' if is_best else ''}")
         for text in self._health.watch(metrics):
             self._say(text)

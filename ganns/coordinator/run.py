@@ -147,7 +147,7 @@ def _train(
         keep=config.db.keep_versions,
         checkpoint_s=config.db.checkpoint_s,
     )
-    evaluations = Evaluations(address, run.id, generation, config, files, observer.say)
+    evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:
         Rounds(run, generation, state, files, session, keeper, evaluations, observer, stop.is_set).train()
         done = True
