@@ -24,13 +24,7 @@ class TogetherLauncher(Launcher):
     """Hydra's interface to `ganns.together.train_points`."""
 
     def __init__(self, n_jobs: Any) -> None:
-        """Keep how many runs are trained at once (conf/hydra/launcher/together.yaml).
-
-        Raises:
-            ConfigError: if that is no number above 0.
-        """
-        if not isinstance(n_jobs, int) or n_jobs < 1:
-            raise ConfigError(f"hydra.launcher.n_jobs={n_jobs} is out of range: give how many runs may train at once.")
+        """Keep how many runs are trained at once (conf/hydra/launcher/together.yaml)."""
         self._num_at_once = n_jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -38,7 +32,14 @@ class TogetherLauncher(Launcher):
         self._context, self._config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compose and train the points; `job_overrides` has one list of overrides for each."""
+        """Compose and train the points; `job_overrides` has one list of overrides for each.
+
+        Raises:
+            ConfigError: for a setting that cannot be used, of a point or of the launcher.
+        """
+        num = self._num_at_once
+        if not isinstance(num, int) or num < 1:
+            raise ConfigError(f"hydra.launcher.n_jobs={num} is out of range: give how many runs may train at once.")
         setup_globals()
         configure_log(self._config.hydra.job_logging, self._config.hydra.verbose)
         from ganns import together, train  # loads PyTorch, and what logs as soon as it is imported

@@ -148,6 +148,8 @@ def leaves(command: Any = None, name: str = "ganns") -> Iterator[tuple[str, Any]
     if not hasattr(command, "commands"):
         yield name, command
         return
+    if command.invoke_without_command:  # `ganns runs`
+        yield name, command
     for word, inner in command.commands.items():
         yield from leaves(inner, f"{name} {word}")
 

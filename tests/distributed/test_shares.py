@@ -55,6 +55,7 @@ class Pool:
 
     def one_unit(self) -> int:
         """Compute a unit of whichever run's turn it is; return that run."""
+        self.worker.one("SELECT ganns_api.task_beat(%s)", self.worker.id)  # or it counts as dead on a slow machine
         job = self.worker.fetch()
         assert job is not None
         claim = self.worker.claim(job)
@@ -81,11 +82,11 @@ def pool(coordinate, join) -> Pool:
 
 
 def test_runs_of_unequal_rounds_get_equal_shares_of_the_time(pool: Pool) -> None:
-    """By age alone, a round each in turn, the shares would be 1 : 6 : 16."""
+    """By age alone, a round each in turn, the shares would be 1 : 3 : 8."""
     small = pool.add(tiny(quorum=QuorumConfig(units=1), stop=FOREVER), 20.0)
-    middle = pool.add(tiny(quorum=QuorumConfig(units=2), stop=FOREVER, seed=1), 60.0)
-    large = pool.add(tiny(quorum=QuorumConfig(units=4), stop=FOREVER, seed=2), 80.0)
-    pool.work(76)  # about four rounds of the largest
+    middle = pool.add(tiny(quorum=QuorumConfig(units=1), stop=FOREVER, seed=1), 60.0)
+    large = pool.add(tiny(quorum=QuorumConfig(units=2), stop=FOREVER, seed=2), 80.0)
+    pool.work(51)  # about four rounds of the largest
     for run_id in (small, middle, large):
         assert pool.share(run_id) == pytest.approx(1 / 3, abs=0.08)
     assert pool.units[small] / pool.units[large] == pytest.approx(4, rel=0.3)  # a unit costs a quarter
