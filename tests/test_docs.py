@@ -112,6 +112,8 @@ def shown_default(value: Any) -> str:
         return "null"
     if isinstance(value, str):
         return f"`{value}`" if value else '`""`'
+    if isinstance(value, bool):
+        return str(value).lower()  # as YAML has it
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
