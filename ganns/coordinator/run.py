@@ -11,7 +11,7 @@ import psycopg
 
 from ganns import resources
 from ganns.config import Config, from_dict, to_dict
-from ganns.coordinator.evaluation import Evaluations
+from ganns.coordinator.evaluation import Evaluations, say_best
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.resume import restore
@@ -24,6 +24,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import ConfigError, RunError
+from ganns.evaluation.features import require_features
 from ganns.seeds import permutation_digest
 from ganns.signals import stop_on_signals
 from ganns.store import runs, sweeps, turns, weights
@@ -41,6 +42,8 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
         config: the run's configuration.
         point: the digest by which a sweep finds the run again.
     """
+    if config.evaluate.every:
+        require_features(config.evaluate.features)
     images = open_images(config.data, config.model.image_size)
     if config.start_from is not None:
         source, data = start_state(conn, config)
@@ -182,5 +185,6 @@ def _train(
         weights.put_checkpoint(session.main, run.id, state.progress.version, data)
         if done:
             files.clear()
+    say_best(session.main, run.id, observer.say)
     runs.release_lease(session.main, run.id, generation)
     return done
