@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality import one_thread
-from benchmarks.variants import BATCH, VARIANTS, Result, alternating, local, moments, product, small
-from ganns.config import Config, DataConfig, LossConfig, ModelConfig
+from benchmarks.variants import BATCH, VARIANTS, Result, local, moments, product, small
+from ganns.config import Config, DataConfig, LossConfig, ModelConfig, StopConfig
 from ganns.data import open_images
 
 FEW = DataConfig(count=512, holdout=1000)
@@ -40,8 +40,10 @@ def spectral(seed: int, num: int) -> Result:
 
 
 def few(config: Config) -> Config:
-    """Return `config` on the small data set, with units that fit into it."""
-    return replace(config, data=FEW, strategy=replace(config.strategy, unit_images=8 * BATCH))
+    """Return `config` on the small data set, with as many images seen in all, and units that fit into it."""
+    epochs = config.stop.epochs * config.data.count // FEW.count if config.stop.epochs else None
+    units = replace(config.strategy, unit_images=8 * BATCH)
+    return replace(config, data=FEW, strategy=units, stop=StopConfig(epochs=epochs))
 
 
 GROUPS: dict[str, dict[str, Callable[[int, int], Result]]] = {
@@ -68,7 +70,6 @@ GROUPS: dict[str, dict[str, Callable[[int, int], Result]]] = {
         "512 images, augment": lambda seed, num: product(
             few(local(small(seed, num, loss=LossConfig(augment="color,translation")))), num
         ),
-        "512 images, solo": lambda seed, num: alternating(few(small(seed, num)), num, num_parts=1, batch=BATCH),
     },
 }
 ALL = {name: run for group in GROUPS.values() for name, run in group.items()}
