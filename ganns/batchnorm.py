@@ -1,0 +1,56 @@
+"""What BatchNorm saw, as sums: sums of sums are exact, in any grouping, over all workers of a round.
+
+Shapes: N images of a batch, C channels of a layer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+Tensors = dict[str, torch.Tensor]
+
+
+class SumRecorder:
+    """Collects the statistics of every BatchNorm layer of a network, forward pass by forward pass.
+
+    With momentum 1 a layer's running buffers hold exactly the last batch's mean and (unbiased) variance, which
+    PyTorch computes anyway; reading them back is free, where summing each layer's input again is not.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Watch every BatchNorm layer of `network`."""
+        self._seen: dict[str, list[tuple[torch.Tensor, torch.Tensor, int]]] = {}
+        for name, layer in network.named_modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = 1.0
+                layer.register_forward_hook(self._hook(name))
+
+    def _hook(self, name: str) -> Callable[..., None]:
+        def record(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            count = inputs[0].numel() // layer.num_features  # N * height * width
+            # Kept on the device until somebody asks: a GPU would otherwise wait in every layer.
+            self._seen.setdefault(name, []).append((layer.running_mean.clone(), layer.running_var.clone(), count))
+
+        return record
+
+    def take(self) -> Tensors:
+        """Return the sums since the last call, float64 [2C + 1] a layer, and begin again."""
+        seen, self._seen = self._seen, {}
+        return {name: functools.reduce(torch.add, (_sums(*one) for one in some)) for name, some in seen.items()}
+
+    def forget(self) -> None:
+        """Begin again without looking at what was collected."""
+        self._seen = {}
+
+
+def _sums(mean: torch.Tensor, variance: torch.Tensor, count: int) -> torch.Tensor:
+    """Return sum, sum of squares and count, float64 [2C + 1], from a batch's mean and unbiased variance, both [C]."""
+    mean, variance = mean.cpu().double(), variance.cpu().double()  # on the CPU: Apple's GPUs have no float64
+    square = variance * (count - 1) + count * mean.square()
+    return torch.cat([count * mean, square, torch.tensor([count], dtype=torch.float64)])
