@@ -56,6 +56,7 @@ class StrategyConfig:
     unit_images: int = 64
     micro_batch: int = 64
     label_smoothing: float = 0.0
+    pipeline: bool = False  # open each round before the one before it is closed; its units compute at an older version
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """The whole state of a training run, and the one step that advances it.
 
 `TrainingState` is everything that version `v` is: both networks, Adam's moments, the averaged generator and
-the cursor in the epochs. `advance` turns it into version `v + 1`, as a function of itself and the aggregated
+the cursor in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v`
+are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated
 results alone. It can be written to bytes and read back bit for bit; there is no random state (see `seeds`).
 """
 
@@ -21,6 +22,7 @@ from ganns.payload import digest, metadata, pack, unpack, write_file
 from ganns.plan import Cursor
 
 Tensors = dict[str, torch.Tensor]
+PREVIOUS = "previous."  # prefix of the version before's weights among the state's tensors
 BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the pooled statistics
 
 
@@ -44,6 +46,7 @@ class TrainingState:
         gen, disc = build(config.model, config.seed)
         self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
+        self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
         self.optimizers = {
             "g": _adam(gen, config.optimizer, config.optimizer.lr_g),
             "d": _adam(disc, config.optimizer, config.optimizer.lr_d),
@@ -57,6 +60,8 @@ class TrainingState:
             totals: for "g" and "d", the accepted results, added in unit order.
             progress: where the run stands afterwards; its version is set here.
         """
+        if self.config.strategy.pipeline:
+            self.previous = {name: value.clone() for name, value in self.weights().items()}
         for role, network in self.networks.items():
             gradients = totals[role].mean()
             for name, parameter in network.named_parameters():
@@ -88,6 +93,15 @@ class TrainingState:
             f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
         }
 
+    @property
+    def base_version(self) -> int:
+        """The version that the units of this version's round are computed at; the one before, with a pipeline."""
+        return self.progress.version - bool(self.previous)
+
+    def weights_of(self, version: int) -> Tensors:
+        """Return what workers fetch as `version`: this one, or `base_version`."""
+        return self.weights() if version == self.progress.version else self.previous
+
     def generator(self, *, averaged: bool) -> Generator:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
         copy = Generator(self.config.model)
@@ -113,7 +127,7 @@ class TrainingState:
             for name, parameter in network.named_parameters():
                 for key, value in self.optimizers[role].state[parameter].items():
                     tensors[f"adam.{role}.{name}.{key}"] = value
-        return tensors
+        return tensors | {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
 
     def header(self) -> dict[str, str]:
         """Return the metadata that is stored beside the tensors."""
@@ -145,6 +159,9 @@ class TrainingState:
 
     @torch.no_grad()
     def _restore(self, tensors: Tensors) -> None:
+        self.previous = {
+            name.removeprefix(PREVIOUS): value for name, value in tensors.items() if name.startswith(PREVIOUS)
+        }
         for name in self.ema:
             self.ema[name].copy_(tensors[f"ema.{name}"])
         for role, network in self.networks.items():

@@ -10,6 +10,9 @@ open" or "round v + 1 is open", whatever is killed at whatever statement.
                                                           workers: claim, compute, submit
     LISTEN, count, wait (at most a second), count again ◀─┘
     add in unit order, one Adam step  ->  v + 1
+
+With `strategy.pipeline` two rounds are open at every instant but the last: the transaction that closes round v - 1
+opens round v + 1. See `planning.py`.
 """
 
 from __future__ import annotations
@@ -21,13 +24,12 @@ from dataclasses import dataclass
 from ganns.coordinator.folding import Folding
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
+from ganns.coordinator.planning import Planned, Planner
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
 from ganns.coordinator.upkeep import Upkeep
 from ganns.errors import LeaseLost, RunError
-from ganns.plan import Cursor, Slice, carry, plan_round
-from ganns.solo import finished
 from ganns.state import Progress, TrainingState
 from ganns.store import results, rounds, runs
 from ganns.store.runs import Run
@@ -65,6 +67,7 @@ class Rounds:
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
+        self.planner = Planner(self.run, self.state.config)
         self.upkeep = Upkeep(self.publisher, self.observer.say)
         self.upkeep.count_alive()
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
@@ -79,7 +82,8 @@ class Rounds:
         opened = time.monotonic()
         folding = self._collect()
         collected = time.monotonic()
-        slices = self._advance(folding)
+        num_ahead = self._num_ahead(folding.round + 1)
+        planned = self._advance(folding, num_ahead)
         stepped = time.monotonic()
         size = self.publisher.upload_and_save()
         worked = folding.timings()  # by the workers' clocks, as durations
@@ -88,11 +92,12 @@ class Rounds:
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        self._close_and_open(folding, slices, timings)
+        goes_on = bool(num_ahead or planned)
+        self._close_and_open(folding, planned, timings, goes_on)
         self.housekeeping.after_version(
             self.state.progress.version,
             size * (1 + len(folding.submissions)),
-            self.publisher.take_groups(but_last=bool(slices)),
+            self.publisher.take_groups(folding.round),
         )
         progress = self.state.progress
         report = RoundReport(
@@ -107,7 +112,7 @@ class Rounds:
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
-        return bool(slices)
+        return goes_on
 
     # ------------------------------------------------------------------------------------------- collecting
 
@@ -158,54 +163,39 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, folding: Folding) -> list[Slice]:
-        """Step to the next version in memory, and plan its round; an empty plan ends the run."""
-        folding.finish()
-        before = self.state.progress
-        planned, behind = self._plan(before.cursor, len(folding.units))
-        if planned != [unit.slice for unit in folding.units]:
-            raise RunError(
-                f"Round {folding.round} of run {self.run.id} covers other images than its configuration says: "
-                "data, strategy and seed of a run cannot change; start a new run."
-            )
-        done = folding.submissions.keys() | folding.skipped
-        cursor = carry(behind, [unit.slice for unit in folding.units if unit.unit not in done])
-        images = before.images + folding.num_images()
-        self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
-        return self._next_slices()
-
-    def _next_slices(self) -> list[Slice]:
-        """Return the slices of the current version's round; none if the run has reached its end."""
-        config, progress = self.state.config, self.state.progress
-        if finished(config, progress):
-            return []
-        return self._plan(progress.cursor, config.quorum.units + config.quorum.spares)[0]
-
-    def _plan(self, cursor: Cursor, num_units: int) -> tuple[list[Slice], Cursor]:
-        config = self.state.config
-        return plan_round(
-            cursor,
-            num_units,
-            num_images=self.run.num_images,
-            unit_images=config.strategy.unit_images,
-            epochs=config.stop.epochs,
+    def _num_ahead(self, round_: int) -> int:
+        """Return how many units a round has that was opened ahead; 0 if it was not."""
+        return (
+            len(rounds.list_units(self.session.main, self.run.id, round_)) if self.state.config.strategy.pipeline else 0
         )
 
+    def _advance(self, folding: Folding, num_ahead: int) -> list[Planned]:
+        """Step to the next version in memory, and plan what is to be opened with it."""
+        folding.finish()
+        before = self.state.progress
+        cursor = self.planner.cursor_after(before.cursor, folding, num_ahead)
+        images = before.images + folding.num_images()
+        self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
+        return self.planner.to_open(self.state, num_ahead)
+
     def _open_first(self) -> bool:
-        """Open a round where none is open: the run's first, or the first after a finished one is prolonged."""
-        slices = self._next_slices()
-        if not slices:
+        """Open rounds where none is open: the run's first, or the first after a finished one is prolonged."""
+        planned = self.planner.to_open(self.state)
+        if not planned:
             return False
         self.publisher.upload_and_save()
         with self.session.main.transaction():
             self.publisher.hold_lease()
             self.publisher.insert_version()
-            self.publisher.insert_round(slices)
+            for one in planned:
+                self.publisher.insert_round(one)
             runs.set_state(self.session.main, self.run.id, "open")
         return True
 
-    def _close_and_open(self, folding: Folding, slices: list[Slice], timings: dict[str, float]) -> None:
-        """In one transaction: credit, metrics, close the round, publish the new version, open its round."""
+    def _close_and_open(
+        self, folding: Folding, planned: list[Planned], timings: dict[str, float], goes_on: bool
+    ) -> None:
+        """In one transaction: credit, metrics, close the round, publish the new version, open what is planned."""
         conn, run_id, progress = self.session.main, self.run.id, self.state.progress
         # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
         # dozen waits, in which a whole class would wait too.
@@ -227,7 +217,9 @@ class Rounds:
             if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
                 revoke(left_over, connection=conn)
             self.publisher.insert_version()
-            if slices:
-                self.publisher.insert_round(slices)
-            else:
+            for one in planned:
+                self.publisher.insert_round(one)
+            if not goes_on:
                 runs.set_state(conn, run_id, "finished")
+            elif self.state.config.strategy.pipeline:
+                rounds.restart_deadline(conn, run_id, progress.version, self.state.config.quorum.deadline_s)

@@ -91,7 +91,7 @@ class FakeWorker:
         config = from_dict(workers.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or open_images(config.data, config.model.image_size)
         replica = Replica(config)
-        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.round)))
+        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
         result = replica.compute(
