@@ -3,8 +3,12 @@
     GannsError                  says what happened, with which value, and what to type next
     ├─ ConfigError              a setting: its value, the allowed range, which key
     ├─ ResourceMissing          a file that the installation should contain
+    ├─ MissingExtra             a package that only some commands need: which extra to install
     ├─ DataError                images that cannot be found, read or drawn
+    │  └─ DownloadError         a file that cannot be fetched, or is not the one that was expected
     ├─ PayloadError             bytes from the wire that are not what they claim to be
+    ├─ ExportError              an exported model that cannot be written or read back, or an animation
+    │  └─ PushError             the hub refused it, or does not answer
     ├─ DatabaseError            wraps psycopg; the original is in __cause__
     │  ├─ NoDatabaseAddress     names the sources that were tried
     │  ├─ DatabaseUnreachable   host and port, never the password
@@ -52,12 +56,28 @@ class ResourceMissing(GannsError):
     """A file that belongs to the installation is missing; reinstall with `pip install -e .`."""
 
 
+class MissingExtra(GannsError):
+    """A package that this needs is not installed."""
+
+
 class DataError(GannsError):
     """The images cannot be found or read."""
 
 
+class DownloadError(DataError):
+    """A file cannot be fetched."""
+
+
 class PayloadError(GannsError):
     """Bytes that came over the wire are not what they claim to be."""
+
+
+class ExportError(GannsError):
+    """A trained model cannot be exported or read back."""
+
+
+class PushError(ExportError):
+    """The hub does not take the model."""
 
 
 class DatabaseError(GannsError):

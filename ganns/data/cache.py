@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import fasteners
 import numpy as np
 from PIL import Image
 
 from ganns.data.pool import in_processes
+from ganns.data.sources import Source, image_reader
 from ganns.errors import DataError
-
-if TYPE_CHECKING:
-    from ganns.data.sources import Source
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ def prepare(image: Image.Image, size: int) -> np.ndarray:
 
 def decoded(source: Source, size: int, root: Path) -> np.ndarray:
     """Return all images as a read-only memory map, uint8 [num, 3, size, size], building the file if need be."""
-    path = root / f"decoded-v{PROTOCOL}-{source.name}-{source.fingerprint}-{size}.npy"
+    path = path_of(source.name, source.fingerprint, size, root)
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
         lock = fasteners.InterProcessLock(str(path) + ".lock")
@@ -53,22 +51,29 @@ def decoded(source: Source, size: int, root: Path) -> np.ndarray:
         finally:
             lock.release()
     pixels: np.ndarray = np.load(path, mmap_mode="r")
-    if pixels.shape != (len(source.items), 3, size, size):
-        raise DataError(f"{path} has shape {pixels.shape}, not that of {len(source.items)} images; delete it.")
+    num = len(source.files.items)
+    if pixels.shape != (num, 3, size, size):
+        raise DataError(f"{path} has shape {pixels.shape}, not that of {num} images; delete it.")
     return pixels
+
+
+def path_of(name: str, fingerprint: str, size: int, root: Path) -> Path:
+    """Return where the decoded images of a source are kept."""
+    return root / f"decoded-v{PROTOCOL}-{name}-{fingerprint}-{size}.npy"
 
 
 def _build(source: Source, size: int, path: Path) -> None:
     """Decode everything, on all processors, into a file that appears by rename."""
-    num = len(source.items)
+    files, num = source.files, len(source.files.items)
     log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
         _reserve(partial)
-        calls = [(source, size, start, min(start + CHUNK, num)) for start in range(0, num, CHUNK)]
-        for call, block in zip(calls, in_processes(_decode, calls), strict=True):
-            pixels[call[2] : call[3]] = block
+        starts = range(0, num, CHUNK)  # a call carries only the names of its own images to another process
+        calls = [(source.name, files.archive, files.items[start : start + CHUNK], size) for start in starts]
+        for start, block in zip(starts, in_processes(_decode, calls), strict=True):
+            pixels[start : start + len(block)] = block
         pixels.flush()
         del pixels
         os.replace(partial, path)
@@ -89,6 +94,6 @@ def _reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _decode(source: Source, size: int, start: int, end: int) -> np.ndarray:
-    read = source.open()
-    return np.stack([prepare(read(number), size) for number in range(start, end)])
+def _decode(name: str, archive: Path | None, items: Sequence[str], size: int) -> np.ndarray:
+    read = image_reader(name, archive, items)
+    return np.stack([prepare(read(number), size) for number in range(len(items))])

@@ -6,42 +6,54 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZipFile
 
 from PIL import Image
 
 from ganns.config import DataConfig
 from ganns.data import celeba, folder, synthetic
+from ganns.data.files import Files, in_folder, reader
 from ganns.data.fingerprint import of_files, of_recipe
+from ganns.data.place import named
 from ganns.errors import DataError
 
 
 @dataclass(frozen=True)
-class Source:
-    """Images that can be read one by one. Training images come first, then the held-out ones."""
+class Origin:
+    """What is known of a set of images, whatever they are made of."""
 
     name: str
-    archive: Path | None  # a zip that is read in place, or None for files
-    items: Sequence[str]  # paths, or names within the archive
     num_train: int
     fingerprint: str
     how_to_get: str  # ends the sentence "Get the right images: ..."
 
+
+@dataclass(frozen=True)
+class Source(Origin):
+    """Images that can be read one by one. Training images come first, then the held-out ones."""
+
+    files: Files
+
     def open(self) -> Callable[[int], Image.Image]:
-        """Return a function from an item's number to its RGB image (each process opens its own archive)."""
-        archive = ZipFile(self.archive) if self.archive else None
+        """Return a function from an item's number to its RGB image."""
+        return image_reader(self.name, self.files.archive, self.files.items)
 
-        def read(number: int) -> Image.Image:
-            item = self.items[number]
-            try:
-                data = archive.read(item) if archive else Path(item).read_bytes()
-                return Image.open(io.BytesIO(data)).convert("RGB")
-            except (OSError, ValueError) as error:
-                raise DataError(
-                    f"{item} of the {self.name} images cannot be read ({error}); remove it, or get it again."
-                ) from error
 
-        return read
+def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Callable[[int], Image.Image]:
+    """Return a function from a number in `items` to the RGB image (each process opens its own archive).
+
+    The function raises DataError for one that cannot be read.
+    """
+    data = reader(archive, items)
+
+    def read(number: int) -> Image.Image:
+        try:
+            return Image.open(io.BytesIO(data(number))).convert("RGB")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{items[number]} of the {name} images is no image ({error}); remove it, or get it again."
+            ) from error
+
+    return read
 
 
 def _synthetic(data: DataConfig) -> Source:
@@ -49,44 +61,45 @@ def _synthetic(data: DataConfig) -> Source:
     images = synthetic.ensure(data) / "celeba" / "img_align_celeba"
     return Source(
         "synthetic",
-        None,
-        [str(images / name) for name in names],
         data.count,
         # Not the files' content: JPEG encoders of different versions write different bytes for the same face.
         of_recipe("synthetic", synthetic.VERSION, data.seed, data.count, data.holdout),
         "they are drawn from the run's own settings, so install the version of ganns that the coordinator has",
+        in_folder(str(images / name) for name in names),
     )
 
 
 def _image_folder(data: DataConfig) -> Source:
-    archive, items, sizes, read = folder.find(data.path)
-    if len(items) <= data.holdout + 1:
+    files, setting = folder.find(data), "{}={}".format(*named(data))
+    num = len(files.items)
+    if num <= data.holdout + 1:
         raise DataError(
-            f"{data.path} holds {len(items)} images, and data.holdout={data.holdout} of them are to be held out; "
+            f"{setting} holds {num} images, and data.holdout={data.holdout} of them are to be held out; "
             "set data.holdout lower, or add images."
         )
     return Source(
         "image_folder",
-        archive,
-        items,
-        len(items) - data.holdout,
-        of_files([Path(item).name for item in items], sizes, read, data.holdout),
-        f"copy the coordinator's images to {data.path} on this machine",
+        num - data.holdout,
+        _fingerprint(files, data.holdout),
+        f"copy the coordinator's images to {data.path} on this machine, or set GANNS_DATA to where they lie",
+        files,
     )
 
 
 def _celeba(data: DataConfig) -> Source:
-    items, num_train = celeba.find(data.path)
-    sizes = [Path(item).stat().st_size for item in items]
+    files, num_train = celeba.find(data)
     return Source(
         "celeba",
-        None,
-        items,
         num_train,
-        of_files([Path(item).name for item in items], sizes, lambda k: Path(items[k]).read_bytes(), num_train),
-        "download img_align_celeba and its lists from the CelebA project and set data.path to the folder that "
-        "contains `celeba/`",
+        _fingerprint(files, num_train),
+        f"download {celeba.ZIP} from the CelebA project, or with `ganns data get celeba`, and set data.path or "
+        "GANNS_DATA to it",
+        files,
     )
+
+
+def _fingerprint(files: Files, split: int) -> str:
+    return of_files(files.names(), files.sizes, reader(files.archive, files.items), split)
 
 
 SOURCES: dict[str, Callable[[DataConfig], Source]] = {
@@ -94,3 +107,4 @@ SOURCES: dict[str, Callable[[DataConfig], Source]] = {
     "image_folder": _image_folder,
     "celeba": _celeba,
 }
+"""The sources that are files of images; `packed`, which is pixels, is in ganns/data/packed.py."""

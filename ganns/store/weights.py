@@ -82,26 +82,47 @@ def forget_weights(conn: Connection, run_id: int, version: int, generation: int,
 
 
 def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
-    """Store a full state and forget the one before, in one transaction."""
-    chunks, found = split(data), digest(data)
+    """Store a full state and forget the ones before, but for the best version's, in one transaction."""
     with conn.transaction():
-        for number, chunk in enumerate(chunks):
-            execute(
-                conn,
-                "put_checkpoint_chunk",
-                run_id=run_id,
-                version=version,
-                chunk=number,
-                num_chunks=len(chunks),
-                digest=found,
-                data=chunk,
-            )
-        execute(conn, "delete_old_checkpoints", run_id=run_id, version=version)
+        _put_checkpoint(conn, run_id, version, data)
+        execute(conn, "delete_old_checkpoints", run_id=run_id)
+
+
+def put_best_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
+    """Store the full state of the best version so far, and forget the best before it, in one transaction."""
+    with conn.transaction():
+        _put_checkpoint(conn, run_id, version, data)
+        execute(conn, "set_best_version", run_id=run_id, version=version)
+        execute(conn, "delete_old_checkpoints", run_id=run_id)
+
+
+def _put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
+    chunks, found = split(data), digest(data)
+    for number, chunk in enumerate(chunks):
+        execute(
+            conn,
+            "put_checkpoint_chunk",
+            run_id=run_id,
+            version=version,
+            chunk=number,
+            num_chunks=len(chunks),
+            digest=found,
+            data=chunk,
+        )
 
 
 def latest_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
     """Return (version, digest, state) of the newest complete checkpoint."""
-    row = execute(conn, "latest_checkpoint", run_id=run_id).fetchone()
+    return _get_checkpoint(conn, run_id, "latest_checkpoint")
+
+
+def best_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
+    """Return (version, digest, state) of the best evaluated version; None if none was evaluated."""
+    return _get_checkpoint(conn, run_id, "best_checkpoint")
+
+
+def _get_checkpoint(conn: Connection, run_id: int, query: str) -> tuple[int, str, bytes] | None:
+    row = execute(conn, query, run_id=run_id).fetchone()
     if row is None:
         return None
     chunks = execute(conn, "get_checkpoint", run_id=run_id, version=row["version"])

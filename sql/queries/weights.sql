@@ -39,8 +39,10 @@ ON CONFLICT (run_id, version, chunk) DO UPDATE
 SET num_chunks = excluded.num_chunks, digest = excluded.digest, data = excluded.data;
 
 -- delete_old_checkpoints --
--- Once a checkpoint is complete, the ones before it go; so do the ones after it, which were undone
-DELETE FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version <> %(version)s;
+-- Once a checkpoint is complete, the ones before it go, but for the best version's
+DELETE FROM ganns.checkpoints c USING ganns.runs r
+WHERE c.run_id = %(run_id)s AND r.id = c.run_id AND c.version IS DISTINCT FROM r.best_version
+  AND c.version < (SELECT max(newest.version) FROM ganns.checkpoints newest WHERE newest.run_id = c.run_id);
 
 -- latest_checkpoint --
 -- The newest complete checkpoint's version
@@ -63,6 +65,12 @@ WITH undone AS (
     DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round >= %(version)s
 ), measured AS (
     DELETE FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(version)s
+), evaluated AS (
+    DELETE FROM ganns.evaluations WHERE run_id = %(run_id)s AND version > %(version)s
+), checkpoints AS (
+    DELETE FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version > %(version)s
+), best AS (
+    UPDATE ganns.runs SET best_version = NULL WHERE id = %(run_id)s AND best_version > %(version)s
 )
 DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
 

@@ -1,0 +1,26 @@
+"""Packages that only some commands need: `pip install 'ganns[video]'` and so on (see pyproject.toml)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ganns.errors import MissingExtra
+
+
+@contextmanager
+def extra(name: str, purpose: str) -> Iterator[None]:
+    """Import the packages of an extra inside this block.
+
+        with extra("video", "MP4"):
+            import imageio_ffmpeg
+
+    Raises:
+        MissingExtra: if an import fails, naming what to install; `purpose` begins the sentence.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(
+            f"{purpose} needs a package that is not installed ({error.name or error}): pip install 'ganns[{name}]'"
+        ) from error

@@ -1,0 +1,98 @@
+"""Evaluations: what versions' images are like, and what workers need to draw and to see them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute, fetch_blob
+from ganns.payload import digest, split
+
+TASK, QUEUE = "evaluate", "evaluations"
+"""The name of the task that draws and sees a part of the images, and the queue that carries it."""
+
+
+def put_generator(conn: Connection, run_id: int, generation: int | None, data: bytes | bytearray) -> UUID:
+    """Store the averaged generator that is to be evaluated, in one transaction; return the evaluation's name."""
+    evaluation, chunks, found = uuid4(), split(data), digest(data)
+    with conn.transaction():
+        for number, chunk in enumerate(chunks):
+            execute(
+                conn,
+                "put_generator_chunk",
+                evaluation=evaluation,
+                chunk=number,
+                num_chunks=len(chunks),
+                run_id=run_id,
+                generation=generation,
+                digest=found,
+                data=chunk,
+            )
+    return evaluation
+
+
+def forget_generator(conn: Connection, evaluation: UUID) -> None:
+    """Delete an evaluation's generator: whoever still works for it finds nothing, and ends."""
+    execute(conn, "delete_generator", evaluation=evaluation)
+
+
+def forget_left_generators(conn: Connection, run_id: int, generation: int) -> None:
+    """Delete what coordinators of the run before `generation` left, and what anybody left hours ago."""
+    execute(conn, "delete_left_generators", run_id=run_id, generation=generation)
+
+
+def fetch_generator(conn: Connection, evaluation: str) -> tuple[bytes, str] | None:
+    """Return (bytes, digest) of the generator under evaluation; None if the evaluation is over."""
+    return fetch_blob(conn, "api_evaluated_generator", evaluation=evaluation)
+
+
+def put_feature_network(conn: Connection, run_id: int, data: bytes | bytearray, accuracy: float) -> None:
+    """Store the network that the run's images are looked at with, unless it has one."""
+    execute(conn, "put_feature_network", run_id=run_id, accuracy=accuracy, digest=digest(data), data=data)
+
+
+def fetch_feature_network(conn: Connection, run_id: int) -> tuple[bytes, str] | None:
+    """Return (bytes, digest) of the run's feature network; None if it has none yet."""
+    return fetch_blob(conn, "api_feature_network", run_id=run_id)
+
+
+def put_evaluation(
+    conn: Connection,
+    run_id: int,
+    version: int,
+    *,
+    features: str,
+    images: int,
+    metrics: dict[str, float],
+    seconds: float,
+) -> None:
+    """Record what a version's images are like."""
+    execute(
+        conn,
+        "put_evaluation",
+        run_id=run_id,
+        version=version,
+        features=features,
+        images=images,
+        metrics=Jsonb(metrics),
+        seconds=seconds,
+    )
+
+
+def list_evaluations(conn: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return {version, features, images, metrics, seconds, at} of each evaluation, in order."""
+    return execute(conn, "list_evaluations", run_id=run_id).fetchall()
+
+
+def went_back_at(conn: Connection, run_id: int) -> int | None:
+    """Return the version with which the run went back to an earlier one's weights; None if it never did."""
+    row = execute(conn, "went_back_at", run_id=run_id).fetchone()
+    return row["went_back_at_version"] if row else None
+
+
+def set_went_back(conn: Connection, run_id: int, version: int) -> None:
+    """Remember that the run went back with `version`; part of the caller's transaction."""
+    execute(conn, "set_went_back", run_id=run_id, version=version)

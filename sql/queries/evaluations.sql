@@ -1,0 +1,57 @@
+-- Evaluations: what a version's images are like, and what workers need to draw and to see them.
+
+-- put_generator_chunk --
+-- One chunk of the averaged generator that is to be evaluated
+INSERT INTO ganns.evaluated_generators (evaluation, chunk, num_chunks, run_id, generation, digest, data)
+VALUES (%(evaluation)s::uuid, %(chunk)s, %(num_chunks)s, %(run_id)s, %(generation)s::bigint, %(digest)s, %(data)b);
+
+-- delete_generator --
+-- An evaluation is over
+DELETE FROM ganns.evaluated_generators WHERE evaluation = %(evaluation)s::uuid;
+
+-- delete_left_generators --
+-- What a killed coordinator of this run left, and what anybody left hours ago
+DELETE FROM ganns.evaluated_generators
+WHERE (run_id = %(run_id)s AND generation < %(generation)s) OR at < now() - interval '6 hours';
+
+-- api_evaluated_generator --
+-- The averaged generator under evaluation, in chunks
+SELECT num_chunks, digest, data FROM ganns_api.evaluated_generator(%(evaluation)s::uuid) ORDER BY chunk;
+
+-- api_feature_network --
+-- The network that a run's images are looked at with
+SELECT 1 AS num_chunks, digest, data FROM ganns_api.feature_network(%(run_id)s::bigint);
+
+-- put_feature_network --
+-- Keep the first one that is stored: what is compared must be seen with the same eyes
+INSERT INTO ganns.feature_networks (run_id, accuracy, digest, data)
+VALUES (%(run_id)s, %(accuracy)s, %(digest)s, %(data)b) ON CONFLICT (run_id) DO NOTHING;
+
+-- put_evaluation --
+-- A version's metrics; again when it is evaluated again
+INSERT INTO ganns.evaluations (run_id, version, features, images, metrics, seconds)
+VALUES (%(run_id)s, %(version)s, %(features)s, %(images)s, %(metrics)s, %(seconds)s)
+ON CONFLICT (run_id, version) DO UPDATE
+SET features = excluded.features, images = excluded.images, metrics = excluded.metrics, seconds = excluded.seconds, at = now();
+
+-- list_evaluations --
+-- A run's evaluations in order
+SELECT version, features, images, metrics, seconds, at FROM ganns.evaluations WHERE run_id = %(run_id)s ORDER BY version;
+
+-- set_best_version --
+-- Which version's checkpoint to keep beside the latest
+UPDATE ganns.runs SET best_version = %(version)s WHERE id = %(run_id)s;
+
+-- best_checkpoint --
+-- The best version's complete checkpoint
+SELECT c.version, max(c.digest) AS digest
+FROM ganns.runs r JOIN ganns.checkpoints c ON c.run_id = r.id AND c.version = r.best_version
+WHERE r.id = %(run_id)s GROUP BY c.version HAVING count(*) = max(c.num_chunks);
+
+-- went_back_at --
+-- The version with which the run went back to an earlier one; null if it never did
+SELECT went_back_at_version FROM ganns.runs WHERE id = %(run_id)s;
+
+-- set_went_back --
+-- Remember that the run went back, which it does once
+UPDATE ganns.runs SET went_back_at_version = %(version)s WHERE id = %(run_id)s;
