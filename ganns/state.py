@@ -159,9 +159,8 @@ class TrainingState:
 
     @torch.no_grad()
     def _restore(self, tensors: Tensors) -> None:
-        self.previous = {
-            name.removeprefix(PREVIOUS): value for name, value in tensors.items() if name.startswith(PREVIOUS)
-        }
+        # In the order of `weights`, not of the file: the bytes that are packed from them are then the same again.
+        self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in self.weights() if f"{PREVIOUS}{n}" in tensors}
         for name in self.ema:
             self.ema[name].copy_(tensors[f"ema.{name}"])
         for role, network in self.networks.items():
