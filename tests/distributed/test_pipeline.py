@@ -227,3 +227,17 @@ def test_on_another_machine_both_rounds_start_again_at_the_checkpoints_versions(
     finish_run(second, worker)
     assert second.digest == solo_digest(config)
     assert conn.execute("SELECT sum(images) FROM ganns.ledger WHERE accepted AND NOT undone").fetchone() == (8 * 16,)
+
+
+def test_open_rounds_are_finished_even_if_the_end_was_moved_before_them(coordinate, join):
+    config = piped(quorum=QuorumConfig(units=3), stop=StopConfig(epochs=3))
+    first, worker = coordinate(config), join()
+    work_until(worker, lambda: len(first.reports) >= 2)
+    first.stop.set()
+    first.join()
+    second = coordinate(piped(quorum=QuorumConfig(units=3), stop=StopConfig(epochs=1), resume="latest"))
+    finish_run(second, worker)
+    assert [report.version for report in second.reports][-2:] == [first.reports[-1].version + n for n in (1, 2)]
+    assert second.digest == solo_digest(
+        piped(quorum=QuorumConfig(units=3), stop=StopConfig(rounds=second.reports[-1].version))
+    )
