@@ -18,12 +18,15 @@ from ganns.errors import ConfigError
 # What the `name` of a group may be. The registries that turn a name into code use the same words.
 NAMES: dict[str, tuple[str, ...]] = {
     "model": ("dcgan",),
-    "data": ("synthetic", "image_folder", "celeba"),
-    "strategy": ("gradient",),
+    "data": ("synthetic", "image_folder", "celeba", "packed"),
+    "strategy": ("gradient", "local_steps"),
+    "loss": ("non_saturating", "hinge"),
     "optimizer": ("adam",),
     "aggregate": ("mean",),
     "codec": ("fp32", "fp16"),
 }
+FEATURES = ("attributes", "inception")
+AUGMENTATIONS = ("color", "translation", "cutout")
 
 
 @dataclass
@@ -35,14 +38,16 @@ class ModelConfig:
     latent_dim: int = 100
     features_g: int = 64
     features_d: int = 64
+    spectral_norm: bool = False
 
 
 @dataclass
 class DataConfig:
-    """The images. `count` and `seed` belong to `synthetic`; `path` to the data that you bring."""
+    """The images. `count` and `seed` belong to `synthetic`; `path` and `url` to the data that you bring."""
 
     name: str = "synthetic"
     path: str | None = None
+    url: str | None = None
     count: int = 20000
     holdout: int = 2000
     seed: int = 0
@@ -50,13 +55,28 @@ class DataConfig:
 
 @dataclass
 class StrategyConfig:
-    """What a unit computes: `unit_images` images in steps of `micro_batch`, which is what BatchNorm sees."""
+    """What a unit computes: `unit_images` images in steps of `micro_batch`, which is what BatchNorm sees.
+
+    `outer_*` belong to `local_steps`: how the averaged weight delta is applied.
+    """
 
     name: str = "gradient"
     unit_images: int = 64
     micro_batch: int = 64
-    label_smoothing: float = 0.0
+    outer_lr: float = 1.0
+    outer_momentum: float = 0.0
     pipeline: bool = False  # open each round before the one before it is closed; its units compute at an older version
+    mixed_precision: bool = False
+
+
+@dataclass
+class LossConfig:
+    """What the networks minimise; `r1` is a penalty's weight, `augment` a list like "color,translation"."""
+
+    name: str = "non_saturating"
+    label_smoothing: float = 0.0
+    r1: float = 0.0
+    augment: str = ""
 
 
 @dataclass
@@ -106,6 +126,15 @@ class DbConfig:
 
 
 @dataclass
+class EvaluateConfig:
+    """How often versions are compared with held-out images (0: never), with how many of each, seen with what."""
+
+    every: int = 100
+    images: int = 2000
+    features: str = "attributes"
+
+
+@dataclass
 class StopConfig:
     """When the run ends: at whichever comes first; at least one is needed."""
 
@@ -123,14 +152,17 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     quorum: QuorumConfig = field(default_factory=QuorumConfig)
     db: DbConfig = field(default_factory=DbConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     resume: str | None = None
     sample_every: int = 50
+    tensorboard: bool = False
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -183,8 +215,25 @@ def validate(config: Config) -> None:
             f"strategy.micro_batch={micro} does not divide strategy.unit_images={unit}: "
             f"choose a divisor of {unit}, or {unit} itself."
         )
+    if unknown := set(filter(None, config.loss.augment.split(","))) - set(AUGMENTATIONS):
+        raise ConfigError(
+            f"loss.augment={config.loss.augment} names {min(unknown)!r}, which is not known: "
+            f"choose from {', '.join(AUGMENTATIONS)}, joined by commas."
+        )
+    if config.loss.name == "hinge" and config.loss.label_smoothing:
+        raise ConfigError(
+            f"loss.label_smoothing={config.loss.label_smoothing} has no meaning with loss=hinge, which has no labels: "
+            "set it to 0, or choose loss=non_saturating."
+        )
+    if config.evaluate.features not in FEATURES:
+        raise ConfigError(
+            f"evaluate.features={config.evaluate.features} is not known: "
+            f"choose {' or '.join(FEATURES)}{nearest(config.evaluate.features, FEATURES)}"
+        )
     if config.data.name == "image_folder" and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
+    if config.data.name == "packed" and not (config.data.url or config.data.path):
+        raise ConfigError("data.url is empty: give the address that the pack is served at, data.url=http://host/faces.")
     if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
         raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
 
@@ -206,7 +255,10 @@ def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
         # BatchNorm has no variance to normalise with below two images.
         ("strategy.unit_images", strategy.unit_images, 2, 65536),
         ("strategy.micro_batch", strategy.micro_batch, 2, strategy.unit_images),
-        ("strategy.label_smoothing", strategy.label_smoothing, 0, 0.5),
+        ("strategy.outer_lr", strategy.outer_lr, tiny, 10),
+        ("strategy.outer_momentum", strategy.outer_momentum, 0, 0.999),
+        ("loss.label_smoothing", config.loss.label_smoothing, 0, 0.5),
+        ("loss.r1", config.loss.r1, 0, 1e6),
         ("optimizer.lr_g", optimizer.lr_g, 0, 1),
         ("optimizer.lr_d", optimizer.lr_d, 0, 1),
         ("optimizer.beta1", optimizer.beta1, 0, 0.999999),
@@ -220,6 +272,8 @@ def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
         ("quorum.grace_s", quorum.grace_s, 0, 3600),
         ("db.checkpoint_s", db.checkpoint_s, 0, year_s),
         ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one in use
+        ("evaluate.every", config.evaluate.every, 0, 10**9),
+        ("evaluate.images", config.evaluate.images, 2, 10000),
         ("stop.rounds", stop.rounds, 1, 10**12),
         ("stop.epochs", stop.epochs, 1, 10**9),
         ("stop.minutes", stop.minutes, tiny, year_s // 60),

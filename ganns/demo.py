@@ -10,9 +10,10 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from rich.table import Table
 from ganns.config import Config
 from ganns.coordinator import train_run
 from ganns.data import ImageSet, open_images
-from ganns.data.pool import stop_pools
+from ganns.data.pool import in_background
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
@@ -48,36 +49,46 @@ NUM_JUDGED = 500
 class DemoWatch(Watch):
     """Also notes when the first samples were there."""
 
-    def __init__(self, config: Config, folder: Path, console: Console, begun: float) -> None:
+    def __init__(self, config: Config, folder: Path, console: Console, begun: float, address: Address) -> None:
         """Watch a run whose demo began at monotonic time `begun`."""
-        super().__init__(config, folder, console)
+        super().__init__(config, folder, console, address=address)
         # Version 0 follows from the seed: no need to wait for anything.
         path = self.grids.save(TrainingState(config))
         self.first_grid_s = time.monotonic() - begun
         self.say(f"samples of version 0, before any learning, after {self.first_grid_s:.1f} s: {path}")
 
 
-def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
-    """Run the demo and return its summary, which is also in `<outputs>/<time>/summary.json`."""
+def run_demo(config: Config, outputs: Path, stop: threading.Event) -> dict[str, Any]:
+    """Run the demo and return its summary, which is also in `<outputs>/<time>/summary.json`.
+
+    Args:
+        config: a checked configuration.
+        outputs: where its folder goes.
+        stop: set it (Ctrl-C does) to end the demo at the next step; the summary is then of what there is.
+
+    Raises:
+        KeyboardInterrupt: if it was stopped before there was anything to show.
+    """
     console, begun = Console(soft_wrap=True), time.monotonic()
     folder = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder.mkdir(parents=True)
     console.print(f"GANNs with friends: the demo. Everything it makes goes to {folder}", markup=False)
     with ExitStack() as stack:
         # Drawing the faces needs no database, and workers take seconds to load torch: all start at once.
-        images = stack.enter_context(ThreadPoolExecutor(1)).submit(open_images, config.data, config.model.image_size)
-        stack.callback(stop_pools)
-        address = stack.enter_context(_database())
+        drawing = stack.enter_context(in_background(open_images, config.data, config.model.image_size))
+        address = stack.enter_context(_database(stop))
         processes: list[Process] = []
-        stack.callback(stop_workers, processes)  # before the first one starts: Ctrl-C may come at any moment
+        stack.callback(stop_workers, processes)  # before the first one starts: a second Ctrl-C may come at any moment
         threads = max(1, (os.cpu_count() or 1) // NUM_WORKERS)
         for name in (f"worker-{number + 1}" for number in range(NUM_WORKERS)):
+            _go_on(stop)
             processes.append(start_worker(address, name, threads, folder / f"{name}.log"))
         console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
-        watch = DemoWatch(config, folder / "samples", console, begun)
-        real = images.result()
+        _go_on(stop)
+        watch = DemoWatch(config, folder, console, begun, address)
+        real = _result(drawing, stop)
         with watch:
-            run_id, _ = train_run(config, address, watch)
+            run_id, _ = train_run(config, address, watch, stop)
         with connect(address) as conn:
             history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
     if not history or watch.state is None:
@@ -91,12 +102,25 @@ def run_demo(config: Config, outputs: Path) -> dict[str, Any]:
     return summary
 
 
+def _go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+def _result(job: Future[ImageSet], stop: threading.Event) -> ImageSet:
+    while not wait({job}, timeout=0.1).done:
+        _go_on(stop)
+    return job.result()
+
+
 @contextmanager
-def _database() -> Iterator[Address]:
+def _database(stop: threading.Event) -> Iterator[Address]:
     """Start a PostgreSQL of the demo's own, and leave nothing of it behind."""
     folder = Path(tempfile.mkdtemp(prefix="ganns-demo-"))
     try:
+        _go_on(stop)
         with EmbeddedServer(folder / "pg") as server, connect(server.address) as conn:
+            _go_on(stop)
             migrate(conn)
             yield server.address
     finally:

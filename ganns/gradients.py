@@ -9,21 +9,23 @@ The same code runs in a worker, in `ganns solo` and in the tests. Two traps are 
   report, for each layer, how many values it saw, their sum and the sum of their squares; sums of sums are
   exact, in any grouping.
 
-Losses are Goodfellow et al.'s non-saturating ones (arXiv 1406.2661), on logits.
+The losses are in `losses`; `local_steps` is the other thing that a unit can compute.
 
 Shapes: N images of a micro-batch, Z latent_dim, S image_size, C channels of a BatchNorm layer.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
+from ganns.augment import augment
 from ganns.config import Config
+from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
 from ganns.model import Discriminator, Generator, parameters_of
 from ganns.plan import slice_bounds
 from ganns.seeds import generator as seeded
@@ -35,7 +37,7 @@ Tensors = dict[str, torch.Tensor]
 class Part:
     """One network's half of a unit's result."""
 
-    gradients: Tensors  # by parameter name; the mean over the unit's images
+    gradients: Tensors  # by parameter name; the mean over the unit's images (of `local_steps`: before minus after)
     sums: Tensors  # BatchNorm: "<layer>" -> float64 [2C + 1]: sum (C), sum of squares (C), count (1)
 
 
@@ -48,7 +50,7 @@ class UnitResult:
     metrics: dict[str, float] = field(default_factory=dict)  # d_loss, g_loss, d_real, d_fake
 
 
-class Replica:
+class Pair:
     """A pair of networks that unit after unit is computed on, with whatever weights are loaded."""
 
     def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
@@ -59,7 +61,7 @@ class Replica:
             "g": Generator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
             "d": Discriminator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         }
-        self._recorders = {role: _SumRecorder(network) for role, network in self.networks.items()}
+        self.recorders = {role: SumRecorder(network) for role, network in self.networks.items()}
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:
@@ -67,6 +69,10 @@ class Replica:
         for role, network in self.networks.items():
             for name, parameter in network.named_parameters():
                 parameter.copy_(weights[f"{role}.{name}"])
+
+
+class Replica(Pair):
+    """Computes units of `strategy=gradient`."""
 
     def compute(
         self,
@@ -94,7 +100,7 @@ class Replica:
             real = images[start : start + count].to(self.device, memory_format=torch.channels_last)
             latent = torch.randn(count, self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
             share = count / len(images)
-            for role, part, metrics in self._micro_batch(real, latent):
+            for role, part, metrics in self._micro_batch(real, latent, rng):
                 _add(total, role, part, metrics, share)
                 if number == len(batches) - 1:
                     on_part(role, total.parts[role])
@@ -102,35 +108,39 @@ class Replica:
                     return None
         return total
 
-    def _micro_batch(self, real: torch.Tensor, latent: torch.Tensor):  # type: ignore[no-untyped-def]
+    def _micro_batch(self, real: torch.Tensor, latent: torch.Tensor, rng: torch.Generator):  # type: ignore[no-untyped-def]
         """Yield the discriminator's part, then the generator's. The fake batch is drawn and judged once."""
-        gen, disc = self.networks["g"], self.networks["d"]
+        gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         d_parameters, g_parameters = list(disc.parameters()), list(gen.parameters())
-        smoothing = self.config.strategy.label_smoothing
 
         fake = gen(latent)  # [N, 3, S, S]
-        real_logits, fake_logits = disc(real), disc(fake)  # [N], [N]
-        real_label = torch.full_like(real_logits, 1.0 - smoothing)  # one-sided, Salimans et al. 1606.03498
-        real_loss = bce(real_logits, real_label)
-        fake_loss = bce(fake_logits, torch.zeros_like(fake_logits))
-        from_real = torch.autograd.grad(real_loss, d_parameters)
+        real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
+        real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
+        of_real, of_fake = real_loss(loss, real_logits), fake_loss(loss, fake_logits)
+        d_loss = (of_real + of_fake).detach()
+        if loss.r1:
+            of_real = of_real + loss.r1 * r1_penalty(real, real_logits)
+        from_real = torch.autograd.grad(of_real, d_parameters)
         # Only D's parameters are asked for, so nothing flows on into G; the graph is kept for G's turn.
-        from_fake = torch.autograd.grad(fake_loss, d_parameters, retain_graph=True)
-        d_metrics = {
-            "d_loss": (real_loss + fake_loss).item(),
-            "d_real": real_logits.detach().sigmoid().mean().item(),
-            "d_fake": fake_logits.detach().sigmoid().mean().item(),
-        }
+        from_fake = torch.autograd.grad(of_fake, d_parameters, retain_graph=True)
         gradients = {n: a + b for n, a, b in zip(parameters_of(disc), from_real, from_fake, strict=True)}
-        yield "d", Part(gradients, self._recorders["d"].take()), d_metrics
+        yield "d", Part(gradients, self.recorders["d"].take()), d_metrics(d_loss, real_logits, fake_logits)
 
-        g_loss = bce(fake_logits, torch.ones_like(fake_logits))
+        g_loss = generator_loss(loss, fake_logits)
         from_judge = torch.autograd.grad(g_loss, g_parameters)  # through D, but not into D's parameters
         gradients = dict(zip(parameters_of(gen), from_judge, strict=True))
-        yield "g", Part(gradients, self._recorders["g"].take()), {"g_loss": g_loss.item()}
+        yield "g", Part(gradients, self.recorders["g"].take()), {"g_loss": g_loss.item()}
 
 
-class _SumRecorder:
+def d_metrics(d_loss: torch.Tensor, real_logits: torch.Tensor, fake_logits: torch.Tensor) -> dict[str, float]:
+    """Return D's loss, and its mean probability of "real" for real and for generated images, from logits [N]."""
+    probabilities = [logits.detach().sigmoid().mean() for logits in (real_logits, fake_logits)]
+    # One transfer from the device for all three: each makes a GPU wait.
+    values = torch.stack([d_loss.detach(), *probabilities]).tolist()
+    return dict(zip(("d_loss", "d_real", "d_fake"), values, strict=True))
+
+
+class SumRecorder:
     """Collects the statistics of every BatchNorm layer of a network, forward pass by forward pass.
 
     With momentum 1 a layer's running buffers hold exactly the last batch's mean and (unbiased) variance, which
@@ -138,7 +148,8 @@ class _SumRecorder:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self._sums: Tensors = {}
+        """Watch every BatchNorm layer of `network`."""
+        self._seen: dict[str, list[tuple[torch.Tensor, torch.Tensor, int]]] = {}
         for name, layer in network.named_modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = 1.0
@@ -149,17 +160,26 @@ class _SumRecorder:
             assert layer.running_mean is not None
             assert layer.running_var is not None
             count = inputs[0].numel() // layer.num_features  # N * height * width
-            mean, variance = layer.running_mean.double().cpu(), layer.running_var.double().cpu()  # [C], [C]
-            square = variance * (count - 1) + count * mean.square()
-            sums = torch.cat([count * mean, square, torch.tensor([count], dtype=torch.float64)])
-            self._sums[name] = self._sums[name] + sums if name in self._sums else sums
+            # Kept on the device until somebody asks: a GPU would otherwise wait in every layer.
+            self._seen.setdefault(name, []).append((layer.running_mean.clone(), layer.running_var.clone(), count))
 
         return record
 
     def take(self) -> Tensors:
-        """Return the sums since the last call, and begin again."""
-        sums, self._sums = self._sums, {}
-        return sums
+        """Return the sums since the last call, float64 [2C + 1] a layer, and begin again."""
+        seen, self._seen = self._seen, {}
+        return {name: functools.reduce(torch.add, (_sums(*one) for one in some)) for name, some in seen.items()}
+
+    def forget(self) -> None:
+        """Begin again without looking at what was collected."""
+        self._seen = {}
+
+
+def _sums(mean: torch.Tensor, variance: torch.Tensor, count: int) -> torch.Tensor:
+    """Return sum, sum of squares and count, float64 [2C + 1], from a batch's mean and unbiased variance, both [C]."""
+    mean, variance = mean.cpu().double(), variance.cpu().double()  # on the CPU: Apple's GPUs have no float64
+    square = variance * (count - 1) + count * mean.square()
+    return torch.cat([count * mean, square, torch.tensor([count], dtype=torch.float64)])
 
 
 def _add(total: UnitResult, role: str, part: Part, metrics: dict[str, float], share: float) -> None:

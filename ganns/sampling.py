@@ -3,77 +3,109 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
 
 import torch
 from rich.console import Console
 
 from ganns.config import Config
-from ganns.coordinator.observer import Quiet, RoundReport
+from ganns.coordinator.observer import RoundReport
+from ganns.db.address import Address
+from ganns.gallery import Gallery
 from ganns.pictures import grid, save
 from ganns.progress import TerminalProgress
 from ganns.seeds import generator
 from ganns.state import TrainingState
+from ganns.tensorboard import TensorBoardLog
 
 NUM_SAMPLES = 64
 
 
+def noise(seed: int, count: int, latent_dim: int) -> torch.Tensor:
+    """Return the fixed latent vectors of `seed`, float32 [count, latent_dim]."""
+    return torch.randn(count, latent_dim, generator=generator(seed, "samples"))
+
+
 def sample_noise(config: Config, count: int = NUM_SAMPLES) -> torch.Tensor:
     """Return the run's fixed latent vectors, float32 [count, latent_dim]."""
-    return torch.randn(count, config.model.latent_dim, generator=generator(config.seed, "samples"))
+    return noise(config.seed, count, config.model.latent_dim)
 
 
 class Watch(TerminalProgress):
-    """What `ganns train` and `ganns demo` watch a run with: the terminal's progress, and sample grids."""
+    """What `ganns train`, `solo` and `demo` watch a run with.
 
-    def __init__(self, config: Config, folder: Path, console: Console | None = None) -> None:
-        """Show progress on `console` and save grids into `folder`."""
+    The terminal's progress; sample grids, as files in `<folder>/samples` and in the database; TensorBoard's files in
+    `<folder>/tensorboard` where the run's settings ask for them. They are the settings of the run that is open: those
+    that were typed are not the same when it is resumed.
+    """
+
+    def __init__(
+        self, config: Config, folder: Path, console: Console | None = None, *, address: Address | None = None
+    ) -> None:
+        """Show progress on `console` and save into `folder`; without an `address` there is no database."""
         super().__init__(config.stop, console=console)
-        self.config = config
-        self.grids = SampleGrids(config, folder)
+        self.grids = SampleGrids(folder / "samples")
         self.state: TrainingState | None = None  # the last one seen
+        self._gallery = Gallery(address) if address is not None else None
+        self._log: TensorBoardLog | None = None
+        self._log_folder = folder / "tensorboard"
+        self._run_id = 0
 
     def started(self, run_id: int, state: TrainingState) -> None:
         """Show and save the beginning."""
         super().started(run_id, state)
-        self.grids.started(run_id, state)
-        self.state = state
+        self._run_id, self.state = run_id, state
+        if state.config.tensorboard and self._log is None:
+            self._log = TensorBoardLog(self._log_folder)
+        if state.config.sample_every:
+            self._sample(state)
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Show a round, and save its samples when it is time."""
         super().round_closed(report, state)
-        self.grids.round_closed(report, state)
         self.state = state
+        if self._log is not None:
+            self._log.round_closed(report)
+        every = state.config.sample_every
+        if every and report.version % every == 0:
+            self._sample(state)
 
     def last_grid(self) -> None:
         """Save the last version's samples, if grids are wanted at all."""
-        if self.state is not None and self.config.sample_every:
-            self.grids.save(self.state)
+        if self.state is not None and self.state.config.sample_every:
+            self._sample(self.state)
+
+    def _sample(self, state: TrainingState) -> None:
+        version, path = state.progress.version, self.grids.save(state)
+        if self._gallery is not None:
+            self._gallery.keep(self._run_id, version, path)
+        if self._log is not None:
+            self._log.samples(version, path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish what is being stored, and remove the live line."""
+        if self._gallery is not None:
+            self._gallery.close()
+        if self._log is not None:
+            self._log.close()
+        super().__exit__(kind, error, traceback)
 
 
-class SampleGrids(Quiet):
-    """An observer that saves a grid of samples at version 0 and every `config.sample_every` rounds."""
+class SampleGrids:
+    """Grids of samples as PNG files, all of a run's from the same noise."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         """Save into `folder` (created with the first grid)."""
-        self.folder, self._every = folder, config.sample_every
-        self._latent = sample_noise(config)
+        self.folder = folder
         self.saved: list[tuple[int, Path]] = []
-
-    def started(self, run_id: int, state: TrainingState) -> None:
-        """Save the grid of the version that the run starts from."""
-        if self._every:
-            self.save(state)
-
-    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
-        """Save a grid when it is time."""
-        if self._every and report.version % self._every == 0:
-            self.save(state)
 
     def save(self, state: TrainingState) -> Path:
         """Draw the averaged generator's samples and save them; return the file."""
         version = state.progress.version
         path = self.folder / f"version-{version:06}.png"
-        save(grid(state.draw(self._latent, averaged=True)), path)
+        save(grid(state.draw(sample_noise(state.config), averaged=True)), path)
         if (version, path) not in self.saved:
             self.saved.append((version, path))
         return path

@@ -16,15 +16,15 @@ from ganns.aggregate import Accumulator, check_part, through_codec, weighted_met
 from ganns.codec import get_codec
 from ganns.config import Config
 from ganns.data import ImageSet
-from ganns.gradients import Replica
 from ganns.plan import plan_round
 from ganns.seeds import permutation
 from ganns.state import Progress, TrainingState
+from ganns.strategies import build_replica
 
 
 def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterator[dict[str, float]]:
     """Advance `state` round by round until the configuration says stop, yielding each round's metrics."""
-    replica, codec = Replica(config), get_codec(config.codec.name)
+    replica, codec = build_replica(config), get_codec(config.codec.name)
     started, before = time.monotonic(), state.progress.seconds
     order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
     while not finished(config, state.progress):

@@ -1,9 +1,10 @@
 """The whole state of a training run, and the one step that advances it.
 
-`TrainingState` is everything that version `v` is: both networks, Adam's moments, the averaged generator and
+`TrainingState` is everything that version `v` is: both networks, the optimizers' moments, the averaged generator and
 the cursor in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v`
-are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated
-results alone. It can be written to bytes and read back bit for bit; there is no random state (see `seeds`).
+are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
+`strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read
+back bit for bit; there is no random state (see `seeds`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from pathlib import Path
 import torch
 
 from ganns.aggregate import Accumulator
-from ganns.config import Config, OptimizerConfig
+from ganns.config import Config
 from ganns.errors import PayloadError
+from ganns.local_steps import num_steps
 from ganns.model import Discriminator, Generator, build, parameters_of, sample, statistics_of
+from ganns.optimizers import adam, outer
 from ganns.payload import digest, metadata, pack, unpack, write_file
 from ganns.plan import Cursor
 
@@ -47,14 +50,16 @@ class TrainingState:
         self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
         self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
-        self.optimizers = {
-            "g": _adam(gen, config.optimizer, config.optimizer.lr_g),
-            "d": _adam(disc, config.optimizer, config.optimizer.lr_d),
+        self.local = config.strategy.name == "local_steps"
+        rates = {"g": config.optimizer.lr_g, "d": config.optimizer.lr_d}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            role: outer(network, config.strategy) if self.local else adam(network, config.optimizer, rates[role])
+            for role, network in self.networks.items()
         }
 
     @torch.no_grad()
     def advance(self, totals: dict[str, Accumulator], progress: Progress) -> None:
-        """Become the next version: one Adam step of each network at the mean gradient, both from the same version.
+        """Become the next version: one step of each network along the mean result, both from the same version.
 
         Args:
             totals: for "g" and "d", the accepted results, added in unit order.
@@ -72,18 +77,21 @@ class TrainingState:
             self.optimizers[role].zero_grad(set_to_none=True)
             buffers = statistics_of(network)
             for name, value in totals[role].statistics().items():
-                buffers[name].lerp_(value, BATCHNORM_MOMENTUM)
+                # `local_steps` pools many batches a round, of weights that moved far since the last one.
+                buffers[name].lerp_(value, 1.0 if self.local else BATCHNORM_MOMENTUM)
         self.progress = replace(progress, version=self.progress.version + 1)
         self._average()
 
     def _average(self) -> None:
-        """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with the version.
+        """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with G's steps.
 
-        min(d, (1 + n) / (10 + n)) lets the average leave the initialisation quickly (as TensorFlow's
-        ExponentialMovingAverage with num_updates does).
+        min(d, (1 + n) / (10 + n)) after n steps lets the average leave the initialisation quickly (as TensorFlow's
+        ExponentialMovingAverage with num_updates does). A round of `local_steps` is H steps at once: its decay is
+        that of one step to the power of H, so the setting means the same in both strategies.
         """
-        n = self.progress.version
-        decay = min(self.config.optimizer.ema_decay, (1 + n) / (10 + n))
+        steps = num_steps(self.config) if self.local else 1
+        n = self.progress.version * steps
+        decay = min(self.config.optimizer.ema_decay, (1 + n) / (10 + n)) ** steps
         current = parameters_of(self.networks["g"])
         torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
 
@@ -125,8 +133,9 @@ class TrainingState:
             tensors |= {f"{role}.{name}": value for name, value in parameters_of(network).items()}
             tensors |= {f"{role}.{name}": value for name, value in statistics_of(network).items()}
             for name, parameter in network.named_parameters():
-                for key, value in self.optimizers[role].state[parameter].items():
-                    tensors[f"adam.{role}.{name}.{key}"] = value
+                for key, value in sorted(self.optimizers[role].state.get(parameter, {}).items()):
+                    if value is not None:  # SGD without momentum
+                        tensors[f"optimizer.{role}.{name}.{key}"] = value
         return tensors | {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
 
     def header(self) -> dict[str, str]:
@@ -167,11 +176,8 @@ class TrainingState:
             for name, value in (parameters_of(network) | statistics_of(network)).items():
                 value.copy_(tensors[f"{role}.{name}"])
             for name, parameter in network.named_parameters():
-                moments = {key: tensors.get(f"adam.{role}.{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-                if moments["step"] is not None:  # version 0 has none yet
-                    self.optimizers[role].state[parameter] = moments
-
-
-def _adam(network: torch.nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
-    """Return Adam (Kingma & Ba, arXiv 1412.6980) with the DCGAN paper's settings as defaults."""
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
+                # None at version 0; and safetensors keep no None
+                prefix = f"optimizer.{role}.{name}."
+                found = {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
+                if found:
+                    self.optimizers[role].state[parameter] = found

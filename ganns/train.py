@@ -105,7 +105,7 @@ def train(config: Config) -> None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     typed = [word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task]
-    with coordinator_database() as address, Watch(config, folder / "samples") as watch:
+    with coordinator_database() as address, Watch(config, folder, address=address) as watch:
         watch.say(f"the database is {address} ({address.source})")
         watch.say(f"workers join with  {join_line(address)}")
         run_id, done = train_run(config, address, watch, changed=typed)

@@ -21,11 +21,12 @@ from ganns.data import open_images
 from ganns.db.connect import Connection
 from ganns.db.link import Link
 from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
-from ganns.gradients import Part, Replica
+from ganns.gradients import Part
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation, permutation_digest
 from ganns.store import workers
 from ganns.store.workers import Claim, RunInfo
+from ganns.strategies import build_replica
 from tasks.abilities import worker_name
 from tasks.hardware import describe, is_older, program_version
 
@@ -49,7 +50,7 @@ class Bench:
                 f"This machine orders the images of run {run_id} differently: NumPy {np.__version__} draws other "
                 "permutations. Install the pinned version with `pip install -r constraints.txt`."
             )
-        self.replica = Replica(self.config, device)
+        self.replica = build_replica(self.config, device)
         self.codec = get_codec(self.config.codec.name)
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))

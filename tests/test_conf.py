@@ -18,7 +18,7 @@ GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and 
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [option for group, option in OPTIONS if group == "experiment"]
 # The one value that an option cannot know.
-NEEDED = {("data", "image_folder"): ["data.path=/pictures"]}
+NEEDED = {("data", "packed"): ["data.url=http://host/faces"], ("data", "image_folder"): ["data.path=/pictures"]}
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -135,7 +135,8 @@ def test_a_wrong_type_is_answered_with_the_key(key: str, value: Any) -> None:
         ("strategy.micro_batch", 1),
         ("strategy.micro_batch", 65),
         ("strategy.micro_batch", 48),
-        ("strategy.label_smoothing", 0.6),
+        ("loss.label_smoothing", 0.6),
+        ("strategy.outer_lr", 0.0),
         ("optimizer.lr_g", -1e-4),
         ("optimizer.lr_d", float("nan")),
         ("optimizer.beta1", 1.0),

@@ -16,15 +16,19 @@ def demo(
     outputs: Annotated[Path, typer.Option(help="Where to put what it makes.")] = Path("outputs/demo"),
 ) -> None:
     """Train a small GAN with two workers on this machine, about two minutes, and show what it learned."""
-    from ganns.demo import run_demo
-    from ganns.train import compose
+    from ganns.signals import stop_on_signals
 
     def leave(number: int, frame: object) -> None:
-        raise KeyboardInterrupt  # SIGTERM like Ctrl-C: the workers and the server must not outlive us
+        raise KeyboardInterrupt
 
+    # What a second SIGTERM does, like a second Ctrl-C: not waiting, but the workers and the server must not outlive us.
     signal.signal(signal.SIGTERM, leave)
     try:
-        run_demo(compose(["experiment=demo", *(overrides or [])]), outputs)
+        with stop_on_signals() as stop:  # while torch is loaded, too
+            from ganns.demo import run_demo
+            from ganns.train import compose
+
+            run_demo(compose(["experiment=demo", *(overrides or [])]), outputs, stop)
     except KeyboardInterrupt:
         typer.echo("stopped; the workers and the server are gone")
         raise

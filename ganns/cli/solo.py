@@ -33,7 +33,7 @@ def _train_alone(config: Config) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     images = open_images(config.data, config.model.image_size)
     state = TrainingState(config)
-    with Watch(config, folder / "samples") as watch:
+    with Watch(config, folder) as watch:
         watch.started(0, state)
         for metrics in train_solo(config, images, state):
             progress = state.progress

@@ -28,7 +28,7 @@ from ganns.seeds import permutation_digest
 from ganns.store import runs, weights
 from ganns.store.runs import Run
 
-FREE_ON_RESUME = {"name", "stop", "quorum", "db", "sample_every", "resume"}
+FREE_ON_RESUME = {"name", "stop", "quorum", "db", "sample_every", "tensorboard", "resume"}
 """Settings that a resumed run may change; all others decide what its versions are."""
 
 
@@ -74,7 +74,9 @@ def resume_run(conn: Connection, config: Config, changed: Collection[str] | None
         if name:
             setattr(getattr(merged, group), name, getattr(getattr(config, group), name))
         else:
-            setattr(merged, group, getattr(config, group) or getattr(merged, group))
+            value = getattr(config, group)
+            if value or changed is not None:  # what was typed counts also when it is 0 or false
+                setattr(merged, group, value)
     return run, merged
 
 

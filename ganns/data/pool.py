@@ -5,31 +5,60 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+_starting = threading.Lock()
+"""Held while processes are started: whoever ends them all must not overlook the one that starts just then."""
+_stopped = False
+
 
 def in_processes(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
-    """Yield `function(*call)` for each call, in order; a single call is not worth other processes."""
+    """Yield `function(*call)` for each call, in order; a single call is not worth other processes.
+
+    Raises:
+        BrokenProcessPool: if the processes were ended, or may not be started any more (`in_background`).
+    """
     if len(calls) == 1:
         yield function(*calls[0])
         return
     # spawn: the caller may have threads (torch's, procrastinate's), and a fork copies their locks as they are
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        with _shielded():
+        with _starting, _shielded():
+            if _stopped:
+                raise BrokenProcessPool("no more processes are started: the program is leaving")
             jobs = [pool.submit(function, *call) for call in calls]
         for job in jobs:
             yield job.result()
 
 
-def stop_pools() -> None:
-    """End the processes of this module at once, wherever they are; whoever waits for them gets an error."""
-    for child in multiprocessing.active_children():
-        child.terminate()
+@contextmanager
+def in_background(function: Callable[..., Result], *arguments: Any) -> Iterator[Future[Result]]:
+    """Run `function` on a thread, beside the block.
+
+    When the block ends first, the thread's processes are ended at once, wherever they are, and it can start no others:
+    it ends too, soon, and what it raises is for nobody.
+    """
+    global _stopped
+    try:
+        with ThreadPoolExecutor(1) as executor:  # waits for the thread
+            job = executor.submit(function, *arguments)
+            try:
+                yield job
+            finally:
+                _stopped = True
+                with _starting:
+                    children = multiprocessing.active_children()
+                for child in children:
+                    child.terminate()
+    finally:
+        _stopped = False
 
 
 @contextmanager

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 from ganns.db.address import Address, resolve
 from ganns.db.choose import embedded_server
@@ -16,6 +12,7 @@ from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
 from ganns.db.network import reachable_host
 from ganns.errors import ConfigError, DatabaseError
+from ganns.signals import stop_on_signals
 
 LOOK_EVERY_S = 1.0
 
@@ -38,7 +35,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
             f"train` would then not use: give workers the address that you have, or {_unset(named)} first."
         )
     server = embedded_server(host=host, port=port)
-    with _stop_on_signals() as stop:
+    with stop_on_signals() as stop:
         server.start()
         try:
             with connect(server.address, application="ganns db serve") as conn:
@@ -72,23 +69,3 @@ def _how_to_join(server: EmbeddedServer, host: str, port: int) -> str:
 def _unset(named: Address) -> str:
     variables = named.source.removesuffix(" (the PG* variables)").replace(",", "")
     return f"`unset {variables}`"
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C, SIGTERM and a closed terminal set; a second Ctrl-C interrupts at once."""
-    stop, before = threading.Event(), dict[int, Any]()
-
-    def handler(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(number, before[number] or signal.SIG_DFL)
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # no SIGHUP on Windows
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
-            before[number] = signal.signal(number, handler)
-    try:
-        yield stop
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)

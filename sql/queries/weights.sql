@@ -67,6 +67,8 @@ WITH undone AS (
     DELETE FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(version)s
 ), evaluated AS (
     DELETE FROM ganns.evaluations WHERE run_id = %(run_id)s AND version > %(version)s
+), pictures AS (
+    DELETE FROM ganns.samples WHERE run_id = %(run_id)s AND version > %(version)s
 ), checkpoints AS (
     DELETE FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version > %(version)s
 ), best AS (

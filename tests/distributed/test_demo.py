@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -17,35 +18,57 @@ from tests.helpers import ROOT, wait_until
 SMALL = ["data.count=64", "data.holdout=32", "stop.minutes=null", "sample_every=2"]
 
 
-def start(folder, *overrides):
-    """Start the demo in a session of its own, as a terminal would; its output goes to a file."""
+SLOW_IMPORTS = """
+import sys, threading, time
+
+class Slow:
+    def find_spec(name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread() and name.startswith("ganns.data"):
+            time.sleep(0.3)  # the import system's lock is held meanwhile
+
+sys.meta_path.insert(0, Slow)
+"""
+"""A `sitecustomize` that makes a slow disk of any: for threads that import."""
+
+
+@contextmanager
+def running(folder, *overrides, **variables):
+    """Run the demo in a session of its own, as a terminal would; its output goes to a file. Kill what is left of it."""
     command = [sys.executable, "-m", "ganns", "demo", "--outputs", str(folder / "out"), *SMALL, *overrides]
     with (folder / "log").open("wb") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"GANNS_HOME": str(folder / "home")},
+            env=os.environ | {"GANNS_HOME": str(folder / "home")} | variables,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    try:
+        yield process
+    finally:
+        for one in (process, *left_behind(folder)):  # after a failure: the next test shall not suffer from it
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
 
 
 def left_behind(folder):
-    """Return the command lines of processes that inherited this demo's environment."""
+    """Return the processes that inherited this demo's environment."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("GANNS_HOME") == str(folder / "home"):
-                found.append(process.cmdline())
+                found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
 
 
 def test_the_demo_makes_what_it_promises(tmp_path):
-    process = start(tmp_path, "stop.rounds=6")
-    assert process.wait(120) == 0, (tmp_path / "log").read_text()
+    with running(tmp_path, "stop.rounds=6") as process:
+        assert process.wait(240) == 0, (tmp_path / "log").read_text()
+        assert left_behind(tmp_path) == []
     [folder] = (tmp_path / "out").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["rounds"] == 6
@@ -61,7 +84,6 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     shown = (tmp_path / "log").read_text()
     assert "worker-1" in shown
     assert "ganns train experiment=demo" in shown
-    assert left_behind(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -74,17 +96,35 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     ],
 )
 def test_stopping_it_leaves_nothing(tmp_path, line, number):
-    process = start(tmp_path, "stop.rounds=1000000")
     log = tmp_path / "log"
-    wait_until(lambda: line in log.read_text() or process.poll() is not None, timeout_s=60, what=line)
+    with running(tmp_path, "stop.rounds=1000000") as process:
+        stop(tmp_path, process, line, number)
+    if line == "workers are starting":  # in the middle of drawing: no lock is left either
+        with running(tmp_path, "stop.rounds=1") as again:
+            assert again.wait(240) == 0, log.read_text()
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_a_thread_imports_loses_no_lock(tmp_path):
+    """An exception in the main thread, which wants the import system's lock just then, would keep it for ever."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SLOW_IMPORTS)
+    with running(tmp_path, "stop.rounds=1000000", PYTHONPATH=str(tmp_path / "site")) as process:
+        stop(tmp_path, process, "Everything it makes", signal.SIGINT)
+
+
+def stop(folder, process, line, number):
+    """Send a signal once `line` is printed; no process may remain."""
+    log = folder / "log"
+    wait_until(lambda: line in log.read_text() or process.poll() is not None, timeout_s=120, what=line)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # a terminal sends Ctrl-C to everything that runs in it
     else:
         process.send_signal(number)
-    code = process.wait(60)
+    try:
+        code = process.wait(120)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"it did not end: {log.read_text()}")
     assert code in (0, 130), log.read_text()  # 0: there was something to show already
     assert "Traceback" not in log.read_text()
-    wait_until(lambda: left_behind(tmp_path) == [], what="the end of all processes")
-    if line == "workers are starting":  # in the middle of drawing: no lock is left either
-        again = start(tmp_path, "stop.rounds=1")
-        assert again.wait(120) == 0, log.read_text()
+    wait_until(lambda: left_behind(folder) == [], timeout_s=60, what="the end of all processes")

@@ -1,0 +1,50 @@
+"""`ganns export`: a trained generator as a folder that others can use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ganns.state import TrainingState
+    from ganns.trained import Facts
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
+    out: Annotated[Path | None, typer.Option(help="The folder to make; export/run-<number> unless given.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="The best evaluated version instead of the newest.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX as well (extra onnx).")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that was exported there before.")] = False,
+) -> None:
+    """Write a run's generator as safetensors with its settings, a model card and samples."""
+    from ganns.bundle import check_folder
+    from ganns.bundle import export as write
+
+    if out is not None:
+        check_folder(out, force=force)
+    state, facts = read_run(run, best=best)
+    folder = write(
+        out or Path("export") / f"run-{facts.run_id}", state, facts, averaged=not raw, onnx=onnx, force=force
+    )
+    names = ", ".join(sorted(path.name for path in folder.iterdir()))
+    typer.echo(f"run {facts.run_id}, version {state.progress.version}, is in {folder}: {names}")
+    typer.echo(f"draw with it, without a database:  ganns sample --from {folder}")
+
+
+def read_run(run: str, *, best: bool) -> tuple[TrainingState, Facts]:
+    """Return a run's newest state, or the best one, and what is known of the run."""
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
+    from ganns.store.runs import find_run
+    from ganns.trained import read_facts, read_state
+
+    with coordinator_database() as address, connect(address) as conn:
+        require_current(conn)
+        row = find_run(conn, run)
+        state = read_state(conn, row, best=best)
+        return state, read_facts(conn, row, state.progress.version)

@@ -1,0 +1,272 @@
+"""An exported generator: read back it draws the same images, and what is damaged or foreign is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganns import export_onnx
+from ganns.bundle import export
+from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.data import open_images
+from ganns.errors import ExportError, MissingExtra
+from ganns.export import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
+from ganns.model import sample
+from ganns.payload import digest, write_file
+from ganns.sampling import sample_noise
+from ganns.solo import train_solo
+from ganns.state import TrainingState
+from ganns.trained import Contributor, Facts, merge
+
+SMALL = Config(
+    name="test",
+    seed=3,
+    model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
+    data=DataConfig(count=40, holdout=8, path="/somebody/has/this"),
+    strategy=StrategyConfig(unit_images=8, micro_batch=8),
+    quorum=QuorumConfig(units=2),
+    stop=StopConfig(rounds=3),
+)
+FACTS = Facts(7, "test", "synthetic-abc", 40, {"d_loss": 1.25}, [Contributor("ada", 3, 24, 1)])
+
+
+@pytest.fixture(scope="module")
+def state() -> TrainingState:
+    """A state that has learned a little: its average differs from the generator, and BatchNorm has seen something."""
+    state = TrainingState(SMALL)
+    for _ in train_solo(SMALL, open_images(SMALL.data, 32), state):
+        pass
+    return state
+
+
+@pytest.fixture
+def folder(tmp_path: Path, state: TrainingState) -> Path:
+    """A folder with the exported generator."""
+    return export(tmp_path / "models" / "faces", state, FACTS)
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_what_was_exported_draws_the_same_images(averaged: bool, tmp_path: Path, state: TrainingState) -> None:
+    generator = load(export(tmp_path / "one", state, FACTS, averaged=averaged))
+    latent = sample_noise(SMALL)
+    assert not generator.training
+    with torch.no_grad():
+        assert torch.equal(generator(latent), state.draw(latent, averaged=averaged))
+        assert not torch.equal(generator(latent), state.draw(latent, averaged=not averaged))
+
+
+def test_the_folder_holds_what_is_needed_and_nothing_that_is_executable(folder: Path) -> None:
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["README.md", "config.json", "generator.safetensors", "samples.png"]
+    assert not any(path.suffix in (".pt", ".pkl", ".bin") for path in folder.iterdir())
+    info = describe(folder)
+    assert (info.model, info.seed, info.version, info.images) == (SMALL.model, 3, 3, 48)
+    content = json.loads((folder / CONFIG).read_text())
+    assert content["source"]["fingerprint"] == "synthetic-abc"
+    assert content["settings"]["optimizer"]["lr_g"] == SMALL.optimizer.lr_g
+    assert "/somebody" not in "".join(path.read_text() for path in (folder / CONFIG, folder / "README.md"))
+
+
+def test_a_folder_that_is_there_is_replaced_only_with_force(folder: Path, state: TrainingState) -> None:
+    with pytest.raises(ExportError, match="is there already: choose another --out, or replace it with --force"):
+        export(folder, state, FACTS)
+    (folder / "samples.png").unlink()
+    export(folder, state, FACTS, force=True)
+    assert (folder / "samples.png").is_file()
+    assert [path.name for path in folder.parent.iterdir()] == ["faces"]
+
+
+def test_force_replaces_no_folder_of_somebody_else(tmp_path: Path, state: TrainingState) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ExportError, match="no exported model: choose another --out"):
+        export(tmp_path, state, FACTS, force=True)
+    (tmp_path / CONFIG).write_text("{}")
+    with pytest.raises(ExportError, match=r"config\.json is not the description of an exported model"):
+        export(tmp_path, state, FACTS, force=True)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_an_export_that_fails_leaves_nothing(
+    tmp_path: Path, state: TrainingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ganns.bundle.model_card", full)
+    with pytest.raises(ExportError, match="No space left on device"):
+        export(tmp_path / "faces", state, FACTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------ damaged and foreign
+
+
+def test_a_changed_byte_is_noticed(folder: Path) -> None:
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-5] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+    with pytest.raises(ExportError, match="is damaged, or of another model"):
+        load(folder)
+
+
+def test_what_was_cut_off_is_noticed(folder: Path) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ExportError, match="is damaged"):
+        load(folder)
+
+
+def rewrite(folder: Path, **changes: object) -> None:
+    content = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(content | changes))
+
+
+def with_digest(folder: Path) -> None:
+    rewrite(folder, weights={"digest": digest((folder / WEIGHTS).read_bytes())})
+
+
+def test_a_pickle_is_refused_even_with_the_right_digest(folder: Path) -> None:
+    torch.save({"layers.0.weight": torch.zeros(2)}, folder / WEIGHTS)
+    with_digest(folder)
+    with pytest.raises(ExportError, match="not a safetensors payload"):
+        load(folder)
+
+
+@pytest.mark.parametrize("change", ["more", "fewer", "shape", "type"])
+def test_tensors_that_do_not_fit_are_refused(change: str, folder: Path, state: TrainingState) -> None:
+    tensors = tensors_of(state.generator(averaged=True))
+    name = "layers.1.weight"
+    if change == "more":
+        tensors["layers.99.weight"] = torch.zeros(1)
+    elif change == "fewer":
+        del tensors[name]
+    else:
+        tensors[name] = torch.zeros(3) if change == "shape" else tensors[name].half()
+    write_file(folder / WEIGHTS, tensors, {})
+    with_digest(folder)
+    named = r"layers\.99\.weight" if change == "more" else r"layers\.1\.weight"
+    with pytest.raises(ExportError, match=rf"does not fit the model .*: {named} is"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format": "stylegan"}, "its format is 'stylegan'"),
+        ({"model": {"image_size": 48}}, "image_size=48 is out of range"),
+        ({"model": {"features_g": 10**9}}, "features_g=1000000000 is out of range"),
+        ({"model": {"layers": 3}}, "model.layers is not a setting"),
+        ({"model": None}, ""),
+        ({"weights": {}}, "'digest' is missing"),
+        ({"seed": "x"}, "invalid literal"),
+    ],
+)
+def test_a_description_that_is_not_ours_is_refused(changes: dict[str, object], reason: str, folder: Path) -> None:
+    rewrite(folder, **changes)
+    with pytest.raises(ExportError, match=rf"config\.json is not the description of an exported model \(.*{reason}"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000])
+def test_a_description_that_is_no_json_object_is_refused(text: str, folder: Path) -> None:
+    (folder / CONFIG).write_text(text)
+    with pytest.raises(ExportError, match="is not the description of an exported model"):
+        load(folder)
+
+
+def test_a_missing_folder_or_file_is_named(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(ExportError, match=r"nowhere: it has no config\.json\. `ganns export` makes one"):
+        load(tmp_path / "nowhere")
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ExportError, match=r"generator\.safetensors cannot be read"):
+        load(folder)
+
+
+# ---------------------------------------------------------------------------------------------------------- ONNX
+
+
+def test_onnx_draws_what_torch_draws(tmp_path: Path, state: TrainingState) -> None:
+    import onnxruntime
+
+    folder = export(tmp_path / "faces", state, FACTS, onnx=True)
+    session = onnxruntime.InferenceSession(folder / ONNX, providers=["CPUExecutionProvider"])
+    [latent], [images] = session.get_inputs(), session.get_outputs()
+    assert (latent.name, latent.shape[1:]) == ("latent", [8])
+    assert (images.name, images.shape[1:]) == ("images", [3, 32, 32])
+    for count in (1, 2, 5, 64):  # the batch's size is free
+        noise = torch.randn(count, 8)
+        drawn = torch.from_numpy(session.run(["images"], {"latent": noise.numpy()})[0])
+        assert drawn.shape == (count, 3, 32, 32)
+        torch.testing.assert_close(drawn, sample(load(folder), noise), rtol=0, atol=1e-4)
+    assert b"ganns/model.py" not in (folder / ONNX).read_bytes()  # the exporter notes lines and paths of source files
+    assert "generator.onnx" in (folder / "README.md").read_text()
+
+
+def test_without_the_package_nothing_is_written(
+    tmp_path: Path, state: TrainingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'ganns\[onnx\]'"):
+        export(tmp_path / "faces", state, FACTS, onnx=True)
+    with pytest.raises(MissingExtra):
+        export_onnx.write_onnx(state.generator(averaged=True), 8, tmp_path / ONNX)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------- model card
+
+
+def card(folder: Path) -> str:
+    return (folder / "README.md").read_text()
+
+
+def test_the_card_says_what_the_run_was(folder: Path) -> None:
+    text = card(folder)
+    for part in (
+        "pipeline_tag: unconditional-image-generation",
+        "# test",
+        "(samples.png)",
+        "synthetic-abc",
+        "| run | 7 |",
+        "| rounds | 3 |",
+        "| images seen, repeats counted | 48 |",
+        "| d\\_loss | 1.25 |",
+        "| ada | 3 | 24 | 1 |",
+        "| `optimizer.lr_g` | `0.0002` |",
+        "torch.randn(16, 8)",
+        "ganns sample --from",
+    ):
+        assert part in text, part
+    assert "CelebA" not in text
+
+
+@pytest.mark.parametrize(("data", "part"), [("celeba", "non-commercial research"), ("image_folder", "does not know")])
+def test_the_card_says_whose_the_images_are(data: str, part: str, tmp_path: Path) -> None:
+    config = Config(model=SMALL.model, data=DataConfig(name=data, path="x"), stop=StopConfig(rounds=1))
+    text = card(export(tmp_path / "faces", TrainingState(config), Facts(1)))
+    assert part in text
+    assert "# A face generator" in text
+
+
+def test_names_that_somebody_typed_stay_text(tmp_path: Path, state: TrainingState) -> None:
+    evil = "x | <script>alert(1)</script>\n# [y](http://z) `q`"
+    shutil.rmtree(tmp_path / "faces", ignore_errors=True)
+    text = card(export(tmp_path / "faces", state, Facts(1, evil, contributors=[Contributor(evil, 1, 8, 0)])))
+    row = next(line for line in text.splitlines() if line.startswith("| x"))
+    assert row == "| x \\| &lt;script&gt;alert(1)&lt;/script&gt; \\# \\[y\\](http://z) \\`q\\` | 1 | 8 | 0 |".replace(
+        "(1)", "\\(1\\)"
+    ).replace("(http://z)", "\\(http://z\\)")
+    assert "<script>" not in text
+
+
+def test_published_names_name_no_machines() -> None:
+    found = [Contributor("ada@lab-3.example", 2, 16, 0), Contributor("eve", 3, 24, 2), Contributor("ada", 2, 16, 1)]
+    assert merge([*found, Contributor("@host", 0, 0, 1)]) == [
+        Contributor("ada", 4, 32, 1),
+        Contributor("eve", 3, 24, 2),
+        Contributor("unknown", 0, 0, 1),
+    ]
