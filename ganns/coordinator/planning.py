@@ -13,14 +13,15 @@ units the open rounds have: so a killed coordinator finds out where it was from 
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from ganns.config import Config
-from ganns.coordinator.folding import Folding
 from ganns.errors import RunError
 from ganns.plan import Cursor, Slice, carry, hold, plan_round
 from ganns.solo import finished
-from ganns.state import TrainingState
+from ganns.state import Progress, TrainingState
+from ganns.store.rounds import Unit
 from ganns.store.runs import Run
 
 
@@ -40,25 +41,25 @@ class Planner:
     run: Run
     config: Config
 
-    def cursor_after(self, cursor: Cursor, folding: Folding, num_ahead: int) -> Cursor:
-        """Return the cursor of the next version, `cursor` being that of the version whose round ends.
+    def cursor_after(self, before: Progress, units: Sequence[Unit], done: Container[int], num_ahead: int) -> Cursor:
+        """Return the cursor of the next version.
 
         Args:
-            cursor: where the round began.
-            folding: its units, and which of them are done.
+            before: the version whose round ends.
+            units: the round's.
+            done: those that were accepted or set aside; the others' images come again.
             num_ahead: how many units the next round has, if that is open already; else 0.
 
         Raises:
             RunError: if the round covers other images than the cursor says.
         """
-        planned, behind = self._plan(cursor, len(folding.units), None)
-        if planned != [unit.slice for unit in folding.units]:
+        planned, behind = self._plan(before.cursor, len(units), None)
+        if planned != [unit.slice for unit in units]:
             raise RunError(
-                f"Round {folding.round} of run {self.run.id} covers other images than its configuration says: "
+                f"Round {before.version} of run {self.run.id} covers other images than its configuration says: "
                 "data, strategy and seed of a run cannot change; start a new run."
             )
-        done = folding.submissions.keys() | folding.skipped
-        left = [unit.slice for unit in folding.units if unit.unit not in done]
+        left = [unit.slice for unit in units if unit.unit not in done]
         return hold(behind, left) if num_ahead else carry(behind, left)
 
     def to_open(self, state: TrainingState, num_ahead: int = 0) -> list[Planned]:

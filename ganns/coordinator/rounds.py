@@ -173,7 +173,8 @@ class Rounds:
         """Step to the next version in memory, and plan what is to be opened with it."""
         folding.finish()
         before = self.state.progress
-        cursor = self.planner.cursor_after(before.cursor, folding, num_ahead)
+        done = folding.submissions.keys() | folding.skipped
+        cursor = self.planner.cursor_after(before, folding.units, done, num_ahead)
         images = before.images + folding.num_images()
         self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
         return self.planner.to_open(self.state, num_ahead)

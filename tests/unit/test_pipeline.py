@@ -59,12 +59,6 @@ def test_solo_applies_to_each_version_the_gradient_at_the_one_before():
             torch.testing.assert_close(state.weights()[f"{role}.{name}"], parameter.detach(), rtol=1e-4, atol=1e-6)
 
 
-def round_of(number, slices):
-    """Return what the planner needs of a folded round: its units, and which of them are done."""
-    units = [SimpleNamespace(unit=unit, slice=one) for unit, one in enumerate(slices)]
-    return SimpleNamespace(round=number, units=units, submissions={}, skipped=set())
-
-
 @pytest.mark.parametrize("pipeline", [False, True])
 @pytest.mark.parametrize("seed", range(20))
 def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline):
@@ -87,12 +81,11 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
     goes_on = open_what_is_due()
     while goes_on:
         number = state.progress.version
-        folding = round_of(number, opened.pop(number))
-        kept = [unit for unit in folding.units if rng.random() < 0.6] or folding.units[:1]
-        folding.submissions = {unit.unit: None for unit in kept}
+        units = [SimpleNamespace(unit=unit, slice=one) for unit, one in enumerate(opened.pop(number))]
+        kept = [unit for unit in units if rng.random() < 0.6] or units[:1]
         accepted += [unit.slice for unit in kept]
         num_ahead = len(opened.get(number + 1, []))
-        cursor = planner.cursor_after(state.progress.cursor, folding, num_ahead)
+        cursor = planner.cursor_after(state.progress, units, {unit.unit for unit in kept}, num_ahead)
         cursor = Cursor.from_json(cursor.to_json())  # as after a restart, between any two rounds
         config.quorum = QuorumConfig(units=rng.randint(1, 7))  # which may change the quorum
         state.progress = replace(state.progress, version=number + 1, cursor=cursor)
