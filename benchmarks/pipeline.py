@@ -52,7 +52,7 @@ def main() -> None:
             block_ratios.append(medians[False] / medians[True])
             print(f"block {block + 1}: {medians[False]:.3f} s a round, with the pipeline {medians[True]:.3f} s")
     images = NUM_WORKERS * StrategyConfig().unit_images
-    figures: dict[str, Any] = {
+    figures = {
         "images_per_s": round(images / statistics.median(seconds[False]), 1),
         "pipeline_images_per_s": round(images / statistics.median(seconds[True]), 1),
         "ratio": round(statistics.median(seconds[False]) / statistics.median(seconds[True]), 3),
