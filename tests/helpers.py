@@ -15,12 +15,22 @@ from ganns.db.address import Address
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def wait_until(predicate: Callable[[], object], timeout_s: float = 20, what: str = "a condition") -> None:
-    """Poll until `predicate` is true; fail with `what` after `timeout_s` seconds."""
+def wait_until(
+    predicate: Callable[[], object],
+    timeout_s: float = 60,
+    what: str | Callable[[], str] = "a condition",
+    every_s: float = 0.01,
+) -> None:
+    """Poll until `predicate` is true; fail with `what` after `timeout_s` seconds.
+
+    Seconds on a machine that does something else, too: whoever waits for nothing but "soon" waits long. A function
+    as `what` is called at the failure: logs say then what happened meanwhile. A predicate that costs something, such as
+    a connection, is asked less often: it would slow down what it waits for.
+    """
     until = time.monotonic() + timeout_s
     while not predicate():
-        assert time.monotonic() < until, f"waited {timeout_s} s for {what}"
-        time.sleep(0.01)
+        assert time.monotonic() < until, f"waited {timeout_s} s for {what if isinstance(what, str) else what()}"
+        time.sleep(every_s)
 
 
 def spawn_worker(

@@ -17,7 +17,7 @@ CONF = Path(__file__).parents[1] / "conf"
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [option for group, option in OPTIONS if group == "experiment"]
-# The one value that an option cannot know.
+# The values that an option cannot know.
 NEEDED = {("data", "packed"): ["data.url=http://host/faces"], ("data", "image_folder"): ["data.path=/pictures"]}
 
 
@@ -168,3 +168,9 @@ def test_a_run_must_be_told_when_to_end() -> None:
 def test_an_image_folder_needs_a_path() -> None:
     with pytest.raises(ConfigError, match=r"^data\.path is empty"):
         from_dict(composed("data=image_folder"))
+
+
+def test_packed_data_need_an_address_or_a_folder() -> None:
+    with pytest.raises(ConfigError, match=r"^data\.url is empty"):
+        from_dict(composed("data=packed"))
+    from_dict(composed("data=packed", "data.path=/faces"))

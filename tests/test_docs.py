@@ -30,7 +30,8 @@ DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 HYDRA = ("train", "solo")
-NEEDED = {"data=image_folder": ["data.path=/pictures"]}  # the one value that an option cannot know
+# The values that an option cannot know.
+NEEDED = {"data=image_folder": ["data.path=/pictures"], "data=packed": ["data.url=http://host/faces"]}
 
 
 def name_of(page: Path) -> str:
@@ -95,6 +96,8 @@ def shown_range(key: str) -> str | None:
     group, _, last = key.partition(".")
     if last == "name" and group in NAMES:
         return " or ".join(f"`{name}`" for name in NAMES[group])
+    if key == "evaluate.features":
+        return " or ".join(f"`{name}`" for name in config.FEATURES)
     if key == "model.image_size":
         return "32 or 64"
     for found, _, low, high in config._ranges(Config()):
@@ -167,7 +170,7 @@ def hydra_flags() -> set[str]:
 def test_every_command_and_option_is_documented(name: str) -> None:
     command, section = COMMANDS[name], section_of(REFERENCE / "commands.md", name)
     first_cells = "\n".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
-    documented = set(re.findall(r"`(--?[a-z][a-z-]*)", first_cells))
+    documented = set(re.findall(r"`(--?[a-z][a-z0-9-]*)", first_cells))
     if name.split()[-1] in HYDRA:
         assert documented <= hydra_flags()
         return

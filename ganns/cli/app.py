@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganns.cli import db, demo, export, push, runs, sample, solo, tasks, timelapse, worker
+from ganns.cli import data, db, demo, export, push, runs, sample, solo, tasks, timelapse, worker
 from ganns.errors import ConfigError, GannsError
 
 app = typer.Typer(
@@ -68,6 +68,7 @@ app.command("sample")(sample.sample)
 app.command("export")(export.export)
 app.command("timelapse")(timelapse.timelapse)
 app.command("push")(push.push)
+app.add_typer(data.app, name="data")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 

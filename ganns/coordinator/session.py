@@ -44,7 +44,7 @@ class Session:
         self.pool = ThreadPoolExecutor(NUM_BLOB_CONNECTIONS + 1, thread_name_prefix="blobs")
 
     def _connect(self, address: Address, what: str) -> Connection:
-        conn = connect(address, application=f"ganns coordinator: {what}")
+        conn = connect(address, application=f"ganns coordinator: {what}", prepare=True)
         self._open.append(conn)
         return conn
 

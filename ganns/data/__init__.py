@@ -1,4 +1,4 @@
-"""Images: where they come from (`synthetic`, `folder`, `celeba`), how they are kept decoded (`cache`).
+"""Images: where they come from (`sources`, `packed`), how they are kept decoded (`cache`).
 
 `open_images` is all that the rest of the program uses.
 """
@@ -25,8 +25,12 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
     """
     from ganns import resources
     from ganns.data.cache import decoded
+    from ganns.data.packed import open_pack
     from ganns.data.sources import SOURCES
 
+    root = cache_root or resources.home() / "data"
+    if data.name == "packed":
+        return ImageSet(*open_pack(data, image_size, root))
     source = SOURCES[data.name](data)
-    pixels = decoded(source, image_size, cache_root or resources.home() / "data")
+    pixels = decoded(source, image_size, root)
     return ImageSet(pixels, source)

@@ -11,13 +11,14 @@ from ganns.errors import DataError, DatasetMismatch
 if TYPE_CHECKING:
     import torch
 
-    from ganns.data.sources import Source
+    from ganns.data.packed import PackedPixels
+    from ganns.data.sources import Origin
 
 
 class ImageSet:
     """Training and held-out images of one source, decoded at one size."""
 
-    def __init__(self, pixels: np.ndarray, source: Source) -> None:
+    def __init__(self, pixels: np.ndarray | PackedPixels, source: Origin) -> None:
         """Serve `pixels`, uint8 [num, 3, S, S]: first the training images, then the held-out ones."""
         self._pixels, self._source = pixels, source
         self.fingerprint = source.fingerprint

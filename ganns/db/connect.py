@@ -22,16 +22,32 @@ OPTIONS: dict[str, Any] = {
 """libpq's options for every connection, the workers' included; seconds, the last one milliseconds."""
 
 
-def connect(address: Address, *, autocommit: bool = True, application: str = "ganns") -> Connection:
+def connect(
+    address: Address, *, autocommit: bool = True, application: str = "ganns", prepare: bool = False
+) -> Connection:
     """Connect to `address`.
 
     Autocommit: a transaction is opened where one is meant (`with conn.transaction()`), never by accident.
+
+    Args:
+        address: where.
+        autocommit: see above.
+        application: as the server shows the connection.
+        prepare: whether psycopg prepares what is executed again and again. That saves planning, but behind a pooler in
+            transaction mode the next statement may meet a server process that knows nothing of it: only for whoever
+            cannot work there anyhow.
 
     Raises:
         DatabaseUnreachable: with host and port, never the password.
     """
     try:
-        return psycopg.connect(address.conninfo, autocommit=autocommit, application_name=application, **OPTIONS)
+        return psycopg.connect(
+            address.conninfo,
+            autocommit=autocommit,
+            application_name=application,
+            prepare_threshold=5 if prepare else None,
+            **OPTIONS,
+        )
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         raise DatabaseUnreachable(

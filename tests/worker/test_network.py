@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from contextlib import nullcontext
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -38,7 +39,7 @@ def test_half_open_connections(classroom, proxy):
     )
     worker = classroom.worker(address=address)
     classroom.coordinate()
-    classroom.wait_rounds(3, timeout_s=90)
+    classroom.wait_rounds(3, timeout_s=120)
     child = worker.child()
     proxy.freeze()
     threading.Event().wait(8)
@@ -97,6 +98,19 @@ def pgbouncer(own_server, tmp_path, request):
         process.terminate()
         process.wait(10)
         proxy.close()
+
+
+@pytest.mark.parametrize("pgbouncer", ["transaction"], indirect=True)
+def test_a_connection_goes_on_at_another_server_process(pgbouncer):
+    """In transaction mode the next statement may meet a process that never heard what the others prepared."""
+    with connect(pgbouncer) as one, connect(pgbouncer) as other:
+        processes = set()
+        for number in range(24):  # psycopg would prepare a statement at its sixth time
+            with other.transaction() if number % 2 else nullcontext():
+                if number % 2:
+                    other.execute("SELECT 1")  # takes what `one` had, until the transaction ends
+                processes |= {one.execute("SELECT pg_backend_pid()").fetchone()[0]}
+        assert len(processes) > 1
 
 
 @pytest.mark.parametrize(

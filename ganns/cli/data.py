@@ -1,0 +1,147 @@
+"""`ganns data`: fetch images, check them, say what they are, pack them for a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ganns.config import Config
+    from ganns.data.report import Track
+    from ganns.data.transfer import OnProgress
+
+app = typer.Typer(help="The images: fetch, check, describe, pack.", no_args_is_help=True)
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings, as of `ganns train`: data=celeba ...")]
+
+
+@app.command()
+def get(
+    what: Annotated[str, typer.Argument(help="`celeba`, with --hub; or the http(s) address of a file.")],
+    hub: Annotated[str | None, typer.Option(help="The data set's repository on the hub, OWNER/NAME.")] = None,
+    file: Annotated[str, typer.Option(help="The file's name in that repository.")] = "img_align_celeba.zip",
+    sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; default: data/ below GANNS_HOME.")] = None,
+) -> None:
+    """Fetch a file: goes on where it stopped, checks it, and keeps nothing that is not whole."""
+    from ganns import resources
+    from ganns.data.celeba import ZIP
+    from ganns.data.download import download
+    from ganns.data.hub import locate
+    from ganns.data.place import is_url
+    from ganns.errors import ConfigError
+
+    if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise ConfigError(f"--sha256={sha256} is not a SHA-256: give its 64 hexadecimal digits.")
+    home = resources.home() / "data"
+    if what == "celeba":
+        if hub is None:
+            raise ConfigError(
+                "CelebA has no address that a program could rely on: name a hub repository that has it, with "
+                "--hub OWNER/NAME, or give the address of the zip itself, `ganns data get https://...`"
+            )
+        found, target = locate(hub, file), out or home / "celeba" / ZIP
+        with _progress(target.name) as show:
+            download(
+                found.url,
+                target,
+                size=found.size,
+                sha256=sha256 or found.sha256,
+                headers=found.headers,
+                on_progress=show,
+            )
+    elif is_url(what):
+        name = re.sub(r"[?#].*", "", what).rstrip("/").rpartition("/")[2]
+        target = out or home / name
+        with _progress(target.name) as show:
+            download(what, target, sha256=sha256, on_progress=show)
+    else:
+        raise ConfigError(f"{what} cannot be fetched: say `celeba`, with --hub, or give an address, http(s)://...")
+    typer.echo(f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
+    if target.name == ZIP:
+        typer.echo(f"train with it: ganns train data=celeba data.path={target}")
+
+
+@app.command()
+def info(overrides: Overrides = None) -> None:
+    """Say what the images are: how many, split, size, fingerprint, and where copies lie."""
+    from ganns import resources
+    from ganns.data import report
+
+    config = _config(overrides)
+    lines = report.info(config.data, config.model.image_size, resources.home() / "data")
+    for key, value in lines.items():
+        typer.echo(f"{key:<12} {value}")
+
+
+@app.command()
+def check(overrides: Overrides = None) -> None:
+    """Check that all images are there and can be read; exits with 1 and names the file if not."""
+    from ganns import resources
+    from ganns.data import report
+
+    config = _config(overrides)
+    report.check(config.data, config.model.image_size, resources.home() / "data", typer.echo, _tracker())
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    overrides: Overrides = None,
+) -> None:
+    """Decode the images and write them as a folder to serve, of which workers fetch only what they need."""
+    from ganns import resources
+    from ganns.data import pack as packs
+    from ganns.data.sources import SOURCES
+    from ganns.errors import ConfigError
+
+    config = _config(overrides)
+    if config.data.name not in SOURCES:
+        raise ConfigError(f"data.name={config.data.name} is packed already: choose {' or '.join(SOURCES)}.")
+    source = SOURCES[config.data.name](config.data)
+    with _progress(out.name, unit="shards") as show:
+        index = packs.write(source, config.model.image_size, out, resources.home() / "data", show)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    typer.echo(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
+    typer.echo("serve the folder with a web server that knows ranges, and train with  data=packed data.url=http://...")
+
+
+def _config(overrides: list[str] | None) -> Config:
+    from ganns.train import compose
+
+    return compose(overrides or [])
+
+
+@contextmanager
+def _progress(name: str, unit: str = "bytes") -> Iterator[OnProgress]:
+    """Show a bar on stderr, on a terminal, and give the function that moves it."""
+    from rich import progress
+    from rich.console import Console
+
+    counts = (
+        [progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
+        if unit == "bytes"
+        else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
+    )
+    console = Console(stderr=True)
+    columns = [progress.TextColumn("{task.description}"), progress.BarColumn(), *counts]
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def _tracker() -> Track:
+    """Return a function that goes through numbers under a bar."""
+
+    def track(numbers: range, what: str) -> Iterator[int]:
+        with _progress(what, unit="") as show:
+            for done, number in enumerate(numbers):
+                yield number
+                show(done + 1, len(numbers))
+
+    return track

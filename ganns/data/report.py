@@ -1,0 +1,145 @@
+"""`ganns data info` and `ganns data check`: what a source is, and whether it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganns.config import DataConfig
+from ganns.data import celeba, pack, synthetic
+from ganns.data.cache import path_of, prepare
+from ganns.data.files import reader
+from ganns.data.packed import Pack
+from ganns.data.remote import WebPlace
+from ganns.data.sources import SOURCES, Source
+from ganns.data.transfer import sha256_of
+from ganns.errors import DataError
+
+NUM_SAMPLED = 64
+Track = Callable[[range, str], Iterator[int]]
+"""Goes through numbers and shows how far it is."""
+
+
+def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
+    """Return what there is to know of a source, as words and figures; nothing is decoded or drawn.
+
+    Raises:
+        DataError: if it cannot be found.
+    """
+    if data.name == "packed":
+        return _info_packed(Pack(data, root))
+    if _not_drawn(data):
+        return {
+            "source": "synthetic",
+            "images": _images(data.count, data.holdout),
+            "where": f"{synthetic.folder(data)}: not there yet, drawn on first use",
+        }
+    source = SOURCES[data.name](data)
+    files = source.files
+    cached = path_of(source.name, source.fingerprint, size, root)
+    first = Path(files.items[0])
+    return {
+        "source": source.name,
+        "images": _images(source.num_train, len(files.items) - source.num_train),
+        "where": f"{files.archive} (read in place)" if files.archive else str(first.parent),
+        "size": _bytes(sum(files.sizes)),
+        "fingerprint": source.fingerprint,
+        "decoded": f"{cached}, {_bytes(cached.stat().st_size)}" if cached.exists() else f"at {size}x{size} not yet",
+    }
+
+
+def check(data: DataConfig, size: int, root: Path, say: Callable[[str], None], track: Track) -> None:
+    """Check that all of a source is there and can be read, saying what was found.
+
+    Raises:
+        DataError: if something is missing or damaged; it names the file.
+    """
+    if data.name == "packed":
+        _check_packed(Pack(data, root), say, track)
+        return
+    if _not_drawn(data):
+        say("the faces are not drawn yet; that happens on first use")
+        return
+    source = SOURCES[data.name](data)
+    files, num = source.files, len(source.files.items)
+    say(f"{num:,} images are there, {_bytes(sum(files.sizes))}")
+    if empty := [item for item, length in zip(files.items, files.sizes, strict=True) if not length]:
+        raise DataError(f"{empty[0]} is empty; get it again.")
+    if files.archive:
+        read = reader(files.archive, files.items)
+        for number in track(range(num), "checksums"):
+            read(number)  # a zip has a CRC-32 of each file
+        say("the checksums in the zip are right")
+    if files.archive and source.name == "celeba":
+        published = next(md5 for _, md5, name in celeba.dataset_class().file_list if name == celeba.ZIP)
+        with files.archive.open("rb") as file:
+            same = hashlib.file_digest(file, "md5").hexdigest() == published
+        say(f"it is {'' if same else 'not '}the archive that CelebA's authors published (by its MD5)")
+    _check_sample(source, size, root, say, track)
+    say(f"fingerprint {source.fingerprint}")
+
+
+def _check_sample(source: Source, size: int, root: Path, say: Callable[[str], None], track: Track) -> None:
+    """Decode some images, evenly spaced, and compare them with the decoded copy if there is one."""
+    num = len(source.files.items)
+    step = max(num // NUM_SAMPLED, 1)
+    cached = path_of(source.name, source.fingerprint, size, root)
+    pixels = np.load(cached, mmap_mode="r") if cached.exists() else None
+    read, sample = source.open(), range(0, num, step)
+    for number in track(sample, "decoding"):
+        image = prepare(read(number), size)
+        if pixels is not None and not np.array_equal(image, pixels[number]):
+            raise DataError(f"{cached} differs from {source.files.items[number]}; delete the former.")
+    say(f"{len(sample)} of them were decoded" + (", and equal the decoded copy" if pixels is not None else ""))
+
+
+def _info_packed(found: Pack) -> dict[str, str]:
+    index = found.index
+    lines = {
+        "source": f"packed, made of {index.source} {index.source_fingerprint}",
+        "images": _images(index.num_train, index.num_images - index.num_train),
+        "image size": f"{index.image_size}x{index.image_size}",
+        "where": ", then ".join(place.where for place in found.places),
+        "size": _bytes(index.num_images * index.row_bytes),
+        "fingerprint": found.fingerprint,
+    }
+    for place in found.places:
+        if isinstance(place, WebPlace):
+            there = place.cache.num_there()
+            lines["fetched"] = f"{there:,} images, {_bytes(there * index.row_bytes)}, in {found.cache_folder}"
+    return lines
+
+
+def _check_packed(found: Pack, say: Callable[[str], None], track: Track) -> None:
+    index = found.index
+    say(f"index and digests are right: {_images(index.num_train, index.num_images - index.num_train)}")
+    if found.folder:
+        for shard in track(range(len(index.shards)), "shards"):
+            path = found.folder / pack.shard_name(shard)
+            if sha256_of(path) != index.shards[shard]:
+                raise DataError(f"{path} is damaged: it has another SHA-256 than the index says; copy it again.")
+        say(f"all {len(index.shards)} shards in {found.folder} are whole")
+    for place in found.places:
+        if isinstance(place, WebPlace):
+            place.check_sizes()
+            say(f"{place.where} has all {len(index.shards)} shards")
+    step = max(index.num_images // NUM_SAMPLED, 1)
+    sample = np.arange(0, index.num_images, step)
+    found.read(sample)
+    say(f"{len(sample)} images were read, and are those of the index")
+    say(f"fingerprint {found.fingerprint}")
+
+
+def _not_drawn(data: DataConfig) -> bool:
+    return data.name == "synthetic" and not synthetic.folder(data).exists()
+
+
+def _images(num_train: int, num_holdout: int) -> str:
+    return f"{num_train + num_holdout:,}: {num_train:,} to train on, {num_holdout:,} held out"
+
+
+def _bytes(num: int) -> str:
+    return f"{num / 1e6:,.1f} MB"
