@@ -51,6 +51,14 @@ def test_a_run_of_epochs_ends_with_the_quorum_that_is_left(coordinate, join):
     assert coordinator.digest == solo_digest(config)
 
 
+def test_local_steps_may_be_stale_too(coordinate, join):
+    strategy = StrategyConfig("local_steps", unit_images=8, micro_batch=4, outer_momentum=0.5, pipeline=True)
+    config = tiny(strategy=strategy, stop=StopConfig(rounds=4))
+    coordinator = coordinate(config)
+    finish_run(coordinator, join())
+    assert coordinator.digest == solo_digest(config)
+
+
 class Gate:
     """Holds the coordinator up in its aggregation until a test lets it go on."""
 
@@ -167,11 +175,15 @@ def test_emptied_unlogged_tables(coordinate, join, conn):
     config = piped(stop=StopConfig(rounds=5))
     coordinator, worker = coordinate(config), join()
     work_until(worker, lambda: len(coordinator.reports) >= 2)
-    wait_until(lambda: open_rounds(conn) == [(2, 1), (3, 2)], what="two open rounds at two versions")
-    worker.work()
+    assert conn.execute("SELECT count(*) FROM ganns.weights").fetchone()[0] > 0
     conn.execute("TRUNCATE ganns.weights, ganns.results, ganns.result_parts")
-    versions = "SELECT array_agg(DISTINCT version ORDER BY version) FROM ganns.weights"
-    wait_until(lambda: conn.execute(versions).fetchone() == ([1, 2],), what="the weights of both again")
+
+    def both_are_there_again():
+        found = conn.execute("SELECT DISTINCT version FROM ganns.weights ORDER BY version").fetchall()
+        wanted = [(base,) for _, base in open_rounds(conn)]
+        return len(found) == 2 and found == wanted
+
+    wait_until(both_are_there_again, what="the weights of both versions again")
     finish_run(coordinator, worker)
     assert coordinator.digest == solo_digest(config)
 
