@@ -14,7 +14,7 @@ import json
 import statistics
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.connect import connect
 from ganns.db.queries import execute
@@ -34,6 +34,7 @@ def main() -> None:
         data=DataConfig(count=2000, holdout=2),
         strategy=StrategyConfig(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=2),
+        evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=arguments.rounds),
         sample_every=0,
     )

@@ -93,6 +93,7 @@ _NAMES = {
     torch.float32: "F32",
     torch.float16: "F16",
     torch.int64: "I64",
+    torch.uint8: "U8",
 }
 
 

@@ -87,7 +87,7 @@ def _window(num_rounds: int) -> int:
 
 def _draw(axes: Axes, history: Sequence[Mapping[str, float]], key: str, color: str, label: str) -> None:
     rounds = np.array([row["round"] for row in history], dtype=float)
-    values = np.array([row[key] for row in history], dtype=float)
+    values = np.array([row.get(key, np.nan) for row in history], dtype=float)  # a round that went back has none
     marker = "o" if len(values) <= FEW else None
     axes.plot(rounds, values, color=color, linewidth=1, alpha=0.3)
     axes.plot(rounds, smoothed(values), color=color, linewidth=2.8, marker=marker, label=label)

@@ -13,6 +13,7 @@ from ganns.config import StopConfig
 from ganns.coordinator.observer import RoundReport
 from ganns.state import TrainingState
 
+LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
 LINE_EVERY_S = 5.0
 """In a pipe, a line is printed so often."""
 
@@ -68,9 +69,9 @@ class TerminalProgress:
         self._last = (now, report.images)
         done = self._share_done(report)
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
-        metrics = report.metrics
+        losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
         detail = (
-            f"{self._rate:.0f} images/s  loss D {metrics['d_loss']:.2f} G {metrics['g_loss']:.2f}"
+            f"{self._rate:.0f} images/s{losses and f'  loss {losses}'}"
             f"{'' if report.num_alive is None else f'  {report.num_alive} workers'}"
         )
         self._bar.update(self._task, completed=done, description=f"round {report.version}", detail=detail, left=left)

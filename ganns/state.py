@@ -82,6 +82,12 @@ class TrainingState:
         self.progress = replace(progress, version=self.progress.version + 1)
         self._average()
 
+    def take_over(self, other: TrainingState, progress: Progress) -> None:
+        """Go on as `progress` with the networks, average and moments of `other`, which is not to be used any more."""
+        self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
+        self.previous = {}  # its round is computed at its own weights
+        self.progress = progress
+
     def _average(self) -> None:
         """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with G's steps.
 

@@ -10,4 +10,4 @@ from tasks.application import HEARTBEAT_S, App
 
 __all__ = ["HEARTBEAT_S", "app"]
 
-app = App(import_paths=["tasks.gradient"])
+app = App(import_paths=["tasks.gradient", "tasks.evaluate"])

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganns.cli import data, db, demo, export, push, runs, sample, solo, tasks, timelapse, worker
+from ganns.cli import data, db, demo, evaluate, export, push, runs, sample, solo, tasks, timelapse, worker
 from ganns.errors import ConfigError, GannsError
 
 app = typer.Typer(
@@ -64,6 +64,7 @@ def alone(context: typer.Context) -> None:
 
 app.command("worker")(worker.worker)
 app.command("runs")(runs.runs)
+app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
 app.command("timelapse")(timelapse.timelapse)

@@ -17,10 +17,12 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from ganns.config import Config
+from ganns.db.connect import Connection
 from ganns.errors import RunError
 from ganns.plan import Cursor, Slice, carry, hold, plan_round
 from ganns.solo import finished
 from ganns.state import Progress, TrainingState
+from ganns.store import rounds
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
 
@@ -40,6 +42,10 @@ class Planner:
 
     run: Run
     config: Config
+
+    def units_ahead(self, conn: Connection, version: int) -> list[Unit]:
+        """Return the units of the round after the version's; none if it is not open yet."""
+        return rounds.list_units(conn, self.run.id, version + 1) if self.config.strategy.pipeline else []
 
     def cursor_after(self, before: Progress, units: Sequence[Unit], done: Container[int], num_ahead: int) -> Cursor:
         """Return the cursor of the next version.

@@ -11,7 +11,9 @@ from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
 from ganns.payload import digest, pack
 from ganns.state import TrainingState
-from ganns.store import rounds, runs, weights
+from ganns.store import results, rounds, runs, weights
+from ganns.store.rounds import Unit
+from tasks.control import revoke
 
 
 @dataclass
@@ -60,6 +62,17 @@ class Publisher:
         )
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 
+    def publish(self, planned: Sequence[Planned], *, goes_on: bool) -> None:
+        """Make the version visible and open what is planned, or end the run; part of the transaction in hand."""
+        conn, config = self.session.main, self.state.config
+        self.insert_version()
+        for one in planned:
+            self.insert_round(one)
+        if not goes_on:
+            runs.set_state(conn, self.run_id, "finished")
+        elif config.strategy.pipeline:  # the round that is next may have been opened long ago
+            rounds.restart_deadline(conn, self.run_id, self.state.progress.version, config.quorum.deadline_s)
+
     def insert_round(self, planned: Planned) -> None:
         """Open a round, with a job for each slice; part of the transaction in hand."""
         conn, slices, quorum = self.session.main, planned.slices, self.state.config.quorum
@@ -82,6 +95,19 @@ class Publisher:
             jobs = enqueue(self.session.main, self.run_id, round_, units)
             rounds.replace_jobs(self.session.main, self.run_id, round_, units, jobs.job_ids)
             self.groups.append((round_, jobs.id))
+
+    def restart_round(self, round_: int, units: Sequence[Unit]) -> None:
+        """Let an open round be computed anew, at the state's version; part of the transaction in hand.
+
+        What arrived of it is late: effort that was not applied. Whoever computes at the old version cannot submit.
+        """
+        conn = self.session.main
+        rounds.rebase_round(conn, self.run_id, round_, self.state.progress.version)
+        results.credit(conn, self.run_id, round_, ())
+        results.forget_results(conn, self.run_id, round_ + 1)
+        wanted = [unit for unit in units if not unit.skipped]
+        revoke([unit.job_id for unit in wanted], connection=conn)
+        self.enqueue_again(round_, [unit.unit for unit in wanted])
 
     def take_groups(self, closed: int) -> list[int]:
         """Return the groups of rounds up to the closed one, and forget them."""

@@ -21,7 +21,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganns.coordinator.evaluation import Evaluations
 from ganns.coordinator.folding import Folding
+from ganns.coordinator.goback import WENT_BACK_TO, go_back, require_finite
+from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.planning import Planned, Planner
@@ -29,7 +32,7 @@ from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
 from ganns.coordinator.upkeep import Upkeep
-from ganns.errors import LeaseLost, RunError
+from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.state import Progress, TrainingState
 from ganns.store import results, rounds, runs
 from ganns.store.runs import Run
@@ -53,6 +56,7 @@ class Rounds:
     files: StateFiles
     session: Session
     housekeeping: Housekeeping
+    evaluations: Evaluations
     observer: Observer
     should_stop: Callable[[], bool]
 
@@ -62,13 +66,14 @@ class Rounds:
         Raises:
             Interrupted: told to stop.
             LeaseLost: another coordinator took over.
-            Diverged: the results of a unit are refused wherever it is computed.
+            Diverged: the model broke, for the second time.
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
         self.planner = Planner(self.run, self.state.config)
         self.upkeep = Upkeep(self.publisher, self.observer.say)
+        self.health = RoundHealth()
         self.upkeep.count_alive()
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
             return
@@ -79,11 +84,15 @@ class Rounds:
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
-        opened = time.monotonic()
-        folding = self._collect()
-        collected = time.monotonic()
-        num_ahead = self._num_ahead(folding.round + 1)
-        planned = self._advance(folding, num_ahead)
+        opened, before = time.monotonic(), self.state.progress
+        try:
+            folding = self._collect()
+            collected = time.monotonic()
+            ahead = self.planner.units_ahead(self.session.main, before.version)
+            planned = self._advance(folding, len(ahead))
+            require_finite(self.state)
+        except Diverged as reason:
+            return self._go_back(before, reason)
         stepped = time.monotonic()
         size = self.publisher.upload_and_save()
         worked = folding.timings()  # by the workers' clocks, as durations
@@ -92,27 +101,42 @@ class Rounds:
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        goes_on = bool(num_ahead or planned)
+        goes_on = bool(ahead or planned)
         self._close_and_open(folding, planned, timings, goes_on)
-        self.housekeeping.after_version(
-            self.state.progress.version,
-            size * (1 + len(folding.submissions)),
-            self.publisher.take_groups(folding.round),
-        )
+        return self._closed(size, goes_on, folding.metrics(), timings, len(folding.submissions))
+
+    def _closed(
+        self, size: int, goes_on: bool, metrics: dict[str, float], timings: dict[str, float], num_results: int
+    ) -> bool:
+        """Tell everybody about the round that was just closed; return False when the run is finished."""
         progress = self.state.progress
+        groups = self.publisher.take_groups(progress.version - 1)
+        self.housekeeping.after_version(progress.version, size * (1 + num_results), groups)
+        self.evaluations.after_version(progress.version)
         report = RoundReport(
             self.run.id,
             progress.version,
             progress.images,
             progress.seconds,
-            folding.metrics(),
+            metrics,
             timings,
-            len(folding.submissions),
+            num_results,
             self.upkeep.num_alive,
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
+        for text in self.health.watch(metrics):
+            self.observer.say(text)
         return goes_on
+
+    def _go_back(self, before: Progress, reason: Diverged) -> bool:
+        """Go on from the last good version, once a run; see `goback.py`."""
+        goes_on, size, version = go_back(self.publisher, self.planner, before, reason, self._clock + time.monotonic())
+        self.observer.say(
+            f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
+            f"version {self.state.progress.version}; it does so once."
+        )
+        return self._closed(size, goes_on, {WENT_BACK_TO: float(version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting
 
@@ -163,12 +187,6 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _num_ahead(self, round_: int) -> int:
-        """Return how many units a round has that was opened ahead; 0 if it was not."""
-        return (
-            len(rounds.list_units(self.session.main, self.run.id, round_)) if self.state.config.strategy.pipeline else 0
-        )
-
     def _advance(self, folding: Folding, num_ahead: int) -> list[Planned]:
         """Step to the next version in memory, and plan what is to be opened with it."""
         folding.finish()
@@ -187,9 +205,7 @@ class Rounds:
         self.publisher.upload_and_save()
         with self.session.main.transaction():
             self.publisher.hold_lease()
-            self.publisher.insert_version()
-            for one in planned:
-                self.publisher.insert_round(one)
+            self.publisher.publish(planned, goes_on=True)
             runs.set_state(self.session.main, self.run.id, "open")
         return True
 
@@ -217,10 +233,4 @@ class Rounds:
             rounds.close_round(conn, run_id, folding.round)
             if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
                 revoke(left_over, connection=conn)
-            self.publisher.insert_version()
-            for one in planned:
-                self.publisher.insert_round(one)
-            if not goes_on:
-                runs.set_state(conn, run_id, "finished")
-            elif self.state.config.strategy.pipeline:
-                rounds.restart_deadline(conn, run_id, progress.version, self.state.config.quorum.deadline_s)
+            self.publisher.publish(planned, goes_on=goes_on)

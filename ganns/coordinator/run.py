@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Collection
+from contextlib import nullcontext
 
 import psycopg
 
 from ganns import resources
 from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.evaluation import Evaluations
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.resume import restore
@@ -25,10 +23,11 @@ from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import ConfigError, RunError
 from ganns.seeds import permutation_digest
+from ganns.signals import stop_on_signals
 from ganns.store import runs, weights
 from ganns.store.runs import Run
 
-FREE_ON_RESUME = {"name", "stop", "quorum", "db", "sample_every", "tensorboard", "resume"}
+FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
 """Settings that a resumed run may change; all others decide what its versions are."""
 
 
@@ -93,7 +92,7 @@ def train_run(
         config: a checked configuration.
         address: the database.
         observer: told about rounds and waiting.
-        should_stop: set it to stop after the transaction in hand; Ctrl-C and SIGTERM do so when it is None.
+        should_stop: set it to stop after the transaction in hand; None: Ctrl-C, SIGTERM and a closed terminal do so.
         changed: for a resumed run, the settings that replace its own; None means all that may change.
 
     Returns:
@@ -112,7 +111,7 @@ def train_run(
             run, config = resume_run(conn, config, changed)
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(resources.home() / "state" / run.key)
-    with _stop_on_signals(should_stop) as stop:
+    with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
         while not stop.is_set():
             session = open_patiently(address, run.id, observer.say, stop.is_set)
             if session is None:
@@ -148,12 +147,15 @@ def _train(
         keep=config.db.keep_versions,
         checkpoint_s=config.db.checkpoint_s,
     )
+    evaluations = Evaluations(address, run.id, generation, config, files, observer.say)
     try:
-        Rounds(run, generation, state, files, session, keeper, observer, stop.is_set).train()
+        Rounds(run, generation, state, files, session, keeper, evaluations, observer, stop.is_set).train()
         done = True
+        evaluations.finish(state.progress.version, stop.is_set)
     except Interrupted:
         done = False
     finally:
+        evaluations.close()
         keeper.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
     if (data := files.read(state.progress.version)) is not None:
@@ -162,25 +164,3 @@ def _train(
             files.clear()
     runs.release_lease(session.main, run.id, generation)
     return done
-
-
-@contextmanager
-def _stop_on_signals(given: threading.Event | None) -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts at once, as without us."""
-    if given is not None or threading.current_thread() is not threading.main_thread():
-        yield given or threading.Event()
-        return
-    stop = threading.Event()
-    before: dict[int, Any] = {}
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, before[number] or signal.SIG_DFL)
-
-    for one in (signal.SIGINT, signal.SIGTERM):
-        before[one] = signal.signal(one, handler)
-    try:
-        yield stop
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)

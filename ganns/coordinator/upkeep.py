@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import Diverged
-from ganns.store import results, rounds, runs, weights, workers
+from ganns.store import results, rounds, weights, workers
 from tasks.rescue import SILENT_S, Rescuer
 
 REFUSALS = 3
@@ -92,9 +92,6 @@ class Upkeep:
             publisher.enqueue_again(round_, [unit])
         self.say(f"refused a result for unit {unit} of round {round_}: {reason}")
         if len(set(refused_from)) >= 2 or len(refused_from) >= REFUSALS:
-            with conn.transaction():
-                publisher.hold_lease()
-                runs.set_state(conn, run_id, "diverged")
             raise Diverged(
                 f"Run {run_id} diverged: unit {unit} of round {round_} was refused {len(refused_from)} times "
                 f"({reason}) Try a smaller optimizer.lr_d or optimizer.lr_g in a new run."

@@ -48,11 +48,17 @@ def download(
     transfer = Transfer(url, target, size, sha256.lower() if sha256 else None, on_progress)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with fasteners.InterProcessLock(f"{target}.lock"):
+        lock = fasteners.InterProcessLock(f"{target}.lock")
+        if not lock.acquire(blocking=False):
+            log.warning("another process is fetching %s; waiting for it", target)
+            lock.acquire()
+        try:
             if target.exists():
                 transfer.check(target)
             else:
                 _fetch(transfer, patience or Patience(), headers)
+        finally:
+            lock.release()
     except OSError as error:
         raise DownloadError(f"{target} cannot be written ({error.strerror}); make room, or choose another.") from error
     return target
@@ -71,6 +77,6 @@ def _fetch(transfer: Transfer, patience: Patience, headers: dict[str, str] | Non
                 transfer.discard()
                 if second or not transfer.joined:
                     raise
-                log.info("%s: the pieces do not make the file; fetching it anew", shown(transfer.url))
+                log.warning("%s: the pieces do not make the file; fetching it anew", shown(transfer.url))
     os.replace(transfer.partial, transfer.target)
     transfer.note.unlink(missing_ok=True)

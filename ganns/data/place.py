@@ -14,7 +14,8 @@ from ganns.config import DataConfig
 
 def named(data: DataConfig) -> tuple[str, str | None]:
     """Return (which setting says where the images are, what it says)."""
-    if here := os.environ.get("GANNS_DATA"):
+    here = os.environ.get("GANNS_DATA")
+    if here and (data.name == "packed" or not is_url(here)):
         return "GANNS_DATA", here
     return "data.path", data.path
 

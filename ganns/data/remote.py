@@ -19,8 +19,6 @@ from ganns.data.sparse import SparseRows
 from ganns.data.web import Patience, Trouble, check_address, check_status, content_range, open_client, patiently, shown
 from ganns.errors import DownloadError
 
-GAP = 1
-"""So many images that nobody asked for are fetched along, where that saves a request: they will be needed too."""
 CONNECTIONS = 8
 LARGEST_INDEX = 64 * 2**20
 
@@ -173,7 +171,7 @@ def cut(numbers: np.ndarray, shard_images: int) -> Iterator[Part]:
     part: Part | None = None
     for number in map(int, numbers):
         shard = number // shard_images
-        if part is not None and part.shard == shard and number - part.end <= GAP:
+        if part is not None and part.shard == shard and number == part.end:
             part = Part(shard, part.start, number + 1)
             continue
         if part is not None:

@@ -77,7 +77,7 @@ def patiently(
                     f"{shown(url)} cannot be fetched: {reason}, and {failures} attempts brought nothing new. {advice}"
                 ) from error
         pause_s = min(patience.pause_s * 2 ** (failures - 1), patience.longest_pause_s)
-        log.info("%s: %s; trying again", shown(url), reason)
+        log.warning("%s: %s; trying again", shown(url), reason)
         time.sleep(pause_s * random.uniform(0.5, 1))
 
 

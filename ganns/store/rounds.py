@@ -89,6 +89,11 @@ def skip_unit(conn: Connection, run_id: int, round_: int, unit: int, reason: str
     execute(conn, "skip_unit", run_id=run_id, round=round_, unit=unit, reason=reason)
 
 
+def rebase_round(conn: Connection, run_id: int, round_: int, weights_version: int) -> None:
+    """Let an open round's units be computed at another version, and lock its row; part of the caller's transaction."""
+    execute(conn, "rebase_round", run_id=run_id, round=round_, weights_version=weights_version)
+
+
 def restart_deadline(conn: Connection, run_id: int, round_: int, deadline_s: float | None) -> None:
     """Let the time of an open round run from now on; part of the caller's transaction."""
     execute(conn, "restart_deadline", run_id=run_id, round=round_, deadline_s=deadline_s)

@@ -125,6 +125,12 @@ def set_progress(conn: Connection, run_id: int, *, version: int, images: int) ->
     execute(conn, "set_progress", run_id=run_id, version=version, images=images)
 
 
+def best_version(conn: Connection, run_id: int) -> int | None:
+    """Return the best of the evaluated versions; None if none was evaluated."""
+    row = execute(conn, "best_version", run_id=run_id).fetchone()
+    return row["best_version"] if row else None
+
+
 def set_state(conn: Connection, run_id: int, state: str) -> None:
     """Move the run to "open", "finished" or "diverged"."""
     execute(conn, "set_state", run_id=run_id, state=state)

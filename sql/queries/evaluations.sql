@@ -38,6 +38,10 @@ SET features = excluded.features, images = excluded.images, metrics = excluded.m
 -- A run's evaluations in order
 SELECT version, features, images, metrics, seconds, at FROM ganns.evaluations WHERE run_id = %(run_id)s ORDER BY version;
 
+-- best_version --
+-- The best of the evaluated versions; null if none was
+SELECT best_version FROM ganns.runs WHERE id = %(run_id)s;
+
 -- set_best_version --
 -- Which version's checkpoint to keep beside the latest
 UPDATE ganns.runs SET best_version = %(version)s WHERE id = %(run_id)s;

@@ -24,6 +24,11 @@ WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = new.unit;
 SELECT round, weights_version, quorum, extract(epoch FROM deadline_at - now())::float8 AS deadline_in_s
 FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL ORDER BY round;
 
+-- rebase_round --
+-- An open round is computed anew, at another version; submissions wait for the end of the transaction
+UPDATE ganns.rounds SET weights_version = %(weights_version)s
+WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL;
+
 -- restart_deadline --
 -- A round that was opened ahead is next: its time runs from now on
 UPDATE ganns.rounds SET deadline_at = now() + make_interval(secs => %(deadline_s)s::float8)

@@ -72,7 +72,10 @@ WITH undone AS (
 ), checkpoints AS (
     DELETE FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version > %(version)s
 ), best AS (
-    UPDATE ganns.runs SET best_version = NULL WHERE id = %(run_id)s AND best_version > %(version)s
+    UPDATE ganns.runs
+    SET best_version = CASE WHEN best_version <= %(version)s THEN best_version END,
+        went_back_at_version = CASE WHEN went_back_at_version <= %(version)s THEN went_back_at_version END
+    WHERE id = %(run_id)s
 )
 DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
 

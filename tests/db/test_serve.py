@@ -80,7 +80,10 @@ def serve(home: Path, *arguments: str) -> Iterator[Serving]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.wait(60)
+                try:
+                    process.wait(60)
+                finally:
+                    process.kill()  # else the `with` waits for ever, and the next tests suffer from it
             running.reader.join(10)
 
 

@@ -75,7 +75,7 @@ def coordinate(database: Address) -> Iterator[Callable[[Config], Coordinator]]:
     yield start
     for one in started:
         one.stop.set()
-        one.thread.join(20)
+        one.thread.join(60)
 
 
 @pytest.fixture

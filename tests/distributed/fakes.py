@@ -10,17 +10,27 @@ from typing import Any
 
 from ganns.aggregate import encode_part
 from ganns.codec import get_codec
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig, from_dict
+from ganns.config import (
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    StrategyConfig,
+    from_dict,
+)
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.gradients import Replica, UnitResult
+from ganns.gradients import UnitResult
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation
 from ganns.solo import train_solo
 from ganns.state import TrainingState
 from ganns.store import workers
 from ganns.store.workers import Claim
+from ganns.strategies import build_replica
 
 
 def tiny(**changes: Any) -> Config:
@@ -31,6 +41,7 @@ def tiny(**changes: Any) -> Config:
         "data": DataConfig(name="synthetic", count=40, holdout=8),
         "strategy": StrategyConfig(unit_images=8, micro_batch=8),
         "quorum": QuorumConfig(units=2),
+        "evaluate": EvaluateConfig(every=0),
         "stop": StopConfig(rounds=3),
         "sample_every": 0,
     }
@@ -90,7 +101,7 @@ class FakeWorker:
         """Compute a unit for real."""
         config = from_dict(workers.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or open_images(config.data, config.model.image_size)
-        replica = Replica(config)
+        replica = build_replica(config)
         replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)

@@ -127,4 +127,4 @@ def stop(folder, process, line, number):
         pytest.fail(f"it did not end: {log.read_text()}")
     assert code in (0, 130), log.read_text()  # 0: there was something to show already
     assert "Traceback" not in log.read_text()
-    wait_until(lambda: left_behind(folder) == [], timeout_s=60, what="the end of all processes")
+    wait_until(lambda: left_behind(folder) == [], timeout_s=30, what="the end of all processes")

@@ -7,7 +7,7 @@ import pytest
 from ganns.config import StopConfig
 from ganns.coordinator import rounds as protocol
 from ganns.db.connect import connect
-from ganns.errors import Diverged, LeaseLost
+from ganns.errors import LeaseLost
 from ganns.store import rounds, runs
 from tests.distributed.fakes import FakeWorker, solo_digest, tiny
 from tests.helpers import wait_until, workers
@@ -154,31 +154,6 @@ def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, join, data
     coordinator.join()
     assert coordinator.reports[0].num_results == 1
     assert any("deadline" in text for text in coordinator.said)
-
-
-def test_nan_is_refused_and_twice_means_divergence(coordinate, join, database):
-    config = tiny()
-    coordinator = coordinate(config)
-    for name in ("one", "two"):
-        worker = join(name)
-        job = wait_for_job(worker)
-        while (claim := worker.claim(job)).unit != 0:
-            worker.work(job)
-            job = wait_for_job(worker)
-        settings, result = worker.compute(claim)
-        next(iter(result.parts["g"].gradients.values()))[0] = float("nan")
-        assert worker.submit(job, settings, result) == "stored"
-        worker.finish(job)
-        wait_until(
-            lambda name=name: (
-                sum("refused a result for unit 0" in text for text in coordinator.said) == (1 if name == "one" else 2)
-            ),
-            what="the refusal",
-        )
-    with pytest.raises(Diverged, match="unit 0 of round 0"):
-        coordinator.join()
-    with connect(database) as conn:
-        assert runs.get_run(conn, coordinator.run_id).state == "diverged"
 
 
 def test_a_refused_result_is_computed_again(coordinate, join, database):

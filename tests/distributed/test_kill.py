@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -20,7 +21,9 @@ from tests.helpers import ROOT, spawn_worker, wait_until, workers
 
 
 class CoordinatorProcess:
-    """`coordinate.py` in a process; its lines are read as they come."""
+    """`coordinate.py` in a process; its lines are read as they come. It ends with its test, at the latest."""
+
+    started: ClassVar[list[subprocess.Popen]] = []
 
     def __init__(self, database, config, folder):
         self.log = folder / f"coordinator-{time.monotonic_ns()}.log"
@@ -32,19 +35,30 @@ class CoordinatorProcess:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
+        self.started.append(self.process)
 
     def lines(self):
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
-    def wait(self, timeout_s=90):
+    def wait(self, timeout_s=120):
         assert self.process.wait(timeout_s) == 0, self.log.read_text()
         return self.lines()[-1]["digest"]
+
+
+@pytest.fixture(autouse=True)
+def _end_coordinators():
+    """Kill what a failed test leaves: it would use the processors, and fail others."""
+    yield
+    while CoordinatorProcess.started:
+        process = CoordinatorProcess.started.pop()
+        process.kill()
+        process.wait()
 
 
 def wait_and_pause(coordinator, pause_s):
     """Wait until the coordinator has begun and `pause_s` more; False if it ended meanwhile."""
     wait_until(
-        lambda: coordinator.process.poll() is not None or coordinator.lines(), timeout_s=60, what="the coordinator"
+        lambda: coordinator.process.poll() is not None or coordinator.lines(), timeout_s=120, what="the coordinator"
     )
     # Rounds take about 30 ms: whichever statement is under way after the pause may be the last.
     until = time.monotonic() + pause_s
@@ -91,7 +105,7 @@ def test_a_dead_workers_unit_runs_elsewhere(database, coordinate, tmp_path):
     victim = spawn_worker(database, tmp_path / "victim.log", "victim")
     try:
         coordinator = coordinate(config)
-        wait_until(lambda: len(coordinator.reports) >= 3, timeout_s=60, what="some rounds")
+        wait_until(lambda: len(coordinator.reports) >= 3, timeout_s=120, what="some rounds")
         os.kill(victim.pid, signal.SIGSTOP)  # in the middle of whatever it does: it holds a unit, or takes none
         with connect(database) as conn:
             running = conn.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'").fetchone()[0]
@@ -109,9 +123,9 @@ def test_ctrl_c_leaves_a_resumable_run_and_resuming_needs_no_waiting(database, c
     config = tiny(stop=StopConfig(rounds=200))
     with workers(database, 2, tmp_path):
         first = CoordinatorProcess(database, config, tmp_path)
-        wait_until(lambda: len(first.lines()) > 5, timeout_s=60, what="some rounds")
+        wait_until(lambda: len(first.lines()) > 5, timeout_s=120, what="some rounds")
         first.process.send_signal(signal.SIGINT)
-        assert first.process.wait(20) == 0
+        assert first.process.wait(60) == 0
         run = runs.find_run(conn, "latest")
         assert run.state == "open"
         assert 0 < run.version < 200
@@ -131,7 +145,7 @@ def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tm
         first = CoordinatorProcess(database, config, tmp_path)
         wait_until(
             lambda: conn.execute("SELECT count(*) FROM ganns.checkpoints WHERE version > 3").fetchone()[0],
-            timeout_s=60,
+            timeout_s=120,
             what="a checkpoint",
         )
         first.process.kill()

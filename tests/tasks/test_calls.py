@@ -29,7 +29,7 @@ def test_a_result(work: Work) -> None:
     result = sample.add.delay(1, y=2)
     assert (result.state, result.ready(), result.result) == ("PENDING", False, None)
     work()
-    assert result.get(timeout=5) == 3
+    assert result.get(timeout=60) == 3
     assert (result.state, result.successful(), result.failed()) == ("SUCCESS", True, False)
 
 
@@ -51,14 +51,14 @@ def test_arguments_are_json(value: object) -> None:
 def test_any_parameters(work: Work) -> None:
     result = sample.spread.delay(1, 2, a=3)
     work()
-    assert result.get(timeout=5) == {"values": [1, 2], "more": {"a": 3}}
+    assert result.get(timeout=60) == {"values": [1, 2], "more": {"a": 3}}
 
 
 def test_a_failure_has_its_traceback(work: Work) -> None:
     result = sample.fail.delay("because")
     work()
     with pytest.raises(TaskFailed, match="ValueError: because") as caught:
-        result.get(timeout=5)
+        result.get(timeout=60)
     assert "raise ValueError(message)" in (caught.value.traceback or "")
     assert result.traceback == caught.value.traceback
     assert isinstance(result.get(timeout=5, propagate=False), TaskFailed)
@@ -68,21 +68,21 @@ def test_a_failure_has_its_traceback(work: Work) -> None:
 def test_bytes(work: Work) -> None:
     result = sample.raw.delay(1000)
     work()
-    assert result.get(timeout=5) == bytes(range(256)) * 1000
+    assert result.get(timeout=60) == bytes(range(256)) * 1000
 
 
 def test_a_result_that_is_not_json_is_a_failure(work: Work) -> None:
     result = sample.nan.delay()
     work()
     with pytest.raises(TaskFailed, match="must be JSON"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_ignored_results_are_not_stored(work: Work, conn: Connection) -> None:
     result = sample.quiet.delay()
     work()
     assert result.state == "SUCCESS"
-    assert result.get(timeout=5) is None
+    assert result.get(timeout=60) is None
     assert conn.execute("SELECT count(*) FROM ganns.task_results").fetchone() == (0,)
 
 
@@ -91,13 +91,13 @@ def test_a_timeout_leaves_the_task_alone(work: Work) -> None:
     with pytest.raises(ResultTimeout):
         result.get(timeout=0)
     work()
-    assert result.get(timeout=5) == 1
+    assert result.get(timeout=60) == 1
 
 
 def test_retries(work: Work, conn: Connection) -> None:
     result = sample.flaky.delay(2)
     work()
-    assert result.get(timeout=5) == 2
+    assert result.get(timeout=60) == 2
     assert conn.execute("SELECT count(*) FROM ganns.task_attempts").fetchone() == (2,)
 
 
@@ -105,7 +105,7 @@ def test_retries_are_exhausted(work: Work) -> None:
     result = sample.flaky.delay(3)
     work()
     with pytest.raises(TaskFailed, match="failure 2"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_a_task_that_waits_for_a_retry_says_why(hands: Callable) -> None:
@@ -142,7 +142,7 @@ def test_what_expired_does_not_run(work: Work) -> None:
     work()
     for result in results:
         with pytest.raises(TaskRevoked, match="expired"):
-            result.get(timeout=5)
+            result.get(timeout=60)
 
 
 def test_queue_and_priority(hands: Callable) -> None:
@@ -166,7 +166,7 @@ def test_the_callers_transaction(conn: Connection, work: Work) -> None:
             done.get()
     assert [row["num"] for row in queued(conn)] == [1]
     work()
-    assert done.get(timeout=5) == 1
+    assert done.get(timeout=60) == 1
     assert undone.state == "PENDING"
 
 
@@ -179,7 +179,7 @@ def test_signatures(work: Work) -> None:
     assert again.to_dict() == full.set(queue="q", countdown=0).to_dict()
     result = again.apply_async()
     work()
-    assert result.get(timeout=5) == 3
+    assert result.get(timeout=60) == 3
     with pytest.raises(TaskUsageError, match="no option 'colour'"):
         full.set(colour="red")
 
@@ -195,7 +195,7 @@ def test_soft_time_limit(work: Work) -> None:
     result = sample.slow.delay()
     work()
     with pytest.raises(TaskFailed, match="SoftTimeLimitExceeded"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_forget(work: Work, conn: Connection) -> None:

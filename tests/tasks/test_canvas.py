@@ -32,10 +32,10 @@ def test_a_chain(work: Work) -> None:
     result = (sample.add.s(1, 2) | sample.add.s(10) | sample.add.si(100)).delay()
     assert (result.state, result.result) == ("PENDING", None)
     work()
-    assert result.get(timeout=5) == 100
+    assert result.get(timeout=60) == 100
     result = chain(sample.add.s(1, 2), sample.add.s(10), sample.spread.s(7, a=1)).delay()
     work()
-    assert result.get(timeout=5) == {"values": [13, 7], "more": {"a": 1}}
+    assert result.get(timeout=60) == {"values": [13, 7], "more": {"a": 1}}
 
 
 def test_a_chain_is_checked_when_called(conn: Connection) -> None:
@@ -48,7 +48,7 @@ def test_a_chain_ends_where_it_fails(work: Work, conn: Connection) -> None:
     result = chain(sample.fail.s("here"), sample.add.s(1)).delay()
     work()
     with pytest.raises(TaskFailed, match="ValueError: here") as caught:
-        result.get(timeout=5)
+        result.get(timeout=60)
     assert "Traceback" in (caught.value.traceback or "")
     assert num_bodies(conn, "add") == 0
 
@@ -57,8 +57,8 @@ def test_bytes_go_from_task_to_task(work: Work) -> None:
     one = (sample.raw.s(1) | sample.length.s()).delay()
     many = chord([sample.raw.s(n) for n in (1, 2, 3)], sample.lengths.s()).delay()
     work()
-    assert one.get(timeout=5) == 256
-    assert many.get(timeout=5) == [256, 512, 768]
+    assert one.get(timeout=60) == 256
+    assert many.get(timeout=60) == [256, 512, 768]
 
 
 def test_a_group(work: Work) -> None:
@@ -66,15 +66,15 @@ def test_a_group(work: Work) -> None:
     assert len(result) == 10
     assert not result.ready()
     work()
-    assert result.join(timeout=5) == list(range(10))
+    assert result.join(timeout=60) == list(range(10))
     assert (result.ready(), result.successful(), result.failed(), result.completed_count()) == (True, True, False, 10)
-    assert [one.get(timeout=5) for one in result] == list(range(10))
+    assert [one.get(timeout=60) for one in result] == list(range(10))
 
 
 def test_results_as_they_arrive(hands: Callable) -> None:
     result, hand = group(sample.add.s(n) for n in range(3)).delay(), hands()
     jobs = [hand.fetch() for _ in range(3)]
-    arriving = result.iterate(timeout=10)
+    arriving = result.iterate(timeout=60)
     for index in (2, 0, 1):
         assert hand.finish(jobs[index], str(index))
         assert next(arriving) == (index, index)
@@ -84,10 +84,10 @@ def test_results_as_they_arrive(hands: Callable) -> None:
 def test_one_who_waits_is_woken(hands: Callable) -> None:
     result, hand = sample.add.delay(1), hands()
     got: list[object] = []
-    thread = threading.Thread(target=lambda: got.append(result.get(timeout=20)))
+    thread = threading.Thread(target=lambda: got.append(result.get(timeout=60)))
     thread.start()
     hand.finish(hand.fetch(), "5")
-    thread.join(20)
+    thread.join(60)
     assert got == [5]
 
 
@@ -129,7 +129,7 @@ def test_a_chord(work: Work, conn: Connection) -> None:
     result = chord([sample.add.s(n) for n in range(5)], sample.total.s()).delay()
     assert result.state == "PENDING"
     work()
-    assert result.get(timeout=5) == 10
+    assert result.get(timeout=60) == 10
     assert num_bodies(conn) == 1
 
 
@@ -147,7 +147,7 @@ def test_a_quorum_chord_revokes_the_rest(hands: Callable, conn: Connection) -> N
     assert [row["id"] for row in execute(conn, "tasks_aborts", worker_id=sleeper.id)] == [late["id"]]
     assert sleeper.finish(late, "0")  # its result is kept, and moves nothing any more
     hand.finish(body, "6")
-    assert result.get(timeout=5) == 6
+    assert result.get(timeout=60) == 6
     assert num_bodies(conn) == 1
 
 
@@ -155,7 +155,7 @@ def test_a_chord_whose_member_fails_fails_at_once(hands: Callable, conn: Connect
     result, hand = chord([sample.add.s(n) for n in range(3)], sample.total.s()).delay(), hands()
     hand.finish(hand.fetch(), error="ValueError: broken")
     with pytest.raises(ChordFailed, match=r"1 of 3 members failed.*quorum of 3.*ValueError: broken") as caught:
-        result.get(timeout=5)
+        result.get(timeout=60)
     assert caught.value.traceback == "ValueError: broken"
     assert states(conn) == ["failed", "cancelled", "cancelled"]
     assert num_bodies(conn) == 0
@@ -165,14 +165,14 @@ def test_spares_make_up_for_failures(work: Work) -> None:
     header = [sample.fail.s(), *[sample.add.s(n) for n in range(3)]]
     result = chord(header, sample.total.s(), quorum=3).delay()
     work()
-    assert result.get(timeout=5) == 3
+    assert result.get(timeout=60) == 3
 
 
 def test_a_retry_is_no_failure(work: Work, conn: Connection) -> None:
     """Celery's `chord error raised before retries are exhausted`."""
     result = chord([sample.flaky.s(2), sample.add.s(1)], sample.total.s()).delay()
     work()
-    assert result.get(timeout=5) == 3
+    assert result.get(timeout=60) == 3
     assert num_bodies(conn) == 1
 
 
@@ -180,7 +180,7 @@ def test_exhausted_retries_are_a_failure(work: Work) -> None:
     result = chord([sample.flaky.s(3), sample.add.s(1)], sample.total.s()).delay()
     work()
     with pytest.raises(ChordFailed, match="failure 2"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_a_duplicate_completion_changes_nothing(hands: Callable, conn: Connection) -> None:
@@ -191,7 +191,7 @@ def test_a_duplicate_completion_changes_nothing(hands: Callable, conn: Connectio
     assert [hand.finish(second, "2"), hand.finish(second, "2")] == [True, False]
     assert num_bodies(conn) == 1
     hand.finish(hand.fetch(), "3")
-    assert result.get(timeout=5) == 3
+    assert result.get(timeout=60) == 3
 
 
 def test_an_old_attempt_does_not_count(hands: Callable, conn: Connection) -> None:
@@ -205,7 +205,7 @@ def test_an_old_attempt_does_not_count(hands: Callable, conn: Connection) -> Non
     assert sleeper.finish(old, "1") is False
     assert sleeper.retry(old) is False
     assert hand.finish(new, "2")
-    assert result.get(timeout=5) == 2
+    assert result.get(timeout=60) == 2
 
 
 def test_two_members_that_finish_in_the_same_instant(hands: Callable, conn: Connection) -> None:
@@ -221,7 +221,7 @@ def test_two_members_that_finish_in_the_same_instant(hands: Callable, conn: Conn
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         wait_until(lambda: conn.execute(waiting).fetchone() != (0,), what="the second to wait for the first")
         assert ended == []
-    thread.join(20)
+    thread.join(60)
     assert ended == [True]
     assert num_bodies(conn) == 1
 
@@ -239,7 +239,7 @@ def test_two_that_reach_the_quorum_together_do_not_deadlock(hands: Callable, con
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         wait_until(lambda: conn.execute(waiting).fetchone() != (0,), what="the second to wait for the group")
         assert one.finish(jobs[0], "0")
-    thread.join(20)
+    thread.join(60)
     assert ended == [True]
     assert num_bodies(conn) == 1
     assert states(conn) == ["succeeded", "succeeded", "cancelled", "todo"]
@@ -260,7 +260,7 @@ def test_a_deadline_with_some_results(hands: Callable, conn: Connection) -> None
     body = hand.fetch()
     assert body["args"] == {"values": [7]}
     hand.finish(body, "7")
-    assert result.get(timeout=5) == 7
+    assert result.get(timeout=60) == 7
 
 
 def test_a_deadline_with_none(conn: Connection) -> None:
@@ -268,7 +268,7 @@ def test_a_deadline_with_none(conn: Connection) -> None:
     expire_deadlines(conn)
     rescue.upkeep(conn)
     with pytest.raises(ChordFailed, match="deadline passed with none of 1 results"):
-        result.get(timeout=5)
+        result.get(timeout=60)
     assert states(conn) == ["cancelled"]
 
 
@@ -289,7 +289,7 @@ def test_a_revoked_member_counts_as_failed(conn: Connection) -> None:
     result = chord([sample.add.s(n) for n in range(2)], sample.total.s()).delay()
     conn.execute("SELECT ganns.task_revoke(ARRAY(SELECT id FROM procrastinate_jobs ORDER BY id LIMIT 1), false)")
     with pytest.raises(ChordFailed, match="1 of 2 members failed"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_a_member_cancelled_by_other_means_is_noticed(conn: Connection) -> None:
@@ -297,7 +297,7 @@ def test_a_member_cancelled_by_other_means_is_noticed(conn: Connection) -> None:
     conn.execute("SELECT procrastinate_cancel_job_v1(min(id), false, false) FROM procrastinate_jobs")
     rescue.upkeep(conn)
     with pytest.raises(ChordFailed, match="outside the task framework"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_a_job_that_was_being_fetched_while_its_group_closed(hands: Callable, conn: Connection) -> None:
@@ -317,7 +317,7 @@ def test_a_chord_can_be_revoked(conn: Connection, work: Work) -> None:
     assert result.revoke() >= 1
     work()
     with pytest.raises((ChordFailed, TaskRevoked)):
-        result.get(timeout=5)
+        result.get(timeout=60)
     assert num_bodies(conn) == 0
     result.forget()
     assert states(conn) == []
@@ -338,10 +338,10 @@ def test_canvases_inside_canvases(work: Work) -> None:
     handles = {name: canvas.delay() for name, (canvas, _) in results.items()}
     members = group(inner, sample.add.s(9)).delay()
     work()
-    assert {name: handle.get(timeout=5) for name, handle in handles.items()} == {
+    assert {name: handle.get(timeout=60) for name, handle in handles.items()} == {
         name: expected for name, (_, expected) in results.items()
     }
-    assert members.join(timeout=5) == [3, 9]
+    assert members.join(timeout=60) == [3, 9]
 
 
 def test_a_failure_inside_reaches_the_outside(work: Work) -> None:
@@ -349,7 +349,7 @@ def test_a_failure_inside_reaches_the_outside(work: Work) -> None:
     result = chord([inner, sample.add.s(4)], sample.total.s()).delay()
     work()
     with pytest.raises(ChordFailed, match=r"1 of 2 members failed.*deep"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_numbers_that_do_not_fit() -> None:
@@ -375,7 +375,7 @@ def test_an_inner_and_an_outer_group_that_close_together_do_not_deadlock(hands: 
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         wait_until(lambda: conn.execute(waiting).fetchone() != (0,), what="the inner one to wait for the outer")
         assert one.finish(outer, "2")
-    thread.join(20)
+    thread.join(60)
     assert ended == [True]
     rescue.upkeep(conn)
     assert num_bodies(conn) == 1

@@ -132,7 +132,7 @@ def test_a_result_that_the_server_refuses_is_a_failure(conn: Connection, work: C
     result = sample.add.delay(6, 7)
     work()
     with pytest.raises(TaskFailed, match="ResultRefused"):
-        result.get(timeout=5)
+        result.get(timeout=60)
 
 
 def test_a_connection_that_the_server_closed_is_replaced(conn: Connection) -> None:

@@ -209,7 +209,12 @@ def test_two_processes_at_once_draw_once(home):
         "synthetic.ensure(DataConfig(name='synthetic', count=200, holdout=10))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    logs = [process.communicate()[1] for process in processes]
+    try:
+        logs = [process.communicate(timeout=120)[1] for process in processes]
+    finally:
+        for process in processes:  # after a failure
+            process.kill()
+            process.wait()
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert sum("drawing 210 synthetic faces" in text for text in logs) == 1
     assert len(list((home / "data").glob("synthetic-*/celeba/img_align_celeba/*.jpg"))) == 210

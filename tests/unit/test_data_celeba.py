@@ -83,6 +83,8 @@ def test_a_zip_is_found_below_the_home_and_through_ganns_data(unpacked, tmp_path
     shutil.move(at_home, moved)
     monkeypatch.setenv("GANNS_DATA", str(moved))
     assert source("/the/instructors/path").fingerprint == fingerprint
+    monkeypatch.setenv("GANNS_DATA", "http://host/faces")  # of a pack, for other runs
+    assert source(moved).fingerprint == fingerprint
 
 
 def test_without_a_list_the_official_split_goes_by_number(unpacked, tmp_path, monkeypatch):

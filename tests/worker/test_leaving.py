@@ -42,12 +42,12 @@ def test_once_hands_the_unit_back_at_once(classroom, number):
             )
             or job[-1]
         ),
-        timeout_s=90,
+        timeout_s=120,
         what="a unit in hand",
     )
     job_id, attempt = job[-1]
     leaver.process.send_signal(number)
-    assert leaver.process.wait(15) == 0
+    assert leaver.process.wait(60) == 0
     row = classroom.one("SELECT status::text, attempts FROM procrastinate.procrastinate_jobs WHERE id = %s", job_id)
     assert row == ("todo", attempt + 1)
     assert "1 unit(s) handed back" in leaver.log
@@ -58,7 +58,7 @@ def test_once_hands_the_unit_back_at_once(classroom, number):
             classroom.one("SELECT status::text FROM procrastinate.procrastinate_jobs WHERE id = %s", job_id)
             == ("doing",)
         ),
-        timeout_s=60,
+        timeout_s=120,
         what="another worker to start it",
     )
     assert stayer.joined() == 1
@@ -77,14 +77,14 @@ def test_a_unit_handed_back_wakes_somebody(classroom):
     stayer = classroom.worker("stayer")
     stayer.wait_joined()
     leaver.process.send_signal(signal.SIGINT)
-    wait_until(lambda: classroom.one(holds) == ("stayer",), timeout_s=10, what="the unit to go on")
+    wait_until(lambda: classroom.one(holds) == ("stayer",), timeout_s=90, what="the unit to go on")
     given, taken = classroom.one(
         "SELECT max(e.at) FILTER (WHERE e.type = 'deferred_for_retry'), max(e.at) FILTER (WHERE e.type = 'started') "
         "FROM procrastinate.procrastinate_events e JOIN procrastinate.procrastinate_jobs j ON j.id = e.job_id "
         "WHERE j.status = 'doing'"
     )
     assert (taken - given).total_seconds() < 1.0  # promised; without the wake-up it would be up to 2 s
-    assert leaver.process.wait(15) == 0
+    assert leaver.process.wait(60) == 0
 
 
 def test_twice_is_now(classroom):
@@ -98,7 +98,7 @@ def test_twice_is_now(classroom):
     worker.process.send_signal(signal.SIGINT)
     wait_until(lambda: "leaving" in worker.log, what="the supervisor to have heard the first")
     worker.process.send_signal(signal.SIGINT)
-    assert worker.process.wait(5) == 130
+    assert worker.process.wait(60) == 130
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
 
@@ -119,7 +119,7 @@ def test_the_child_of_a_killed_supervisor_leaves(classroom, joined):
         except FileNotFoundError:
             return True
 
-    wait_until(gone, timeout_s=40, what="the orphan to leave")
+    wait_until(gone, timeout_s=90, what="the orphan to leave")
     assert classroom.one("SELECT count(*) FROM procrastinate.procrastinate_workers") == (0,)
 
 
@@ -128,17 +128,17 @@ def test_it_waits_for_server_schema_and_run(classroom):
     address = Address(make_conninfo(room.server.address.conninfo, dbname="later"), "the test")
     room.server.stop()
     worker = room.worker(address=address)
-    wait_until(lambda: "waiting: Cannot connect" in worker.log, timeout_s=30, what="no server")
+    wait_until(lambda: "waiting: Cannot connect" in worker.log, timeout_s=90, what="no server")
     room.server.start()
     room.one("CREATE DATABASE later")
-    wait_until(lambda: "run `ganns db migrate`" in worker.log, timeout_s=30, what="no schema")
+    wait_until(lambda: "run `ganns db migrate`" in worker.log, timeout_s=90, what="no schema")
     with connect(address) as conn:
         migrate(conn)
-    wait_until(lambda: "no run is open" in worker.log, timeout_s=30, what="no run")
+    wait_until(lambda: "no run is open" in worker.log, timeout_s=90, what="no run")
     assert worker.process.poll() is None
     room.one("SELECT 1")  # the class's own database is still empty
     worker.process.send_signal(signal.SIGINT)
-    assert worker.process.wait(15) == 0
+    assert worker.process.wait(60) == 0
 
 
 def test_a_program_that_is_too_old_takes_no_units(classroom):
@@ -147,7 +147,7 @@ def test_a_program_that_is_too_old_takes_no_units(classroom):
     assert classroom.one("SELECT requires FROM ganns.runs") == ("0.1",)
     classroom.one("UPDATE ganns.runs SET requires = '99.1'")
     worker = classroom.worker()
-    wait_until(lambda: "pip install 'ganns==99.1.*'" in worker.log, timeout_s=60, what="what to install")
+    wait_until(lambda: "pip install 'ganns==99.1.*'" in worker.log, timeout_s=120, what="what to install")
     assert classroom.one("SELECT count(*) FROM ganns.units WHERE claimed_by IS NOT NULL") == (0,)
     classroom.one("UPDATE ganns.runs SET requires = ''")
     classroom.wait_rounds(2, 60)

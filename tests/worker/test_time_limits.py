@@ -30,7 +30,7 @@ def rescued(classroom, monkeypatch):
     thread.start()
     yield classroom
     stop.set()
-    thread.join(10)
+    thread.join(60)
     connection.close()
 
 
@@ -38,8 +38,8 @@ def test_the_hard_time_limit(rescued):
     worker = rescued.worker(app="tests.worker.sample_app.app")
     before = sample_app.pid.delay().get(timeout=60)
     result = sample_app.limited.delay()
-    wait_until(lambda: "ran into its time limit" in worker.log, timeout_s=30, what="the kill")
-    wait_until(lambda: result.state == "FAILURE", timeout_s=40, what="the failure")
+    wait_until(lambda: "ran into its time limit" in worker.log, timeout_s=90, what="the kill")
+    wait_until(lambda: result.state == "FAILURE", timeout_s=90, what="the failure")
     assert "TimeLimitExceeded" in result.traceback
     assert sample_app.pid.delay().get(timeout=60) != before
 
@@ -48,10 +48,10 @@ def test_revoke_with_terminate(rescued):
     worker = rescued.worker(app="tests.worker.sample_app.app")
     before = sample_app.pid.delay().get(timeout=60)
     result = sample_app.endless.delay()
-    wait_until(lambda: result.state == "STARTED", timeout_s=30, what="the start")
+    wait_until(lambda: result.state == "STARTED", timeout_s=90, what="the start")
     result.revoke(terminate=True)
-    wait_until(lambda: "told to end" in worker.log, timeout_s=30, what="the kill")
-    wait_until(lambda: result.state == "REVOKED", timeout_s=40, what="the end")
+    wait_until(lambda: "told to end" in worker.log, timeout_s=90, what="the kill")
+    wait_until(lambda: result.state == "REVOKED", timeout_s=90, what="the end")
     assert sample_app.pid.delay().get(timeout=60) != before
 
 

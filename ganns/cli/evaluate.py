@@ -1,0 +1,56 @@
+"""`ganns evaluate`: how far a run's images are from real ones, by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
+    here: Annotated[bool, typer.Option("--here", help="In this process, without workers.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The best version instead of the newest checkpoint.")] = False,
+) -> None:
+    """Compare a run's newest checkpoint with held-out images: sliced Wasserstein distance, FID and KID."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ganns.config import from_dict
+    from ganns.coordinator.evaluator import Evaluator
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
+    from ganns.errors import RunError
+    from ganns.payload import unpack
+    from ganns.signals import stop_on_signals
+    from ganns.store import runs, weights
+
+    with coordinator_database() as address, connect(address, application="ganns evaluate") as conn:
+        require_current(conn)
+        row = runs.find_run(conn, run)
+        found = (weights.best_checkpoint if best else weights.latest_checkpoint)(conn, row.id)
+        if found is None:
+            missing, when = (
+                ("best version", "versions are evaluated every evaluate.every rounds")
+                if best
+                else ("checkpoint", "one is stored every db.checkpoint_s seconds and at the end")
+            )
+            raise RunError(f"Run {row.id} has no {missing} yet: {when}. Try again later.")
+        version, digest, data = found
+        config = from_dict(row.config)
+        evaluator, state = Evaluator(conn, row.id, config, typer.echo), unpack(data, digest)
+        typer.echo(f"run {row.id}, version {version}: {config.evaluate.images} images, {config.evaluate.features}")
+        if here:
+            metrics = evaluator.here(version, state)
+        else:
+            typer.echo("the workers draw and look; without any it takes --here. Ctrl-C gives up.")
+            with stop_on_signals() as stop:
+                found_metrics = evaluator.over_workers(version, state, stop.is_set)
+            if found_metrics is None:
+                raise KeyboardInterrupt
+            metrics = found_metrics
+    table = Table("metric", "value")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4g}")
+    Console().print(table)

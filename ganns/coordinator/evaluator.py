@@ -1,0 +1,162 @@
+"""One evaluation of a version: shared out among the workers as a group of tasks, or computed here.
+
+The coordinator evaluates its run on a thread (`evaluation.py`), `ganns evaluate` any run by hand: by the same code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+from ganns.config import Config
+from ganns.data import open_images
+from ganns.db.connect import Connection
+from ganns.errors import DataError, PayloadError, ResultTimeout
+from ganns.evaluation import images
+from ganns.evaluation.desk import feature_network
+from ganns.evaluation.features import attribute_network, features_of, to_bytes
+from ganns.evaluation.metrics import compare
+from ganns.payload import pack
+from ganns.store import evaluations
+from ganns.store.evaluations import QUEUE, TASK
+from tasks.canvas import group
+from tasks.results import AsyncResult, GroupResult
+from tasks.signature import signature
+
+TIMEOUT_S = 600.0
+"""An evaluation that takes longer is given up: its workers have left, or have better things to do."""
+JOIN_S = 60.0  # to fetch what has arrived
+POLL_S = 0.3
+PRIORITY = -1  # units come first
+
+
+class Evaluator:
+    """Evaluates versions of one run."""
+
+    def __init__(self, conn: Connection, run_id: int, config: Config, say: Callable[[str], None]) -> None:
+        """Use an open connection; nothing is loaded yet."""
+        self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
+        self._real: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def prepare(self) -> None:
+        """See to it that the run has a feature network, and look at the real images with it, once.
+
+        Raises:
+            DataError: if there are no held-out images to compare with.
+            MissingExtra: if Inception cannot be had here.
+        """
+        if self._real is not None:
+            return
+        settings = self.config.evaluate
+        real = open_images(self.config.data, self.config.model.image_size)
+        count = min(settings.images, real.num_holdout)
+        if count < 2:
+            raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
+        if settings.features == "attributes" and evaluations.fetch_feature_network(self.conn, self.run_id) is None:
+            self.say("preparing the network that looks at images; it learns faces for some seconds, once a machine")
+            evaluations.put_feature_network(self.conn, self.run_id, *attribute_network(self.config.model.image_size))
+        network = feature_network(self.conn, self.run_id, self.config)
+        pixels = to_bytes(real.holdout(count))
+        self._real = features_of(network, pixels), pixels[: images.NUM_COMPARED]
+
+    def over_workers(
+        self,
+        version: int,
+        state: Mapping[str, torch.Tensor],
+        should_stop: Callable[[], bool],
+        generation: int | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> dict[str, float] | None:
+        """Let the workers draw and look, assemble the metrics and store them; None if told to stop.
+
+        Args:
+            version: which one it is.
+            state: its tensors, see `TrainingState.tensors`.
+            should_stop: asked a few times a second.
+            generation: the coordinator's, so that its successor can clean up after it.
+            timeout_s: how long to wait for the workers.
+
+        Raises:
+            ResultTimeout: the workers did not do it in time.
+            TaskFailed: a part failed wherever it was computed.
+        """
+        begun = time.monotonic()
+        self.prepare()
+        evaluation = evaluations.put_generator(
+            self.conn, self.run_id, generation, pack(images.averaged_generator(state))
+        )
+        parts = group(
+            signature(
+                TASK,
+                kwargs={"run": self.run_id, "evaluation": str(evaluation), "start": start, "count": count},
+                queue=QUEUE,
+                priority=PRIORITY,
+                expires=timeout_s,
+            )
+            for start, count in images.parts(self.config.evaluate.images)
+        ).apply_async(connection=self.conn)
+        try:
+            if not _wait(parts, should_stop, begun + timeout_s):
+                return None
+            seen = [images.decode(value) for value in parts.join(timeout=JOIN_S)]
+        finally:
+            evaluations.forget_generator(self.conn, evaluation)
+            parts.revoke()
+            parts.forget()
+        return self._assemble(version, seen, begun)
+
+    def here(self, version: int, state: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Draw and look in this process, assemble the metrics and store them."""
+        begun = time.monotonic()
+        self.prepare()
+        generator = images.build_generator(self.config, images.averaged_generator(state))
+        network = feature_network(self.conn, self.run_id, self.config)
+        seen = [
+            images.see(images.draw(self.config, generator, start, count), network, start)
+            for start, count in images.parts(self.config.evaluate.images)
+        ]
+        return self._assemble(version, seen, begun)
+
+    def _assemble(self, version: int, seen: list[images.Tensors], begun: float) -> dict[str, float]:
+        try:
+            features, pixels = images.join(seen)
+        except (KeyError, RuntimeError) as error:
+            raise PayloadError(f"The parts of an evaluation do not fit together ({error}).") from error
+        assert self._real is not None
+        metrics = compare(features, pixels, *self._real)
+        evaluations.put_evaluation(
+            self.conn,
+            self.run_id,
+            version,
+            features=self.config.evaluate.features,
+            images=self.config.evaluate.images,
+            metrics=metrics,
+            seconds=time.monotonic() - begun,
+        )
+        return metrics
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """Return the distances as words: "swd 21.3, fid 1.2, kid 3.4"."""
+    return ", ".join(f"{name} {metrics[name]:.3g}" for name in ("swd", "fid", "kid") if name in metrics)
+
+
+def _wait(parts: GroupResult, should_stop: Callable[[], bool], until: float) -> bool:
+    """Wait for all parts, fetching none (they are large); False if told to stop.
+
+    Raises:
+        ResultTimeout: they did not come in time.
+    """
+    pending: list[AsyncResult] = list(parts)
+    while True:
+        while pending and pending[0].ready():
+            pending.pop(0)
+        if not pending:
+            return True
+        if should_stop():
+            return False
+        if time.monotonic() > until:
+            raise ResultTimeout(f"{len(pending)} of {len(parts)} parts of the evaluation did not come in time.")
+        time.sleep(POLL_S)

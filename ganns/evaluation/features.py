@@ -1,0 +1,171 @@
+"""What images are looked at with: a small network that knows faces, or Inception where it can be had.
+
+FID and KID compare images by what a classifier sees in them. The usual classifier is Inception, a download of 90 MB
+and seconds of work for a few images on a laptop. Ours is small: it learns the attributes of synthetic faces (hair,
+glasses, a smile, ...) in seconds, and what its last hidden layer says of an image is the image's features.
+
+Shapes: N images of a batch, S their side, F features.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import fasteners
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ganns import resources
+from ganns.data.cache import prepare
+from ganns.data.faces import draw_face
+from ganns.errors import MissingExtra, PayloadError
+from ganns.payload import metadata, unpack, write_file
+from ganns.seeds import generator
+
+VERSION = 1
+"""Raise it when the network or its training changes: other features are another measure."""
+ATTRIBUTES = (
+    *("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Eyeglasses", "Gray_Hair"),
+    *("Mouth_Slightly_Open", "Pale_Skin", "Smiling", "Wavy_Hair", "Wearing_Hat"),
+)
+NUM_FEATURES = {"attributes": 64, "inception": 2048}
+NUM_FACES, NUM_HELD_OUT, EPOCHS, BATCH = 2000, 500, 8, 50
+FACES_SEED = 2**31
+"""Beyond what `data.seed` may be: the network learns from faces that no run is trained on or judged by."""
+PEAK_RATE = 5e-3
+
+
+class AttributeNetwork(nn.Module):
+    """Strided convolutions down to 4x4, then 64 features, then one logit an attribute."""
+
+    def __init__(self, image_size: int) -> None:
+        """Build for images of `image_size` 32 or 64."""
+        super().__init__()
+        widths = (3, 32, 64, 64) if image_size == 32 else (3, 16, 32, 64, 64)
+        layers: list[nn.Module] = []
+        for width, wider in pairwise(widths):
+            layers += [nn.Conv2d(width, wider, 3, 2, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 4 * 4, NUM_FEATURES["attributes"]), nn.ReLU())
+        self.head = nn.Linear(NUM_FEATURES["attributes"], len(ATTRIBUTES))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images float32 [N, 3, S, S] in [-1, 1] to features [N, 64]."""
+        features: torch.Tensor = self.layers(images)
+        return features
+
+
+class Inception(nn.Module):
+    """torchmetrics' InceptionV3, which needs torch-fidelity and its weights."""
+
+    def __init__(self) -> None:
+        """Load it; the weights are downloaded when they are not there.
+
+        Raises:
+            MissingExtra: without torch-fidelity, or its weights.
+        """
+        super().__init__()
+        try:
+            from torchmetrics.image.fid import NoTrainInceptionV3
+
+            self.network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])
+        except (ImportError, OSError) as error:
+            raise MissingExtra(
+                f"evaluate.features=inception needs torch-fidelity and its weights ({str(error).splitlines()[0]}): "
+                "`pip install torch-fidelity`, on every machine, or use evaluate.features=attributes."
+            ) from error
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images float32 [N, 3, S, S] in [-1, 1] to features [N, 2048]."""
+        features: torch.Tensor = self.network(to_bytes(images))
+        return features
+
+
+def to_bytes(images: torch.Tensor) -> torch.Tensor:
+    """Return float images in [-1, 1] as uint8, as a picture file would have them."""
+    return ((images + 1) * 127.5).round_().clamp_(0, 255).byte()
+
+
+def to_floats(pixels: torch.Tensor) -> torch.Tensor:
+    """Return uint8 images as float32 in [-1, 1]."""
+    return pixels.float().div_(127.5).sub_(1.0)
+
+
+@torch.no_grad()
+def features_of(network: nn.Module, pixels: torch.Tensor, batch: int = 64) -> torch.Tensor:
+    """Return the features, float32 [N, F], of images uint8 [N, 3, S, S]."""
+    network.eval()
+    return torch.cat([network(to_floats(part)).float() for part in torch.split(pixels, batch)])
+
+
+def attribute_network(image_size: int) -> tuple[bytes, float]:
+    """Return (safetensors bytes, accuracy on held-out faces) of the network for images of this size.
+
+    It is trained once a machine, in seconds, and then kept in `features/` below the ganns home.
+    """
+    path = resources.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with fasteners.InterProcessLock(f"{path}.lock"):
+        if not path.exists():
+            _train_into(path, image_size)
+        data = path.read_bytes()
+    return data, float(metadata(data)["accuracy"])
+
+
+def load_network(image_size: int, data: bytes, expected_digest: str | None = None) -> AttributeNetwork:
+    """Return the network of these bytes.
+
+    Raises:
+        PayloadError: if they are another network's, or not those of `expected_digest`.
+    """
+    network = AttributeNetwork(image_size)
+    try:
+        network.load_state_dict(unpack(data, expected_digest))
+    except RuntimeError as error:
+        raise PayloadError(f"{len(data)} bytes are no feature network for {image_size}x{image_size} images.") from error
+    return network.eval()
+
+
+def _train_into(path: Path, image_size: int) -> None:
+    network, accuracy = train_network(image_size)
+    partial = path.with_suffix(".partial")
+    write_file(partial, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
+    os.replace(partial, path)
+
+
+def train_network(
+    image_size: int, *, num_faces: int = NUM_FACES, num_held_out: int = NUM_HELD_OUT, epochs: int = EPOCHS
+) -> tuple[AttributeNetwork, float]:
+    """Train the network on synthetic faces, the same ones in the same order each time.
+
+    Returns:
+        The network, and its accuracy on faces that it has not seen: the mean over the attributes.
+    """
+    drawn = [draw_face(FACES_SEED, number) for number in range(num_faces + num_held_out)]
+    images = to_floats(torch.from_numpy(np.stack([prepare(image, image_size) for image, _ in drawn])))
+    targets = torch.tensor([[float(found.get(name, False)) for name in ATTRIBUTES] for _, found in drawn])
+    network, rng = AttributeNetwork(image_size), generator("features", VERSION)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, generator=rng)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    optimizer = torch.optim.Adam(network.parameters())
+    num_steps = epochs * len(range(0, num_faces, BATCH))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=num_steps)
+    for _ in range(epochs):
+        for chosen in torch.split(torch.randperm(num_faces, generator=rng), BATCH):
+            loss = binary_cross_entropy_with_logits(network.head(network(images[chosen])), targets[chosen])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    return network.eval(), _accuracy(network, images[num_faces:], targets[num_faces:])
+
+
+@torch.no_grad()
+def _accuracy(network: AttributeNetwork, images: torch.Tensor, targets: torch.Tensor) -> float:
+    return float(((network.head(network.eval()(images)) > 0) == (targets > 0.5)).float().mean())

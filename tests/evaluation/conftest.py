@@ -1,0 +1,69 @@
+"""Runs that are evaluated: with a feature network that was hardly trained, which takes a second instead of many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ganns.config import Config, DataConfig, EvaluateConfig, StopConfig
+from ganns.coordinator.run import create_run
+from ganns.db.address import Address
+from ganns.db.connect import Connection
+from ganns.evaluation.features import train_network
+from ganns.payload import pack
+from ganns.store import evaluations
+from tests.distributed.conftest import coordinate, join
+from tests.distributed.fakes import tiny
+
+__all__ = ["coordinate", "join"]
+
+
+@pytest.fixture(scope="session")
+def network_bytes() -> bytes:
+    network, _ = train_network(32, num_faces=50, num_held_out=10, epochs=1)
+    return bytes(pack(network.state_dict()))
+
+
+def judged(rounds: int, every: int, images: int = 70, **changes) -> Config:
+    """Return a tiny run that is evaluated every so many rounds, with two parts."""
+    return tiny(
+        data=DataConfig(name="synthetic", count=40, holdout=80),
+        stop=StopConfig(rounds=rounds),
+        evaluate=EvaluateConfig(every=every, images=images),
+        **changes,
+    )
+
+
+@pytest.fixture
+def opened(conn: Connection, network_bytes: bytes) -> Callable[[Config], Config]:
+    """Return a function that opens a run with a feature network; its result is what to coordinate."""
+
+    def open_run(config: Config) -> Config:
+        run = create_run(conn, config)
+        evaluations.put_feature_network(conn, run.id, network_bytes, 0.5)
+        config.resume = str(run.id)
+        return config
+
+    return open_run
+
+
+@pytest.fixture
+def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Return a function that runs a stock worker in this process until no job is left."""
+    from ganns import workbench
+    from ganns.evaluation import desk
+    from tasks import app
+
+    monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+
+    async def work() -> None:
+        async with app.open_async():
+            await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+    for module, name in ((workbench, "_workbench"), (desk, "_desk")):  # what a process keeps is another database's
+        monkeypatch.setattr(module, name, None)
+    yield lambda: asyncio.run(work())
+    if workbench._workbench is not None:
+        workbench._workbench._link.close()
