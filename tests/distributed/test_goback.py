@@ -153,10 +153,12 @@ class Killed(BaseException):
     """Stands for a kill: nothing handles it."""
 
 
-@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
-def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeypatch, moment):
+@pytest.mark.parametrize(
+    ("moment", "pipeline"), [("before the commit", False), ("after the commit", False), ("after the commit", True)]
+)
+def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeypatch, moment, pipeline):
     """Resumed, it has gone back exactly once: before the commit it does so again, after it it has done so."""
-    config = tiny(stop=StopConfig(rounds=6))
+    config = tiny(stop=StopConfig(rounds=6), strategy=strategy(pipeline))
     set_went_back, closed = evaluations.set_went_back, goback.go_back
     kills = []
 
