@@ -69,6 +69,9 @@ def _first(frames: Iterator[Image.Image]) -> Image.Image:
 
 def _write_gif(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: float) -> int:
     tiles = [_small(_first(frames)), *map(_small, frames)]
+    # One palette for all frames: with its own for each, colours would flicker. Dithering hides that there are only 256.
+    palette = _palette(tiles)
+    tiles = [tile.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for tile in tiles]
     delay_ms = round(1000 / fps)
     delays = [delay_ms] * (len(tiles) - 1) + [delay_ms + round(1000 * hold_s)]
     # disposal 1: a frame is painted over the one before, so that pixels that do not change are not stored again.
@@ -80,6 +83,16 @@ def _small(frame: Image.Image) -> Image.Image:
     frame = frame.convert("RGB")
     frame.thumbnail((GIF_SIDE, GIF_SIDE), Image.Resampling.LANCZOS)
     return frame
+
+
+def _palette(tiles: list[Image.Image], num: int = 8) -> Image.Image:
+    """Return a picture with the 256 colours that suit `num` of the tiles best, the first and the last among them."""
+    chosen = [tiles[round(k * (len(tiles) - 1) / (num - 1))] for k in range(num)]
+    size = (max(1, chosen[0].width // 2), max(1, chosen[0].height // 2))
+    strip = Image.new("RGB", (size[0], num * size[1]))
+    for place, tile in enumerate(chosen):
+        strip.paste(tile.resize(size), (0, place * size[1]))
+    return strip.quantize(256, Image.Quantize.MEDIANCUT)
 
 
 def _write_mp4(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: float) -> int:

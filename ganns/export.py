@@ -142,10 +142,12 @@ def tensors_of(generator: Generator) -> dict[str, torch.Tensor]:
 
 
 def public_settings(config: Config) -> dict[str, Any]:
-    """Return the run's settings without paths of somebody's machine and without what only resuming needs."""
+    """Return the run's settings without paths and addresses of somebody's, and without what only starting needs."""
     settings = to_dict(config)
-    settings.pop("resume", None)
-    settings["data"].pop("path", None)
+    for key in ("resume", "start_from"):
+        settings.pop(key, None)
+    for key in ("path", "url"):
+        settings["data"].pop(key, None)
     return settings
 
 

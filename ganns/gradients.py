@@ -28,6 +28,7 @@ from ganns.config import Config
 from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
 from ganns.model import Discriminator, Generator, parameters_of
 from ganns.plan import slice_bounds
+from ganns.precision import choose_autocast
 from ganns.seeds import generator as seeded
 
 Tensors = dict[str, torch.Tensor]
@@ -62,17 +63,22 @@ class Pair:
             "d": Discriminator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         }
         self.recorders = {role: SumRecorder(network) for role, network in self.networks.items()}
+        self.autocast = False
 
-    @torch.no_grad()
-    def load(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Copy in the learned tensors, named "g.<parameter>" and "d.<parameter>"."""
-        for role, network in self.networks.items():
-            for name, parameter in network.named_parameters():
-                parameter.copy_(weights[f"{role}.{name}"])
+    def precision(self) -> torch.autocast:
+        """Return the context in which networks are applied: bfloat16 if `autocast` is set."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
+    def choose_precision(self) -> None:
+        """Set `autocast` if the run allows it and this device is faster with it (it is tried)."""
+        strategy, size = self.config.strategy, self.config.model.image_size
+        images = torch.zeros(strategy.micro_batch, 3, size, size)
 
-class Replica(Pair):
-    """Computes units of `strategy=gradient`."""
+        def step(autocast: bool) -> None:
+            self.autocast = autocast
+            self.compute(images, (0, "trial"))
+
+        self.autocast = choose_autocast(self.device, strategy.mixed_precision, step)
 
     def compute(
         self,
@@ -93,6 +99,27 @@ class Replica(Pair):
         Returns:
             The result, or None if the unit was abandoned.
         """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copy in the learned tensors, named "g.<parameter>" and "d.<parameter>"."""
+        for role, network in self.networks.items():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(weights[f"{role}.{name}"])
+
+
+class Replica(Pair):
+    """Computes units of `strategy=gradient`."""
+
+    def compute(
+        self,
+        images: torch.Tensor,
+        seed_parts: tuple[int | str, ...],
+        on_part: Callable[[str, Part], None] = lambda role, part: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> UnitResult | None:
+        """Compute both gradients at the loaded weights; see `Pair.compute`."""
         rng = seeded(*seed_parts, "noise")
         total = UnitResult(len(images), {})
         batches = slice_bounds(len(images), self.config.strategy.micro_batch)
@@ -113,9 +140,10 @@ class Replica(Pair):
         gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         d_parameters, g_parameters = list(disc.parameters()), list(gen.parameters())
 
-        fake = gen(latent)  # [N, 3, S, S]
         real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
-        real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
+        with self.precision():
+            fake = gen(latent)  # [N, 3, S, S]
+            real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
         of_real, of_fake = real_loss(loss, real_logits), fake_loss(loss, fake_logits)
         d_loss = (of_real + of_fake).detach()
         if loss.r1:

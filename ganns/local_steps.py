@@ -63,8 +63,8 @@ class LocalSteps(Pair):
     ) -> UnitResult | None:
         """Train on a unit's images; afterwards the networks have the loaded weights again.
 
-        Arguments and the result are those of `Replica.compute`, except that a part's "gradients" are the weights
-        before minus the weights after, and the metrics are means over all steps.
+        See `Pair.compute`. A part's "gradients" are the weights before minus the weights after, and the metrics are
+        means over all steps.
         """
         before = {role: _copy(network) for role, network in self.networks.items()}
         try:
@@ -114,10 +114,10 @@ class LocalSteps(Pair):
         """Do one step of D and one of G on the same generated images, as in the DCGAN paper's training."""
         gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         latent = torch.randn(len(real), self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
-        fake = gen(latent)  # [N, 3, S, S]
-
         real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
-        real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
+        with self.precision():
+            fake = gen(latent)  # [N, 3, S, S]
+            real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
         d_loss = real_loss(loss, real_logits) + fake_loss(loss, fake_logits)
         metrics = d_metrics(d_loss, real_logits, fake_logits)
         if loss.r1:
@@ -128,7 +128,9 @@ class LocalSteps(Pair):
                 sums[role].append(recorder.take())
             recorder.forget()
 
-        g_loss = generator_loss(loss, disc(augment(fake, loss.augment, rng)))
+        with self.precision():
+            logits = disc(augment(fake, loss.augment, rng))
+        g_loss = generator_loss(loss, logits)
         self._follow("g", g_loss)
         self.recorders["d"].forget()
         return metrics | {"g_loss": g_loss.item()}

@@ -21,6 +21,7 @@ DATA = {
     "synthetic": "Faces that a program drew (`ganns/data/faces.py`), the same on every machine. They show nobody.",
     "celeba": "CelebA (Liu et al., ICCV 2015, arXiv 1411.7766): photographs of well-known people.",
     "image_folder": "Images that whoever started the run brought along.",
+    "packed": "A packed data set that whoever started the run served to the class.",
 }
 RIGHTS = {
     "synthetic": "The images were drawn by the program itself, so no rights of others are in them.",
@@ -34,6 +35,7 @@ RIGHTS = {
         "should say here where they come from, and whether people in them agreed."
     ),
 }
+RIGHTS["packed"] = RIGHTS["image_folder"]
 MEANINGS = {
     "d_loss": "D's loss in nats; guessing gives 1.39",
     "g_loss": "G's loss in nats; guessing gives 0.69",
@@ -41,7 +43,9 @@ MEANINGS = {
     "d_fake": "D's mean probability of “real” for generated images",
     "swd": "sliced Wasserstein distance to held-out images, in thousandths; lower is better",
     "fid": "Fréchet distance of features; lower is better, and comparable for one feature network only",
-    "kid": "kernel distance of features; lower is better, and comparable for one feature network only",
+    "kid": "kernel distance of features, in thousandths; lower is better, and comparable for one feature network only",
+    "pixel_variance": "how much images differ, over how much real ones do; near 0: all are one",
+    "feature_variance": "the same of features",
 }
 
 
@@ -58,7 +62,7 @@ def model_card(state: TrainingState, facts: Facts, *, averaged: bool, onnx: bool
     return "\n".join(
         [
             *_front(config),
-            f"# {_text(facts.name or config.name) or 'A face generator'}",
+            f"# {_text(facts.name or config.name) or 'An image generator'}",
             "",
             f"![Samples, all from the same noise as during training]({SAMPLES})",
             "",
@@ -157,7 +161,7 @@ def _limits(config: Config) -> Iterator[str]:
     yield from (
         "## Limits",
         "",
-        f"- Images have {size}x{size} pixels, and no setting says what is in them: noise in, a face out.",
+        f"- Images have {size}x{size} pixels, and no setting says what is in them: noise in, an image out.",
         "- It shows what its data showed, in the same shares. What is rare there is rare or missing here.",
         "- A GAN can repeat itself (mode collapse). Look at many samples, not at the best ones.",
         "- Made for teaching and for trying things out; for nothing that decides about people.",

@@ -51,6 +51,7 @@ class Bench:
                 "permutations. Install the pinned version with `pip install -r constraints.txt`."
             )
         self.replica = build_replica(self.config, device)
+        self.replica.choose_precision()
         self.codec = get_codec(self.config.codec.name)
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))

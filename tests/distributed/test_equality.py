@@ -28,3 +28,13 @@ def test_fp16_and_micro_batches_equal_solo_too(coordinate, database, tmp_path):
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)
     assert coordinator.digest == solo_digest(config)
+
+
+def test_local_steps_equal_solo_too(coordinate, database, tmp_path):
+    """Whichever worker computes a unit, and whatever it did before: with Nesterov's momentum in the state."""
+    strategy = StrategyConfig(name="local_steps", unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5)
+    config = tiny(strategy=strategy, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
+    with workers(database, 2, tmp_path):
+        coordinator = coordinate(config).join(120)
+    assert coordinator.done
+    assert coordinator.digest == solo_digest(config)

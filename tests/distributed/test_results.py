@@ -24,6 +24,7 @@ from ganns.store.runs import find_run
 from ganns.store.samples import list_samples
 from tests.distributed.fakes import FakeWorker, tiny
 from tests.helpers import wait_until
+from tests.hub import NAME, stand_in
 
 
 def train(database: Address, config: Config, folder: Path) -> Watch:
@@ -67,7 +68,9 @@ def ganns(database: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-def test_from_training_to_pictures(database: Address, conn: Any, ganns: Any, tmp_path: Path) -> None:
+def test_from_training_to_pictures(
+    database: Address, conn: Any, ganns: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tiny(stop=StopConfig(rounds=5), sample_every=2, tensorboard=True)
     train(database, config, tmp_path / "run")
     run = find_run(conn, "latest")
@@ -97,6 +100,11 @@ def test_from_training_to_pictures(database: Address, conn: Any, ganns: Any, tmp
     assert "a walk of 4 images in 60 frames" in ganns("sample", "--walk", "walk.gif", "--count", "4").output
     assert f"4 grids, version 0 to 5: {Path('learned.gif')}" in ganns("timelapse", "latest", "learned.gif").output
     ganns("timelapse", str(tmp_path / "run"), "files.mp4")
+    with stand_in(monkeypatch) as hub:
+        assert "version 5, is at http://127.0.0.1:" in ganns("push", "latest", NAME, "--private").output
+        files = hub.repos[NAME]["files"]
+        assert files["README.md"].decode() == text
+        assert set(files) == {"README.md", "config.json", "generator.safetensors", "samples.png"}
     for name, frames in (("walk.gif", 60), ("learned.gif", 4)):
         with Image.open(name) as gif:
             assert gif.n_frames == frames

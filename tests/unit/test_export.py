@@ -11,11 +11,12 @@ import torch
 
 from ganns import export_onnx
 from ganns.bundle import export
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import NAMES, Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.data import open_images
 from ganns.errors import ExportError, MissingExtra
 from ganns.export import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
 from ganns.model import sample
+from ganns.modelcard import DATA, RIGHTS
 from ganns.payload import digest, write_file
 from ganns.sampling import sample_noise
 from ganns.solo import train_solo
@@ -249,7 +250,11 @@ def test_the_card_says_whose_the_images_are(data: str, part: str, tmp_path: Path
     config = Config(model=SMALL.model, data=DataConfig(name=data, path="x"), stop=StopConfig(rounds=1))
     text = card(export(tmp_path / "faces", TrainingState(config), Facts(1)))
     assert part in text
-    assert "# A face generator" in text
+    assert "# An image generator" in text
+
+
+def test_every_kind_of_data_has_its_words() -> None:
+    assert set(DATA) == set(RIGHTS) == set(NAMES["data"])
 
 
 def test_names_that_somebody_typed_stay_text(tmp_path: Path, state: TrainingState) -> None:

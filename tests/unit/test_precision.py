@@ -1,0 +1,73 @@
+"""Mixed precision is tried, and only where the run allows it."""
+
+import pytest
+import torch
+
+from ganns import precision
+from ganns.config import Config, ModelConfig, StrategyConfig
+from ganns.gradients import Replica
+from ganns.local_steps import LocalSteps
+from ganns.precision import choose_autocast
+from ganns.state import TrainingState
+
+CUDA, CPU = torch.device("cuda"), torch.device("cpu")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only the work moves, so that the test needs no GPU and no luck."""
+    now = [0.0]
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    return now
+
+
+@pytest.mark.parametrize(("mixed_s", "expected"), [(0.5, True), (0.97, False), (20.0, False)])
+def test_it_is_chosen_only_if_it_was_clearly_faster(clock, mixed_s, expected):
+    def compute(autocast: bool) -> None:
+        clock[0] += mixed_s if autocast else 1.0
+
+    assert choose_autocast(CUDA, True, compute) is expected
+
+
+def test_the_first_call_does_not_count(clock):
+    calls = []
+
+    def compute(autocast: bool) -> None:
+        calls.append(autocast)
+        clock[0] += 100.0 if calls.count(autocast) == 1 else (0.1 if autocast else 1.0)
+
+    assert choose_autocast(CUDA, True, compute)
+
+
+@pytest.mark.parametrize(("device", "allowed"), [(CPU, True), (CUDA, False)])
+def test_it_is_not_even_tried_where_it_makes_no_sense(device, allowed):
+    def compute(autocast: bool) -> None:
+        raise AssertionError("tried")
+
+    assert choose_autocast(device, allowed, compute) is False
+
+
+@pytest.mark.parametrize("kind", [Replica, LocalSteps])
+def test_a_result_in_bfloat16_is_close_and_in_float32(kind):
+    model = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
+    config = Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8))
+    if kind is LocalSteps:
+        config.strategy.name = "local_steps"
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    results = []
+    for autocast in (False, True):
+        replica = kind(config)
+        replica.load(TrainingState(config).weights())
+        replica.choose_precision()
+        assert replica.autocast is False  # a CPU
+        replica.autocast = autocast
+        results.append(replica.compute(images, (0, 0, 0)))
+    for role in ("g", "d"):
+        for name, exact in results[0].parts[role].gradients.items():
+            mixed = results[1].parts[role].gradients[name]
+            assert mixed.dtype == torch.float32
+            if kind is Replica:  # Adam's first step is the gradient's sign, whatever its size
+                assert not torch.equal(mixed, exact)
+                assert float((mixed - exact).norm() / exact.norm()) < 0.2
+    assert results[0].metrics["d_loss"] == pytest.approx(results[1].metrics["d_loss"], rel=0.05)
