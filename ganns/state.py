@@ -110,7 +110,7 @@ class TrainingState:
     @property
     def base_version(self) -> int:
         """The version that the units of this version's round are computed at; the one before, with a pipeline."""
-        return self.progress.version - bool(self.previous)
+        return max(0, self.progress.version - bool(self.previous))  # 0: a run may begin with another's state
 
     def weights_of(self, version: int) -> Tensors:
         """Return what workers fetch as `version`: this one, or `base_version`."""
@@ -175,7 +175,8 @@ class TrainingState:
     @torch.no_grad()
     def _restore(self, tensors: Tensors) -> None:
         # In the order of `weights`, not of the file: the bytes that are packed from them are then the same again.
-        self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in self.weights() if f"{PREVIOUS}{n}" in tensors}
+        names = self.weights() if self.config.strategy.pipeline else ()
+        self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in names if f"{PREVIOUS}{n}" in tensors}
         for name in self.ema:
             self.ema[name].copy_(tensors[f"ema.{name}"])
         for role, network in self.networks.items():

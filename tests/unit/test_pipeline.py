@@ -130,3 +130,18 @@ def test_a_state_keeps_the_version_before_through_bytes(tmp_path):
     before, now = again.weights_of(1), again.weights_of(2)
     assert before.keys() == now.keys()
     assert not any(torch.equal(before[name], now[name]) for name in now if name.endswith("0.weight"))
+
+
+def test_a_run_may_begin_with_the_state_of_a_run_with_a_pipeline(tmp_path):
+    config = Config(model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4))
+    config.strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
+    state = TrainingState(config)
+    state.previous, state.progress = state.weights(), Progress(7)
+    state.save(tmp_path / "state")
+    data = (tmp_path / "state").read_bytes()
+    again = TrainingState.from_bytes(config, data)
+    assert again.base_version == 6
+    again.progress = Progress()
+    assert again.base_version == 0
+    config.strategy = StrategyConfig(unit_images=8, micro_batch=8)
+    assert TrainingState.from_bytes(config, data).base_version == 7
