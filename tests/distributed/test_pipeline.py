@@ -43,12 +43,16 @@ def test_real_workers_equal_solo_bit_for_bit(coordinate, database, conn, tmp_pat
     assert conn.execute(ahead + "WHERE b.opened_at < a.closed_at").fetchone() == (19,)
 
 
-def test_a_run_of_epochs_ends_with_the_quorum_that_is_left(coordinate, join):
-    config = piped(quorum=QuorumConfig(units=3), stop=StopConfig(epochs=2))  # 10 slices in rounds of 3
+def test_a_run_of_epochs_ends_with_the_quorum_that_is_left(coordinate, join, conn):
+    config = piped(quorum=QuorumConfig(units=3, deadline_s=1000), stop=StopConfig(epochs=2))  # 10 slices in rounds of 3
     coordinator = coordinate(config)
     finish_run(coordinator, join())
     assert [report.num_results for report in coordinator.reports] == [3, 3, 3, 1]
     assert coordinator.digest == solo_digest(config)
+    # A round's time runs from when the one before it was closed, not from when it was opened ahead.
+    deadlines = "SELECT array_agg(b.deadline_at - a.closed_at) FROM ganns.rounds a JOIN ganns.rounds b USING (run_id) "
+    found = conn.execute(deadlines + "WHERE b.round = a.round + 1").fetchone()[0]
+    assert {one.total_seconds() for one in found} == {1000.0}
 
 
 def test_local_steps_may_be_stale_too(coordinate, join):
