@@ -9,7 +9,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from ganns.animate import GIF_SIDE
 from ganns.db.connect import Connection
 from ganns.errors import ExportError, RunError
 from ganns.pictures import timeline
@@ -50,7 +49,7 @@ def grids_of_run(conn: Connection, run: Run) -> Grids:
 
 
 def frames(grids: Grids, *, gif: bool) -> Iterator[Image.Image]:
-    """Yield the frames of a timelapse; for a GIF fewer and smaller ones. All are of the first one's size."""
+    """Yield the frames of a timelapse, all of the first one's size; for a GIF not all of them."""
     if gif and len(grids) > GIF_FRAMES:
         last = len(grids) - 1
         grids = [grids[round(k * last / (GIF_FRAMES - 1))] for k in range(GIF_FRAMES)]
@@ -58,8 +57,6 @@ def frames(grids: Grids, *, gif: bool) -> Iterator[Image.Image]:
     size: tuple[int, int] | None = None
     for version, picture in grids:
         grid = _open(picture, version)
-        if gif:
-            grid.thumbnail((GIF_SIDE, GIF_SIDE), Image.Resampling.LANCZOS)
         size = size or grid.size
         if grid.size != size:
             grid = grid.resize(size, Image.Resampling.LANCZOS)

@@ -30,6 +30,9 @@ from ganns.strategies import build_replica
 from tasks.abilities import worker_name
 from tasks.hardware import describe, is_older, program_version
 
+COMPILE_VARIABLE = "GANNS_COMPILE"
+"""Set to 1, the networks are compiled. Not by default: it takes a minute or more, and a worker may stay for less."""
+
 
 class Bench:
     """One run on this worker: its configuration, networks, images, and the version that is loaded."""
@@ -51,6 +54,8 @@ class Bench:
                 "permutations. Install the pinned version with `pip install -r constraints.txt`."
             )
         self.replica = build_replica(self.config, device)
+        if os.environ.get(COMPILE_VARIABLE) == "1":
+            self.replica.compile()
         self.replica.choose_precision()
         self.codec = get_codec(self.config.codec.name)
         self._version: int | None = None

@@ -20,6 +20,8 @@ from ganns.data.web import Patience, Trouble, check_address, check_status, conte
 from ganns.errors import DownloadError
 
 CONNECTIONS = 8
+LARGEST_PART = 256
+"""Images of one request: after a cut, so many at most are fetched again."""
 LARGEST_INDEX = 64 * 2**20
 
 Verify = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -171,7 +173,7 @@ def cut(numbers: np.ndarray, shard_images: int) -> Iterator[Part]:
     part: Part | None = None
     for number in map(int, numbers):
         shard = number // shard_images
-        if part is not None and part.shard == shard and number == part.end:
+        if part is not None and part.shard == shard and number == part.end < part.start + LARGEST_PART:
             part = Part(shard, part.start, number + 1)
             continue
         if part is not None:

@@ -107,6 +107,7 @@ def test_neighbours_are_fetched_in_one_request():
         Part(1, 30, 31),
     ]
     assert list(cut(np.array([], np.int64), 16)) == []
+    assert list(cut(np.arange(300), 4096)) == [Part(0, 0, 256), Part(0, 256, 300)]
 
 
 def test_the_training_sees_the_same_images_wherever_they_come_from(web, made, tmp_path, monkeypatch):

@@ -71,3 +71,14 @@ def test_a_result_in_bfloat16_is_close_and_in_float32(kind):
                 assert not torch.equal(mixed, exact)
                 assert float((mixed - exact).norm() / exact.norm()) < 0.2
     assert results[0].metrics["d_loss"] == pytest.approx(results[1].metrics["d_loss"], rel=0.05)
+
+
+def test_compiling_changes_the_way_and_not_the_names(monkeypatch):
+    """Compiled for real, gradients differ by 2e-6; that takes minutes, so here the compiler is a stand-in."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(type(network).__name__))
+    replica = Replica(Config(model=ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)))
+    names = {role: list(dict(network.named_parameters())) for role, network in replica.networks.items()}
+    replica.compile()
+    assert sorted(compiled) == ["Discriminator", "Generator"]
+    assert names == {role: list(dict(network.named_parameters())) for role, network in replica.networks.items()}

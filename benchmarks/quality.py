@@ -1,0 +1,63 @@
+"""How well each strategy learns from the same images: a small comparison, one seed, in under five minutes.
+
+    python -m benchmarks.quality [--seed 0] [--images 49152]
+
+Sliced Wasserstein distances to held-out faces, lower is better, of the averaged generator. `docs/explain/strategies.md`
+has the study over several seeds, which `python -m benchmarks.study` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+from benchmarks.variants import VARIANTS, bytes_per_image, local, small
+from ganns.data import open_images
+
+NUM_IMAGES = 49152
+"""A multiple of two units of local steps, so that every variant sees the same number."""
+
+
+def one_thread() -> None:
+    """Let each process compute on one processor."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def main() -> None:
+    """Train each variant in a process of its own, as many at a time as there are processors."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=NUM_IMAGES)
+    options = parser.parse_args()
+    config = small(options.seed, options.images)
+    open_images(config.data, config.model.image_size)  # drawn once, before the clock matters to anybody
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=one_thread) as pool:
+        jobs = {name: pool.submit(run, name, options.seed, options.images) for name in VARIANTS}
+        results = {name: job.result() for name, job in jobs.items()}
+    for name, result in results.items():
+        print(name, {key: round(value, 2) for key, value in result.items()})
+    print(
+        json.dumps(
+            {f"{name}_swd": round(result["swd"], 2) for name, result in results.items()}
+            | {
+                "bytes_per_image_gradient": round(bytes_per_image(config), 1),
+                "bytes_per_image_local_steps": round(bytes_per_image(local(config)), 1),
+                "images": options.images,
+            }
+        )
+    )
+
+
+def run(name: str, seed: int, num_images: int) -> dict[str, float]:
+    """Train one variant."""
+    return VARIANTS[name](seed, num_images)
+
+
+if __name__ == "__main__":
+    main()
