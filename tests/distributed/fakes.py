@@ -89,7 +89,8 @@ class FakeWorker:
         return dict(zip([column.name for column in cursor.description], row or [], strict=False))
 
     def fetch(self) -> Job | None:
-        """Take the next job, as procrastinate does."""
+        """Take the next job, as procrastinate does; a worker that does so is alive, however slow the machine is."""
+        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
         row = self.one("SELECT id, attempts, args FROM procrastinate_fetch_job_v2(NULL, %s)", self.id)
         return Job(row["id"], row["attempts"], row["args"]) if row.get("id") else None
 
