@@ -163,6 +163,7 @@ class Config:
     resume: str | None = None
     sample_every: int = 50
     tensorboard: bool = False
+    start_from: str | None = None
 
 
 def to_dict(config: Config) -> dict[str, Any]:

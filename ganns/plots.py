@@ -22,6 +22,8 @@ from ganns.pictures import save
 
 # From Okabe & Ito's palette (jfly.uni-koeln.de/color): told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#606060"
+CYCLE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", ":")
 FEW = 20  # with so few rounds their points are marked: a line through one point would be invisible
 
 
@@ -64,6 +66,63 @@ def plot_losses(history: Sequence[Mapping[str, float]], path: str | os.PathLike[
         note = f"light: each round; dark: mean over {width} rounds"
         figure.supxlabel(note, fontsize=12, color=GREY)
     return save(_rendered(figure), path)
+
+
+def plot_comparison(
+    curves: Sequence[tuple[str, Sequence[Sequence[Mapping[str, float]]]]], path: str | os.PathLike[str]
+) -> Path:
+    """Draw several settings over the images seen: a line is the mean over a setting's seeds, its band their range.
+
+    Args:
+        curves: (label, one history a seed) of each setting; a history as for `plot_losses`, with "images" and, where a
+            version was evaluated, "swd".
+        path: PNG file to write, by atomic rename.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if there is no round to draw.
+    """
+    curves = [(label, [one for one in seeds if one]) for label, seeds in curves if any(seeds)]
+    if not curves:
+        raise DataError("Cannot compare runs of no rounds: let one round at least be finished.")
+    panels = [
+        ("g_loss", "Generator's loss", "cross-entropy (nats)"),
+        ("d_loss", "Discriminator's loss", "cross-entropy (nats)"),
+        ("d_real", "Discriminator on real images", "mean probability of “real”"),
+        ("d_fake", "Discriminator on generated images", "mean probability of “real”"),
+    ]
+    if any(np.isfinite(row.get("swd", np.nan)) for _, seeds in curves for one in seeds for row in one):
+        panels.insert(0, ("swd", "Distance to real images", "sliced Wasserstein, lower is better"))
+    figure = Figure(figsize=(13, 4.6 * -(-len(panels) // 2) + 0.3 * len(curves)), dpi=100, layout="constrained")
+    grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False).flatten()
+    for axes, (key, title, ylabel) in zip(grid, panels, strict=False):
+        for number, (_, seeds) in enumerate(curves):
+            _draw_spread(axes, seeds, key, CYCLE[number % len(CYCLE)], DASHES[number // len(CYCLE) % len(DASHES)])
+        axes.set_title(title, fontsize=15)
+        axes.set_xlabel("images", fontsize=12)
+        axes.set_ylabel(ylabel, fontsize=12)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    lines = grid[0].get_lines()
+    names = [f"{label} ({len(seeds)} seeds: mean, range)" if len(seeds) > 1 else label for label, seeds in curves]
+    figure.legend(lines, names, loc="outside lower center", ncols=2, fontsize=12, frameon=False)
+    return save(_rendered(figure), path)
+
+
+def _draw_spread(axes: Axes, seeds: Sequence[Sequence[Mapping[str, float]]], key: str, color: str, dashes: str) -> None:
+    """Draw the seeds' mean as a line and their range as a band, as far as all of them have come."""
+    rows = [[row for row in one if np.isfinite(row.get(key, np.nan))] for one in seeds]
+    num = min(len(one) for one in rows)
+    images = np.array([[row["images"] for row in one[:num]] for one in rows]).mean(axis=0)
+    values = np.array([smoothed(np.array([row[key] for row in one[:num]], dtype=float)) for one in rows])
+    marker = "o" if num <= FEW else None
+    axes.plot(images, values.mean(axis=0), color=color, linestyle=dashes, linewidth=2.4, marker=marker)
+    if len(rows) > 1:
+        axes.fill_between(images, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0)
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:

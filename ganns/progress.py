@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganns.config import StopConfig
@@ -16,6 +17,20 @@ from ganns.state import TrainingState
 LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
 LINE_EVERY_S = 5.0
 """In a pipe, a line is printed so often."""
+
+
+def make_bar(console: Console) -> Progress:
+    """Return a live display, a line for each run in it; it shows nothing in a pipe."""
+    return Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
 
 
 class TerminalProgress:
@@ -28,37 +43,41 @@ class TerminalProgress:
         self._rate = 0.0
         self._last: tuple[float, int] | None = None
         self._printed_at = 0.0
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
-        )
+        self._prefix, self._shared = "", False
+        self._bar = make_bar(self._console)
         self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
+
+    def share(self, bar: Progress, prefix: str) -> None:
+        """Be one line of a display of several runs; what is said begins with `prefix`. Call it before anything else."""
+        self._prefix, self._shared, self._bar = prefix, True, bar
+        self._task = bar.add_task(escape(f"{prefix}starting"), total=1.0, detail="", left="")
 
     def __enter__(self) -> Self:
         """Start the live line."""
-        self._bar.start()
+        if not self._shared:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remove the live line."""
-        self._bar.stop()
+        if self._shared:
+            self._bar.remove_task(self._task)
+        else:
+            self._bar.stop()
 
     def started(self, run_id: int, state: TrainingState) -> None:
         """Say which run it is."""
         self._last = (time.monotonic(), state.progress.images)
         self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Do nothing: whoever evaluates says so in words."""
+
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(self._prefix + text, markup=False, highlight=False)
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Move the bar, or print a line now and then."""
@@ -74,7 +93,8 @@ class TerminalProgress:
             f"{self._rate:.0f} images/s{losses and f'  loss {losses}'}"
             f"{'' if report.num_alive is None else f'  {report.num_alive} workers'}"
         )
-        self._bar.update(self._task, completed=done, description=f"round {report.version}", detail=detail, left=left)
+        title = escape(f"{self._prefix}round {report.version}")
+        self._bar.update(self._task, completed=done, description=title, detail=detail, left=left)
         if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
             self._printed_at = now
             self.say(f"round {report.version}  {detail}  {left}")

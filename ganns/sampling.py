@@ -70,6 +70,11 @@ class Watch(TerminalProgress):
         if every and report.version % every == 0:
             self._sample(state)
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Note what an evaluated version's images are like."""
+        if self._log is not None:
+            self._log.evaluated(version, metrics)
+
     def last_grid(self) -> None:
         """Save the last version's samples, if grids are wanted at all."""
         if self.state is not None and self.state.config.sample_every:

@@ -38,6 +38,11 @@ class TensorBoardLog:
         for name, value in numbers.items():
             self._writer.add_scalar(name, value, report.version)
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Write what an evaluated version's images are like; its writer may be used on several threads."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(f"evaluation/{name}", value, version)
+
     def samples(self, version: int, path: Path) -> None:
         """Write the grid of samples that is in a file."""
         with Image.open(path) as picture:

@@ -16,10 +16,11 @@ from ganns.config import Config, from_dict, nearest, unknown_key
 from ganns.errors import ConfigError
 
 
-class _Failed(BaseException):
+class Failed(BaseException):
     """Carries an error of the job through Hydra, which prints a text of its own for every `Exception`."""
 
     def __init__(self, error: Exception) -> None:
+        """Keep the error."""
         super().__init__(error)
         self.error = error
 
@@ -27,7 +28,8 @@ class _Failed(BaseException):
 def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, command: str = "train") -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
-    With `-m` the runs of a sweep follow each other; the first that fails ends the sweep.
+    With `-m` the points of a sweep are trained together, by `ganns.together`; those of `ganns solo` follow each other,
+    and the first that fails ends the sweep.
 
     Args:
         argv: Hydra's overrides and flags.
@@ -53,12 +55,12 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
             values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
             (action or train)(from_dict(_plain(values)))
         except Exception as error:
-            raise _Failed(error) from error
+            raise Failed(error) from error
 
     try:
         with _hydra_reads(argv, command):
             job()
-    except _Failed as failed:
+    except Failed as failed:
         if isinstance(failed.error, OmegaConfBaseException):
             _explain(failed.error, command)
         raise failed.error from failed.error.__cause__
@@ -140,7 +142,10 @@ def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
     parser.error = refuse  # type: ignore[method-assign]
     overrides = parser.parse_intermixed_args(list(argv)).overrides
     flags = [word for word in argv if word not in overrides]
-    return [*flags, f"hydra/help={command}", *overrides]
+    chosen = [f"hydra/help={command}"]
+    if command == "solo":  # alone it needs the whole machine
+        chosen.append("hydra/launcher=basic")
+    return [*flags, *chosen, *overrides]
 
 
 @contextmanager

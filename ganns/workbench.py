@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
@@ -32,6 +33,8 @@ from tasks.hardware import describe, is_older, program_version
 
 COMPILE_VARIABLE = "GANNS_COMPILE"
 """Set to 1, the networks are compiled. Not by default: it takes a minute or more, and a worker may stay for less."""
+NUM_BENCHES, BENCHES_BYTES = 8, 1 << 30
+"""So many runs' benches are kept, or fewer where they are larger (64x64 DCGANs with 64 features: about 50 MB each)."""
 
 
 class Bench:
@@ -61,6 +64,12 @@ class Bench:
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
+    @property
+    def size_bytes(self) -> int:
+        """What the bench keeps in memory: weights, and gradients as large. Images are mapped, not loaded."""
+        tensors = [tensor for network in self.replica.networks.values() for tensor in network.state_dict().values()]
+        return 2 * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+
     def load_version(self, conn: Connection, version: int) -> None:
         """Fetch and load a version's weights, once: further units of the round find them loaded."""
         if self._version != version:
@@ -84,7 +93,7 @@ class Workbench:
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._link = Link("ganns worker: blobs")
-        self._bench: Bench | None = None
+        self._benches: OrderedDict[int, Bench] = OrderedDict()  # by run, the one used last at the end
         self._registered: tuple[int, int] | None = None  # worker, and how often the link was opened by then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
@@ -93,9 +102,15 @@ class Workbench:
         return self._link.use()
 
     def bench(self, run_id: int) -> Bench:
-        """Return the bench for a run, building it when the worker meets the run for the first time."""
-        if self._bench is None or self._bench.run_id != run_id:
-            self._bench = None  # give the memory back first
+        """Return the bench for a run, building it when the worker meets the run for the first time (in a while).
+
+        Several are kept: runs that share the workers take turns by rounds, and each change would build one anew.
+        """
+        if run_id in self._benches:
+            self._benches.move_to_end(run_id)
+        else:
+            while len(self._benches) >= NUM_BENCHES:
+                self._benches.popitem(last=False)  # give the memory back first
             with self.connection() as conn:
                 info, required = workers.get_run_info(conn, run_id), workers.requires(conn, run_id)
             if is_older(program_version(), required):
@@ -103,8 +118,10 @@ class Workbench:
                     f"Run {run_id} was made by ganns {required} and this is {program_version()}: install that version "
                     f"(`pip install 'ganns=={required}.*'`, or `git pull` in a checkout) and start the worker again."
                 )
-            self._bench = Bench(run_id, info, self.device)
-        return self._bench
+            self._benches[run_id] = Bench(run_id, info, self.device)
+            while len(self._benches) > 1 and sum(one.size_bytes for one in self._benches.values()) > BENCHES_BYTES:
+                self._benches.popitem(last=False)
+        return self._benches[run_id]
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Introduce ourselves, once a connection, and take up a job's unit; None if it is no longer wanted."""

@@ -112,6 +112,8 @@ def shown_default(value: Any) -> str:
         return "null"
     if isinstance(value, str):
         return f"`{value}`" if value else '`""`'
+    if isinstance(value, bool):
+        return str(value).lower()  # as YAML has it
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -148,6 +150,8 @@ def leaves(command: Any = None, name: str = "ganns") -> Iterator[tuple[str, Any]
     if not hasattr(command, "commands"):
         yield name, command
         return
+    if command.invoke_without_command:  # `ganns runs`
+        yield name, command
     for word, inner in command.commands.items():
         yield from leaves(inner, f"{name} {word}")
 

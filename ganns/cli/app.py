@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganns.cli import data, db, demo, evaluate, export, push, runs, sample, solo, tasks, timelapse, worker
+from ganns.cli import compare, data, db, demo, evaluate, export, push, runs, sample, solo, tasks, timelapse, worker
 from ganns.errors import ConfigError, GannsError
 
 app = typer.Typer(
@@ -63,13 +63,14 @@ def alone(context: typer.Context) -> None:
 
 
 app.command("worker")(worker.worker)
-app.command("runs")(runs.runs)
+app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
 app.command("timelapse")(timelapse.timelapse)
 app.command("push")(push.push)
 app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 

@@ -1,10 +1,11 @@
-"""`ganns db`: create, inspect, empty and open the database."""
+"""`ganns db`: create, inspect, empty, back up and open the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ganns.db.address import Address
     from ganns.db.connect import Connection
 
-app = typer.Typer(help="The database: create, inspect, empty, open to others.", no_args_is_help=True)
+app = typer.Typer(help="The database: create, inspect, empty, back up, open to others.", no_args_is_help=True)
 
 
 @app.command()
@@ -75,6 +76,31 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The zip to write; it must not exist.")],
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints/--no-checkpoints", help="Whether with the states to go on from.")
+    ] = True,
+) -> None:
+    """Write the runs, their credit, metrics and checkpoints into one file, also while runs go on."""
+    from ganns.db.backup import backup
+
+    with _database() as (address, conn):
+        manifest = backup(conn, file, checkpoints=checkpoints)
+        typer.echo(f"{address}: {_rows(manifest)} in {file} ({_size(file.stat().st_size)})")
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `ganns db backup` wrote.")]) -> None:
+    """Load a backup into an empty database. A damaged file changes nothing."""
+    from ganns.db.backup import restore
+
+    with _database() as (address, conn):
+        manifest = restore(conn, file)
+        typer.echo(f"{address}: restored {_rows(manifest)}; `ganns runs` lists the runs")
+
+
+@app.command()
 def serve(
     host: Annotated[
         str, typer.Option(help="Listen on this address; 0.0.0.0 is every network of this machine.")
@@ -126,6 +152,12 @@ def _contents(conn: Connection) -> str:
     if row["num_coordinated"]:
         text += f"\n  {row['num_coordinated']} of these runs has a coordinator right now, which will stop"
     return text
+
+
+def _rows(manifest: dict[str, Any]) -> str:
+    """Say how many runs and other rows a backup has."""
+    rows = {table: entry["rows"] for table, entry in manifest["tables"].items()}
+    return f"{rows['runs']:,} run(s) with {sum(rows.values()) - rows['runs']:,} further rows"
 
 
 def _list(names: list[str]) -> str:

@@ -1,13 +1,22 @@
-"""`ganns runs`: what runs there are."""
+"""`ganns runs`: what runs there are; `ganns runs delete`: one less."""
 
 from __future__ import annotations
 
+from typing import Annotated
 
-def runs() -> None:
-    """List the runs: state, version, images, and the last losses."""
-    from rich.console import Console
+import typer
+
+app = typer.Typer(help="List the runs; delete some.", invoke_without_command=True)
+
+
+@app.callback()
+def runs(context: typer.Context) -> None:
+    """List the runs: state, version, images, and the last losses. With `delete`: delete some."""
+    if context.invoked_subcommand is not None:
+        return
     from rich.table import Table
 
+    from ganns.compare import wide_console
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
@@ -16,7 +25,7 @@ def runs() -> None:
     with coordinator_database() as address, connect(address) as conn:
         require_current(conn)
         rows = list_runs(conn)
-    console = Console()
+    console = wide_console()
     if not rows:
         console.print("No run yet. Start one with `ganns train experiment=demo`.", markup=False)
         return
@@ -35,3 +44,34 @@ def runs() -> None:
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )
     console.print(table)
+
+
+@app.command()
+def delete(
+    runs: Annotated[list[str], typer.Argument(help="The runs' numbers, or latest.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs with all that belongs to them: weights, results, checkpoints, credit, and the state on this disk."""
+    import shutil
+
+    from ganns import resources
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
+    from ganns.store import deletion, weights
+    from ganns.store.runs import find_run
+
+    with coordinator_database() as address, connect(address) as conn:
+        require_current(conn)
+        found = {run.id: run for run in (find_run(conn, one) for one in runs)}
+        if not yes:
+            typer.echo(f"This deletes from {address} ({address.source}):")
+            for run in found.values():
+                typer.echo(f"  run {run.id} {run.name!r}: {run.state}, version {run.version}, {run.images:,} images")
+            typer.confirm("Delete it?" if len(found) == 1 else "Delete them?", abort=True)
+        with conn.transaction():  # all of them, or none
+            keys = [deletion.delete_run(conn, run_id) for run_id in found]
+        weights.vacuum(conn)
+    for key in keys:
+        shutil.rmtree(resources.home() / "state" / key, ignore_errors=True)
+    typer.echo(f"deleted run {', '.join(map(str, found))}")

@@ -28,8 +28,9 @@ def _train_alone(config: Config) -> None:
     from ganns.solo import train_solo
     from ganns.state import TrainingState
 
-    if config.resume is not None:
-        raise ConfigError(f"resume={config.resume}: `ganns solo` keeps no runs; `ganns train resume=...` does.")
+    for key, value in (("resume", config.resume), ("start_from", config.start_from)):
+        if value is not None:
+            raise ConfigError(f"{key}={value}: `ganns solo` keeps no runs; `ganns train {key}=...` does.")
     folder = Path(HydraConfig.get().runtime.output_dir)
     images = open_images(config.data, config.model.image_size)
     state = TrainingState(config)

@@ -17,10 +17,11 @@ import psycopg
 from ganns.config import Config
 from ganns.coordinator.evaluator import Evaluator, describe
 from ganns.coordinator.health import SampleHealth
+from ganns.coordinator.observer import Observer
 from ganns.coordinator.statefiles import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.errors import DataError, GannsError, MissingExtra
+from ganns.errors import DataError, MissingExtra
 from ganns.payload import unpack
 from ganns.store import evaluations, runs, weights
 
@@ -42,11 +43,12 @@ class Evaluations:
         generation: int,
         config: Config,
         files: StateFiles,
-        say: Callable[[str], None],
+        observer: Observer,
     ) -> None:
         """Start the thread, unless the run is not to be evaluated; it does nothing until `after_version` is called."""
         self._address, self._run_id, self._generation = address, run_id, generation
-        self._config, self._files, self._say = config, files, say
+        self._config, self._files, self._observer = config, files, observer
+        self._say = observer.say
         self._every = config.evaluate.every
         self._changed = threading.Condition()
         self._version: int | None = None
@@ -65,7 +67,7 @@ class Evaluations:
             self._changed.notify_all()
 
     def finish(self, version: int, should_stop: Callable[[], bool]) -> None:
-        """Evaluate the last version too, if the run was long enough for any, and say which one was the best."""
+        """Evaluate the last version too, if the run was long enough for any."""
         if not self._thread.is_alive() or version < self._every:
             return
         with self._changed:
@@ -76,8 +78,6 @@ class Evaluations:
             with self._changed:
                 if self._changed.wait_for(lambda: self._version is None and not self._busy, timeout=0.5):
                     break
-        with suppress(psycopg.Error, GannsError), connect(self._address) as conn:
-            self._say_best(conn)
 
     def close(self) -> None:
         """Give up what is being evaluated, and stop."""
@@ -139,17 +139,10 @@ class Evaluations:
         is_best = best is None or metrics["swd"] < best[1]
         if is_best:
             weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
+        self._observer.evaluated(version, metrics)
         self._say(f"version {version}: {describe(metrics)}{'; the best so far' if is_best else ''}")
         for text in self._health.watch(metrics):
             self._say(text)
-
-    def _say_best(self, conn: Connection) -> None:
-        best, rows = best_evaluation(conn, self._run_id), evaluations.list_evaluations(conn, self._run_id)
-        if best is None or not rows:
-            return
-        last = rows[-1]
-        compared = "" if last["version"] == best[0] else f"; version {last['version']} has {last['metrics']['swd']:.3g}"
-        self._say(f"the best version is {best[0]}, with a sliced Wasserstein distance of {best[1]:.3g}{compared}")
 
 
 def best_evaluation(conn: Connection, run_id: int) -> tuple[int, float] | None:
@@ -157,3 +150,13 @@ def best_evaluation(conn: Connection, run_id: int) -> tuple[int, float] | None:
     version = runs.best_version(conn, run_id)
     rows = {row["version"]: row for row in evaluations.list_evaluations(conn, run_id)}
     return None if version is None or version not in rows else (version, rows[version]["metrics"]["swd"])
+
+
+def say_best(conn: Connection, run_id: int, say: Callable[[str], None]) -> None:
+    """Say which version was the best, and how the last one compares; nothing if none was evaluated."""
+    best, rows = best_evaluation(conn, run_id), evaluations.list_evaluations(conn, run_id)
+    if best is None:
+        return
+    last = rows[-1]
+    compared = "" if last["version"] == best[0] else f"; version {last['version']} has {last['metrics']['swd']:.3g}"
+    say(f"the best version is {best[0]}, with a sliced Wasserstein distance of {best[1]:.3g}{compared}")

@@ -18,8 +18,11 @@ GUESSING = 0.01
 """D only guesses where it gives both kinds 0.5, give or take this."""
 EXPLODED = 30.0
 """A loss, in nats, that no healthy run comes near."""
-ALIKE = 0.1
-"""Samples that differ from each other by less than a tenth of how real images differ."""
+ALIKE, DIFFERENT = 0.05, 0.2
+"""Samples are alike that differ from each other by less than this share of how much real images differ; those of a
+generator that learns pass the second share on their way up."""
+PATIENCE = 5
+"""So many evaluations in a row, where the samples never differed."""
 
 
 @dataclass
@@ -61,19 +64,28 @@ class RoundHealth:
 
 @dataclass
 class SampleHealth:
-    """Looks at each evaluation's metrics."""
+    """Looks at each evaluation's metrics.
 
+    Before a generator has learned anything all its images are grey, and alike. That is no collapse; so it takes samples
+    that did differ before, or several evaluations in a row.
+    """
+
+    _num_alike: int = 0  # evaluations in a row
+    _did_differ: bool = False
     _said: set[str] = field(default_factory=set)
 
     def watch(self, metrics: Mapping[str, float]) -> list[str]:
         """Take in an evaluation's metrics; return warnings that begin with it."""
         pixels, features = metrics["pixel_variance"], metrics["feature_variance"]
+        alike = min(pixels, features) < ALIKE
+        self._num_alike = self._num_alike + 1 if alike else 0
+        self._did_differ = self._did_differ or min(pixels, features) > DIFFERENT
         text = (
             f"the samples look alike: they differ by {pixels:.1%} (pixels) and {features:.1%} (features) of how much "
-            "real images differ. If they did differ before, G's modes have collapsed: try a smaller optimizer.lr_g, or "
-            "go on from the best version"
+            f"real images differ, {'although they did before' if self._did_differ else 'and never did'}: G's modes "
+            "have collapsed. Try a smaller optimizer.lr_g, or start again from the best version"
         )
-        return begun(self._said, {text: ("alike", min(pixels, features) < ALIKE)})
+        return begun(self._said, {text: ("alike", alike and (self._did_differ or self._num_alike >= PATIENCE))})
 
 
 def begun(said: set[str], signs: Mapping[str, tuple[str, bool]]) -> list[str]:

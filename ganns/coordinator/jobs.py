@@ -10,13 +10,16 @@ from collections.abc import Sequence
 
 from ganns.db.connect import Connection
 from ganns.store.rounds import QUEUE, TASK
+from ganns.store.turns import take_turn
 from tasks.canvas import group
 from tasks.results import GroupResult
 from tasks.signature import signature
 
 
 def enqueue(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> GroupResult:
-    """Enqueue one job for each unit, in the connection's transaction."""
-    return group(
+    """Enqueue one job for each unit, in the connection's transaction, behind those of runs that used less so far."""
+    jobs = group(
         signature(TASK, kwargs={"run": run_id, "round": round_, "unit": unit}, queue=QUEUE) for unit in units
     ).apply_async(connection=conn)
+    take_turn(conn, run_id, round_, jobs.job_ids)
+    return jobs

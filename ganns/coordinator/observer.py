@@ -32,6 +32,9 @@ class Observer(Protocol):
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """A round was closed; `state` is the new version (do not keep it: it goes on changing)."""
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """A version was evaluated; it may be some rounds old. Called on another thread than the rest."""
+
     def say(self, text: str) -> None:
         """Something that a person should know, such as waiting for workers."""
 
@@ -43,6 +46,9 @@ class Quiet:
         """Do nothing."""
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Do nothing."""
+
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
         """Do nothing."""
 
     def say(self, text: str) -> None:

@@ -1,4 +1,7 @@
-"""Where a run's state comes from: this machine's disk, else a checkpoint in the database, else the seed."""
+"""Where a run's state comes from: this machine's disk, else a checkpoint in the database, else the seed.
+
+A run that starts from another run's version has a checkpoint from the first moment on (`start.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from ganns.config import Config
 from ganns.coordinator.statefiles import StateFiles
 from ganns.db.connect import Connection
+from ganns.errors import RunError
 from ganns.state import TrainingState
 from ganns.store import rounds, runs, weights
 from ganns.store.runs import Run
@@ -24,9 +28,14 @@ def restore(
     version = open_round.round if open_round else run.version
     if (state := files.load(config, version)) is not None:
         return state
-    if version == 0:
+    if version == 0 and config.start_from is None:
         return TrainingState(config)  # the seed says it all
     found = weights.latest_checkpoint(conn, run.id)
+    if found is None and config.start_from is not None:
+        raise RunError(
+            f"Run {run.id} began with version {config.start_from} of another run, and no checkpoint of its own is "
+            f"left: start it anew with `ganns train start_from={config.start_from}`, if that version is still there."
+        )
     if found is None:
         state, source = TrainingState(config), "its beginning"
     else:

@@ -5,43 +5,62 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 
 import psycopg
 
 from ganns import resources
 from ganns.config import Config, from_dict, to_dict
-from ganns.coordinator.evaluation import Evaluations
+from ganns.coordinator.evaluation import Evaluations, say_best
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.resume import restore
 from ganns.coordinator.rounds import Interrupted, Rounds
 from ganns.coordinator.session import Session, open_patiently
+from ganns.coordinator.start import start_state
 from ganns.coordinator.statefiles import StateFiles
 from ganns.data import open_images
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import ConfigError, RunError
+from ganns.evaluation.features import require_features
 from ganns.seeds import permutation_digest
 from ganns.signals import stop_on_signals
-from ganns.store import runs, weights
+from ganns.store import runs, sweeps, turns, weights
 from ganns.store.runs import Run
 
 FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
 """Settings that a resumed run may change; all others decide what its versions are."""
 
 
-def create_run(conn: Connection, config: Config) -> Run:
-    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint."""
+def create_run(conn: Connection, config: Config, point: str | None = None) -> Run:
+    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint.
+
+    Args:
+        conn: a connection.
+        config: the run's configuration.
+        point: the digest by which a sweep finds the run again.
+    """
+    if config.evaluate.every:
+        require_features(config.evaluate.features)
     images = open_images(config.data, config.model.image_size)
-    run_id = runs.create_run(
-        conn,
-        name=config.name,
-        config=to_dict(config),
-        fingerprint=images.fingerprint,
-        num_images=images.num_train,
-        permutation_digest=permutation_digest(config.seed, images.num_train),
-    )
+    if config.start_from is not None:
+        source, data = start_state(conn, config)
+        config = replace(config, start_from=source)  # the version too, so that the run says what it started from
+    with conn.transaction():
+        run_id = runs.create_run(
+            conn,
+            name=config.name,
+            config=to_dict(config),
+            fingerprint=images.fingerprint,
+            num_images=images.num_train,
+            permutation_digest=permutation_digest(config.seed, images.num_train),
+        )
+        if point is not None:
+            sweeps.set_point(conn, run_id, point)
+        if config.start_from is not None:
+            weights.put_checkpoint(conn, run_id, 0, data)
     return runs.get_run(conn, run_id)
 
 
@@ -107,6 +126,9 @@ def train_run(
         require_current(conn)
         if config.resume is None:
             run = create_run(conn, config)
+            config = from_dict(run.config)
+            if config.start_from is not None:
+                observer.say(f"it begins with version {config.start_from}'s weights")
         else:
             run, config = resume_run(conn, config, changed)
             runs.set_config(conn, run.id, to_dict(config))
@@ -138,6 +160,7 @@ def _train(
 ) -> bool:
     """Train on an open session until the run is finished (True) or told to stop (False)."""
     generation = runs.acquire_lease(session.main, run.id)
+    turns.join_queue(session.main, run.id)
     state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
     keeper = Housekeeping(
         address,
@@ -147,7 +170,7 @@ def _train(
         keep=config.db.keep_versions,
         checkpoint_s=config.db.checkpoint_s,
     )
-    evaluations = Evaluations(address, run.id, generation, config, files, observer.say)
+    evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:
         Rounds(run, generation, state, files, session, keeper, evaluations, observer, stop.is_set).train()
         done = True
@@ -162,5 +185,6 @@ def _train(
         weights.put_checkpoint(session.main, run.id, state.progress.version, data)
         if done:
             files.clear()
+    say_best(session.main, run.id, observer.say)
     runs.release_lease(session.main, run.id, generation)
     return done

@@ -35,7 +35,7 @@ def locate(repository: str, file: str) -> HubFile:
         from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
     except ImportError as error:
         raise MissingExtra("Hub repositories need one more package: `pip install 'ganns[hub]'`.") from error
-    endpoint, token = os.environ.get("HF_ENDPOINT"), get_token()
+    endpoint, token = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, get_token()
     try:
         url = hf_hub_url(repository, file, repo_type="dataset", endpoint=endpoint)
         found = get_hf_file_metadata(url, token=token or False)

@@ -9,6 +9,7 @@ Shapes: N images of a batch, S their side, F features.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -51,11 +52,18 @@ class AttributeNetwork(nn.Module):
             layers += [nn.Conv2d(width, wider, 3, 2, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 4 * 4, NUM_FEATURES["attributes"]), nn.ReLU())
         self.head = nn.Linear(NUM_FEATURES["attributes"], len(ATTRIBUTES))
+        self.scale: torch.Tensor
+        self.register_buffer("scale", torch.ones(()))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map images float32 [N, 3, S, S] in [-1, 1] to features [N, 64]."""
-        features: torch.Tensor = self.layers(images)
+        """Map images float32 [N, 3, S, S] in [-1, 1] to features [N, 64], of variance 1 on average for real faces."""
+        features: torch.Tensor = self.layers(images) / self.scale
         return features
+
+    def judge(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images to logits [N, A] of the attributes."""
+        logits: torch.Tensor = self.head(self.layers(images))
+        return logits
 
 
 class Inception(nn.Module):
@@ -68,20 +76,34 @@ class Inception(nn.Module):
             MissingExtra: without torch-fidelity, or its weights.
         """
         super().__init__()
+        require_features("inception")
         try:
             from torchmetrics.image.fid import NoTrainInceptionV3
 
             self.network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError) as error:  # a download that failed is an OSError
             raise MissingExtra(
-                f"evaluate.features=inception needs torch-fidelity and its weights ({str(error).splitlines()[0]}): "
-                "`pip install torch-fidelity`, on every machine, or use evaluate.features=attributes."
+                f"Inception's weights, which evaluate.features=inception needs, cannot be had here ({error}). "
+                "Get them on a machine with a network, or use evaluate.features=attributes."
             ) from error
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images float32 [N, 3, S, S] in [-1, 1] to features [N, 2048]."""
         features: torch.Tensor = self.network(to_bytes(images))
         return features
+
+
+def require_features(name: str) -> None:
+    """Check that images can be looked at with these features, before a run counts on it.
+
+    Raises:
+        MissingExtra: for Inception without torch-fidelity.
+    """
+    if name == "inception" and importlib.util.find_spec("torch_fidelity") is None:
+        raise MissingExtra(
+            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install torch-fidelity` "
+            "on every machine, or use evaluate.features=attributes."
+        )
 
 
 def to_bytes(images: torch.Tensor) -> torch.Tensor:
@@ -109,7 +131,11 @@ def attribute_network(image_size: int) -> tuple[bytes, float]:
     path = resources.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     with fasteners.InterProcessLock(f"{path}.lock"):
-        if not path.exists():
+        try:
+            data = path.read_bytes()
+            load_network(image_size, data)
+            return data, float(metadata(data)["accuracy"])
+        except (OSError, PayloadError, KeyError):  # not there yet, or damaged
             _train_into(path, image_size)
         data = path.read_bytes()
     return data, float(metadata(data)["accuracy"])
@@ -158,14 +184,17 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=num_steps)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(num_faces, generator=rng), BATCH):
-            loss = binary_cross_entropy_with_logits(network.head(network(images[chosen])), targets[chosen])
+            loss = binary_cross_entropy_with_logits(network.judge(images[chosen]), targets[chosen])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-    return network.eval(), _accuracy(network, images[num_faces:], targets[num_faces:])
+    return network.eval(), _accuracy_and_scale(network, images[num_faces:], targets[num_faces:])
 
 
 @torch.no_grad()
-def _accuracy(network: AttributeNetwork, images: torch.Tensor, targets: torch.Tensor) -> float:
-    return float(((network.head(network.eval()(images)) > 0) == (targets > 0.5)).float().mean())
+def _accuracy_and_scale(network: AttributeNetwork, images: torch.Tensor, targets: torch.Tensor) -> float:
+    """Return the accuracy on held-out faces, and scale the features: their unit would be arbitrary otherwise."""
+    network.eval()
+    network.scale.copy_(network.layers(images).var(dim=0).mean().sqrt())
+    return float(((network.judge(images) > 0) == (targets > 0.5)).float().mean())

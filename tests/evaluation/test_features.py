@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import importlib.util
 
 import pytest
 import torch
@@ -29,6 +29,17 @@ def test_it_learns_the_attributes_of_faces_it_has_not_seen():
         features.load_network(32, data, digest(b"others"))
 
 
+def test_a_damaged_file_is_made_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+    small = features.train_network(32, num_faces=50, num_held_out=10, epochs=1)
+    monkeypatch.setattr(features, "train_network", lambda image_size: small)
+    data, accuracy = features.attribute_network(32)
+    [path] = (tmp_path / "features").glob("*.safetensors")
+    path.write_bytes(data[:1000])
+    assert features.attribute_network(32) == (data, accuracy)
+    assert accuracy == pytest.approx(small[1], abs=1e-4)
+
+
 @pytest.mark.parametrize("image_size", [32, 64])
 def test_training_it_again_gives_the_same_network(image_size):
     twice = [features.train_network(image_size, num_faces=50, num_held_out=10, epochs=1) for _ in range(2)]
@@ -43,13 +54,8 @@ def test_pixels_and_floats_are_inverse():
 
 
 def test_inception_says_what_to_install(monkeypatch):
-    there = builtins.__import__
-
-    def refuse(name, *rest):
-        if name.startswith("torch_fidelity"):
-            raise ModuleNotFoundError("No module named 'torch_fidelity'")
-        return there(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingExtra, match="pip install torch-fidelity"):
-        features.Inception()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for ask in (features.Inception, lambda: features.require_features("inception")):
+        with pytest.raises(MissingExtra, match="pip install torch-fidelity"):
+            ask()
+    features.require_features("attributes")

@@ -133,6 +133,7 @@ def test_a_collapsed_generator_is_noticed(opened, conn):
     metrics = evaluator.here(0, state.tensors())
     assert metrics["pixel_variance"] == 0
     health = SampleHealth()
+    health.watch({"pixel_variance": 1.0, "feature_variance": 1.0})
     assert any("the samples look alike" in text for text in health.watch(metrics))
     assert health.watch(metrics) == []  # said once
 

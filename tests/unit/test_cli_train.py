@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ganns import train
+from ganns import together, train
 from ganns.config import Config
 from ganns.errors import ConfigError, RunError
+from ganns.sweep import Point
 
 
 @pytest.fixture
@@ -34,21 +35,51 @@ def test_overrides_reach_the_coordinator(trained: list[Config], tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
-def test_a_sweep_trains_one_run_after_the_other(trained: list[Config]) -> None:
-    assert train.run(["-m", "experiment=smoke", "seed=1,2"]) == 0
-    assert [config.seed for config in trained] == [1, 2]
+@pytest.fixture
+def swept(trained: list[Config], monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Point], int]]:
+    """The sweeps that would have been trained: their points, and how many at once."""
+    sweeps: list[tuple[list[Point], int]] = []
+    monkeypatch.setattr(together, "train_points", lambda points, num: sweeps.append((points, num)))
+    return sweeps
 
 
-def test_flags_may_stand_between_settings(trained: list[Config]) -> None:
+def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_path: Path) -> None:
+    assert train.run(["-m", "experiment=smoke", "seed=1,2", "codec=fp16,fp32"]) == 0
+    [(points, num_at_once)] = swept
+    assert [(one.config.seed, one.config.codec.name) for one in points] == [
+        (1, "fp16"), (1, "fp32"), (2, "fp16"), (2, "fp32")
+    ]  # fmt: skip
+    assert [one.number for one in points] == [0, 1, 2, 3]
+    assert num_at_once == 4
+    assert points[3].typed == ("experiment", "seed", "codec")
+    assert points[3].folder.name == "3"
+    assert points[3].folder.is_relative_to("outputs/sweeps")
+
+
+def test_how_many_are_trained_at_once_is_a_setting(swept: list) -> None:
+    assert train.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=2"]) == 0
+    assert swept[0][1] == 2
+    with pytest.raises(ConfigError, match=r"^hydra\.launcher\.n_jobs=0 is out of range"):
+        train.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=0"])
+
+
+def test_flags_may_stand_between_settings(swept: list) -> None:
     assert train.run(["experiment=smoke", "-m", "seed=1,2"]) == 0
-    assert [config.seed for config in trained] == [1, 2]
+    assert [one.config.seed for one in swept[0][0]] == [1, 2]
 
 
-def test_a_failing_run_ends_a_sweep(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_in_the_last_point_is_found_before_the_first_is_trained(
+    swept: list, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ConfigError, match=r"^quorum\.units=0 is out of range"):
-        train.run(["-m", "quorum.units=1,0,2"])
-    assert [config.quorum.units for config in trained] == [1]
+        train.run(["-m", "quorum.units=1,2,0"])
+    assert swept == []
     assert "Error executing job" not in capsys.readouterr().err
+
+
+def test_solo_trains_one_point_after_the_other(trained: list[Config]) -> None:
+    assert train.run(["-m", "experiment=smoke", "seed=1,2"], action=trained.append, command="solo") == 0
+    assert [config.seed for config in trained] == [1, 2]
 
 
 def test_what_the_coordinator_raises_comes_out_as_it_is(

@@ -34,6 +34,19 @@ def web(home):
         yield server
 
 
+@pytest.fixture
+def hub_server(web, monkeypatch):
+    """A server that HF_ENDPOINT names; the one that huggingface_hub knows of its own is out of reach."""
+    from huggingface_hub import constants
+
+    nowhere = "http://127.0.0.1:9"
+    monkeypatch.setattr(constants, "ENDPOINT", nowhere)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", nowhere + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setenv("HF_ENDPOINT", f"{web.url}/")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    return web
+
+
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     """A small img_align_celeba.zip: 5 training images by the list in it, 3 held out."""
@@ -64,10 +77,8 @@ def test_get_fetches_an_address_into_the_home_and_train_finds_it(web, home, face
     assert open_images(DataConfig(name="celeba"), 32).num_train == 5
 
 
-def test_get_from_a_hub_repository_is_pinned_checked_and_resumed(web, home, faces, monkeypatch):
-    content = faces.read_bytes()
-    monkeypatch.setenv("HF_ENDPOINT", web.url)
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+def test_get_from_a_hub_repository_is_pinned_checked_and_resumed(hub_server, home, faces):
+    web, content = hub_server, faces.read_bytes()
     commit = "c" * 40
     for path in (HUB_FILE.format("main"), HUB_FILE.format(commit), "/cdn/faces"):
         web.files[path] = content
@@ -83,13 +94,13 @@ def test_get_from_a_hub_repository_is_pinned_checked_and_resumed(web, home, face
     assert web.fired == {"redirect": 2, "cut": 1}
     assert web.ranges_of("/cdn/faces") == [None, "bytes=3000-"]
     assert (home / "data" / "celeba" / "img_align_celeba.zip").read_bytes() == content
-    assert web.requests[0][2]["authorization"] == "Bearer hf_secret"
+    seen = [headers.get("authorization") for _, path, headers in web.requests if path == HUB_FILE.format("main")]
+    assert seen == ["Bearer hf_secret"]
     assert "images       8: 5 to train on, 3 held out" in ganns("info", "data=celeba")
 
 
-def test_a_hub_file_of_another_size_or_checksum_is_refused(web, home, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", web.url)
-    path = HUB_FILE.format("main")
+def test_a_hub_file_of_another_size_or_checksum_is_refused(hub_server, home):
+    web, path = hub_server, HUB_FILE.format("main")
     web.files[path] = b"not the faces"
     web.extra[path] = {"X-Linked-Size": "99"}
     with pytest.raises(DownloadError, match="13 bytes, and 99 are expected"):

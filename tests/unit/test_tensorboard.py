@@ -23,7 +23,8 @@ def test_numbers_and_samples_can_be_read_back(tmp_path: Path) -> None:
     log = TensorBoardLog(tmp_path / "tensorboard")
     log.samples(0, save(Image.new("RGB", (30, 20), (255, 0, 0)), tmp_path / "grid.png"))
     log.round_closed(report(1, 64, 2.0, d_loss=1.5, g_loss=0.5))
-    log.round_closed(report(2, 192, 4.0, d_loss=1.25, g_loss=0.75, swd=40.0))
+    log.round_closed(report(2, 192, 4.0, d_loss=1.25, g_loss=0.75))
+    log.evaluated(1, {"swd": 40.0})
     log.close()
 
     read = EventAccumulator(str(tmp_path / "tensorboard"))
@@ -32,7 +33,7 @@ def test_numbers_and_samples_can_be_read_back(tmp_path: Path) -> None:
     assert values == {
         "metrics/d_loss": [(1, 1.5), (2, 1.25)],
         "metrics/g_loss": [(1, 0.5), (2, 0.75)],
-        "metrics/swd": [(2, 40.0)],
+        "evaluation/swd": [(1, 40.0)],
         "timings/wait": [(1, 0.25), (2, 0.25)],
         "run/images": [(1, 64.0), (2, 192.0)],
         "run/images_per_s": [(2, 64.0)],

@@ -1,0 +1,96 @@
+"""`ganns compare`: what a setting changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ganns.compare import Record
+
+
+def compare(
+    runs: Annotated[list[str] | None, typer.Argument(help="The runs' numbers (see `ganns runs`).")] = None,
+    sweep: Annotated[str, typer.Option(help="All points of a sweep, by the key that it said at its end.")] = "",
+    out: Annotated[Path, typer.Option(help="Where to put the plots.")] = Path("outputs/compare"),
+) -> None:
+    """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
+    from ganns.compare import groups, in_order, load, show, verdict, wide_console
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
+    from ganns.errors import ConfigError
+    from ganns.store import sweeps, weights
+    from ganns.store.runs import find_run
+
+    if not runs and not sweep:
+        raise ConfigError("There is nothing to compare: name runs, as in `ganns compare 3 4`, or a sweep with --sweep.")
+    with coordinator_database() as address, connect(address) as conn:
+        require_current(conn)
+        numbers = [find_run(conn, one).id for one in runs or []] + (sweeps.list_sweep(conn, sweep) if sweep else [])
+        records = in_order([load(conn, number) for number in dict.fromkeys(numbers)])
+        states = {one.run.id: weights.latest_checkpoint(conn, one.run.id) for one in records}
+    console = wide_console()
+    distances, pictures = _judge(records, states, console)
+    show(console, records, distances=distances)
+    for line in verdict(groups(records), distances):
+        console.print(line, markup=False, highlight=False)
+    for path in _draw(records, pictures, out):
+        console.print(str(path), markup=False, highlight=False)
+
+
+def _judge(
+    records: list[Record], states: dict[int, tuple[int, str, bytes] | None], console: Any
+) -> tuple[dict[int, float], dict[int, Any]]:
+    """Return the distance and the grid of each run that has a checkpoint, and images to compare with."""
+    from ganns.errors import DataError
+    from ganns.judging import Judge, shown_images, state_of
+    from ganns.pictures import grid
+
+    judge, distances, pictures = Judge(), {}, {}
+    for record in records:
+        number, found = record.run.id, states[record.run.id]
+        if found is None:
+            console.print(f"run {number} has no checkpoint yet, so nothing is drawn with it", markup=False)
+            continue
+        state = state_of(record.run.config, found)
+        pictures[number] = grid(shown_images(state), columns=4)
+        try:
+            if (distance := judge.distance(state)) is not None:
+                distances[number] = distance
+        except DataError as error:
+            console.print(f"no distance for run {number}: {error}", markup=False)
+    return distances, pictures
+
+
+def _draw(records: list[Record], pictures: dict[int, Any], out: Path) -> list[Path]:
+    """Save the curves, and the samples side by side; return the files."""
+    from ganns.compare import differing, groups, label, short
+    from ganns.pictures import save, timeline
+    from ganns.plots import plot_comparison
+
+    paths = []
+    trained = [one for one in records if one.metrics]
+    if trained:
+        curves = [(group.label, [_history(one) for one in group.records]) for group in groups(trained)]
+        paths.append(plot_comparison(curves, out / "curves.png"))
+    if pictures:
+        keys = differing([one.settings for one in records])
+        entries = [
+            (f"run {one.run.id}  {label(one.settings, keys, short(keys))}", pictures[one.run.id])
+            for one in records
+            if one.run.id in pictures
+        ]
+        paths.append(save(timeline(entries, columns=4), out / "samples.png"))
+    return paths
+
+
+def _history(record: Record) -> list[dict[str, float]]:
+    """Return one mapping a round; the distance where a version was evaluated, NaN elsewhere."""
+    found = {one["version"]: one["metrics"].get("swd", float("nan")) for one in record.evaluations}
+    return [
+        {"images": row["images"], **row["metrics"], "swd": found.get(row["round"] + 1, float("nan"))}
+        for row in record.metrics
+    ]
