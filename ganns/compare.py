@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -108,13 +107,6 @@ def groups(records: Sequence[Record]) -> list[Group]:
     for record in records:
         found.setdefault(label(record.settings, keys), []).append(record)
     return [Group(name, members) for name, members in found.items()]
-
-
-def wide_console() -> Console:
-    """Return a console for tables: as wide as the terminal, and wide enough in a pipe."""
-    from rich.console import Console
-
-    return Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=160)
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:

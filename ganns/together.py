@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ganns.compare import labels, load, show, wide_console
+from ganns.compare import labels, load, show
+from ganns.console import wide_console
 from ganns.db.address import Address, join_line
 from ganns.db.choose import coordinator_database
 from ganns.db.connect import connect

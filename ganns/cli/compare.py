@@ -17,7 +17,8 @@ def compare(
     out: Annotated[Path, typer.Option(help="Where to put the plots.")] = Path("outputs/compare"),
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
-    from ganns.compare import groups, in_order, load, show, verdict, wide_console
+    from ganns.compare import groups, in_order, load, show, verdict
+    from ganns.console import wide_console
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current

@@ -16,7 +16,7 @@ def runs(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from ganns.compare import wide_console
+    from ganns.console import wide_console
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
