@@ -8,10 +8,14 @@ waits, and what it computes, PyTorch computes without Python's lock.
 
 from __future__ import annotations
 
+import importlib
+import sys
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -22,6 +26,8 @@ from ganns.errors import ConfigError
 
 class TogetherLauncher(Launcher):
     """Hydra's interface to `ganns.together.train_points`."""
+
+    __module__ = "hydra_plugins.ganns"  # see `register`
 
     def __init__(self, n_jobs: Any) -> None:
         """Keep how many runs are trained at once (conf/hydra/launcher/together.yaml)."""
@@ -66,3 +72,18 @@ class TogetherLauncher(Launcher):
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
         assert isinstance(values, dict)
         return Point(number, from_dict({str(key): value for key, value in values.items()}), folder, tuple(typed))
+
+
+def register() -> None:
+    """Let Hydra find the launcher of conf/hydra/launcher/together.yaml.
+
+    It takes launchers from a top-level package `hydra_plugins` alone. A folder of that name would do; this
+    makes the package's entry instead, so that everything of ours stays in `ganns`.
+    """
+    try:
+        package = importlib.import_module("hydra_plugins")
+    except ImportError:
+        package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
+        package.__path__ = []  # a package, if an empty one
+    package.ganns = sys.modules["hydra_plugins.ganns"] = sys.modules[__name__]  # type: ignore[attr-defined]
+    Plugins.instance().register(TogetherLauncher)

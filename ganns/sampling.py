@@ -16,7 +16,7 @@ from ganns.pictures import grid, save
 from ganns.progress import TerminalProgress
 from ganns.seeds import generator
 from ganns.state import TrainingState
-from ganns.tensorboard import TensorBoardLog
+from ganns.tensorboard import TensorBoardLog, require_tensorboard
 
 NUM_SAMPLES = 64
 
@@ -43,6 +43,8 @@ class Watch(TerminalProgress):
         self, config: Config, folder: Path, console: Console | None = None, *, address: Address | None = None
     ) -> None:
         """Show progress on `console` and save into `folder`; without an `address` there is no database."""
+        if config.tensorboard:
+            require_tensorboard()
         super().__init__(config.stop, console=console)
         self.grids = SampleGrids(folder / "samples")
         self.state: TrainingState | None = None  # the last one seen

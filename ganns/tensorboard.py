@@ -11,6 +11,16 @@ from ganns.coordinator.observer import RoundReport
 from ganns.extras import extra
 
 
+def require_tensorboard() -> None:
+    """Import what is needed: it takes seconds, and may be missing. So do it before there is a run that waits.
+
+    Raises:
+        MissingExtra: without the extra `tensorboard`.
+    """
+    with extra("tensorboard", "tensorboard=true"):
+        import torch.utils.tensorboard  # noqa: F401
+
+
 class TensorBoardLog:
     """An event file. A step is a version: what a resumed run does again lies on top of what it did before."""
 
@@ -20,8 +30,9 @@ class TensorBoardLog:
         Raises:
             MissingExtra: without the extra `tensorboard`.
         """
-        with extra("tensorboard", "tensorboard=true"):
-            from torch.utils.tensorboard import SummaryWriter
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder))
         self._before: tuple[float, int] | None = None
 

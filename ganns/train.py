@@ -45,9 +45,11 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from ganns.hydra_launcher import register
     from ganns.resources import conf_dir
 
     argv = _sort_arguments(argv, command)
+    register()
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:

@@ -98,6 +98,8 @@ def shown_range(key: str) -> str | None:
         return " or ".join(f"`{name}`" for name in NAMES[group])
     if key == "evaluate.features":
         return " or ".join(f"`{name}`" for name in config.FEATURES)
+    if key == "loss.augment":
+        return ", ".join(f"`{name}`" for name in config.AUGMENTATIONS) + ", joined by commas"
     if key == "model.image_size":
         return "32 or 64"
     for found, _, low, high in config._ranges(Config()):

@@ -65,7 +65,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_contents(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert packages == {"ganns", "tasks", "hydra_plugins"}
+    assert packages == {"ganns", "tasks"}
     for source in ("conf", "sql"):
         paths = [path.relative_to(ROOT) for path in (ROOT / source).rglob("*") if path.is_file()]
         assert paths

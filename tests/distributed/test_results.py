@@ -44,7 +44,7 @@ def train(database: Address, config: Config, folder: Path) -> Watch:
     thread.start()
     worker = FakeWorker(database, "ada@somewhere")
     try:
-        wait_until(lambda: not thread.is_alive() or (worker.work() and False), 60, what="the end of the run")
+        wait_until(lambda: not thread.is_alive() or (worker.work() and False), 120, what="the end of the run")
     finally:
         stop.set()
         thread.join(20)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganns.config import Config
 from ganns.coordinator.observer import RoundReport
 from ganns.errors import MissingExtra
 from ganns.pictures import save
+from ganns.sampling import Watch
 from ganns.tensorboard import TensorBoardLog
 
 
@@ -47,3 +49,5 @@ def test_the_package_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtra, match=r"^tensorboard=true needs .* pip install 'ganns\[tensorboard\]'"):
         TensorBoardLog(tmp_path)
+    with pytest.raises(MissingExtra):  # before a run is opened
+        Watch(Config(tensorboard=True), tmp_path)
