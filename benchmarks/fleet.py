@@ -77,7 +77,7 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
                 claim = workers.claim(conn, job["id"], job["attempts"], worker_id)
                 if claim is not None:
                     if claim.round != version:
-                        workers.fetch_weights(conn, claim.run_id, claim.round)
+                        workers.fetch_weights(conn, claim.run_id, claim.weights_version)
                         version = claim.round
                     for role in ("d", "g"):
                         workers.put_part(conn, job["id"], job["attempts"], role, parts[role])

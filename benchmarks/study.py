@@ -39,6 +39,17 @@ def spectral(seed: int, num: int) -> Result:
     return product(local(small(seed, num, model=model)), num)
 
 
+def stale(config: Config) -> Config:
+    """Return `config` with a pipeline: what a round computes is applied one version later."""
+    return replace(config, strategy=replace(config.strategy, pipeline=True))
+
+
+def slow(config: Config) -> Config:
+    """Return `config` with half the learning rates."""
+    rates = config.optimizer
+    return replace(config, optimizer=replace(rates, lr_g=rates.lr_g / 2, lr_d=rates.lr_d / 2))
+
+
 def few(config: Config) -> Config:
     """Return `config` on the small data set, with as many images seen in all, and units that fit into it."""
     epochs = config.stop.epochs * config.data.count // FEW.count if config.stop.epochs else None
@@ -64,6 +75,14 @@ GROUPS: dict[str, dict[str, Callable[[int, int], Result]]] = {
         "r1 1": with_loss(r1=1.0),
         "augment": with_loss(augment="color,translation,cutout"),
         "spectral norm": spectral,
+    },
+    "pipeline": {
+        "gradient": VARIANTS["gradient"],
+        "gradient, pipeline": lambda seed, num: product(stale(small(seed, num)), num),
+        "gradient, half rates": lambda seed, num: product(slow(small(seed, num)), num),
+        "gradient, half rates, pipeline": lambda seed, num: product(slow(stale(small(seed, num))), num),
+        "local_steps": VARIANTS["local_steps"],
+        "local_steps, pipeline": lambda seed, num: product(stale(local(small(seed, num))), num),
     },
     "few": {
         "512 images": lambda seed, num: product(few(local(small(seed, num))), num),

@@ -65,6 +65,7 @@ class StrategyConfig:
     micro_batch: int = 64
     outer_lr: float = 1.0
     outer_momentum: float = 0.0
+    pipeline: bool = False  # open each round before the one before it is closed; its units compute at an older version
     mixed_precision: bool = False
 
 

@@ -3,11 +3,14 @@
 An epoch is a permutation of the images, cut into slices. Each unit of a round covers a slice of its own,
 spares included. Slices whose units were not accepted are carried, unchanged, into the next round, before new
 ones: so accepted slices together cover every epoch exactly once, whatever was late or lost.
+
+With `strategy.pipeline` the next round is planned while this one is still open. What this one leaves over then comes
+too late for the next, and is held until that one, too, is planned.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -26,15 +29,22 @@ class Cursor:
     epoch: int = 0
     position: int = 0  # index of the next new slice within the epoch
     carried: tuple[Slice, ...] = ()
+    held: tuple[Slice, ...] = ()  # carried as well, but only after the next round, which was planned without them
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary, the inverse of `from_json`."""
-        return {"epoch": self.epoch, "position": self.position, "carried": [list(one) for one in self.carried]}
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "carried": [list(one) for one in self.carried],
+            "held": [list(one) for one in self.held],
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Cursor:
         """Read what `to_json` wrote."""
-        return cls(data["epoch"], data["position"], tuple(Slice(*one) for one in data["carried"]))
+        carried, held = (tuple(Slice(*one) for one in data.get(name, [])) for name in ("carried", "held"))
+        return cls(data["epoch"], data["position"], carried, held)
 
 
 def slice_bounds(num_images: int, size: int) -> list[tuple[int, int]]:
@@ -63,7 +73,7 @@ def plan_round(
 
     Returns:
         The slices, fewer than `num_units` (down to none) only when the run's last epoch is used up; and the
-        cursor behind them, which carries nothing but what did not fit.
+        cursor behind them, which carries nothing but what was held, and what did not fit.
     """
     chosen, carried = list(cursor.carried[:num_units]), cursor.carried[num_units:]
     bounds = slice_bounds(num_images, unit_images)
@@ -73,9 +83,14 @@ def plan_round(
         position += 1
         if position == len(bounds):
             epoch, position = epoch + 1, 0
-    return chosen, Cursor(epoch, position, carried)
+    return chosen, Cursor(epoch, position, (*cursor.held, *carried))
 
 
 def carry(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
     """Put the slices of units that were not accepted before whatever the cursor already carries."""
-    return Cursor(cursor.epoch, cursor.position, (*not_accepted, *cursor.carried))
+    return replace(cursor, carried=(*not_accepted, *cursor.carried))
+
+
+def hold(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
+    """Keep the slices of units that were not accepted back: the next round is open already, without them."""
+    return replace(cursor, held=(*not_accepted, *cursor.held))

@@ -37,7 +37,7 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
         )
         if not slices:
             return
-        replica.load(state.weights())
+        replica.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
         totals = {"g": Accumulator(), "d": Accumulator()}
         reports = []
         for unit, (epoch, start, count) in enumerate(slices):

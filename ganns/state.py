@@ -1,9 +1,10 @@
 """The whole state of a training run, and the one step that advances it.
 
 `TrainingState` is everything that version `v` is: both networks, the optimizers' moments, the averaged generator and
-the cursor in the epochs. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results
-alone: for `strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes
-and read back bit for bit; there is no random state (see `seeds`).
+the cursor in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v`
+are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
+`strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read
+back bit for bit; there is no random state (see `seeds`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ganns.payload import digest, metadata, pack, unpack, write_file
 from ganns.plan import Cursor
 
 Tensors = dict[str, torch.Tensor]
+PREVIOUS = "previous."  # prefix of the version before's weights among the state's tensors
 BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the pooled statistics
 
 
@@ -47,6 +49,7 @@ class TrainingState:
         gen, disc = build(config.model, config.seed)
         self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
+        self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
         self.local = config.strategy.name == "local_steps"
         rates = {"g": config.optimizer.lr_g, "d": config.optimizer.lr_d}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -62,6 +65,8 @@ class TrainingState:
             totals: for "g" and "d", the accepted results, added in unit order.
             progress: where the run stands afterwards; its version is set here.
         """
+        if self.config.strategy.pipeline:
+            self.previous = {name: value.clone() for name, value in self.weights().items()}
         for role, network in self.networks.items():
             gradients = totals[role].mean()
             for name, parameter in network.named_parameters():
@@ -80,6 +85,7 @@ class TrainingState:
     def take_over(self, other: TrainingState, progress: Progress) -> None:
         """Go on as `progress` with the networks, average and moments of `other`, which is not to be used any more."""
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
+        self.previous = {}  # its round is computed at its own weights
         self.progress = progress
 
     def _average(self) -> None:
@@ -100,6 +106,15 @@ class TrainingState:
         return {
             f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
         }
+
+    @property
+    def base_version(self) -> int:
+        """The version that the units of this version's round are computed at; the one before, with a pipeline."""
+        return max(0, self.progress.version - bool(self.previous))  # 0: a run may begin with another's state
+
+    def weights_of(self, version: int) -> Tensors:
+        """Return what workers fetch as `version`: this one, or `base_version`."""
+        return self.weights() if version == self.progress.version else self.previous
 
     def generator(self, *, averaged: bool) -> Generator:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
@@ -127,7 +142,7 @@ class TrainingState:
                 for key, value in sorted(self.optimizers[role].state.get(parameter, {}).items()):
                     if value is not None:  # SGD without momentum
                         tensors[f"optimizer.{role}.{name}.{key}"] = value
-        return tensors
+        return tensors | {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
 
     def header(self) -> dict[str, str]:
         """Return the metadata that is stored beside the tensors."""
@@ -159,6 +174,9 @@ class TrainingState:
 
     @torch.no_grad()
     def _restore(self, tensors: Tensors) -> None:
+        # In the order of `weights`, not of the file: the bytes that are packed from them are then the same again.
+        names = self.weights() if self.config.strategy.pipeline else ()
+        self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in names if f"{PREVIOUS}{n}" in tensors}
         for name in self.ema:
             self.ema[name].copy_(tensors[f"ema.{name}"])
         for role, network in self.networks.items():

@@ -41,7 +41,7 @@ def _compute(self: Context, run: int) -> None:
     begun = time.monotonic()
     bench = workbench.bench(run)
     with workbench.connection() as conn:
-        bench.load_version(conn, claim.round)
+        bench.load_version(conn, claim.weights_version)
     fetched = time.monotonic()
     images = bench.load_images(claim)
     loaded = time.monotonic()

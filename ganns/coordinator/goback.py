@@ -4,23 +4,25 @@ History stays linear and nothing is undone. The open round closes without accept
 the version that it makes has the weights, moments and statistics of a good one before, but the run's own place in the
 epochs. So rounds, noise and images are others than when the model broke, and credit remains true. It is one
 transaction, as for any round: killed anywhere, the run has gone back or it has not.
+
+With `strategy.pipeline` the next round is open as well, and its units are being computed at a version that may be
+broken. It stays open, with the same images, but is computed anew at the good weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 
 from ganns.config import Config
+from ganns.coordinator.planning import Planner
 from ganns.coordinator.publisher import Publisher
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
-from ganns.plan import Cursor, Slice, carry
 from ganns.state import Progress, TrainingState
 from ganns.store import evaluations, results, rounds, runs, weights
-from ganns.store.rounds import Unit
 from tasks.control import revoke
 
 WENT_BACK_TO = "went_back_to"
@@ -65,25 +67,19 @@ def last_good(conn: Connection, run_id: int, config: Config) -> TrainingState:
 
 
 def go_back(
-    publisher: Publisher,
-    before: Progress,
-    reason: Diverged,
-    plan: Callable[[Cursor, int], tuple[list[Slice], Cursor]],
-    next_slices: Callable[[], list[Slice]],
-    seconds: float,
-) -> tuple[list[Slice], int, int]:
+    publisher: Publisher, planner: Planner, before: Progress, reason: Diverged, seconds: float
+) -> tuple[bool, int, int]:
     """Close the open round without results and publish the last good version's weights as the next one.
 
     Args:
         publisher: of the run; its state becomes the new version.
+        planner: of the run.
         before: the open round's version.
         reason: why the model is taken for broken.
-        plan: the slices of a cursor, see `plan_round`.
-        next_slices: the slices of the new version's round, once the state has become it.
         seconds: of training so far.
 
     Returns:
-        The new round's slices, empty if the run is finished; the weights' bytes; the version that was gone back to.
+        Whether the run goes on; the weights' bytes; the version that was gone back to.
 
     Raises:
         Diverged: `reason`, if the run went back before.
@@ -97,8 +93,11 @@ def go_back(
         raise reason
     good = last_good(conn, run_id, state.config)
     units = rounds.list_units(conn, run_id, round_)
-    state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=_cursor(before, units, plan)))
-    slices = next_slices()
+    ahead = planner.units_ahead(conn, round_)
+    cursor = planner.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
+    state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=cursor))
+    planned = planner.to_open(state, len(ahead))
+    goes_on = bool(ahead or planned)
     size = publisher.upload_and_save()
     with conn.transaction():
         publisher.hold_lease()
@@ -110,15 +109,7 @@ def go_back(
         rounds.close_round(conn, run_id, round_)
         revoke([unit.job_id for unit in units], connection=conn)
         evaluations.set_went_back(conn, run_id, round_ + 1)
-        publisher.insert_version()
-        if slices:
-            publisher.insert_round(slices)
-        else:
-            runs.set_state(conn, run_id, "finished")
-    return slices, size, good.progress.version
-
-
-def _cursor(before: Progress, units: list[Unit], plan: Callable[[Cursor, int], tuple[list[Slice], Cursor]]) -> Cursor:
-    """Return the cursor behind a round of which nothing was accepted."""
-    _, behind = plan(before.cursor, len(units))
-    return carry(behind, [unit.slice for unit in units if not unit.skipped])
+        if ahead:
+            publisher.restart_round(round_ + 1, ahead)
+        publisher.publish(planned, goes_on=goes_on)
+    return goes_on, size, good.progress.version

@@ -21,5 +21,5 @@ def enqueue(conn: Connection, run_id: int, round_: int, units: Sequence[int]) ->
     jobs = group(
         signature(TASK, kwargs={"run": run_id, "round": round_, "unit": unit}, queue=QUEUE) for unit in units
     ).apply_async(connection=conn)
-    take_turn(conn, run_id, round_, jobs.job_ids)
+    take_turn(conn, run_id, jobs.job_ids)
     return jobs

@@ -10,6 +10,9 @@ open" or "round v + 1 is open", whatever is killed at whatever statement.
                                                           workers: claim, compute, submit
     LISTEN, count, wait (at most a second), count again ◀─┘
     add in unit order, one Adam step  ->  v + 1
+
+With `strategy.pipeline` two rounds are open at every instant but the last: the transaction that closes round v - 1
+opens round v + 1. See `planning.py`.
 """
 
 from __future__ import annotations
@@ -24,13 +27,12 @@ from ganns.coordinator.goback import WENT_BACK_TO, go_back, require_finite
 from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
+from ganns.coordinator.planning import Planned, Planner
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
 from ganns.coordinator.upkeep import Upkeep
 from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.plan import Cursor, Slice, carry, plan_round
-from ganns.solo import finished
 from ganns.state import Progress, TrainingState
 from ganns.store import results, rounds, runs
 from ganns.store.runs import Run
@@ -69,6 +71,7 @@ class Rounds:
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
+        self.planner = Planner(self.run, self.state.config)
         self.upkeep = Upkeep(self.publisher, self.observer.say)
         self.health = RoundHealth()
         self.upkeep.count_alive()
@@ -85,7 +88,8 @@ class Rounds:
         try:
             folding = self._collect()
             collected = time.monotonic()
-            slices = self._advance(folding)
+            ahead = self.planner.units_ahead(self.session.main, before.version)
+            planned = self._advance(folding, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
             return self._go_back(before, reason)
@@ -97,17 +101,17 @@ class Rounds:
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        self._close_and_open(folding, slices, timings)
-        return self._closed(size, slices, folding.metrics(), timings, len(folding.submissions))
+        goes_on = bool(ahead or planned)
+        self._close_and_open(folding, planned, timings, goes_on)
+        return self._closed(size, goes_on, folding.metrics(), timings, len(folding.submissions))
 
     def _closed(
-        self, size: int, slices: list[Slice], metrics: dict[str, float], timings: dict[str, float], num_results: int
+        self, size: int, goes_on: bool, metrics: dict[str, float], timings: dict[str, float], num_results: int
     ) -> bool:
         """Tell everybody about the round that was just closed; return False when the run is finished."""
         progress = self.state.progress
-        self.housekeeping.after_version(
-            progress.version, size * (1 + num_results), self.publisher.take_groups(but_last=bool(slices))
-        )
+        groups = self.publisher.take_groups(progress.version - 1)
+        self.housekeeping.after_version(progress.version, size * (1 + num_results), groups)
         self.evaluations.after_version(progress.version)
         report = RoundReport(
             self.run.id,
@@ -123,18 +127,16 @@ class Rounds:
         self.observer.round_closed(report, self.state)
         for text in self.health.watch(metrics):
             self.observer.say(text)
-        return bool(slices)
+        return goes_on
 
     def _go_back(self, before: Progress, reason: Diverged) -> bool:
         """Go on from the last good version, once a run; see `goback.py`."""
-        slices, size, version = go_back(
-            self.publisher, before, reason, self._plan, self._next_slices, self._clock + time.monotonic()
-        )
+        goes_on, size, version = go_back(self.publisher, self.planner, before, reason, self._clock + time.monotonic())
         self.observer.say(
             f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
             f"version {self.state.progress.version}; it does so once."
         )
-        return self._closed(size, slices, {WENT_BACK_TO: float(version)}, {}, 0)
+        return self._closed(size, goes_on, {WENT_BACK_TO: float(version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting
 
@@ -185,54 +187,32 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, folding: Folding) -> list[Slice]:
-        """Step to the next version in memory, and plan its round; an empty plan ends the run."""
+    def _advance(self, folding: Folding, num_ahead: int) -> list[Planned]:
+        """Step to the next version in memory, and plan what is to be opened with it."""
         folding.finish()
         before = self.state.progress
-        planned, behind = self._plan(before.cursor, len(folding.units))
-        if planned != [unit.slice for unit in folding.units]:
-            raise RunError(
-                f"Round {folding.round} of run {self.run.id} covers other images than its configuration says: "
-                "data, strategy and seed of a run cannot change; start a new run."
-            )
         done = folding.submissions.keys() | folding.skipped
-        cursor = carry(behind, [unit.slice for unit in folding.units if unit.unit not in done])
+        cursor = self.planner.cursor_after(before, folding.units, done, num_ahead)
         images = before.images + folding.num_images()
         self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
-        return self._next_slices()
-
-    def _next_slices(self) -> list[Slice]:
-        """Return the slices of the current version's round; none if the run has reached its end."""
-        config, progress = self.state.config, self.state.progress
-        if finished(config, progress):
-            return []
-        return self._plan(progress.cursor, config.quorum.units + config.quorum.spares)[0]
-
-    def _plan(self, cursor: Cursor, num_units: int) -> tuple[list[Slice], Cursor]:
-        config = self.state.config
-        return plan_round(
-            cursor,
-            num_units,
-            num_images=self.run.num_images,
-            unit_images=config.strategy.unit_images,
-            epochs=config.stop.epochs,
-        )
+        return self.planner.to_open(self.state, num_ahead)
 
     def _open_first(self) -> bool:
-        """Open a round where none is open: the run's first, or the first after a finished one is prolonged."""
-        slices = self._next_slices()
-        if not slices:
+        """Open rounds where none is open: the run's first, or the first after a finished one is prolonged."""
+        planned = self.planner.to_open(self.state)
+        if not planned:
             return False
         self.publisher.upload_and_save()
         with self.session.main.transaction():
             self.publisher.hold_lease()
-            self.publisher.insert_version()
-            self.publisher.insert_round(slices)
+            self.publisher.publish(planned, goes_on=True)
             runs.set_state(self.session.main, self.run.id, "open")
         return True
 
-    def _close_and_open(self, folding: Folding, slices: list[Slice], timings: dict[str, float]) -> None:
-        """In one transaction: credit, metrics, close the round, publish the new version, open its round."""
+    def _close_and_open(
+        self, folding: Folding, planned: list[Planned], timings: dict[str, float], goes_on: bool
+    ) -> None:
+        """In one transaction: credit, metrics, close the round, publish the new version, open what is planned."""
         conn, run_id, progress = self.session.main, self.run.id, self.state.progress
         # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
         # dozen waits, in which a whole class would wait too.
@@ -253,8 +233,4 @@ class Rounds:
             rounds.close_round(conn, run_id, folding.round)
             if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
                 revoke(left_over, connection=conn)
-            self.publisher.insert_version()
-            if slices:
-                self.publisher.insert_round(slices)
-            else:
-                runs.set_state(conn, run_id, "finished")
+            self.publisher.publish(planned, goes_on=goes_on)

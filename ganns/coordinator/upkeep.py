@@ -39,14 +39,31 @@ class Upkeep:
         return self.reconcile(round_)
 
     def reconcile(self, round_: int) -> list[int]:
-        """See to it that the weights are there, and a live job behind every open unit; return the units set aside."""
-        publisher, run_id = self.publisher, self.publisher.run_id
+        """See to it that the weights are there, and a live job behind every open unit.
+
+        Returns:
+            The units of `round_` that were set aside. A round that is open ahead is seen to as well; what is set
+            aside of it, its rows say when it is its turn.
+        """
+        set_aside = []
+        for one in rounds.list_open_rounds(self.publisher.session.main, self.publisher.run_id):
+            self._reconcile_weights(one.weights_version)
+            found = self._reconcile_units(one.round)
+            set_aside += found if one.round == round_ else []
+        return set_aside
+
+    def _reconcile_weights(self, version: int) -> None:
+        publisher = self.publisher
         conn = publisher.session.main
-        if not weights.weights_complete(conn, run_id, round_):
-            publisher.upload()
+        if not weights.weights_complete(conn, publisher.run_id, version):
+            publisher.upload(version)
             with conn.transaction():
                 publisher.hold_lease()
                 publisher.insert_version()
+
+    def _reconcile_units(self, round_: int) -> list[int]:
+        publisher, run_id = self.publisher, self.publisher.run_id
+        conn = publisher.session.main
         lost = rounds.lost_units(conn, run_id, round_)
         if not lost:
             return []

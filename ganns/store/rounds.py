@@ -18,6 +18,7 @@ class Round:
     """An open round's row. `deadline_in_s` is by the server's clock; negative when it has passed."""
 
     round: int
+    weights_version: int  # what its units are computed at
     quorum: int
     deadline_in_s: float | None
 
@@ -51,11 +52,20 @@ def open_round(
     slices: Sequence[Slice],
     job_ids: Sequence[int],
     *,
+    weights_version: int,
     quorum: int,
     deadline_s: float | None,
 ) -> None:
     """Insert the round and its units, one for each slice and job; part of the caller's transaction."""
-    execute(conn, "insert_round", run_id=run_id, round=round_, quorum=quorum, deadline_s=deadline_s)
+    execute(
+        conn,
+        "insert_round",
+        run_id=run_id,
+        round=round_,
+        weights_version=weights_version,
+        quorum=quorum,
+        deadline_s=deadline_s,
+    )
     execute(
         conn,
         "insert_units",
@@ -79,10 +89,24 @@ def skip_unit(conn: Connection, run_id: int, round_: int, unit: int, reason: str
     execute(conn, "skip_unit", run_id=run_id, round=round_, unit=unit, reason=reason)
 
 
+def rebase_round(conn: Connection, run_id: int, round_: int, weights_version: int) -> None:
+    """Let an open round's units be computed at another version, and lock its row; part of the caller's transaction."""
+    execute(conn, "rebase_round", run_id=run_id, round=round_, weights_version=weights_version)
+
+
+def restart_deadline(conn: Connection, run_id: int, round_: int, deadline_s: float | None) -> None:
+    """Let the time of an open round run from now on; part of the caller's transaction."""
+    execute(conn, "restart_deadline", run_id=run_id, round=round_, deadline_s=deadline_s)
+
+
+def list_open_rounds(conn: Connection, run_id: int) -> list[Round]:
+    """Return the run's open rounds, oldest first: one, or two with a pipeline, or none."""
+    return [Round(**row) for row in execute(conn, "open_rounds", run_id=run_id)]
+
+
 def get_open_round(conn: Connection, run_id: int) -> Round | None:
-    """Return the run's open round, or None."""
-    row = execute(conn, "open_round", run_id=run_id).fetchone()
-    return Round(**row) if row else None
+    """Return the run's open round, the older of two, or None."""
+    return next(iter(list_open_rounds(conn, run_id)), None)
 
 
 def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:

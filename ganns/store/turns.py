@@ -1,9 +1,10 @@
 """Whose turn it is: several runs over one pool of workers get equal shares of the workers' time.
 
 All jobs wait in one queue. A worker takes the one of the highest priority, and of those the oldest. A run has only its
-open round's jobs there, so by age alone runs would take turns by rounds: a run with larger rounds would get more, and
-one whose coordinator needs longer between rounds less. So a round's jobs get a priority: the lower, the more worker
-seconds their run has used. It is start-time fair queuing (Goyal, Vin, Cheng, SIGCOMM 1996) with a round as its packet.
+open round's jobs there (with a pipeline those of two rounds), so by age alone runs would take turns by rounds: a run
+with larger rounds would get more, and one whose coordinator needs longer between rounds less. So a round's jobs get a
+priority: the lower, the more worker seconds their run has used. It is start-time fair queuing (Goyal, Vin, Cheng,
+SIGCOMM 1996) with a round as its packet.
 
 Why time, not images: what is shared is the workers' time. With equal images a point with networks four times as large
 would take four fifths of the class.
@@ -25,14 +26,14 @@ def join_queue(conn: Connection, run_id: int) -> None:
     execute(conn, "join_queue", run_id=run_id)
 
 
-def take_turn(conn: Connection, run_id: int, round_: int, job_ids: Sequence[int], lag_s: float = LAG_S) -> None:
-    """Charge the run for the round before `round_`, once, and give its new jobs their priority.
+def take_turn(conn: Connection, run_id: int, job_ids: Sequence[int], lag_s: float = LAG_S) -> None:
+    """Charge the run for the round that it closed last, once, and give its new jobs their priority.
 
     Charged is the time from a unit's claim to its result, or to the round's end where none came: by the server's clock,
     whatever a worker says, and for spares too. Part of the transaction that enqueued the jobs. A run that is alone
     keeps the default priority.
     """
-    execute(conn, "take_turn", run_id=run_id, round=round_, job_ids=list(job_ids), lag_s=lag_s)
+    execute(conn, "take_turn", run_id=run_id, job_ids=list(job_ids), lag_s=lag_s)
 
 
 def used_seconds(conn: Connection, run_id: int) -> float:

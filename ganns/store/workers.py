@@ -26,6 +26,7 @@ class Claim:
     round: int
     unit: int
     slice: Slice
+    weights_version: int  # the version to compute at
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) ->
     row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()
     if row is None:
         return None
-    return Claim(row["run_id"], row["round"], row["unit"], Slice(row["epoch"], row["start"], row["count"]))
+    slice_ = Slice(row["epoch"], row["start"], row["count"])
+    return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"])
 
 
 def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:

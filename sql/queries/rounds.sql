@@ -2,8 +2,8 @@
 
 -- insert_round --
 -- Open a round; the deadline is the server's clock
-INSERT INTO ganns.rounds (run_id, round, quorum, deadline_at)
-VALUES (%(run_id)s, %(round)s, %(quorum)s, now() + make_interval(secs => %(deadline_s)s::float8));
+INSERT INTO ganns.rounds (run_id, round, weights_version, quorum, deadline_at)
+VALUES (%(run_id)s, %(round)s, %(weights_version)s, %(quorum)s, now() + make_interval(secs => %(deadline_s)s::float8));
 
 -- insert_units --
 -- Remember which job carries which slice (the jobs' own arguments say which unit they are)
@@ -19,10 +19,20 @@ UPDATE ganns.units u SET job_id = new.job_id, attempt = 0, claimed_at = NULL, cl
 FROM unnest(%(units)s::integer[], %(job_ids)s::bigint[]) AS new(unit, job_id)
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = new.unit;
 
--- open_round --
--- The run's open round, if there is one, with what is left of its deadline in seconds (negative: passed)
-SELECT round, quorum, extract(epoch FROM deadline_at - now())::float8 AS deadline_in_s
-FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL;
+-- open_rounds --
+-- The run's open rounds, oldest first, with what is left of their deadlines in seconds (negative: passed)
+SELECT round, weights_version, quorum, extract(epoch FROM deadline_at - now())::float8 AS deadline_in_s
+FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL ORDER BY round;
+
+-- rebase_round --
+-- An open round is computed anew, at another version; submissions wait for the end of the transaction
+UPDATE ganns.rounds SET weights_version = %(weights_version)s
+WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL;
+
+-- restart_deadline --
+-- A round that was opened ahead is next: its time runs from now on
+UPDATE ganns.rounds SET deadline_at = now() + make_interval(secs => %(deadline_s)s::float8)
+WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL;
 
 -- list_units --
 -- A round's units

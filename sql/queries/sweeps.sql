@@ -15,23 +15,26 @@ FROM ganns.units u, turn
 WHERE u.run_id = %(run_id)s AND j.id = u.job_id AND j.status = 'todo';
 
 -- take_turn --
--- Charge a run for the workers' time in its last round, and let its new jobs wait behind those of runs that used less.
--- A run that is alone waits behind nobody. No run may save up more than `lag_s` worker seconds.
-WITH spent AS (
+-- Charge a run for the workers' time in the round that it closed last, and let its new jobs wait behind those of runs
+-- that used less. A run that is alone waits behind nobody. No run may save up more than `lag_s` worker seconds.
+WITH closed AS (
+    SELECT coalesce(max(o.round), -1) AS round FROM ganns.rounds o WHERE o.run_id = %(run_id)s AND o.closed_at IS NOT NULL
+), spent AS (
     SELECT coalesce(sum(greatest(extract(epoch FROM coalesce(s.submitted_at, clock_timestamp()) - u.claimed_at), 0)),
                     0)::float8 AS seconds
     FROM ganns.units u
+    JOIN closed ON closed.round = u.round
     LEFT JOIN ganns.results s ON s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit
-    WHERE u.run_id = %(run_id)s AND u.round = %(round)s - 1 AND u.claimed_at IS NOT NULL
+    WHERE u.run_id = %(run_id)s AND u.claimed_at IS NOT NULL
 ), others AS (
     SELECT max(o.used_s) AS ahead FROM ganns.runs o
     WHERE o.id <> %(run_id)s AND o.state = 'open' AND o.lease_until > now()
 ), turn AS (
     UPDATE ganns.runs r
-    SET used_s = greatest(r.used_s + CASE WHEN r.charged_round = %(round)s - 1 THEN 0 ELSE spent.seconds END,
+    SET used_s = greatest(r.used_s + CASE WHEN r.charged_round = closed.round THEN 0 ELSE spent.seconds END,
                           others.ahead - %(lag_s)s::float8),
-        charged_round = %(round)s - 1
-    FROM spent, others WHERE r.id = %(run_id)s
+        charged_round = closed.round
+    FROM closed, spent, others WHERE r.id = %(run_id)s
     RETURNING r.used_s, others.ahead IS NOT NULL AS shared
 )
 UPDATE procrastinate.procrastinate_jobs j SET priority = -least(turn.used_s * 10, 2e9)::integer

@@ -23,10 +23,13 @@ WHERE v.run_id = %(run_id)s AND v.version = %(version)s
 GROUP BY v.num_chunks;
 
 -- delete_old_weights --
--- Keep the weights of the last few versions only, and of this generation
-DELETE FROM ganns.weights
-WHERE run_id = %(run_id)s
-  AND (version < %(before_version)s OR (version < %(version)s AND generation < %(generation)s));
+-- Keep the weights of the last few versions only, and nothing that an older generation uploaded and did not publish
+DELETE FROM ganns.weights w
+WHERE w.run_id = %(run_id)s
+  AND (w.version < %(before_version)s
+       OR (w.version < %(version)s AND w.generation < %(generation)s
+           AND NOT EXISTS (SELECT FROM ganns.versions v WHERE v.run_id = w.run_id AND v.version = w.version
+                           AND v.generation = w.generation)));
 
 -- put_checkpoint_chunk --
 -- One chunk of a full state

@@ -10,7 +10,7 @@ SELECT config, fingerprint, num_images, permutation_digest FROM ganns_api.run(%(
 
 -- api_claim --
 -- Take up the unit of a job; no row if it is no longer wanted
-SELECT run_id, round, unit, epoch, start, count
+SELECT run_id, round, unit, epoch, start, count, weights_version
 FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint);
 
 -- api_weights --

@@ -23,13 +23,14 @@ from ganns.config import (
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.gradients import Replica, UnitResult
+from ganns.gradients import UnitResult
 from ganns.payload import pack, unpack
 from ganns.seeds import permutation
 from ganns.solo import train_solo
 from ganns.state import TrainingState
 from ganns.store import workers
 from ganns.store.workers import Claim
+from ganns.strategies import build_replica
 
 
 def tiny(**changes: Any) -> Config:
@@ -88,7 +89,8 @@ class FakeWorker:
         return dict(zip([column.name for column in cursor.description], row or [], strict=False))
 
     def fetch(self) -> Job | None:
-        """Take the next job, as procrastinate does."""
+        """Take the next job, as procrastinate does; a worker that does so is alive, however slow the machine is."""
+        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
         row = self.one("SELECT id, attempts, args FROM procrastinate_fetch_job_v2(NULL, %s)", self.id)
         return Job(row["id"], row["attempts"], row["args"]) if row.get("id") else None
 
@@ -100,8 +102,8 @@ class FakeWorker:
         """Compute a unit for real."""
         config = from_dict(workers.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or open_images(config.data, config.model.image_size)
-        replica = Replica(config)
-        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.round)))
+        replica = build_replica(config)
+        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
         result = replica.compute(

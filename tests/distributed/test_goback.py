@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganns.config import StopConfig
+from ganns.config import StopConfig, StrategyConfig
 from ganns.coordinator import goback
 from ganns.coordinator.goback import is_finite
 from ganns.db.connect import connect
@@ -16,6 +16,12 @@ from tests.distributed.fakes import FakeWorker, tiny
 from tests.distributed.test_faults import finish_run
 from tests.helpers import wait_until
 from tests.worker.classroom import check_ledger
+
+PIPELINES = pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
+
+
+def strategy(pipeline):
+    return StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
 
 
 class Breaking(FakeWorker):
@@ -54,8 +60,9 @@ def went_back(coordinator):
     return [text for text in coordinator.said if "went back to the weights of version" in text]
 
 
-def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, conn):
-    coordinator = coordinate(tiny(stop=StopConfig(epochs=2)))
+@PIPELINES
+def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, conn, pipeline):
+    coordinator = coordinate(tiny(stop=StopConfig(epochs=2), strategy=strategy(pipeline)))
     work_until(breaking, lambda: len(coordinator.reports) >= 2, "two rounds")
     breaks_at = coordinator.reports[-1].version + 1
     for worker in breaking:
@@ -115,7 +122,8 @@ def test_it_goes_back_to_the_best_version_whose_numbers_are_finite(conn, tmp_pat
     assert not is_finite([torch.tensor([1.0, float("inf")])])
 
 
-def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, monkeypatch):
+@PIPELINES
+def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, monkeypatch, pipeline):
     """Finite gradients, and a step that is not: the round's results are not credited, and its images come again."""
     advance, broken = TrainingState.advance, []
 
@@ -127,7 +135,7 @@ def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, m
                 next(self.networks["g"].parameters())[0] = float("nan")
 
     monkeypatch.setattr(TrainingState, "advance", break_once)
-    coordinator = coordinate(tiny(stop=StopConfig(epochs=1)))
+    coordinator = coordinate(tiny(stop=StopConfig(epochs=1), strategy=strategy(pipeline)))
     finish_run(coordinator, join())
     assert broken == [2]
     assert len(went_back(coordinator)) == 1
@@ -136,16 +144,21 @@ def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, m
     assert late == 2
     assert coordinator.reports[-1].images == 40
     check_ledger(conn)
+    # The round that was open ahead is computed at the good weights, not at those of the version that broke.
+    versions = conn.execute("SELECT array_agg(weights_version ORDER BY round) FROM ganns.rounds").fetchone()[0]
+    assert versions == ([0, 0, 2, 2] if pipeline else [0, 1, 2, 3])
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing handles it."""
 
 
-@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
-def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeypatch, moment):
+@pytest.mark.parametrize(
+    ("moment", "pipeline"), [("before the commit", False), ("after the commit", False), ("after the commit", True)]
+)
+def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeypatch, moment, pipeline):
     """Resumed, it has gone back exactly once: before the commit it does so again, after it it has done so."""
-    config = tiny(stop=StopConfig(rounds=6))
+    config = tiny(stop=StopConfig(rounds=6), strategy=strategy(pipeline))
     set_went_back, closed = evaluations.set_went_back, goback.go_back
     kills = []
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, to_dict
+from ganns.config import QuorumConfig, StopConfig, StrategyConfig, to_dict
 from ganns.db.connect import connect
 from ganns.store import runs
 from tests.distributed.fakes import solo_digest, tiny
@@ -81,10 +81,15 @@ def kill_and_resume(database, folder, config, num_kills, seed):
     return coordinator.wait(), kills
 
 
-@pytest.mark.parametrize("num_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills):
+def strategy(pipeline):
+    return StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
+
+
+@pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
+@pytest.mark.parametrize("num_kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills, pipeline):
     rounds = 30 * num_kills
-    config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds))
+    config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds), strategy=strategy(pipeline))
     with workers(database, 2, tmp_path):
         digest, kills = kill_and_resume(database, tmp_path, config, num_kills, seed=num_kills)
     assert kills == num_kills  # every one of them fired while the run was going
@@ -131,9 +136,10 @@ def test_ctrl_c_leaves_a_resumable_run_and_resuming_needs_no_waiting(database, c
     assert runs.find_run(conn, "latest").state == "finished"
 
 
-def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tmp_path, monkeypatch):
+@pytest.mark.parametrize("pipeline", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one round", "pipeline"])
+def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tmp_path, pipeline):
     """Without the state file the newest checkpoint is taken; with the quorum at all, the end is the same."""
-    config = tiny(stop=StopConfig(rounds=60))
+    config = tiny(stop=StopConfig(rounds=60), strategy=strategy(pipeline))
     config.db.checkpoint_s = 0.2
     with workers(database, 1, tmp_path):
         first = CoordinatorProcess(database, config, tmp_path)

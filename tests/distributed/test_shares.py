@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ganns.config import Config, QuorumConfig, StopConfig
+from ganns.config import Config, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator.publisher import Publisher
 from ganns.store import turns
 from tests.distributed.conftest import Coordinator
@@ -137,7 +137,18 @@ def test_nobody_can_save_up_more_than_the_limit(pool: Pool, conn) -> None:
     rich = pool.add(tiny(stop=FOREVER), 1.0)
     poor = pool.add(tiny(stop=FOREVER, seed=1), 1.0)
     conn.execute("UPDATE ganns.runs SET used_s = 1e6 WHERE id = %s", [rich])
-    turns.take_turn(conn, poor, 0, [])
+    turns.take_turn(conn, poor, [])
     assert turns.used_seconds(conn, poor) == pytest.approx(1e6 - turns.LAG_S)
-    turns.take_turn(conn, poor, 0, [], lag_s=10.0)
+    turns.take_turn(conn, poor, [], lag_s=10.0)
     assert turns.used_seconds(conn, poor) == pytest.approx(1e6 - 10)
+
+
+@pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
+def test_each_round_is_charged_once(pool: Pool, conn, pipeline: bool) -> None:
+    strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
+    run = pool.add(tiny(stop=FOREVER, strategy=strategy), 1000.0)
+    pool.work(8)
+    wait_until(
+        lambda: conn.execute("SELECT version FROM ganns.runs").fetchone() == (4,), what="four rounds of two units"
+    )
+    assert turns.used_seconds(conn, run) == pytest.approx(8000, abs=500)  # and the seconds that it really took
