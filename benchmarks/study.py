@@ -81,8 +81,7 @@ GROUPS: dict[str, dict[str, Callable[[int, int], Result]]] = {
         "gradient, pipeline": lambda seed, num: product(stale(small(seed, num)), num),
         "gradient, half rates": lambda seed, num: product(slow(small(seed, num)), num),
         "gradient, half rates, pipeline": lambda seed, num: product(slow(stale(small(seed, num))), num),
-        "local_steps": VARIANTS["local_steps"],
-        "local_steps, pipeline": lambda seed, num: product(stale(local(small(seed, num))), num),
+        "local_steps, pipeline": lambda seed, num: product(stale(local(small(seed, num))), num),  # refused elsewhere
     },
     "few": {
         "512 images": lambda seed, num: product(few(local(small(seed, num))), num),

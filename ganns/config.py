@@ -231,6 +231,12 @@ def validate(config: Config) -> None:
             f"evaluate.features={config.evaluate.features} is not known: "
             f"choose {' or '.join(FEATURES)}{nearest(config.evaluate.features, FEATURES)}"
         )
+    if config.strategy.pipeline and config.strategy.name != "gradient":
+        raise ConfigError(
+            f"strategy.pipeline=true does not go with strategy={config.strategy.name}: a change of so many steps, "
+            "applied to a version that has moved on, makes the networks swing. Leave it out, or choose "
+            "strategy=gradient."
+        )
     if config.data.name == "image_folder" and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if config.data.name == "packed" and not (config.data.url or config.data.path):

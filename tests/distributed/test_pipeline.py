@@ -55,14 +55,6 @@ def test_a_run_of_epochs_ends_with_the_quorum_that_is_left(coordinate, join, con
     assert {one.total_seconds() for one in found} == {1000.0}
 
 
-def test_local_steps_may_be_stale_too(coordinate, join):
-    strategy = StrategyConfig("local_steps", unit_images=8, micro_batch=4, outer_momentum=0.5, pipeline=True)
-    config = tiny(strategy=strategy, stop=StopConfig(rounds=4))
-    coordinator = coordinate(config)
-    finish_run(coordinator, join())
-    assert coordinator.digest == solo_digest(config)
-
-
 class Gate:
     """Holds the coordinator up in its aggregation until a test lets it go on."""
 

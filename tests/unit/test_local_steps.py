@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import softplus
 
 from ganns.aggregate import Accumulator
-from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig
+from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig, validate
+from ganns.errors import ConfigError
 from ganns.local_steps import STATISTICS_STEPS, LocalSteps, num_steps, step_bounds
 from ganns.model import build, parameters_of, statistics_of
 from ganns.plan import Cursor
@@ -169,3 +170,10 @@ def test_every_loss_option_trains():
         result = unit(config, TrainingState(config), images(12))
         assert all(bool(value.isfinite().all()) for part in result.parts.values() for value in part.gradients.values())
         assert {"d_loss", "g_loss", "d_real", "d_fake"} == result.metrics.keys()
+
+
+def test_a_pipeline_is_refused():
+    config = config_of(pipeline=True)
+    config.stop.rounds = 1
+    with pytest.raises(ConfigError, match=r"strategy.pipeline=true does not go with strategy=local_steps"):
+        validate(config)

@@ -150,7 +150,7 @@ def test_translation_moves_and_cutout_blanks():
         (LossConfig(name="hinge", label_smoothing=0.1), "has no labels"),
     ],
 )
-def test_what_makes_no_sense_is_refused(loss, message):
+def test_a_loss_that_makes_no_sense_is_refused(loss, message):
     config = Config(loss=loss)
     config.stop.rounds = 1
     with pytest.raises(ConfigError, match=message):
