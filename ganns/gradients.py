@@ -149,6 +149,7 @@ class Replica(Pair):
         with self.precision():
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
         of_real, of_fake = real_loss(loss, real_logits), fake_loss(loss, fake_logits)
         d_loss = (of_real + of_fake).detach()
         if loss.r1:

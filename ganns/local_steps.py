@@ -118,6 +118,7 @@ class LocalSteps(Pair):
         with self.precision():
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
         d_loss = real_loss(loss, real_logits) + fake_loss(loss, fake_logits)
         metrics = d_metrics(d_loss, real_logits, fake_logits)
         if loss.r1:
@@ -130,7 +131,7 @@ class LocalSteps(Pair):
 
         with self.precision():
             logits = disc(augment(fake, loss.augment, rng))
-        g_loss = generator_loss(loss, logits)
+        g_loss = generator_loss(loss, logits.float())
         self._follow("g", g_loss)
         self.recorders["d"].forget()
         return metrics | {"g_loss": g_loss.item()}

@@ -63,7 +63,7 @@ class Discriminator(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images [N, 3, S, S] to logits [N]."""
         logits: torch.Tensor = self.layers(images)
-        return logits.flatten().float()  # losses are computed in full, also where the layers are in bfloat16
+        return logits.flatten()
 
 
 class SpectralConv2d(nn.Conv2d):
