@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.state import TrainingState
@@ -71,6 +71,7 @@ def _config(size: int, pipeline: bool) -> Config:
         data=DataConfig(count=1024, holdout=8),
         strategy=StrategyConfig(pipeline=pipeline),
         quorum=QuorumConfig(units=NUM_WORKERS),
+        evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),
     )
 

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.ddp import run_ddp
-from ganns.config import CodecConfig, Config, DataConfig, QuorumConfig, StopConfig
+from ganns.config import CodecConfig, Config, DataConfig, EvaluateConfig, QuorumConfig, StopConfig
 from ganns.coordinator import train_run
 
 NUM_WORKERS, NUM_IMAGES = 2, 64
@@ -41,6 +41,7 @@ def main() -> None:
         data=DataConfig(count=1024, holdout=8),
         codec=CodecConfig(arguments.codec),
         quorum=QuorumConfig(units=NUM_WORKERS),
+        evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),
     )
     with cluster(NUM_WORKERS) as address:
