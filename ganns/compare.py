@@ -95,8 +95,8 @@ def shown(value: Any) -> str:
 
 
 def short(keys: Sequence[str]) -> list[str]:
-    """Return the keys without their groups, where that is clear: "lr_g"."""
-    words = [key.rpartition(".")[2] for key in keys]
+    """Return the keys without their groups, where that is clear: "lr_g"; of a group's name, the group: "strategy"."""
+    words = [key.removesuffix(".name").rpartition(".")[2] for key in keys]
     return [word if words.count(word) == 1 else key for word, key in zip(words, keys, strict=True)]
 
 

@@ -45,7 +45,7 @@ def test_a_setting_that_an_older_run_does_not_have_counts_as_its_default() -> No
 
 
 def test_columns_are_short_where_that_is_clear() -> None:
-    assert short(["optimizer.lr_g", "model.name", "data.name"]) == ["lr_g", "model.name", "data.name"]
+    assert short(["optimizer.lr_g", "model.name", "data.name"]) == ["lr_g", "model", "data"]
     assert label({"optimizer.lr_g": 0.5, "seed": None}, ["optimizer.lr_g", "seed"], ["lr_g", "seed"]) == (
         "lr_g=0.5 seed=null"
     )
