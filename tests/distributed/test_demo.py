@@ -15,7 +15,10 @@ from PIL import Image
 
 from tests.helpers import ROOT, wait_until
 
-SMALL = ["data.count=64", "data.holdout=32", "stop.minutes=null", "sample_every=2"]
+SMALL = [
+    *("data.count=64", "data.holdout=32", "strategy.unit_images=32"),
+    *("stop.minutes=null", "sample_every=2"),
+]
 
 
 SLOW_IMPORTS = """
