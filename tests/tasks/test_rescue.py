@@ -83,16 +83,16 @@ def test_a_killed_workers_job_runs_elsewhere(database: Address, conn: Connection
     processes = [spawn_worker(database, tmp_path / "log", "w", command)]
     try:
         result = sample.wait_for_file.delay(str(path))
-        wait_until((tmp_path / "go.started").exists, what="the task to start")
+        started = tmp_path / "go.started"
+        # Its line, not only the file: killed between the two, the first worker would leave none to be counted.
+        wait_until(lambda: started.exists() and started.read_text().count("\n") == 1, what="the task to start")
         processes[0].send_signal(signal.SIGKILL)
         processes[0].wait()
         processes.append(spawn_worker(database, tmp_path / "log", "w2", command))
         # Made silent by hand rather than waited for: that it takes 15 s is the default's own business.
         conn.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
         wait_until(lambda: "retried" in fates(conn), what="the rescue")
-        wait_until(
-            lambda: len((tmp_path / "go.started").read_text().splitlines()) == 2, what="the second worker to start it"
-        )
+        wait_until(lambda: started.read_text().count("\n") == 2, what="the second worker to start it")
         path.touch()
         assert result.get(timeout=60) == "seen"
     finally:

@@ -64,8 +64,8 @@ def test_once_hands_the_unit_back_at_once(classroom, number):
     assert stayer.joined() == 1
 
 
-def test_a_unit_handed_back_wakes_somebody(classroom):
-    """The other worker is idle and listens: it has the unit by the hand-back's own notification."""
+def test_a_unit_handed_back_goes_to_somebody(classroom):
+    """The other worker is idle and listens. How soon it has the unit is measured by benchmarks.rescue."""
     leaver = classroom.worker("leaver")
     leaver.wait_joined()
     config = long_units()
@@ -76,14 +76,10 @@ def test_a_unit_handed_back_wakes_somebody(classroom):
     wait_until(lambda: classroom.one(holds) == ("leaver",), timeout_s=90, what="a unit in hand")
     stayer = classroom.worker("stayer")
     stayer.wait_joined()
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ganns worker: listen'"
+    wait_until(lambda: classroom.one(listening) == (2,), what="both to listen")
     leaver.process.send_signal(signal.SIGINT)
     wait_until(lambda: classroom.one(holds) == ("stayer",), timeout_s=90, what="the unit to go on")
-    given, taken = classroom.one(
-        "SELECT max(e.at) FILTER (WHERE e.type = 'deferred_for_retry'), max(e.at) FILTER (WHERE e.type = 'started') "
-        "FROM procrastinate.procrastinate_events e JOIN procrastinate.procrastinate_jobs j ON j.id = e.job_id "
-        "WHERE j.status = 'doing'"
-    )
-    assert (taken - given).total_seconds() < 1.0  # promised; without the wake-up it would be up to 2 s
     assert leaver.process.wait(60) == 0
 
 
