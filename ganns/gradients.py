@@ -16,6 +16,7 @@ Shapes: N images of a micro-batch, Z latent_dim, S image_size, C channels of a B
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,7 +52,7 @@ class UnitResult:
     metrics: dict[str, float] = field(default_factory=dict)  # d_loss, g_loss, d_real, d_fake
 
 
-class Pair:
+class Pair(ABC):
     """A pair of networks that unit after unit is computed on, with whatever weights are loaded."""
 
     def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
@@ -85,6 +86,7 @@ class Pair:
 
         self.autocast = choose_autocast(self.device, strategy.mixed_precision, step)
 
+    @abstractmethod
     def compute(
         self,
         images: torch.Tensor,
@@ -104,7 +106,6 @@ class Pair:
         Returns:
             The result, or None if the unit was abandoned.
         """
-        raise NotImplementedError
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:
