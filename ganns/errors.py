@@ -180,3 +180,7 @@ class BadResult(WorkError):
 
 class ProgramTooOld(WorkError):
     """This worker's program is older than the one that made the run: update it and start the worker again."""
+
+
+class DashboardError(GannsError):
+    """The dashboard cannot be served, or was asked for something that it cannot do."""

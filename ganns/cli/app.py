@@ -11,7 +11,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganns.cli import compare, data, db, demo, evaluate, export, push, runs, sample, solo, tasks, timelapse, worker
+from ganns.cli import (
+    compare,
+    dashboard,
+    data,
+    db,
+    demo,
+    evaluate,
+    export,
+    push,
+    runs,
+    sample,
+    solo,
+    tasks,
+    timelapse,
+    worker,
+)
 from ganns.errors import ConfigError, GannsError
 
 app = typer.Typer(
@@ -63,6 +78,7 @@ def alone(context: typer.Context) -> None:
 
 
 app.command("worker")(worker.worker)
+app.command("dashboard")(dashboard.dashboard)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)

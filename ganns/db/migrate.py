@@ -57,6 +57,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
                     f"The migration {migration.name} was changed after this database applied it. Restore the file "
                     "(`git checkout sql/migrations`), and put changes into a new one."
                 )
+        _run_script(conn, "viewer")
         set_search_path(conn)
         return applied
 

@@ -31,9 +31,12 @@ RETURNING u.refused_from;
 
 -- credit --
 -- Every result of a closing round: the named units as accepted, the others as late
-INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, accepted)
+INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, network_s,
+                          accepted)
 SELECT r.run_id, r.round, r.unit, r.job_id, r.attempt, r.worker_id, u.epoch, u.start, u.count,
-       coalesce((r.report -> 'timings' ->> 'compute')::real, 0), r.unit = ANY(%(accepted)s::integer[])
+       coalesce((r.report -> 'timings' ->> 'compute')::real, 0),
+       (r.report -> 'timings' ->> 'fetch')::real + (r.report -> 'timings' ->> 'upload')::real,
+       r.unit = ANY(%(accepted)s::integer[])
 FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.round AND u.unit = r.unit
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;

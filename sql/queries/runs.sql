@@ -16,9 +16,11 @@ FROM ganns.runs WHERE id = %(run_id)s;
 SELECT id FROM ganns.runs ORDER BY (state = 'open') DESC, id DESC LIMIT 1;
 
 -- list_runs --
--- Every run with its state, its coordinator's lease and its last metrics, newest first
+-- Every run with its state, what is wanted of it, its coordinator's lease and its last metrics, newest first
 SELECT r.id, r.name, r.state, r.version, r.images, r.created_at, r.lease_holder,
-       coalesce(r.lease_until > now(), false) AS coordinated, m.metrics, m.seconds
+       coalesce(r.lease_until > now(), false) AS coordinated, m.metrics, m.seconds,
+       r.wanted, r.wanted_units, (r.config #>> '{quorum,units}')::integer AS units,
+       EXISTS (SELECT FROM ganns.rounds o WHERE o.run_id = r.id AND o.closed_at IS NULL) AS in_round
 FROM ganns.runs r
 LEFT JOIN ganns.metrics m ON m.run_id = r.id AND m.round = r.version - 1
 ORDER BY r.id DESC;
@@ -43,13 +45,14 @@ SELECT lease_holder, extract(epoch FROM lease_until - now())::float8 AS seconds_
 FROM ganns.runs WHERE id = %(run_id)s;
 
 -- hold_lease --
--- Prolong the lease and lock the run's row until the transaction ends; no row if another generation took over
+-- Prolong the lease, lock the run's row until the transaction ends, and say what instructors want of it; no row if
+-- another generation took over
 UPDATE ganns.runs
 SET lease_until = now() + make_interval(secs => %(lease_s)s),
     lease_pid = pg_backend_pid(),
     lease_backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 WHERE id = %(run_id)s AND generation = %(generation)s
-RETURNING id;
+RETURNING wanted, wanted_units AS units;
 
 -- release_lease --
 -- Give the run up, so that the next coordinator need not wait
@@ -61,9 +64,10 @@ WHERE id = %(run_id)s AND generation = %(generation)s;
 UPDATE ganns.runs SET version = %(version)s, images = %(images)s WHERE id = %(run_id)s;
 
 -- set_state --
--- open -> finished or diverged; finished -> open when it is resumed with a later stop
+-- open -> finished or diverged; finished -> open when it is resumed with a later stop. What has ended, nobody can pause
 UPDATE ganns.runs
-SET state = %(state)s, finished_at = CASE WHEN %(state)s = 'open' THEN NULL ELSE now() END
+SET state = %(state)s, finished_at = CASE WHEN %(state)s = 'open' THEN NULL ELSE now() END,
+    wanted = CASE WHEN %(state)s = 'open' THEN wanted ELSE 'run' END
 WHERE id = %(run_id)s;
 
 -- set_config --
@@ -71,12 +75,19 @@ WHERE id = %(run_id)s;
 UPDATE ganns.runs SET config = %(config)s WHERE id = %(run_id)s;
 
 -- insert_metrics --
--- One round's metrics and where its time went
-INSERT INTO ganns.metrics (run_id, round, images, seconds, metrics, timings)
-VALUES (%(run_id)s, %(round)s, %(images)s, %(seconds)s, %(metrics)s, %(timings)s)
+-- One round's metrics, where its time went, and what it sent: every worker that has a result fetched the weights once
+INSERT INTO ganns.metrics (run_id, round, images, seconds, metrics, timings, bytes_up, bytes_down)
+VALUES (%(run_id)s, %(round)s, %(images)s, %(seconds)s, %(metrics)s, %(timings)s,
+        (SELECT coalesce(sum(octet_length(p.data)), 0) FROM ganns.result_parts p
+         WHERE p.run_id = %(run_id)s AND p.round = %(round)s),
+        (SELECT coalesce(max(v.size_bytes), 0) * count(DISTINCT s.worker_id)
+         FROM ganns.results s
+         JOIN ganns.rounds o ON o.run_id = s.run_id AND o.round = s.round
+         JOIN ganns.versions v ON v.run_id = o.run_id AND v.version = o.weights_version
+         WHERE s.run_id = %(run_id)s AND s.round = %(round)s))
 ON CONFLICT (run_id, round) DO UPDATE
 SET images = excluded.images, seconds = excluded.seconds, metrics = excluded.metrics,
-    timings = excluded.timings, at = now();
+    timings = excluded.timings, bytes_up = excluded.bytes_up, bytes_down = excluded.bytes_down, at = now();
 
 -- list_metrics --
 -- The metrics of all rounds of a run, in order

@@ -1,0 +1,37 @@
+// Numbers as people read them. A missing one is a dash.
+
+const DASH = "–";
+
+export function number(value, digits = 0) {
+  if (value === null || value === undefined || Number.isNaN(value)) return DASH;
+  const small = Math.abs(value) < 100 && !Number.isInteger(value);
+  return value.toLocaleString("en", { maximumFractionDigits: small ? Math.max(digits, 1) : digits });
+}
+
+export function seconds(value) {
+  if (value === null || value === undefined) return DASH;
+  if (value < 10) return `${value.toFixed(1)} s`;
+  if (value < 60) return `${Math.round(value)} s`;
+  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  return `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
+}
+
+export function percent(value) {
+  return value === null || value === undefined ? DASH : `${Math.round(value * 100)} %`;
+}
+
+export function bytes(value) {
+  if (value === null || value === undefined) return DASH;
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (value < 1000) return `${value < 10 && unit !== "B" ? value.toFixed(1) : Math.round(value)} ${unit}`;
+    value /= 1000;
+  }
+  return `${value.toFixed(1)} TB`;
+}
+
+export const text = (value) => value ?? DASH;
+
+export const formats = { number, seconds, percent, bytes, text };
+
+// "samples.length" of a message.
+export const at = (message, path) => path.split(".").reduce((value, key) => value?.[key], message);

@@ -1,0 +1,73 @@
+"""What the pages share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from psycopg_pool import ConnectionPool
+
+from ganns.db.address import Address
+from ganns.db.connect import OPTIONS, Connection, connect
+from ganns.watching.viewer import become_viewer
+from ganns.watching.watcher import Watcher
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _become_viewer(conn: Connection) -> None:
+    become_viewer(conn)
+
+
+class Dashboard:
+    """A dashboard of one database."""
+
+    def __init__(self, address: Address) -> None:
+        """Prepare; `open` connects."""
+        self.address = address
+        self.watcher = Watcher(address, "ganns dashboard")
+        # For pages that are asked for once: lists, a comparison, a picture. It holds no connection while nobody asks.
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            address.conninfo,
+            kwargs={"autocommit": True, "application_name": "ganns dashboard", **OPTIONS},
+            configure=_become_viewer,
+            min_size=0,
+            max_size=3,
+            max_idle=30,
+            timeout=5,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Begin to watch."""
+        self._pool.open()
+        self.watcher.start()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self.watcher.stop()
+        self._pool.close(timeout=2)
+
+    async def read(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `question(connection, ...)` on a thread, with a connection that may only look.
+
+        Raises:
+            psycopg.Error: if the database is away.
+        """
+
+        def ask() -> T:
+            with self._pool.connection() as conn:
+                return question(conn, *args, **kwargs)
+
+        return await asyncio.to_thread(ask)
+
+    async def write(self, order: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `order(connection, ...)` on a thread, with the rights of the dashboard's own login. For instructors."""
+
+        def give() -> T:
+            with connect(self.address, application="ganns dashboard: control") as conn:
+                return order(conn, *args, **kwargs)
+
+        return await asyncio.to_thread(give)

@@ -1,0 +1,45 @@
+"""What every page has: a header with the ways to go, the theme, and a line when something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nicegui import ui
+
+from ganns.dashboard.components import Live, Theme, Trouble
+
+STATIC = Path(__file__).parent / "static"
+WAYS = (("/", "Now"), ("/people", "People"), ("/runs", "Runs"), ("/learn", "Learn"))
+
+
+@contextmanager
+def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
+    """Build a page around what is built inside this block.
+
+    Args:
+        title: of the page.
+        here: which of `WAYS` is marked as the one that is open.
+        live: what the page watches, as the query of `/live`: "run=7&people=7".
+    """
+    ui.page_title(f"{title} · GANNs with friends")
+    ui.add_css(STATIC / "dashboard.css")
+    with ui.element("a").props('href="#main"').classes("skip"):
+        ui.html("Skip to the content", sanitize=False)
+    with ui.element("header").classes("top"):
+        with ui.element("a").props('href="/"').classes("brand"):
+            ui.html("GANNs <span>with friends</span>", sanitize=False)
+        with ui.element("nav").props('aria-label="Pages"'):
+            for path, name in WAYS:
+                link = ui.element("a").props(f'href="{path}"')
+                if path == here:
+                    link.props('aria-current="page"')
+                with link:
+                    ui.html(name, sanitize=False)
+        Theme()
+    Trouble()
+    with ui.element("main").props('id="main" tabindex="-1"'):
+        yield
+    if live:
+        Live(live)

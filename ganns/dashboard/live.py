@@ -1,0 +1,82 @@
+"""A WebSocket that carries what the watcher has to say: `/live?run=7&people=7&runs=1`.
+
+The messages are those of `ganns.watching.topics`. Nothing that a browser sends is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from fastapi import Query, WebSocket, WebSocketDisconnect
+from nicegui import app
+
+from ganns.dashboard.dashboard import Dashboard
+from ganns.watching.watcher import Key
+
+MAX_SOCKETS = 1000
+MAX_RUNS = 6
+MAX_WAITING = 100
+"""A browser that is so many messages behind is sent away: it comes back, and begins with the whole."""
+GOING_AWAY, TRY_AGAIN_LATER = 1001, 1013
+
+
+def register(dashboard: Dashboard) -> None:
+    """Serve `/live`."""
+    sockets: set[WebSocket] = set()
+
+    @app.websocket("/live")
+    async def live(
+        socket: WebSocket,
+        run: list[int] = Query(default=[]),  # noqa: B008 (FastAPI's way)
+        people: list[int] = Query(default=[]),  # noqa: B008
+        runs: bool = False,
+    ) -> None:
+        if len(sockets) >= MAX_SOCKETS:
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        keys: list[Key] = [("run", one) for one in run[:MAX_RUNS]] + [("people", one) for one in people[:MAX_RUNS]]
+        if runs:
+            keys.append(("runs", 0))
+        await socket.accept()
+        sockets.add(socket)
+        try:
+            await _carry(dashboard, socket, list(dict.fromkeys(keys)))
+        finally:
+            sockets.discard(socket)
+
+
+async def _carry(dashboard: Dashboard, socket: WebSocket, keys: list[Key]) -> None:
+    """Send messages until the browser leaves or is too slow."""
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Queue[list[str]] = asyncio.Queue()
+
+    def deliver(messages: list[str]) -> None:
+        """Called by the watcher's thread."""
+        with suppress(RuntimeError):  # the loop is closed: we are shutting down
+            loop.call_soon_threadsafe(waiting.put_nowait, messages)
+
+    with dashboard.watcher.watching(keys, deliver):
+        gone = asyncio.create_task(_until_gone(socket))
+        try:
+            while not gone.done():
+                news = asyncio.create_task(waiting.get())
+                await asyncio.wait({news, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    news.cancel()
+                    return
+                if waiting.qsize() > MAX_WAITING:
+                    await socket.close(TRY_AGAIN_LATER)
+                    return
+                for text in news.result():
+                    await socket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError):  # left between two messages
+            return
+        finally:
+            gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await socket.receive_text()

@@ -1,0 +1,1 @@
+"""A page each. `register` puts it under its path."""

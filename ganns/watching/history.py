@@ -1,0 +1,67 @@
+"""One run, so far: its metrics as columns, which is how a browser draws them and a tenth of the bytes of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+
+MAX_POINTS = 2000
+"""A chart is not wider; of a longer run, every second, fourth, ... round is shown."""
+
+
+class History:
+    """The metrics and timings of a run's rounds. A round that lacks a metric has None there."""
+
+    def __init__(self, run_id: int) -> None:
+        """Hold nothing yet."""
+        self._run_id = run_id
+        self._rows: list[Mapping[str, Any]] = []
+
+    @property
+    def next_round(self) -> int:
+        """The first round that is not here."""
+        return self._rows[-1]["round"] + 1 if self._rows else 0
+
+    def look(self, conn: Connection) -> int:
+        """Fetch the rounds that are new; return how many."""
+        rows = execute(conn, "watch_metrics", run_id=self._run_id, first=self.next_round).fetchall()
+        self._rows.extend(rows)
+        return len(rows)
+
+    def columns(self, last: int | None = None) -> dict[str, list[float | None]]:
+        """Return the last rounds, or all, as columns: round, images, seconds, bytes, each metric, `t_` each timing."""
+        if last is not None:
+            return as_columns(self._rows[-last:] if last else [])
+        every = 1
+        while len(self._rows) > every * MAX_POINTS:
+            every *= 2
+        return as_columns(thinned(self._rows, every))
+
+    def forget(self) -> None:
+        """Begin anew: the run went back to an earlier version on another machine."""
+        self._rows.clear()
+
+
+def thinned(rows: Sequence[Mapping[str, Any]], every: int) -> Sequence[Mapping[str, Any]]:
+    """Return every n-th row, and the last."""
+    return rows if every == 1 else [*rows[:-1:every], *rows[-1:]]
+
+
+def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """Turn rows of `watch_metrics` into columns of numbers with five digits."""
+    fixed = ("round", "images", "bytes_up", "bytes_down")
+    metrics = sorted({key for row in rows for key in row["metrics"]})
+    timings = sorted({key for row in rows for key in row["timings"]})
+    return {
+        **{key: [row[key] for row in rows] for key in fixed},
+        "seconds": [round(row["seconds"], 2) for row in rows],
+        **{key: [_short(row["metrics"].get(key)) for row in rows] for key in metrics},
+        **{f"t_{key}": [_short(row["timings"].get(key)) for row in rows] for key in timings},
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")

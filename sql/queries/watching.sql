@@ -1,0 +1,119 @@
+-- What `ganns dashboard` and `ganns top` look at. They read, as the role ganns_viewer, and nothing waits for them.
+
+-- become_viewer --
+-- From here on this connection may read what the class may see, and write nothing
+SELECT set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', '10s', false),
+       CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'ganns_viewer')
+                 AND pg_has_role(session_user, 'ganns_viewer', 'MEMBER')
+            THEN set_config('role', 'ganns_viewer', false) END AS role;
+
+-- watch_runs --
+-- Every run, newest first, with its last metrics, its best distance and the sweeps that it belongs to
+SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
+       coalesce(r.lease_until > now(), false) AS coordinated, m.seconds, m.metrics,
+       (e.metrics ->> 'swd')::float8 AS best_swd,
+       (SELECT count(*) FROM ganns.samples s WHERE s.run_id = r.id) AS num_samples,
+       ARRAY(SELECT p.sweep FROM ganns.sweep_points p WHERE p.run_id = r.id ORDER BY p.sweep) AS sweeps
+FROM ganns.runs r
+LEFT JOIN LATERAL (SELECT seconds, metrics FROM ganns.metrics m WHERE m.run_id = r.id
+                   ORDER BY m.round DESC LIMIT 1) m ON true
+LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
+ORDER BY r.id DESC LIMIT 500;
+
+-- watch_run --
+-- One run, and how many workers are there
+SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
+       r.went_back_at_version, r.lease_holder AS coordinator, coalesce(r.lease_until > now(), false) AS coordinated,
+       r.config, (e.metrics ->> 'swd')::float8 AS best_swd,
+       (SELECT count(*) FROM procrastinate.procrastinate_workers w
+        WHERE w.last_heartbeat > now() - interval '10 seconds') AS workers_alive
+FROM ganns.runs r LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
+WHERE r.id = %(run_id)s;
+
+-- watch_rounds --
+-- The open rounds and the one that closed last
+(SELECT round, weights_version AS version, quorum, closed_at IS NULL AS open,
+        extract(epoch FROM coalesce(closed_at, now()) - opened_at)::float8 AS age_s,
+        extract(epoch FROM deadline_at - now())::float8 AS deadline_s
+ FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL)
+UNION ALL
+(SELECT round, weights_version, quorum, false, extract(epoch FROM closed_at - opened_at)::float8, NULL
+ FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NOT NULL ORDER BY round DESC LIMIT 1)
+ORDER BY round;
+
+-- watch_units --
+-- What became of each unit of some rounds, so far
+SELECT u.round, u.unit, u.count AS images, coalesce(w.name, '') AS worker, cardinality(u.refused_from) AS num_refused,
+       CASE WHEN k.unit IS NOT NULL THEN 'skipped'
+            WHEN l.accepted THEN 'accepted'
+            WHEN NOT l.accepted THEN 'late'
+            WHEN s.unit IS NOT NULL THEN 'submitted'
+            WHEN o.closed_at IS NOT NULL THEN 'cancelled'
+            WHEN u.claimed_at IS NOT NULL THEN 'computing'
+            WHEN cardinality(u.refused_from) > 0 THEN 'refused'
+            ELSE 'waiting' END AS state,
+       extract(epoch FROM coalesce(s.submitted_at, o.closed_at, now()) - u.claimed_at)::float8 AS seconds
+FROM ganns.units u
+JOIN ganns.rounds o ON o.run_id = u.run_id AND o.round = u.round
+LEFT JOIN ganns.results s ON s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit
+LEFT JOIN ganns.skipped k ON k.run_id = u.run_id AND k.round = u.round AND k.unit = u.unit
+LEFT JOIN LATERAL (SELECT bool_or(accepted) AS accepted, max(worker_id) AS worker_id FROM ganns.ledger l
+                   WHERE l.run_id = u.run_id AND l.round = u.round AND l.unit = u.unit AND NOT l.undone) l ON true
+LEFT JOIN ganns.workers w ON w.id = coalesce(s.worker_id, l.worker_id, u.claimed_by)
+WHERE u.run_id = %(run_id)s AND u.round = ANY(%(rounds)s::integer[])
+ORDER BY u.round, u.unit;
+
+-- watch_metrics --
+-- The rounds' metrics from one on, in order
+SELECT round, images, seconds, metrics, timings, bytes_up, bytes_down
+FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(first)s ORDER BY round;
+
+-- watch_rates --
+-- The last rounds' progress, newest first: (images, seconds of training)
+SELECT images, seconds FROM ganns.metrics WHERE run_id = %(run_id)s ORDER BY round DESC LIMIT %(num)s;
+
+-- watch_credit --
+-- What each name contributed, by round
+SELECT l.round, coalesce(w.name, 'unknown') AS name, sum(l.images) FILTER (WHERE l.accepted) AS images,
+       count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
+       sum(l.seconds)::float8 AS compute_s, sum(l.network_s)::float8 AS network_s, sum(l.images) AS all_images
+FROM ganns.ledger l LEFT JOIN ganns.workers w ON w.id = l.worker_id
+WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round >= %(first)s
+GROUP BY l.round, 2 ORDER BY l.round, 2;
+
+-- watch_workers --
+-- Who is or was there, by name: the latest registration of each, its heartbeat, and the unit that it computes
+SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.info, w.registered_at,
+       min(w.registered_at) OVER (PARTITION BY w.name) AS first_joined_at,
+       count(*) OVER (PARTITION BY w.name) AS times_joined,
+       extract(epoch FROM now() - p.last_heartbeat)::float8 AS silent_s, coalesce(t.draining, false) AS draining,
+       u.run_id AS run, u.round, u.unit
+FROM ganns.workers w
+LEFT JOIN procrastinate.procrastinate_workers p ON p.id = w.id
+LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
+LEFT JOIN LATERAL (SELECT u.run_id, u.round, u.unit FROM ganns.units u
+                   JOIN ganns.rounds o ON o.run_id = u.run_id AND o.round = u.round AND o.closed_at IS NULL
+                   WHERE u.claimed_by = w.id AND NOT EXISTS (
+                       SELECT FROM ganns.results s WHERE s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit)
+                   ORDER BY u.claimed_at DESC LIMIT 1) u ON p.id IS NOT NULL
+ORDER BY w.name, p.last_heartbeat DESC NULLS LAST, w.id DESC;
+
+-- watch_person --
+-- One name's units, newest first
+SELECT l.run_id AS run, l.round, l.unit, l.images, l.accepted, l.undone, l.seconds AS compute_s, l.network_s, l.at
+FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id
+WHERE w.name = %(name)s ORDER BY l.at DESC LIMIT %(num)s;
+
+-- watch_registrations --
+-- When a name joined, and from what machine, newest first
+SELECT id AS worker, registered_at, info FROM ganns.workers WHERE name = %(name)s ORDER BY registered_at DESC LIMIT %(num)s;
+
+-- watch_credit_before --
+-- What each name contributed before a round, in all
+SELECT coalesce(w.name, 'unknown') AS name, coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
+       count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
+       sum(l.seconds)::float8 AS compute_s, coalesce(sum(l.network_s), 0)::float8 AS network_s,
+       sum(l.images) AS all_images
+FROM ganns.ledger l LEFT JOIN ganns.workers w ON w.id = l.worker_id
+WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round < %(before)s
+GROUP BY 1;
