@@ -6,7 +6,7 @@ from nicegui import ui
 
 from ganns.dashboard.components import Figure
 from ganns.dashboard.dashboard import Dashboard
-from ganns.dashboard.frame import frame
+from ganns.dashboard.frame import frame, text
 from ganns.watching.snapshot import latest_run
 
 
@@ -18,7 +18,9 @@ def register(dashboard: Dashboard) -> None:
         run = await dashboard.read(latest_run)
         if run is None:
             with frame("No run yet", "/"):
-                ui.html("<h1>No run yet</h1><p>Start one: <code>ganns train experiment=demo</code></p>", sanitize=False)
+                text("h1", "No run yet")
+                with text("p", "Start one: "):
+                    text("code", "ganns train experiment=demo")
             return
         build(run)
 
@@ -30,7 +32,7 @@ def register(dashboard: Dashboard) -> None:
 def build(run: int) -> None:
     """Build the page of a run."""
     with frame(f"Run {run}", "/", live=f"run={run}"):
-        ui.html(f"<h1>Run {run}</h1>", sanitize=False)
+        text("h1", f"Run {run}")
         with ui.element("section").classes("card figures"):
             Figure("version", "run", "version")
             Figure("images", "run", "images")
