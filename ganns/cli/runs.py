@@ -1,4 +1,4 @@
-"""`ganns runs`: what runs there are; `ganns runs delete`: one less."""
+"""`ganns runs`: what runs there are; `ganns runs delete`: one less. Steering one is in `control.py`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the runs; delete some.", invoke_without_command=True)
+from ganns.cli import control
+
+app = typer.Typer(help="List the runs; steer or delete some.", invoke_without_command=True)
+app.command()(control.pause)
+app.command()(control.resume)
+app.command()(control.stop)
+app.command()(control.quorum)
 
 
 @app.callback()
 def runs(context: typer.Context) -> None:
-    """List the runs: state, version, images, and the last losses. With `delete`: delete some."""
+    """List the runs: state, version, images, and the last losses. With a command behind it: steer or delete some."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
@@ -20,6 +26,7 @@ def runs(context: typer.Context) -> None:
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
+    from ganns.store.control import shown_state
     from ganns.store.runs import list_runs
 
     with coordinator_database() as address, connect(address) as conn:
@@ -29,19 +36,23 @@ def runs(context: typer.Context) -> None:
     if not rows:
         console.print("No run yet. Start one with `ganns train experiment=demo`.", markup=False)
         return
+    changed = any(row["wanted_units"] is not None for row in rows)
     table = Table("run", "name", "state", "version", "images", "loss D", "loss G", "coordinator", "created")
+    if changed:
+        table.add_column("quorum")
     for row in rows:
         metrics = row["metrics"] or {}
-        resumable = row["state"] == "open" and not row["coordinated"]
+        units = row["units"] if row["wanted_units"] is None else f"{row['wanted_units']} instead of {row['units']}"
         table.add_row(
             str(row["id"]),
             row["name"],
-            f"{row['state']} (resumable)" if resumable else row["state"],
+            shown_state(row),
             str(row["version"]),
             f"{row['images']:,}",
             *(f"{metrics[key]:.3f}" if key in metrics else "-" for key in ("d_loss", "g_loss")),
             row["lease_holder"] or "-",
             f"{row['created_at']:%Y-%m-%d %H:%M}",
+            *([str(units)] if changed else []),
         )
     console.print(table)
 

@@ -96,8 +96,6 @@ def go_back(
     ahead = planner.units_ahead(conn, round_)
     cursor = planner.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
     state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=cursor))
-    planned = planner.to_open(state, len(ahead))
-    goes_on = bool(ahead or planned)
     size = publisher.upload_and_save()
     with conn.transaction():
         publisher.hold_lease()
@@ -111,5 +109,7 @@ def go_back(
         evaluations.set_went_back(conn, run_id, round_ + 1)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
+        planned = planner.to_open(state, len(ahead), publisher.wish.units)
+        goes_on = bool(ahead or planned)
         publisher.publish(planned, goes_on=goes_on)
     return goes_on, size, good.progress.version

@@ -33,6 +33,7 @@ class Planned:
 
     round: int
     weights_version: int
+    quorum: int
     slices: list[Slice]
 
 
@@ -68,18 +69,19 @@ class Planner:
         left = [unit.slice for unit in units if unit.unit not in done]
         return hold(behind, left) if num_ahead else carry(behind, left)
 
-    def to_open(self, state: TrainingState, num_ahead: int = 0) -> list[Planned]:
+    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[Planned]:
         """Return the rounds that should be open at the state's version and are not.
 
         Args:
             state: where the run stands.
             num_ahead: how many units the version's round has, if that is open already; else 0.
+            units: an instructor's quorum in place of the configured one.
 
         Returns:
             The rounds in order. With `num_ahead` = 0, none means that the run is finished. An open round is always
             finished, whatever the end of the run is by then; no round beyond the end is opened.
         """
-        progress, quorum = state.progress, self.config.quorum
+        progress, spares, quorum = state.progress, self.config.quorum.spares, units or self.config.quorum.units
         number, cursor, base, planned = progress.version, progress.cursor, state.base_version, []
         if num_ahead:
             _, cursor = self._plan(cursor, num_ahead, None)
@@ -87,10 +89,10 @@ class Planner:
         while number <= progress.version + self.config.strategy.pipeline:
             if finished(self.config, replace(progress, version=number)):
                 break
-            slices, cursor = self._plan(cursor, quorum.units + quorum.spares, self.config.stop.epochs)
+            slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs)
             if not slices:
                 break
-            planned.append(Planned(number, base, slices))
+            planned.append(Planned(number, base, min(quorum, len(slices)), slices))
             number, base = number + 1, number
         return planned
 

@@ -13,6 +13,7 @@ from ganns.payload import digest, pack
 from ganns.state import TrainingState
 from ganns.store import results, rounds, runs, weights
 from ganns.store.rounds import Unit
+from ganns.store.runs import Wish
 from tasks.control import revoke
 
 
@@ -25,6 +26,7 @@ class Publisher:
     state: TrainingState
     files: StateFiles
     session: Session
+    wish: Wish = field(default_factory=Wish)  # what instructors want of the run, as of the last look at the lease
     groups: list[tuple[int, int]] = field(default_factory=list)  # this session's: an open round, a task group behind it
 
     def upload_and_save(self) -> int:
@@ -45,8 +47,8 @@ class Publisher:
         return len(data)
 
     def hold_lease(self) -> None:
-        """Make sure, for the transaction in hand, that nobody took the run over."""
-        runs.hold_lease(self.session.main, self.run_id, self.generation)
+        """Make sure, for the transaction in hand, that nobody took the run over; and read what is wanted of it."""
+        self.wish = runs.hold_lease(self.session.main, self.run_id, self.generation)
 
     def insert_version(self) -> None:
         """Make the version that was uploaded last visible; part of the transaction in hand."""
@@ -63,10 +65,13 @@ class Publisher:
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 
     def publish(self, planned: Sequence[Planned], *, goes_on: bool) -> None:
-        """Make the version visible and open what is planned, or end the run; part of the transaction in hand."""
+        """Make the version visible and open what is planned, or end the run; part of the transaction in hand.
+
+        While the run is paused, or to be stopped, nothing is opened: see `control.py`.
+        """
         conn, config = self.session.main, self.state.config
         self.insert_version()
-        for one in planned:
+        for one in planned if self.wish.wanted == "run" else ():
             self.insert_round(one)
         if not goes_on:
             runs.set_state(conn, self.run_id, "finished")
@@ -84,7 +89,7 @@ class Publisher:
             slices,
             jobs.job_ids,
             weights_version=planned.weights_version,
-            quorum=min(quorum.units, len(slices)),
+            quorum=planned.quorum,
             deadline_s=quorum.deadline_s,
         )
         self.groups.append((planned.round, jobs.id))

@@ -12,7 +12,7 @@ open" or "round v + 1 is open", whatever is killed at whatever statement.
     add in unit order, one Adam step  ->  v + 1
 
 With `strategy.pipeline` two rounds are open at every instant but the last: the transaction that closes round v - 1
-opens round v + 1. See `planning.py`.
+opens round v + 1. See `planning.py`. While an instructor holds the run no round is opened: see `control.py`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganns.coordinator.control import Control, Interrupted
 from ganns.coordinator.evaluation import Evaluations
 from ganns.coordinator.folding import Folding
 from ganns.coordinator.goback import WENT_BACK_TO, go_back, require_finite
 from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
-from ganns.coordinator.planning import Planned, Planner
+from ganns.coordinator.planning import Planner
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.session import Session
 from ganns.coordinator.statefiles import StateFiles
@@ -35,15 +36,12 @@ from ganns.coordinator.upkeep import Upkeep
 from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.state import Progress, TrainingState
 from ganns.store import results, rounds, runs
+from ganns.store.rounds import Round
 from ganns.store.runs import Run
 from tasks.control import revoke
 
 POLL_S = 1.0
 """A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
-
-
-class Interrupted(Exception):
-    """The coordinator was told to stop; the run stays open and can be resumed."""
 
 
 @dataclass
@@ -73,9 +71,11 @@ class Rounds:
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
         self.planner = Planner(self.run, self.state.config)
         self.upkeep = Upkeep(self.publisher, self.observer.say)
+        self.control = Control(self.publisher, self.upkeep)
         self.health = RoundHealth()
         self.upkeep.count_alive()
-        if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open_first():
+        self.publisher.hold_lease()
+        if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open():
             return
         self.observer.started(self.run.id, self.state)
         self.upkeep.reconcile(self.state.progress.version)
@@ -84,12 +84,16 @@ class Rounds:
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
+        this = rounds.get_open_round(self.session.main, self.run.id)
+        if this is None:
+            return self._wait_and_open()
         opened, before = time.monotonic(), self.state.progress
+        self.control.say_news()
         try:
-            folding = self._collect()
+            folding = self._collect(this)
             collected = time.monotonic()
             ahead = self.planner.units_ahead(self.session.main, before.version)
-            planned = self._advance(folding, len(ahead))
+            self._advance(folding, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
             return self._go_back(before, reason)
@@ -101,8 +105,7 @@ class Rounds:
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        goes_on = bool(ahead or planned)
-        self._close_and_open(folding, planned, timings, goes_on)
+        goes_on = self._close_and_open(folding, timings, len(ahead))
         return self._closed(size, goes_on, folding.metrics(), timings, len(folding.submissions))
 
     def _closed(
@@ -140,11 +143,9 @@ class Rounds:
 
     # ------------------------------------------------------------------------------------------- collecting
 
-    def _collect(self) -> Folding:
+    def _collect(self, this: Round) -> Folding:
         """Wait until the open round can be closed, and return its folded results."""
         conn, run_id = self.session.main, self.run.id
-        this = rounds.get_open_round(conn, run_id)
-        assert this is not None
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
         folding = Folding(run_id, self.state, rounds.list_units(conn, run_id, this.round))
         quorum_at: float | None = None
@@ -170,6 +171,7 @@ class Rounds:
                 raise Interrupted
             if now >= upkeep_at:
                 folding.skip(self.upkeep.tick(this.round))
+                self.control.say_news()
                 upkeep_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
@@ -187,32 +189,46 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, folding: Folding, num_ahead: int) -> list[Planned]:
-        """Step to the next version in memory, and plan what is to be opened with it."""
+    def _advance(self, folding: Folding, num_ahead: int) -> None:
+        """Step to the next version in memory."""
         folding.finish()
         before = self.state.progress
         done = folding.submissions.keys() | folding.skipped
         cursor = self.planner.cursor_after(before, folding.units, done, num_ahead)
         images = before.images + folding.num_images()
         self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
-        return self.planner.to_open(self.state, num_ahead)
 
-    def _open_first(self) -> bool:
-        """Open rounds where none is open: the run's first, or the first after a finished one is prolonged."""
-        planned = self.planner.to_open(self.state)
-        if not planned:
-            return False
-        self.publisher.upload_and_save()
-        with self.session.main.transaction():
+    def _wait_and_open(self) -> bool:
+        """Where no round is open: wait while an instructor holds the run, then go on; False if it is finished."""
+        self._clock -= self.control.wait(self.should_stop)
+        goes_on = self._open()
+        self.upkeep.reconcile(self.state.progress.version)
+        return goes_on
+
+    def _open(self) -> bool:
+        """Publish the version and open its rounds, where none is open; return False if there is nothing to open.
+
+        It is the run's beginning, or the first round after a finished one is prolonged, or after a pause; in the middle
+        of a pause nothing is opened.
+        """
+        conn, planned = self.session.main, self.planner.to_open(self.state)
+        if planned:
+            self.publisher.upload_and_save()
+        with conn.transaction():
             self.publisher.hold_lease()
-            self.publisher.publish(planned, goes_on=True)
-            runs.set_state(self.session.main, self.run.id, "open")
-        return True
+            if planned:
+                planned = self.planner.to_open(self.state, units=self.publisher.wish.units)
+                self.publisher.publish(planned, goes_on=True)
+            if planned or runs.get_run(conn, self.run.id).state == "open":  # paused, and its end was moved before now
+                runs.set_state(conn, self.run.id, "open" if planned else "finished")
+        return bool(planned)
 
-    def _close_and_open(
-        self, folding: Folding, planned: list[Planned], timings: dict[str, float], goes_on: bool
-    ) -> None:
-        """In one transaction: credit, metrics, close the round, publish the new version, open what is planned."""
+    def _close_and_open(self, folding: Folding, timings: dict[str, float], num_ahead: int) -> bool:
+        """In one transaction: credit, metrics, close the round, publish the new version, open what is next.
+
+        What is next is planned in the transaction too: what instructors want cannot change any more. Return False when
+        the run is finished.
+        """
         conn, run_id, progress = self.session.main, self.run.id, self.state.progress
         # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
         # dozen waits, in which a whole class would wait too.
@@ -233,4 +249,7 @@ class Rounds:
             rounds.close_round(conn, run_id, folding.round)
             if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
                 revoke(left_over, connection=conn)
+            planned = self.planner.to_open(self.state, num_ahead, self.publisher.wish.units)
+            goes_on = bool(num_ahead or planned)
             self.publisher.publish(planned, goes_on=goes_on)
+        return goes_on

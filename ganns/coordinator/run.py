@@ -11,11 +11,12 @@ import psycopg
 
 from ganns import resources
 from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.control import Interrupted
 from ganns.coordinator.evaluation import Evaluations, say_best
 from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.resume import restore
-from ganns.coordinator.rounds import Interrupted, Rounds
+from ganns.coordinator.rounds import Rounds
 from ganns.coordinator.session import Session, open_patiently
 from ganns.coordinator.start import start_state
 from ganns.coordinator.statefiles import StateFiles
@@ -27,7 +28,7 @@ from ganns.errors import ConfigError, RunError
 from ganns.evaluation.features import require_features
 from ganns.seeds import permutation_digest
 from ganns.signals import stop_on_signals
-from ganns.store import runs, sweeps, turns, weights
+from ganns.store import control, runs, sweeps, turns, weights
 from ganns.store.runs import Run
 
 FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
@@ -124,6 +125,7 @@ def train_run(
     """
     with connect(address, application="ganns coordinator: start") as conn:
         require_current(conn)
+        new_quorum = False
         if config.resume is None:
             run = create_run(conn, config)
             config = from_dict(run.config)
@@ -131,15 +133,22 @@ def train_run(
                 observer.say(f"it begins with version {config.start_from}'s weights")
         else:
             run, config = resume_run(conn, config, changed)
+            new_quorum = config.quorum.units != from_dict(run.config).quorum.units
+            new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(changed or ())  # typed, be it the same number
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(resources.home() / "state" / run.key)
+    begun = False
     with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
         while not stop.is_set():
             session = open_patiently(address, run.id, observer.say, stop.is_set)
             if session is None:
                 break
             try:
-                return run.id, _train(session, address, run, config, files, observer, stop)
+                generation = runs.acquire_lease(session.main, run.id)
+                if not begun:  # else it is the connection that is new, and a stop is meant for us
+                    control.begin(session.main, run.id, new_quorum=new_quorum)
+                    begun = True
+                return run.id, _train(session, address, run, generation, config, files, observer, stop)
             except psycopg.OperationalError as error:
                 # The server went away. Whether the transaction in hand was committed is not known here, but the
                 # database knows: begin again from there, exactly as after a crash of our own.
@@ -153,13 +162,13 @@ def _train(
     session: Session,
     address: Address,
     run: Run,
+    generation: int,
     config: Config,
     files: StateFiles,
     observer: Observer,
     stop: threading.Event,
 ) -> bool:
     """Train on an open session until the run is finished (True) or told to stop (False)."""
-    generation = runs.acquire_lease(session.main, run.id)
     turns.join_queue(session.main, run.id)
     state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
     keeper = Housekeeping(

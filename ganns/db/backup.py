@@ -40,6 +40,7 @@ TABLES = (
     "feature_networks",
     "samples",
     "sweep_points",
+    "controls",
 )
 """In the order of their references. tests/db/test_backup.py holds that no other logged table of ours has runs' data."""
 FORMAT = 1

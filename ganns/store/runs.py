@@ -34,6 +34,14 @@ class Run:
     images: int
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What instructors want of a run; see `control.py`."""
+
+    wanted: str = "run"  # or "pause" or "stop"
+    units: int | None = None  # the quorum from the next round on; None: as configured
+
+
 def create_run(
     conn: Connection, *, name: str, config: dict[str, Any], fingerprint: str, num_images: int, permutation_digest: str
 ) -> int:
@@ -91,7 +99,7 @@ def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> in
     Raises:
         LeaseLost: if another coordinator holds the run.
     """
-    holder = f"{os.environ.get('USER', 'someone')}@{socket.gethostname()} (process {os.getpid()})"
+    holder = f"{myself()} (process {os.getpid()})"
     row = execute(conn, "acquire_lease", run_id=run_id, holder=holder, lease_s=lease_s).fetchone()
     if row is not None:
         return int(row["generation"])
@@ -102,17 +110,26 @@ def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> in
     )
 
 
-def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> None:
-    """Prolong the lease and, inside a transaction, keep anybody from taking it until the transaction ends.
+def myself() -> str:
+    """Return who is at work here: user@host."""
+    return f"{os.environ.get('USER', 'someone')}@{socket.gethostname()}"
+
+
+def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:
+    """Prolong the lease and return what is wanted of the run.
+
+    Inside a transaction nobody can take the lease, or change the wish, until the transaction ends.
 
     Raises:
         LeaseLost: if another coordinator took over.
     """
-    if execute(conn, "hold_lease", run_id=run_id, generation=generation, lease_s=lease_s).fetchone() is None:
+    row = execute(conn, "hold_lease", run_id=run_id, generation=generation, lease_s=lease_s).fetchone()
+    if row is None:
         raise LeaseLost(
             f"Run {run_id} was taken over by another coordinator while this one was not heard of; "
             "nothing was overwritten. `ganns runs` shows who has it."
         )
+    return Wish(**row)
 
 
 def release_lease(conn: Connection, run_id: int, generation: int) -> None:

@@ -1,0 +1,84 @@
+"""What instructors want of a run while it is trained, and how the coordinator obeys.
+
+    ganns runs pause 3     what is open is collected and closed as always, and no round is opened until
+    ganns runs resume 3    opens the next: the version is the same, so the weights will be those of a run never paused
+    ganns runs stop 3      the same, but the coordinator ends, as after Ctrl-C
+    ganns runs quorum 3 5  each round that is opened from now on waits for 5 results
+
+The wish is in the run's row, which every transaction of the coordinator locks (`Publisher.hold_lease`). So whether a
+round is opened, and how many units it has, is decided in the transaction that opens it: when `pause` has returned, no
+round is opened any more. A paused run is one that is open while none of its rounds is. It is what a run is before its
+first round, too, and a coordinator that finds it so, after whatever happened, goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ganns.coordinator.publisher import Publisher
+from ganns.coordinator.upkeep import Upkeep
+from ganns.store import turns
+from ganns.store.control import asked_by
+from ganns.store.runs import Wish
+
+LOOK_S = 0.5
+"""So often the coordinator of a paused run looks around, for Ctrl-C too. A resumption wakes it at once."""
+
+
+class Interrupted(Exception):
+    """The coordinator was told to stop; the run stays open and can be resumed."""
+
+
+@dataclass
+class Control:
+    """Obeys instructors, for one run."""
+
+    publisher: Publisher
+    upkeep: Upkeep
+    _said: Wish = field(default_factory=Wish)
+
+    def wait(self, should_stop: Callable[[], bool]) -> float:
+        """Wait while the run is paused; return for how many seconds. They are no part of the training's time.
+
+        Raises:
+            Interrupted: told to stop, by the run's row or by a signal.
+            LeaseLost: another coordinator took over.
+        """
+        begun, publisher = time.monotonic(), self.publisher
+        self.say_news()
+        if publisher.wish.wanted == "pause":
+            self.upkeep.say(
+                f"paused at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}` lets it "
+                "go on; Ctrl-C leaves it paused"
+            )
+        while publisher.wish.wanted != "run":
+            if publisher.wish.wanted == "stop" or should_stop():
+                raise Interrupted
+            publisher.session.wait(LOOK_S)
+            self.upkeep.tick(publisher.state.progress.version)
+            self.say_news()
+        # The others have trained meanwhile: the run must not make up for the time in which it wanted nothing.
+        turns.join_queue(publisher.session.main, publisher.run_id)
+        return time.monotonic() - begun
+
+    def say_news(self) -> None:
+        """Say what instructors want, and who, if it changed since the last call."""
+        before, wish = self._said, self.publisher.wish
+        if wish == before:
+            return
+        self._said = wish
+        conn, run_id = self.publisher.session.main, self.publisher.run_id
+        if wish.wanted != before.wanted:
+            who = asked_by(conn, run_id, "resume" if wish.wanted == "run" else wish.wanted)
+            what = {
+                "run": "lets the run go on",
+                "pause": "pauses the run: what is open is collected, and no further round is opened",
+                "stop": "stops the run: what is open is collected, then the coordinator ends",
+            }
+            self.upkeep.say(f"{who} {what[wish.wanted]}")
+        if wish.units != before.units:
+            who, units = asked_by(conn, run_id, "quorum"), self.publisher.state.config.quorum.units
+            instead = f"{wish.units} instead of {units}" if wish.units else f"{units} again"
+            self.upkeep.say(f"{who} sets the quorum to {instead}, from the next round that is opened")

@@ -1,0 +1,162 @@
+"""Steer a run while it is trained: pause it, let it go on, stop it, change its quorum.
+
+It is a wish in the run's row. The coordinator reads it in the transaction that would open the next round, and locks the
+row there; so when `pause` has returned, no round is opened any more. Who asked, and when, is in `ganns.controls`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganns.config import from_dict
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.errors import RunError
+from ganns.plan import slice_bounds
+from ganns.store.runs import myself
+
+
+def pause(conn: Connection, run_id: int, by: str) -> bool:
+    """Let no new round be opened. What is open is collected and closed as always; nothing is lost.
+
+    Args:
+        conn: a connection.
+        run_id: the run.
+        by: who asks, as others will read it.
+
+    Returns:
+        Whether a coordinator is at work on the run; else the next one will obey.
+
+    Raises:
+        RunError: there is no such run, it has ended, or it is paused already.
+    """
+    with conn.transaction():
+        found = _lock(conn, run_id)
+        if found["wanted"] == "pause":
+            raise RunError(
+                f"Run {run_id} is paused already, by {asked_by(conn, run_id, 'pause')}; "
+                f"`ganns runs resume {run_id}` lets it go on."
+            )
+        return _want(conn, run_id, "pause", by, found)
+
+
+def resume(conn: Connection, run_id: int, by: str) -> bool:
+    """Let a paused run go on, or take a stop back that has not happened yet; see `pause`.
+
+    Raises:
+        RunError: there is no such run, it has ended, it is not paused, or its coordinator has left.
+    """
+    with conn.transaction():
+        found = _lock(conn, run_id)
+        if not found["coordinated"] and found["wanted"] != "pause":
+            raise RunError(f"Nobody coordinates run {run_id}: go on with `ganns train resume={run_id}`.")
+        if found["wanted"] == "run":
+            raise RunError(f"Run {run_id} is not paused; `ganns runs pause {run_id}` would pause it.")
+        return _want(conn, run_id, "run", by, found)
+
+
+def stop(conn: Connection, run_id: int, by: str) -> bool:
+    """Let the coordinator end after what is open, with a checkpoint; the run can be resumed. See `pause`.
+
+    Raises:
+        RunError: there is no such run, it has ended, or is being stopped already.
+    """
+    with conn.transaction():
+        found = _lock(conn, run_id)
+        if found["wanted"] == "stop":
+            raise RunError(
+                f"Run {run_id} was stopped already, by {asked_by(conn, run_id, 'stop')}; "
+                f"`ganns train resume={run_id}` goes on with it."
+            )
+        return _want(conn, run_id, "stop", by, found)
+
+
+def set_quorum(conn: Connection, run_id: int, units: int | None, by: str) -> bool:
+    """Let each round from the next one on wait for so many units; spares stay as configured. See `pause`.
+
+    Args:
+        conn: a connection.
+        run_id: the run.
+        units: from 1 to the units of an epoch; None for `quorum.units` as configured.
+        by: who asks.
+
+    Raises:
+        RunError: there is no such run, it has ended, or the number makes no sense.
+    """
+    with conn.transaction():
+        found = _lock(conn, run_id)
+        config = from_dict(found["config"])
+        most = max(len(slice_bounds(found["num_images"], config.strategy.unit_images)), config.quorum.units)
+        if units is not None and not 1 <= units <= most:
+            raise RunError(
+                f"A quorum of {units} is out of range for run {run_id}: give a number from 1 to {most} (an epoch's "
+                f"units), or `ganns runs quorum {run_id} default`."
+            )
+        execute(conn, "set_wanted_units", run_id=run_id, units=units)
+        _note(conn, run_id, "quorum", units, by)
+        return bool(found["coordinated"])
+
+
+def begin(conn: Connection, run_id: int, *, new_quorum: bool) -> None:
+    """Forget a stop, since a coordinator was started; and, with `new_quorum`, the quorum that a typed one replaces."""
+    with conn.transaction():
+        found = execute(conn, "lock_wish", run_id=run_id).fetchone() or {}
+        if found.get("wanted") == "stop":
+            execute(conn, "set_wanted", run_id=run_id, wanted="run")
+            _note(conn, run_id, "resume", None, myself())
+        if new_quorum and found.get("wanted_units") is not None:
+            execute(conn, "set_wanted_units", run_id=run_id, units=None)
+            _note(conn, run_id, "quorum", None, myself())
+
+
+def list_controls(conn: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return {number, what, units, asked_by, at} of everything that was asked of the run, oldest first."""
+    return execute(conn, "list_controls", run_id=run_id).fetchall()
+
+
+def asked_by(conn: Connection, run_id: int, *what: str) -> str:
+    """Return who asked last for one of these things: "pause", "resume", "stop", "quorum"."""
+    row = execute(conn, "last_control", run_id=run_id, what=list(what)).fetchone()
+    return str(row["asked_by"]) if row else "somebody"
+
+
+def shown_state(row: Mapping[str, Any]) -> str:
+    """Return the state of a row of `list_runs` in a word or two: "open", "pausing", "paused", "stopping", ..."""
+    if row["state"] != "open":
+        return str(row["state"])
+    if not row["coordinated"]:
+        return f"{ {'run': 'open', 'pause': 'paused', 'stop': 'stopped'}[row['wanted']] } (resumable)"
+    return {"run": "open", "pause": "pausing" if row["in_round"] else "paused", "stop": "stopping"}[row["wanted"]]
+
+
+def _lock(conn: Connection, run_id: int) -> dict[str, Any]:
+    """Lock an open run's row until the end of the transaction, and return what is wanted of it.
+
+    Raises:
+        RunError: there is no such run, or it has ended.
+    """
+    row = execute(conn, "lock_wish", run_id=run_id).fetchone()
+    if row is None:
+        raise RunError(f"There is no run {run_id} in this database; `ganns runs` lists the runs.")
+    if row["state"] == "finished":
+        raise RunError(
+            f"Run {run_id} is finished: there is nothing left to steer. `ganns train resume={run_id} stop.rounds=...` "
+            "trains it longer."
+        )
+    if row["state"] != "open":
+        raise RunError(
+            f"Run {run_id} diverged: there is nothing left to steer. Start a new run with smaller learning rates."
+        )
+    return row
+
+
+def _want(conn: Connection, run_id: int, wanted: str, by: str, found: Mapping[str, Any]) -> bool:
+    execute(conn, "set_wanted", run_id=run_id, wanted=wanted)
+    _note(conn, run_id, "resume" if wanted == "run" else wanted, None, by)
+    return bool(found["coordinated"])
+
+
+def _note(conn: Connection, run_id: int, what: str, units: int | None, by: str) -> None:
+    execute(conn, "note_control", run_id=run_id, what=what, units=units, asked_by=by)
+    execute(conn, "wake_coordinator", run_id=run_id)

@@ -1,0 +1,33 @@
+-- What instructors want of a run while it is trained: pause, stop, another quorum.
+
+-- lock_wish --
+-- What is wanted of a run, and what it is; the coordinator's next transaction waits for ours
+SELECT state, wanted, wanted_units, num_images, config, coalesce(lease_until > now(), false) AS coordinated
+FROM ganns.runs WHERE id = %(run_id)s FOR UPDATE;
+
+-- set_wanted --
+-- run -> pause or stop, and back
+UPDATE ganns.runs SET wanted = %(wanted)s WHERE id = %(run_id)s;
+
+-- set_wanted_units --
+-- Another quorum from the next round on; NULL for the configured one
+UPDATE ganns.runs SET wanted_units = %(units)s WHERE id = %(run_id)s;
+
+-- note_control --
+-- Remember who asked; part of a transaction that holds the run's row
+INSERT INTO ganns.controls (run_id, number, what, units, asked_by)
+SELECT %(run_id)s, coalesce(max(number), 0) + 1, %(what)s, %(units)s, %(asked_by)s
+FROM ganns.controls WHERE run_id = %(run_id)s;
+
+-- wake_coordinator --
+-- Let the run's coordinator look at once
+SELECT pg_notify('ganns_run_' || %(run_id)s::bigint, 'control');
+
+-- list_controls --
+-- Who asked for what, oldest first
+SELECT number, what, units, asked_by, at FROM ganns.controls WHERE run_id = %(run_id)s ORDER BY number;
+
+-- last_control --
+-- Who asked last for one of some things
+SELECT number, what, units, asked_by, at FROM ganns.controls
+WHERE run_id = %(run_id)s AND what = ANY(%(what)s::text[]) ORDER BY number DESC LIMIT 1;
