@@ -24,7 +24,7 @@ BEGIN
     -- Everything but the blobs that only trainers need (weights, results, checkpoints) and what jobs carry.
     GRANT USAGE ON SCHEMA ganns, procrastinate TO ganns_viewer;
     GRANT SELECT ON ganns.runs, ganns.versions, ganns.rounds, ganns.units, ganns.results, ganns.skipped, ganns.ledger,
-        ganns.metrics, ganns.evaluations, ganns.samples, ganns.sweep_points, ganns.workers, ganns.task_workers,
-        ganns.migrations, ganns.components, procrastinate.procrastinate_workers TO ganns_viewer;
+        ganns.metrics, ganns.evaluations, ganns.samples, ganns.sweep_points, ganns.controls, ganns.workers,
+        ganns.task_workers, ganns.migrations, ganns.components, procrastinate.procrastinate_workers TO ganns_viewer;
 END
 $$;
