@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.upkeep import Upkeep
@@ -47,12 +47,14 @@ class Control:
             LeaseLost: another coordinator took over.
         """
         begun, publisher = time.monotonic(), self.publisher
-        self.say_news()
         if publisher.wish.wanted == "pause":
+            self._said = replace(self._said, wanted="pause")
+            who = asked_by(publisher.session.main, publisher.run_id, "pause")
             self.upkeep.say(
-                f"paused at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}` lets it "
-                "go on; Ctrl-C leaves it paused"
+                f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}` "
+                "lets the run go on; Ctrl-C leaves it paused"
             )
+        self.say_news()
         while publisher.wish.wanted != "run":
             if publisher.wish.wanted == "stop" or should_stop():
                 raise Interrupted
