@@ -51,8 +51,8 @@ class Control:
             self._said = replace(self._said, wanted="pause")
             who = asked_by(publisher.session.main, publisher.run_id, "pause")
             self.upkeep.say(
-                f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}` "
-                "lets the run go on; Ctrl-C leaves it paused"
+                f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}`"
+                " lets the run go on; Ctrl-C leaves it paused"
             )
         self.say_news()
         while publisher.wish.wanted != "run":
