@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from ganns.dashboard.components import Figure
+from ganns.dashboard.components.chart import Axis, Chart, Guess, Series
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.watching.snapshot import latest_run
@@ -39,3 +40,36 @@ def build(run: int) -> None:
             Figure("images/s", "run", "images_per_s")
             Figure("rounds/min", "run", "rounds_per_min")
             Figure("left", "run", "left_s", format="seconds")
+        with ui.element("section").props('aria-labelledby="curves"').classes("charts"):
+            with ui.element("div").classes("head"):
+                text("h2", "How it learns").props('id="curves"')
+                Axis()
+            with ui.element("div").classes("card"):
+                Chart(
+                    "Losses",
+                    [Series("d_loss", "discriminator", "blue"), Series("g_loss", "generator", "orange")],
+                    [run],
+                )
+            with ui.element("div").classes("card"):
+                Chart(
+                    "How real it looks to the discriminator",
+                    [Series("d_real", "real images", "blue"), Series("d_fake", "generated images", "orange")],
+                    [run],
+                    format="percent",
+                    low=0,
+                    high=1,
+                    guess=Guess(0.5, "a guess"),
+                )
+            with ui.element("div").classes("card"):
+                Chart(
+                    "Distance from real images (lower is better)",
+                    [
+                        Series("swd", "SWD", "green", "evaluations", best=True),
+                        Series("fid", "Fréchet", "pink", "evaluations", best=True),
+                    ],
+                    [run],
+                    log=True,
+                    empty="No version has been evaluated yet.",
+                )
+            with ui.element("div").classes("card"):
+                Chart("Images per second", [Series("images_per_s", "images/s", "blue")], [run], low=0)

@@ -8,6 +8,11 @@ export function number(value, digits = 0) {
   return value.toLocaleString("en", { maximumFractionDigits: small ? Math.max(digits, 1) : digits });
 }
 
+// Three digits that matter: losses and distances.
+export function decimal(value) {
+  return value === null || value === undefined ? DASH : value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
 export function seconds(value) {
   if (value === null || value === undefined) return DASH;
   if (value < 10) return `${value.toFixed(1)} s`;
@@ -31,7 +36,7 @@ export function bytes(value) {
 
 export const text = (value) => value ?? DASH;
 
-export const formats = { number, seconds, percent, bytes, text };
+export const formats = { number, decimal, seconds, percent, bytes, text };
 
 // "samples.length" of a message.
 export const at = (message, path) => path.split(".").reduce((value, key) => value?.[key], message);

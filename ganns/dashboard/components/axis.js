@@ -1,0 +1,19 @@
+// Rounds, images or time: along the x axis of every chart of the page.
+
+import { axis, choose, onAxis } from "ganns-charts/axis.js";
+
+export default {
+  template: `<fieldset class="choice"><legend>Along the x axis</legend>
+    <label v-for="(name, key) in names" :key="key">
+      <input type="radio" name="ganns-axis" :value="key" :checked="key === chosen" @change="choose(key)">
+      <span>{{ name }}</span></label>
+  </fieldset>`,
+  data: () => ({ chosen: axis(), names: { round: "rounds", images: "images", seconds: "time" } }),
+  methods: { choose },
+  mounted() {
+    this.off = onAxis((key) => (this.chosen = key));
+  },
+  unmounted() {
+    this.off();
+  },
+};

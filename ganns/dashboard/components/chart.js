@@ -1,0 +1,126 @@
+// Lines over a run's history, or of several runs on top of each other.
+
+import { echarts } from "nicegui-echart";
+import { on } from "ganns-live";
+import { formats } from "ganns-live/format.js";
+import { AXES, axis, onAxis } from "ganns-charts/axis.js";
+import { PALETTE, option } from "ganns-charts/option.js";
+import { calmed, derived, last, lowest, ofEvaluations, ofHistory } from "ganns-charts/points.js";
+
+export default {
+  template: `<figure class="chart">
+    <figcaption><span class="name">{{ title }}</span>
+      <span v-for="line in legend" :key="line.id" class="key">
+        <span class="swatch" :style="{ background: 'var(--' + line.color + ')' }"></span>{{ line.label }}
+        <strong>{{ line.value }}</strong></span>
+    </figcaption>
+    <p v-if="!legend.length" class="soft">{{ empty }}</p>
+    <div v-show="legend.length" ref="canvas" class="canvas" role="img" :aria-label="summary"></div>
+  </figure>`,
+  props: {
+    title: String,
+    series: Array, // [{ key, label, color, of, best }]
+    runs: Array,
+    labels: Array, // of the runs, where there are several
+    format: String,
+    log: Boolean,
+    min: Number,
+    max: Number,
+    guess: Object,
+    empty: String,
+  },
+  data: () => ({ legend: [], summary: "" }),
+  mounted() {
+    // Not in `data`: thousands of numbers need no watching.
+    this.history = new Map();
+    this.evaluations = new Map();
+    this.drawn = ""; // the shape of what is on the canvas
+    this.seen = false;
+    const keep = (where, content) => (message) => {
+      if (!this.runs.includes(message.run)) return;
+      where.set(message.run, content(message));
+      this.later();
+    };
+    this.off = [
+      on("history", keep(this.history, (message) => message.columns)),
+      on("evaluations", keep(this.evaluations, (message) => message.rows)),
+      onAxis(() => this.later()),
+    ];
+    this.repaint = () => this.later();
+    window.addEventListener("ganns-theme", this.repaint);
+    document.addEventListener("visibilitychange", this.repaint);
+    // A chart that nobody sees is not drawn.
+    this.eye = new IntersectionObserver((entries) => {
+      this.seen = entries.at(-1).isIntersecting;
+      if (this.seen) this.later();
+    });
+    this.eye.observe(this.$el);
+    this.ruler = new ResizeObserver(() => this.chart?.resize());
+    this.ruler.observe(this.$refs.canvas);
+  },
+  unmounted() {
+    this.off.forEach((stop) => stop());
+    window.removeEventListener("ganns-theme", this.repaint);
+    document.removeEventListener("visibilitychange", this.repaint);
+    this.eye.disconnect();
+    this.ruler.disconnect();
+    this.chart?.dispose();
+  },
+  watch: {
+    runs() {
+      this.later();
+    },
+  },
+  methods: {
+    // However much changes at once, it is drawn once, when the browser draws next.
+    later() {
+      if (this.waits || !this.seen || document.hidden) return;
+      this.waits = requestAnimationFrame(() => {
+        this.waits = null;
+        this.draw();
+      });
+    },
+    lines() {
+      const along = axis();
+      const several = this.runs.length > 1;
+      return this.runs.flatMap((run, i) =>
+        this.series.map((one, j) => {
+          const columns = this.history.get(run) ?? {};
+          const evaluated = one.of === "evaluations";
+          const points = evaluated
+            ? ofEvaluations(this.evaluations.get(run) ?? [], one.key, along, columns)
+            : ofHistory(columns, one.key, along);
+          const ofRun = this.labels?.[i] ?? `run ${run}`;
+          return {
+            id: `${run} ${one.key}`,
+            label: !several ? one.label : this.series.length > 1 ? `${ofRun} ${one.label}` : ofRun,
+            color: several ? PALETTE[i % PALETTE.length] : one.color,
+            dash: several ? j : 0,
+            points,
+            calm: evaluated || derived(one.key) ? null : calmed(points),
+            best: one.best ? lowest(points) : null,
+          };
+        }),
+      );
+    },
+    draw() {
+      if (!this.$refs.canvas) return;
+      const lines = this.lines().filter((line) => last(line.points));
+      const write = formats[this.format];
+      this.legend = lines.map((line) => ({ ...line, points: null, calm: null, value: write(last(line.calm ?? line.points)[1]) }));
+      const where = AXES[axis()];
+      const until = Math.max(0, ...lines.map((line) => last(line.points)[0]));
+      const values = this.legend.map((line) => `${line.label} ${line.value}${line.best ? `, best ${write(line.best[1])}` : ""}`);
+      this.summary = `${this.title}, by ${where.name}. ${values.join("; ")}; up to ${where.say(until)}.`;
+      if (!lines.length) return;
+      this.$nextTick(() => this.paint(lines));
+    },
+    paint(lines) {
+      if (!this.$refs.canvas?.clientWidth) return;
+      this.chart ??= echarts.init(this.$refs.canvas, null, { renderer: "canvas" });
+      const shape = lines.map((line) => `${line.id}${line.calm ? " calm" : ""}`).join("|");
+      this.chart.setOption(option(lines, { ...this.$props, axis: axis() }), { notMerge: shape !== this.drawn });
+      this.drawn = shape;
+    },
+  },
+};

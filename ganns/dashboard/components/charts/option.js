@@ -1,0 +1,101 @@
+// What ECharts is told to draw. Colours are those of the style sheet, read anew when the theme changes.
+
+import { formats } from "ganns-live/format.js";
+import { AXES } from "ganns-charts/axis.js";
+
+export const PALETTE = ["blue", "orange", "green", "pink", "ink", "warn"]; // one a run, where several are overlaid
+const DASHES = ["solid", "dashed", "dotted"];
+
+export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+// lines: [{ id, label, color, dash, points, calm, best }]
+export function option(lines, { axis, format, log, min, max, guess }) {
+  const [ink, soft, line, card] = ["ink", "soft", "line", "card"].map(color);
+  const [x, write] = [AXES[axis], formats[format]];
+  const label = { color: soft, fontSize: 14 };
+  const furthest = Math.max(0, ...lines.map((one) => one.points.at(-1)?.[0] ?? 0));
+  return {
+    animation: false,
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    grid: { left: 4, right: 18, top: 12, bottom: 4, containLabel: true },
+    tooltip: {
+      trigger: "axis",
+      confine: true,
+      transitionDuration: 0,
+      backgroundColor: card,
+      borderColor: line,
+      textStyle: { color: ink },
+      axisPointer: { lineStyle: { color: soft } },
+      formatter: (found) => tip(found, x.say, write),
+    },
+    xAxis: {
+      type: "value",
+      min: 0,
+      max: furthest || 1,
+      interval: x.step?.(furthest),
+      minInterval: axis === "seconds" ? undefined : 1,
+      splitLine: { show: false },
+      axisLine: { lineStyle: { color: line }, onZero: false },
+      axisLabel: { ...label, hideOverlap: true, showMinLabel: axis !== "seconds", showMaxLabel: false, formatter: x.tick },
+    },
+    yAxis: {
+      type: log ? "log" : "value",
+      scale: true,
+      min: min ?? undefined,
+      max: max ?? undefined,
+      interval: min != null && max != null ? (max - min) / 4 : undefined,
+      splitNumber: 4,
+      splitLine: { lineStyle: { color: line } },
+      axisLabel: { ...label, formatter: write },
+    },
+    series: lines.flatMap((one) => drawn(one, { ink, furthest, guess: one === lines[0] ? guess : null, write })),
+  };
+}
+
+function drawn(line, { ink, furthest, guess, write }) {
+  const stroke = color(line.color);
+  const common = { type: "line", showSymbol: line.points.length < 2, sampling: "lttb", itemStyle: { color: stroke } };
+  const style = { color: stroke, width: 2.5, type: DASHES[line.dash % DASHES.length] };
+  const main = { ...common, id: line.id, name: line.label, data: line.calm ?? line.points, lineStyle: style, z: 3 };
+  if (line.best) {
+    main.showSymbol = true;
+    main.symbolSize = 5;
+    main.markPoint = {
+      symbol: "circle",
+      symbolSize: 14,
+      itemStyle: { color: "transparent", borderColor: stroke, borderWidth: 3 },
+      label: { position: line.best[0] > 0.9 * furthest ? "left" : "top", color: ink, fontSize: 14, formatter: `best ${write(line.best[1])}` },
+      data: [{ coord: line.best.slice(0, 2) }],
+    };
+  }
+  if (guess) {
+    main.markLine = {
+      silent: true,
+      symbol: "none",
+      lineStyle: { color: ink, type: "dotted", width: 1.5 },
+      label: { position: "insideStartTop", color: ink, fontSize: 13, formatter: guess.label },
+      data: [{ yAxis: guess.at }],
+    };
+  }
+  if (!line.calm) return [main];
+  const raw = { ...common, id: `${line.id} raw`, data: line.points, symbol: "none", tooltip: { show: false }, z: 2 };
+  return [main, { ...raw, lineStyle: { color: stroke, width: 1, opacity: 0.3 } }];
+}
+
+// As elements, not as HTML: what a label contains is text.
+function tip(found, say, write) {
+  const box = document.createElement("div");
+  box.append(say(found[0]?.value[0]));
+  for (const one of found) {
+    if (!one.seriesName || one.seriesId.endsWith(" raw")) continue;
+    const row = document.createElement("div");
+    const mark = document.createElement("span");
+    mark.className = "swatch";
+    mark.style.background = one.color;
+    const value = document.createElement("strong");
+    value.textContent = ` ${write(one.value[1])}`;
+    row.append(mark, one.seriesName, value);
+    box.append(row);
+  }
+  return box;
+}
