@@ -24,8 +24,9 @@ from ganns.watching.viewer import connect_viewer
 
 DEBOUNCE_S = 0.1
 """What happens within this time after a first event is looked at together with it."""
-REST, REST_WAITING = 30, 3
-"""A topic rests for so many times what the last look cost in CPU time, and in time: the server may be busy, too."""
+REST, REST_WAITING, REST_S = 30, 3, 0.3
+"""A topic rests for so many times what the last look cost in CPU time, and in time (the server may be busy, too), and for
+so many seconds at least."""
 RETRY_S = 2.0
 MAX_PENDING = 200
 """Events that wait for a look; older ones are dropped."""
@@ -164,7 +165,7 @@ class Watcher(threading.Thread):
             events, watched.events = watched.events, []
         news = watched.topic.look(conn, events)
         ended = time.monotonic()
-        rest_s = max(REST * (time.thread_time() - cpu), REST_WAITING * (ended - begun))
+        rest_s = max(REST * (time.thread_time() - cpu), REST_WAITING * (ended - begun), REST_S)
         watched.looked_at, watched.not_before = ended, ended + rest_s
         with self._lock:
             greet, watched.greet = watched.greet, []

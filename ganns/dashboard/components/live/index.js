@@ -29,7 +29,7 @@ function connect() {
     tries = 0;
     say({ type: "link", open: true });
   };
-  socket.onmessage = (event) => say(JSON.parse(event.data));
+  socket.onmessage = (event) => JSON.parse(event.data).forEach(say);
   socket.onclose = () => {
     say({ type: "link", open: false });
     tries += 1;
