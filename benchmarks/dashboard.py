@@ -181,11 +181,12 @@ def watch_pixels(lesson: Lesson, url: str, rounds: int, every_s: float) -> dict[
         min((at for version, at in seen if version >= wanted), default=float("inf")) - when
         for wanted, when in committed.items()
     )
-    return {
+    figures = {
         "page_load_ms": round(statistics.median(loads)),
         "event_to_page_ms_median": round(statistics.median(delays)),
         "event_to_page_ms_p95": round(delays[int(0.95 * (len(delays) - 1))]),
     }
+    return figures
 
 
 def watch_cost(lesson: Lesson, url: str, pid: int, rounds: int, every_s: float) -> dict[str, Any]:
@@ -195,7 +196,8 @@ def watch_cost(lesson: Lesson, url: str, pid: int, rounds: int, every_s: float) 
         begun, before = time.monotonic(), cpu_s([pid])
         play(lesson, rounds, every_s)
         percent = 100 * (cpu_s([pid]) - before) / (time.monotonic() - begun)
-    return {"cpu_percent": round(percent, 2), "rss_mb": round(rss_mb(pid), 1), "messages": min(counts)}
+    figures = {"cpu_percent": round(percent, 2), "rss_mb": round(rss_mb(pid), 1), "messages": min(counts)}
+    return figures
 
 
 def slowdown(blocks: int, block_s: float) -> dict[str, Any]:
@@ -238,11 +240,12 @@ def slowdown(blocks: int, block_s: float) -> dict[str, Any]:
         stop.set()
         training.join()
     ratio = statistics.mean(costs[True]) / statistics.mean(costs[False])
-    return {
+    figures = {
         "training_slowdown": round(ratio - 1, 4),
         "slowdown_blocks": 2 * blocks,
         "slowdown_spread": round(statistics.stdev(costs[False]) / statistics.mean(costs[False]), 4),
     }
+    return figures
 
 
 def postgres(address: Address) -> list[int]:
@@ -272,8 +275,8 @@ def main() -> None:
                 cost = watch_cost(lesson, url, pid, arguments.rounds, 1.0)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    figures = seen | cost | (slowdown(arguments.blocks, arguments.block_s) if arguments.blocks else {})
-    print(json.dumps(figures))
+    trained = slowdown(arguments.blocks, arguments.block_s) if arguments.blocks else {}
+    print(json.dumps(seen | cost | trained))
 
 
 if __name__ == "__main__":

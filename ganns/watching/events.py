@@ -12,7 +12,7 @@ from typing import Any
 
 CHANNEL = "ganns_events"
 OF_ROUND = ("opened", "claimed", "requeued", "submitted", "refused", "skipped", "late", "closed")
-NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "changed"))
+NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "changed", "controlled"))
 NUMBERS = ("run", "round", "version", "unit", "worker")
 
 Event = dict[str, Any]

@@ -130,8 +130,8 @@ class RunsTopic(Topic):
         self._runs = ""
 
     def wakes(self, event: Event) -> bool:
-        """A run began, went on, or ended."""
-        return event["event"] in ("created", "changed", "closed")
+        """A run began, was steered, went on, or ended."""
+        return event["event"] in ("created", "changed", "controlled", "closed")
 
     def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
         """Return the list if it changed."""

@@ -175,7 +175,7 @@ def test_a_reset_of_an_empty_database(ganns: Ganns, named: Address) -> None:
 def test_what_the_server_objects_to_is_one_sentence(ganns: Ganns, named: Address) -> None:
     ganns("init")
     with connect(named) as conn:
-        conn.execute("ALTER TABLE ganns.ledger DROP COLUMN accepted")
+        conn.execute("ALTER TABLE ganns.ledger DROP COLUMN accepted CASCADE")
     failed = ganns("reset", error=DatabaseError)
     assert re.search(rf"^The database {re.escape(str(named))} refused: column \"accepted\" .*", str(failed.exception))
     assert "\n" not in str(failed.exception)
