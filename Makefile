@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.ready
 ARGS =
 
-.PHONY: help setup demo test test-all check clean
+.PHONY: help setup demo test test-all check docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
@@ -31,11 +31,16 @@ test: $(READY) ## the tests, without the slow ones
 test-all: $(READY) ## all tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: $(READY) ## style, types, and who imports whom
+check: $(READY) docs ## style, spelling, types, who imports whom, and the documentation's site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## the documentation as a site, in build/docs/html
+	$(BIN)/python -m sphinx -E -W --keep-going -n -q -b html docs build/docs/html
+	@echo 'build/docs/html/index.html is the documentation.'
 
 clean: ## remove .venv, caches and build products; outputs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
