@@ -25,6 +25,7 @@ from ganns.cli import (
     solo,
     tasks,
     timelapse,
+    top,
     worker,
 )
 from ganns.errors import ConfigError, GannsError
@@ -79,6 +80,7 @@ def alone(context: typer.Context) -> None:
 
 app.command("worker")(worker.worker)
 app.command("dashboard")(dashboard.dashboard)
+app.command("top")(top.top)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)

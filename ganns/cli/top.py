@@ -1,0 +1,30 @@
+"""`ganns top`: watch the runs in a terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def top(
+    run: Annotated[int | None, typer.Option(help="Which run; the one that is being trained if none.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print how it is now, and end, as in a pipe.")] = False,
+) -> None:
+    """Show a run, live, in the terminal: speed, losses, the open round, the workers; q leaves."""
+    import sys
+
+    from rich.console import Console
+
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
+    from ganns.signals import stop_on_signals
+    from ganns.top.terminal import show
+
+    console = Console()
+    once = once or not sys.stdout.isatty() or console.is_dumb_terminal
+    with stop_on_signals() as stop, coordinator_database() as address:
+        with connect(address) as conn:
+            require_current(conn)
+        show(address, run, console, stop, once=once)

@@ -1,0 +1,121 @@
+"""What is known: the newest message of each type. Nothing here asks the database."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganns.top.words import event_in_words
+
+NUM_ROUNDS = 400
+"""More of the history is wider than a terminal."""
+NUM_EVENTS = 100
+
+
+@dataclass
+class View:
+    """What one terminal shows. Start it with the run that was asked for, or None for the one that is trained."""
+
+    chosen: int | None = None
+    runs: list[dict[str, Any]] | None = None  # None: the database was not read yet
+    run: dict[str, Any] | None = None
+    gone: bool = False  # there is no such run
+    people: list[dict[str, Any]] | None = None
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    events: deque[str] = field(default_factory=lambda: deque(maxlen=NUM_EVENTS))
+    trouble: str = ""
+    _shown: int | None = None
+
+    @property
+    def number(self) -> int | None:
+        """The run to watch: the chosen one, else the newest open one, else the newest; None if there is none."""
+        if self.chosen is not None or not self.runs:
+            return self.chosen
+        return int(next((one for one in self.runs if one["state"] == "open"), self.runs[0])["run"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that is shown was told."""
+        told = self.gone or (self.run is not None and self.people is not None)
+        return self.runs is not None and (told or self.number is None)
+
+    def choose(self, step: int) -> None:
+        """Go to the next newer run (1) or the next older one (-1); beyond the newest, follow what is trained."""
+        numbers = sorted(one["run"] for one in self.runs or [])
+        at = self.number
+        if at is None:
+            return
+        further = [one for one in numbers if (one > at if step > 0 else one < at)]
+        if further:
+            self.chosen = further[0] if step > 0 else further[-1]
+        elif step > 0:
+            self.chosen = None
+
+    def turn_to(self, number: int | None) -> None:
+        """Forget one run to watch another."""
+        if number != self._shown:
+            self._shown, self.run, self.gone, self.people = number, None, False, None
+            self.history, self.evaluations = {}, []
+            self.events.clear()
+
+    def take(self, text: str, at: str | None = None) -> None:
+        """Take in a message; `at` is the time of day to write before its events, now if None."""
+        message = printable(json.loads(text))
+        kind = message["type"]
+        if kind == "runs":
+            self.runs = message["runs"]
+        elif kind == "trouble":
+            self.trouble = message["text"]
+        elif message.get("run") != self._shown:
+            return  # of the run that was shown before
+        elif kind == "run":
+            self.run, self.gone = message, False
+        elif kind == "gone":
+            self.gone = True
+        elif kind == "people":
+            self.people = message["people"]
+        elif kind == "history":
+            self.history = joined({} if message["whole"] else self.history, message["columns"])
+        elif kind == "evaluations":
+            self.evaluations = message["rows"]
+        elif kind == "events":
+            at = time.strftime("%H:%M:%S") if at is None else at
+            said = (event_in_words(event, self._name_of(event), self._shown) for event in message["events"])
+            self.events.extend(f"{at}  {one}" for one in said if one)
+
+    def _name_of(self, event: dict[str, Any]) -> str:
+        """Return whose event it is: by the worker's number, else by who holds the unit."""
+        for person in self.people or []:
+            if "worker" in event and person.get("worker") == event["worker"]:
+                return str(person["name"])
+        for one in (self.run or {}).get("rounds", []):
+            for unit in one["units"]:
+                if (one["round"], unit["unit"]) == (event.get("round"), event.get("unit")):
+                    return str(unit["worker"])
+        return ""
+
+
+def printable(value: Any) -> Any:
+    """Return `value` with a question mark for what a terminal would obey instead of printing: students choose names."""
+    if isinstance(value, str):
+        return "".join(one if one.isprintable() else "?" for one in value)
+    if isinstance(value, list):
+        return [printable(one) for one in value]
+    if isinstance(value, dict):
+        return {key: printable(one) for key, one in value.items()}
+    return value
+
+
+def joined(
+    old: dict[str, list[float | None]], new: dict[str, list[float | None]], last: int = NUM_ROUNDS
+) -> dict[str, list[float | None]]:
+    """Append columns of new rounds; None where a column begins or ends between them. Keep the last rounds."""
+    before, more = len(old.get("round", [])), len(new.get("round", []))
+    return {
+        key: [*old.get(key, [None] * before), *new.get(key, [None] * more)][-last:]
+        for key in dict.fromkeys((*old, *new))
+    }
