@@ -7,7 +7,7 @@ import socket
 
 from nicegui import app, ui
 
-from ganns.dashboard import live, pictures
+from ganns.dashboard import away, live, pictures
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.pages import now
 from ganns.db.address import Address
@@ -22,7 +22,7 @@ def serve(address: Address, host: str, port: int) -> None:
     """
     require_free(host, port)
     dashboard = Dashboard(address)
-    for part in (live, pictures, now):
+    for part in (away, live, pictures, now):
         part.register(dashboard)
     app.on_startup(dashboard.open)
     app.on_shutdown(dashboard.close)

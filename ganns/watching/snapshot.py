@@ -45,6 +45,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
     images_per_s, rounds_per_min = speed(rates)
     return {
         **{key: row[key] for key in OF_RUN},
+        "latest": latest_run(conn),
         "coordinator": (row["coordinator"] or "").partition(" (")[0],
         "created_at": row["created_at"].timestamp(),
         "seconds": round(seconds, 2),

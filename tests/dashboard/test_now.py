@@ -1,18 +1,28 @@
-"""The run page, in a real browser."""
+"""The page of a run, in a real browser."""
 
 from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.lesson import Lesson
-from tests.dashboard.conftest import Site
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.migrate import migrate
+from tests.dashboard.conftest import PHONE, Site, serving
+from tests.helpers import wait_until
+
+
+def figure(page: Page, label: str) -> Locator:
+    return page.locator(".figure", has=page.get_by_text(label, exact=True)).locator("strong")
 
 
 def test_a_new_round_shows_by_itself(page: Page, site: Site, lesson: Lesson) -> None:
     page.goto(site.url)
-    version = page.locator(".figure", has_text="version").locator("strong")
+    version = figure(page, "version")
     expect(version).to_have_text(str(lesson.round))
     lesson.play()
     expect(version).to_have_text(str(lesson.round))
@@ -22,16 +32,167 @@ def test_a_chart_says_what_it_shows_and_follows_the_rounds(page: Page, site: Sit
     page.goto(site.url)
     losses = page.get_by_role("img", name="Losses, by round")
     expect(losses).to_have_accessible_name(re.compile(rf"discriminator [\d.]+; .*up to round {lesson.round - 1}\."))
-    assert losses.locator("canvas").count() == 1
+    expect(losses.locator("canvas")).to_have_count(1)
     lesson.play()
     expect(losses).to_have_accessible_name(re.compile(rf"up to round {lesson.round - 1}\."))
 
 
 def test_the_x_axis_is_chosen_for_all_charts_and_remembered(page: Page, site: Site, lesson: Lesson) -> None:
     page.goto(site.url)
-    page.get_by_role("radio", name="images").check(force=True)
+    page.get_by_text("images", exact=True).and_(page.locator(".choice span")).click()
     expect(page.get_by_role("img", name="Losses, by images")).to_be_visible()
+    expect(page.get_by_role("img", name="Distance from real images, lower is better, by images")).to_be_visible()
     page.get_by_role("radio", name="images").press("ArrowRight")
     expect(page.get_by_role("img", name="Losses, by time")).to_be_visible()
     page.reload()
     expect(page.get_by_role("img", name="Losses, by time")).to_be_visible()
+
+
+def test_all_grids_by_slider_keys_and_as_a_film(page: Page, site: Site, lesson: Lesson) -> None:
+    lesson.draw(lesson.round)
+    page.goto(site.url)
+    picture, slider = page.locator(".samples img"), page.get_by_role("slider", name="Version")
+    expect(picture).to_have_attribute("src", f"/samples/{lesson.run}/{lesson.round}.webp")
+    expect(picture).to_have_js_property("complete", True)
+    slider.press("Home")
+    expect(picture).to_have_attribute("src", f"/samples/{lesson.run}/0.webp")
+    expect(page.locator(".caption")).to_contain_text("untrained")
+
+    lesson.play()
+    lesson.draw(lesson.round)  # whoever looks at an old grid goes on looking at it
+    expect(figure(page, "version")).to_have_text(str(lesson.round))
+    expect(slider).to_have_attribute("aria-valuetext", "version 0")
+    page.locator("#main").focus()
+    page.keyboard.press("ArrowRight")
+    expect(picture).to_have_attribute("src", f"/samples/{lesson.run}/10.webp")
+
+    page.get_by_role("button", name="★ best").click()
+    expect(page.locator(".caption")).to_contain_text("★ the best so far")
+    slider.press("Home")
+    page.get_by_role("button", name="Play all grids as a film").click()
+    expect(page.get_by_role("button", name="Pause the film")).to_be_visible()
+    newest = page.get_by_role("button", name="newest")
+    expect(newest).to_have_attribute("aria-pressed", "true")  # it ends there, and follows again
+    expect(page.get_by_role("button", name="Play all grids as a film")).to_be_visible()
+    lesson.play()
+    lesson.draw(lesson.round)
+    expect(picture).to_have_attribute("src", f"/samples/{lesson.run}/{lesson.round}.webp")
+
+
+def test_a_grid_that_was_thinned_out_is_skipped(browser: Browser, site: Site, lesson: Lesson) -> None:
+    page = browser.new_page()  # it may complain: a picture is not there
+    page.route("**/samples/*/20.webp", lambda route: route.fulfill(status=404))
+    page.goto(site.url)
+    slider = page.get_by_role("slider", name="Version")
+    slider.press("Home")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "version 10")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "version 30")
+    expect(page.locator(".samples img")).to_have_attribute("src", f"/samples/{lesson.run}/30.webp")
+    page.close()
+
+
+def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesson: Lesson) -> None:
+    page.goto(site.url)
+    now = lesson.round
+    lesson.open()
+    for unit in (0, 1, 2, 3, 8):
+        lesson.claim(unit)
+    for unit in (0, 1):
+        lesson.submit(unit)
+    lesson.conn.execute(
+        "UPDATE ganns.units SET refused_from = ARRAY[1] WHERE run_id = %s AND round = %s AND unit = 6",
+        (lesson.run, now),
+    )
+    units = page.get_by_role("list", name=f"Units of round {now}").get_by_role("listitem")
+    expect(units).to_have_count(10)
+    for unit, state, sign in ((0, "submitted", "↑"), (2, "computing", "▶"), (6, "refused", "✕"), (9, "waiting", "…")):
+        expect(units.nth(unit)).to_contain_text(f"Unit {unit}, 64 images")
+        expect(units.nth(unit)).to_contain_text(f"{state}")
+        expect(units.nth(unit).locator(".sign")).to_have_text(sign)
+    expect(units.nth(2)).to_contain_text("chloe")
+    expect(page.locator(".of-round.open")).to_contain_text("2 of 8 results")
+    page.get_by_label("by worker").check()
+    expect(units.nth(0)).to_contain_text("Unit 0")
+    expect(units.nth(4)).to_contain_text("Unit 3")  # deniz; chloe has two
+    page.get_by_label("by worker").uncheck()
+
+    lesson.submit(8)  # beyond what the round takes
+    lesson.close()
+    for unit, state in ((0, "accepted"), (8, "late"), (9, "cancelled")):
+        expect(units.nth(unit)).to_contain_text(f"{state}")
+    expect(page.locator(".of-round.closed")).to_contain_text("with 2 of 8")
+
+
+def test_where_the_time_and_the_bytes_go(page: Page, site: Site, lesson: Lesson) -> None:
+    page.goto(site.url)
+    parts = page.locator(".timeparts")
+    expect(parts).to_contain_text("the mean of the last 20 rounds")
+    expect(parts.get_by_role("listitem").filter(has_text="compute")).to_contain_text("420 ms")
+    expect(page.locator(".traffic")).to_contain_text("of results went up")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_accessible_and_fits_a_phone(page: Page, site: Site, lesson: Lesson, theme: str) -> None:
+    page.add_init_script(f"localStorage.setItem('ganns-theme', '{theme}')")
+    page.goto(site.url)
+    expect(figure(page, "version")).to_have_text(str(lesson.round))
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert page.get_by_role("heading", level=1).count() == 1
+
+
+@pytest.fixture
+def empty(class_database: Address) -> Address:
+    """Return a database without a run, on the module's server."""
+    with connect(class_database) as conn:
+        conn.execute("DROP DATABASE IF EXISTS nothing WITH (FORCE)")
+        conn.execute("CREATE DATABASE nothing")
+    return Address(re.sub(r"(?<=@)/\w+|/ganns(?=\?)", "/nothing", class_database.conninfo), "a test")
+
+
+def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
+    page: Page, empty: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with connect(empty) as conn:
+        migrate(conn)
+    with serving(empty, tmp_path_factory.mktemp("empty")) as site, connect(class_database) as other:
+        page.goto(site.url)
+        expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
+        expect(page.get_by_role("main")).to_contain_text("ganns train experiment=demo")
+        expect(page.get_by_role("main")).to_contain_text("ganns worker")
+        page.goto(site.url + "/run/77")
+        expect(page.get_by_role("heading", name="There is no run 77")).to_be_visible()
+        page.goto(site.url)
+        expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
+
+        with connect(empty) as conn:
+            first = Lesson(conn, name="first")
+            expect(page.get_by_role("heading", name="first")).to_be_visible()
+            expect(page.get_by_role("main")).to_contain_text("No picture yet.")
+            expect(page.get_by_role("main")).to_contain_text("The first values come with the first round")
+            expect(page.get_by_role("main")).to_contain_text("No version has been evaluated yet")
+            expect(page.locator(".quorum")).to_contain_text("The next round is about to be opened.")
+
+            second = Lesson(conn, name="second")
+            expect(page.get_by_role("link", name=f"Look at run {second.run}")).to_be_visible()
+            first.end()
+            expect(page.get_by_role("heading", name="second")).to_be_visible()
+            second.end("diverged")
+            expect(page.locator(".state")).to_contain_text(f"ganns train start_from={second.run}@best")
+
+        # The database goes away, and comes back.
+        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS false")
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'nothing'")
+        answer = page.request.get(site.url, timeout=60_000)
+        assert answer.status == 503
+        assert answer.headers["retry-after"] == "5"
+        assert "The database does not answer" in answer.text()
+        assert "ganns db status" in answer.text()
+        expect(page.locator(".trouble")).to_be_visible()
+        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS true")
+        wait_until(lambda: page.request.get(site.url).status == 200, 60, lambda: "the page to come back")
+        expect(page.locator(".trouble")).to_be_hidden()

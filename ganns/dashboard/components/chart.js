@@ -49,7 +49,7 @@ export default {
     this.repaint = () => this.later();
     window.addEventListener("ganns-theme", this.repaint);
     document.addEventListener("visibilitychange", this.repaint);
-    // A chart that nobody sees is not drawn.
+    // A chart that nobody sees is not drawn; what it says in words is kept up to date.
     this.eye = new IntersectionObserver((entries) => {
       this.seen = entries.at(-1).isIntersecting;
       if (this.seen) this.later();
@@ -74,7 +74,7 @@ export default {
   methods: {
     // However much changes at once, it is drawn once, when the browser draws next.
     later() {
-      if (this.waits || !this.seen || document.hidden) return;
+      if (this.waits || document.hidden) return;
       this.waits = requestAnimationFrame(() => {
         this.waits = null;
         this.draw();
@@ -112,8 +112,7 @@ export default {
       const until = Math.max(0, ...lines.map((line) => last(line.points)[0]));
       const values = this.legend.map((line) => `${line.label} ${line.value}${line.best ? `, best ${write(line.best[1])}` : ""}`);
       this.summary = `${this.title}, by ${where.name}. ${values.join("; ")}; up to ${where.say(until)}.`;
-      if (!lines.length) return;
-      this.$nextTick(() => this.paint(lines));
+      if (lines.length && this.seen) this.$nextTick(() => this.paint(lines));
     },
     paint(lines) {
       if (!this.$refs.canvas?.clientWidth) return;

@@ -48,11 +48,11 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       splitLine: { lineStyle: { color: line } },
       axisLabel: { ...label, formatter: write },
     },
-    series: lines.flatMap((one) => drawn(one, { ink, furthest, guess: one === lines[0] ? guess : null, write })),
+    series: lines.flatMap((one) => drawn(one, { ink, card, furthest, guess: one === lines[0] ? guess : null, write })),
   };
 }
 
-function drawn(line, { ink, furthest, guess, write }) {
+function drawn(line, { ink, card, furthest, guess, write }) {
   const stroke = color(line.color);
   const common = { type: "line", showSymbol: line.points.length < 2, sampling: "lttb", itemStyle: { color: stroke } };
   const style = { color: stroke, width: 2.5, type: DASHES[line.dash % DASHES.length] };
@@ -64,7 +64,7 @@ function drawn(line, { ink, furthest, guess, write }) {
       symbol: "circle",
       symbolSize: 14,
       itemStyle: { color: "transparent", borderColor: stroke, borderWidth: 3 },
-      label: { position: line.best[0] > 0.9 * furthest ? "left" : "top", color: ink, fontSize: 14, formatter: `best ${write(line.best[1])}` },
+      label: { position: line.best[0] > 0.9 * furthest ? "left" : "top", color: ink, backgroundColor: card, padding: [1, 4], fontSize: 14, formatter: `best ${write(line.best[1])}` },
       data: [{ coord: line.best.slice(0, 2) }],
     };
   }

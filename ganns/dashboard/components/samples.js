@@ -1,0 +1,154 @@
+// The grids of samples that the database holds, one at a time: the newest, or any by slider, keys or as a film.
+
+import { on } from "ganns-live";
+import { number } from "ganns-live/format.js";
+
+const FILM_MS = 200;
+const KEYS = { ArrowLeft: -1, ArrowRight: 1 };
+
+export default {
+  template: `<section class="samples" aria-labelledby="samples-title">
+    <h2 id="samples-title" class="visually-hidden">Samples</h2>
+    <div v-if="!versions.length" class="nothing">
+      <p><strong>No picture yet.</strong></p>
+      <p class="soft">The coordinator draws one grid of the untrained model when it begins, and then one every few rounds:
+        <code>sample_every</code> says how many.</p>
+    </div>
+    <template v-else>
+      <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure">
+      <div class="controls">
+        <button type="button" @click="toggle" :aria-label="playing ? 'Pause the film' : 'Play all grids as a film'">
+          {{ playing ? "⏸" : "▶" }}</button>
+        <div class="slide">
+          <input type="range" min="0" :max="versions.length - 1" :value="index" :disabled="versions.length < 2"
+            aria-label="Version" :aria-valuetext="said" @input="slide(+$event.target.value)">
+          <span v-if="best !== null && versions.length > 1" class="star" aria-hidden="true"
+            :style="{ '--at': best / (versions.length - 1) }">★</span>
+        </div>
+        <button type="button" :aria-pressed="following" @click="slide(versions.length - 1)">newest</button>
+        <button v-if="best !== null" type="button" :aria-pressed="index === best" @click="slide(best)">★ best</button>
+      </div>
+      <p class="caption">version <strong>{{ number(version) }}</strong><span class="soft">{{ remark }}</span></p>
+    </template>
+  </section>`,
+  props: { run: Number },
+  data: () => ({ versions: [], index: 0, following: true, playing: false, shown: "", enlarged: false, bestVersion: null }),
+  computed: {
+    version() {
+      return this.versions[this.index];
+    },
+    // Where the best version is on the slider; the nearest grid, as not every version has one.
+    best() {
+      if (this.bestVersion === null || !this.versions.length) return null;
+      const far = (version) => Math.abs(version - this.bestVersion);
+      return this.versions.reduce((at, version, i, all) => (far(version) < far(all[at]) ? i : at), 0);
+    },
+    said() {
+      return `version ${number(this.version)}`;
+    },
+    alt() {
+      return `Images that version ${number(this.version)} of the model draws, always from the same noise`;
+    },
+    remark() {
+      const words = this.index === this.versions.length - 1 ? ["the newest grid"] : [];
+      if (this.version === 0) words.push("untrained");
+      if (this.version === this.bestVersion) words.push("★ the best so far");
+      else if (this.index === this.best) words.push(`★ next to the best, version ${number(this.bestVersion)}`);
+      return words.length ? ` · ${words.join(" · ")}` : "";
+    },
+  },
+  mounted() {
+    this.gone = new Set(); // thinned out between two messages
+    this.off = on("run", (run) => {
+      if (run.run === this.run) this.take(run);
+    });
+    this.key = (event) => this.typed(event);
+    document.addEventListener("keydown", this.key);
+  },
+  unmounted() {
+    this.off();
+    document.removeEventListener("keydown", this.key);
+    clearTimeout(this.timer);
+  },
+  methods: {
+    number,
+    take(run) {
+      this.bestVersion = run.best_version ?? null;
+      const found = run.samples.filter((version) => !this.gone.has(version));
+      if (found.join() === this.versions.join()) return;
+      const before = this.version;
+      this.versions = found;
+      if (this.following || before === undefined) this.show(found.length - 1);
+      else this.show(Math.max(0, found.findLastIndex((version) => version <= before)));
+    },
+    slide(index) {
+      this.stop();
+      this.following = index === this.versions.length - 1;
+      this.show(index);
+    },
+    // The picture before stays until the new one is there.
+    async show(index) {
+      this.index = index;
+      const version = this.version;
+      if (version === undefined) return;
+      const source = this.address(version);
+      try {
+        await loaded(source);
+      } catch {
+        return this.skip(version);
+      }
+      if (version !== this.version) return;
+      this.shown = source;
+      for (const near of [1, -1, 2]) if (index + near in this.versions) new Image().src = this.address(this.versions[index + near]);
+    },
+    async skip(version) {
+      // Away, or is everything away? Only one that is gone for good is left out.
+      const answer = await fetch(this.address(version)).catch(() => null);
+      if (answer?.status !== 404) return;
+      this.gone.add(version);
+      const before = this.version;
+      this.versions = this.versions.filter((one) => one !== version);
+      if (before === version) this.show(Math.min(this.index, this.versions.length - 1));
+      else this.index = this.versions.indexOf(before);
+    },
+    address(version) {
+      return `${window.path_prefix ?? ""}/samples/${this.run}/${version}.webp`;
+    },
+    toggle() {
+      if (this.playing) return this.stop();
+      this.playing = true;
+      this.following = false;
+      if (this.index === this.versions.length - 1) this.index = -1;
+      this.step();
+    },
+    async step() {
+      if (!this.playing) return;
+      if (this.index + 1 < this.versions.length) await this.show(this.index + 1);
+      if (!this.playing) return;
+      if (this.index >= this.versions.length - 1) return this.slide(this.versions.length - 1);
+      this.timer = setTimeout(() => this.step(), FILM_MS);
+    },
+    stop() {
+      this.playing = false;
+      clearTimeout(this.timer);
+    },
+    // Arrow keys work anywhere on the page where nothing else takes them.
+    typed(event) {
+      if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey || !this.versions.length) return;
+      if (event.target !== document.body && event.target.id !== "main") return;
+      event.preventDefault();
+      this.slide(Math.min(this.versions.length - 1, Math.max(0, this.index + KEYS[event.key])));
+    },
+    // An enlarged grid shows its pixels; one that is drawn smaller is smoothed.
+    measure() {
+      const picture = this.$refs.picture;
+      if (picture) this.enlarged = picture.clientWidth * window.devicePixelRatio > picture.naturalWidth;
+    },
+  },
+};
+
+function loaded(source) {
+  const image = new Image();
+  image.src = source;
+  return image.decode();
+}

@@ -1,0 +1,95 @@
+// The open rounds, unit by unit, and the last one that was closed.
+
+import { on } from "ganns-live";
+import { number, seconds } from "ganns-live/format.js";
+
+// Told apart by a sign and a word, not by colour alone.
+const STATES = {
+  accepted: { sign: "✓", says: "accepted: it is part of the new version" },
+  submitted: { sign: "↑", says: "submitted: its result has arrived" },
+  computing: { sign: "▶", says: "computing: a worker has it" },
+  waiting: { sign: "…", says: "waiting for a worker" },
+  refused: { sign: "✕", says: "refused: its numbers made no sense; somebody else tries" },
+  late: { sign: "◷", says: "late: the round was complete without it; credited as effort" },
+  skipped: { sign: "⤳", says: "skipped: two workers failed on these images" },
+  cancelled: { sign: "○", says: "cancelled: nobody had begun it when the round was complete" },
+};
+const HELPS = ["submitted", "accepted"];
+
+export default {
+  template: `<section class="quorum" aria-labelledby="rounds-title">
+    <div class="head"><h2 id="rounds-title">{{ open.length > 1 ? "The open rounds" : "The open round" }}</h2>
+      <label class="sort"><input type="checkbox" v-model="byWorker"> by worker</label></div>
+    <p v-if="!open.length" class="soft nothing-open">{{ why }}</p>
+    <div v-for="round in rounds" :key="round.round" :class="['of-round', round.open ? 'open' : 'closed']">
+      <div class="of-round-line"><strong>Round {{ number(round.round) }}</strong>
+        <span class="count">{{ says(round) }}</span>
+        <progress v-if="round.open" :max="round.quorum" :value="helped(round)" :aria-label="'Quorum of round ' + round.round"></progress>
+      </div>
+      <ul v-if="round.units.length" class="units" :aria-label="'Units of round ' + round.round">
+        <li v-for="unit in sorted(round.units)" :key="unit.unit" :class="['unit', unit.state]" :title="told(unit)">
+          <span class="sign" aria-hidden="true">{{ states[unit.state].sign }}</span>
+          <span class="who" aria-hidden="true">{{ unit.worker || "unit " + unit.unit }}</span>
+          <span class="visually-hidden">{{ told(unit) }}</span></li>
+      </ul>
+    </div>
+    <ul v-if="counts.length" class="signs">
+      <li v-for="[name, num] in counts" :key="name" :class="name">
+        <span class="sign" aria-hidden="true">{{ states[name].sign }}</span>{{ name }} <strong>{{ num }}</strong></li>
+    </ul>
+    <details class="meanings"><summary>What the signs mean</summary>
+      <ul><li v-for="(state, name) in states" :key="name" :class="name">
+        <span class="sign" aria-hidden="true">{{ state.sign }}</span>{{ state.says }}</li></ul>
+    </details>
+  </section>`,
+  props: { run: Number },
+  data: () => ({ rounds: [], byWorker: false, why: "Waiting for news.", states: STATES }),
+  computed: {
+    open() {
+      return this.rounds.filter((round) => round.open);
+    },
+    counts() {
+      const units = (this.open.length ? this.open : this.rounds).flatMap((round) => round.units);
+      const count = (name) => units.filter((unit) => unit.state === name).length;
+      return Object.keys(STATES).map((name) => [name, count(name)]).filter(([, num]) => num);
+    },
+  },
+  mounted() {
+    this.off = on("run", (run) => {
+      if (run.run !== this.run) return;
+      this.rounds = run.rounds.toSorted((a, b) => b.open - a.open || a.round - b.round);
+      this.why = nothingOpen(run);
+    });
+  },
+  unmounted() {
+    this.off();
+  },
+  methods: {
+    number,
+    helped: (round) => round.units.filter((unit) => HELPS.includes(unit.state)).length,
+    says(round) {
+      const num = this.helped(round);
+      // The units of a round that was restored from a backup are not there.
+      const closed = `closed after ${seconds(round.age_s)}`;
+      if (!round.open) return round.units.length ? `${closed} with ${num} of ${round.quorum}` : closed;
+      const end = round.deadline_s == null ? "" : `, closes in ${seconds(Math.max(0, round.deadline_s))} at the latest`;
+      return `${num} of ${round.quorum} results${end}`;
+    },
+    sorted(units) {
+      if (!this.byWorker) return units;
+      return units.toSorted((a, b) => !a.worker - !b.worker || a.worker.localeCompare(b.worker) || a.unit - b.unit);
+    },
+    told(unit) {
+      const who = unit.worker ? `, ${unit.worker}` : "";
+      const time = unit.seconds == null ? "" : `, ${seconds(unit.seconds)}`;
+      const again = unit.num_refused ? `, refused from ${unit.num_refused} before` : "";
+      return `Unit ${unit.unit}, ${number(unit.images)} images${who}${time}${again}. ${STATES[unit.state].says}`;
+    },
+  },
+};
+
+function nothingOpen(run) {
+  if (run.state !== "open") return "The run is over: no round is open.";
+  if (run.wanted === "pause") return "The run is paused: no round is opened until somebody resumes it.";
+  return run.coordinated ? "The next round is about to be opened." : "No coordinator is there to open a round.";
+}
