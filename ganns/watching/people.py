@@ -84,7 +84,7 @@ def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
         silent_s = row["silent_s"]
         found[row["name"]] = {
             "worker": row["worker"],
-            "machine": {key: row["info"][key] for key in OF_MACHINE if key in row["info"]},
+            "machine": _machine(row["info"]),
             "alive": silent_s is not None and silent_s < ALIVE_S,
             "silent_s": None if silent_s is None else 0 if silent_s < ALIVE_S else round(silent_s, -1),
             "draining": row["draining"],
@@ -123,17 +123,26 @@ def leaderboard(workers: Mapping[str, Mapping[str, Any]], credit: Credit) -> lis
 
 
 def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any]:
-    """Return one name's history: its last `num` units, and when it joined from what machine; newest first."""
-    units = execute(conn, "watch_person", name=name, num=num).fetchall()
-    joined = execute(conn, "watch_registrations", name=name, num=num).fetchall()
+    """Return one name's history, newest first.
+
+    Returns:
+        `units`: the last `num`; `runs`: what it contributed to each; `joined`: when, and from what machine.
+    """
     return {
         "name": name,
-        "units": [unit | {"at": unit["at"].timestamp()} for unit in units],
+        "units": [_plain(row) for row in execute(conn, "watch_person", name=name, num=num)],
+        "runs": [_plain(row) for row in execute(conn, "watch_person_runs", name=name, num=num)],
         "joined": [
-            {
-                "at": one["registered_at"].timestamp(),
-                "machine": {k: one["info"][k] for k in OF_MACHINE if k in one["info"]},
-            }
-            for one in joined
+            {"at": row["registered_at"].timestamp(), "machine": _machine(row["info"])}
+            for row in execute(conn, "watch_registrations", name=name, num=num)
         ],
     }
+
+
+def _machine(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: info[key] for key in OF_MACHINE if key in info}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn times into seconds since 1970."""
+    return {key: value.timestamp() if hasattr(value, "timestamp") else value for key, value in row.items()}

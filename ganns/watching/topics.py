@@ -15,7 +15,7 @@ from ganns.db.queries import execute
 from ganns.watching.events import Event, of_run
 from ganns.watching.history import History
 from ganns.watching.people import Credit, leaderboard, look_at_workers
-from ganns.watching.snapshot import look_at_run
+from ganns.watching.snapshot import latest_run, look_at_run
 
 MAX_EVENTS = 40
 """More in one message would be drawn by nobody."""
@@ -106,10 +106,10 @@ class PeopleTopic(Topic):
     def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
         """Return the leaderboard if it changed."""
         row = execute(conn, "get_run", run_id=self._run_id).fetchone()
-        if row is None:
-            return []
-        self._credit.look(conn, row["version"])
-        people = message("people", run=self._run_id, people=leaderboard(look_at_workers(conn), self._credit))
+        if row is not None:  # without a run there is no credit, but who is there can be seen
+            self._credit.look(conn, row["version"])
+        found = leaderboard(look_at_workers(conn), self._credit)
+        people = message("people", run=self._run_id, latest=latest_run(conn), people=found)
         if people == self._people:
             return []
         self._people = people

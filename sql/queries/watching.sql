@@ -10,6 +10,7 @@ SELECT set_config('default_transaction_read_only', 'on', false), set_config('sta
 -- watch_runs --
 -- Every run, newest first, with its last metrics, its best distance and the sweeps that it belongs to
 SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
+       r.wanted, r.wanted_units, (r.config #>> '{quorum,units}')::integer AS units,
        coalesce(r.lease_until > now(), false) AS coordinated, m.seconds, m.metrics,
        (e.metrics ->> 'swd')::float8 AS best_swd,
        (SELECT count(*) FROM ganns.samples s WHERE s.run_id = r.id) AS num_samples,
@@ -24,7 +25,9 @@ ORDER BY r.id DESC LIMIT 500;
 -- One run, and how many workers are there
 SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
        r.went_back_at_version, r.lease_holder AS coordinator, coalesce(r.lease_until > now(), false) AS coordinated,
-       r.config, (e.metrics ->> 'swd')::float8 AS best_swd,
+       r.config, r.wanted, r.wanted_units, (e.metrics ->> 'swd')::float8 AS best_swd,
+       (SELECT c.asked_by FROM ganns.controls c WHERE c.run_id = r.id AND c.what <> 'quorum'
+        ORDER BY c.number DESC LIMIT 1) AS asked_by,
        (SELECT count(*) FROM procrastinate.procrastinate_workers w
         WHERE w.last_heartbeat > now() - interval '10 seconds') AS workers_alive
 FROM ganns.runs r LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
@@ -117,3 +120,12 @@ SELECT coalesce(w.name, 'unknown') AS name, coalesce(sum(l.images) FILTER (WHERE
 FROM ganns.ledger l LEFT JOIN ganns.workers w ON w.id = l.worker_id
 WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round < %(before)s
 GROUP BY 1;
+
+-- watch_person_runs --
+-- What a name contributed to each run, newest first
+SELECT l.run_id AS run, r.name, coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
+       count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
+       sum(l.seconds)::float8 AS compute_s, min(l.at) AS first_at, max(l.at) AS last_at
+FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id JOIN ganns.runs r ON r.id = l.run_id
+WHERE w.name = %(name)s AND NOT l.undone
+GROUP BY l.run_id, r.name ORDER BY l.run_id DESC LIMIT %(num)s;

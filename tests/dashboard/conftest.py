@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
@@ -107,6 +107,7 @@ def browser() -> Iterator[Browser]:
     """Yield a headless Chromium, Debian's."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here: apt-get install chromium")
+    expect.set_options(timeout=60_000)  # a machine that is busy is no failure
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as one,

@@ -206,6 +206,7 @@ def test_a_person_has_a_history(conn: Connection, viewer: Connection) -> None:
     lesson.past(3, samples=0)
     person = look_at_person(viewer, "ben")
     assert {unit["run"] for unit in person["units"]} == {lesson.run}
+    assert [(one["run"], one["images"], one["units"]) for one in person["runs"]] == [(lesson.run, 192, 3)]
     assert [one["machine"]["device"] for one in person["joined"]] == ["cpu"]
     assert "host" not in person["joined"][0]["machine"]
-    assert look_at_person(viewer, "nobody") == {"name": "nobody", "units": [], "joined": []}
+    assert look_at_person(viewer, "nobody") == {"name": "nobody", "units": [], "runs": [], "joined": []}
