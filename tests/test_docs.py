@@ -229,6 +229,42 @@ def test_every_benchmark_and_its_figures_are_documented() -> None:
 # -------------------------------------------------------------------------------- what is documented exists
 
 
+@functools.cache
+def said_by_the_program() -> str:
+    """Every string of the source; what an f-string inserts is left out."""
+    found: list[str] = []
+    for path in [*(ROOT / "ganns").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(one.value for one in node.values if isinstance(one, ast.Constant)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\0".join(found)
+
+
+def test_symptoms_are_what_the_program_says() -> None:
+    symptoms = [row[0] for row in rows_of(DOCS / "howto" / "troubleshooting.md")]
+    spans = [span for symptom in symptoms for span in re.findall(r"`([^`]+)`", symptom)]
+    assert len(spans) > 20
+    for span in spans:
+        if not re.match(r"(ganns|make) [a-z]", span):  # a command, which another test looks at
+            parts = [re.escape(part.strip()) for part in span.split("...")]
+            assert re.search("[^\0]*".join(parts), said_by_the_program()), span
+
+
+def test_figures_of_the_page_on_performance_are_where_it_says() -> None:
+    rows = [
+        row for row in rows_of(DOCS / "explain" / "performance.md") if "](../" in row[2] or "](strategies" in row[2]
+    ]
+    assert len(rows) > 8
+    for _, answer, link in rows:
+        target = re.search(r"\]\(([^)#]+)", link)
+        assert target
+        source = text_of((DOCS / "explain" / target[1]).resolve())
+        for number in re.findall(r"\d+[.,]\d+", answer):
+            assert number in source, f"{number} is not in {target[1]}"
+
+
 def slug(title: str) -> str:
     """A heading's anchor, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", title.replace("`", "").lower()).replace(" ", "-")

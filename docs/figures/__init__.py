@@ -1,0 +1,27 @@
+"""The figures of the explanations: `python -m docs.figures` draws them into docs/images/.
+
+What they show is taken from the program where it can be: shapes from the networks, arrows from the imports.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+FIGURES = ("architecture", "batchnorm", "dcgan", "gan", "topologies")
+
+
+def draw(name: str, folder: Path) -> Path:
+    """Draw one figure into `folder`, as an SVG; the same bytes each time.
+
+    Returns:
+        the file.
+    """
+    import matplotlib
+
+    style = {"svg.hashsalt": name, "font.size": 10, "font.family": "DejaVu Sans", "figure.facecolor": "white"}
+    with matplotlib.rc_context(style):
+        figure = import_module(f"docs.figures.{name}").figure()
+        path = folder / f"{name}.svg"
+        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.1)
+    return path
