@@ -113,6 +113,7 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
         expect(units.nth(unit).locator(".sign")).to_have_text(sign)
     expect(units.nth(2)).to_contain_text("chloe")
     expect(page.locator(".of-round.open")).to_contain_text("2 of 8 results")
+    expect(page.get_by_role("progressbar", name=f"Quorum of round {now}")).to_have_js_property("value", 2)
     page.get_by_label("by worker").check()
     expect(units.nth(0)).to_contain_text("Unit 0")
     expect(units.nth(4)).to_contain_text("Unit 3")  # deniz; chloe has two
@@ -127,6 +128,7 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
 
 def test_where_the_time_and_the_bytes_go(page: Page, site: Site, lesson: Lesson) -> None:
     page.goto(site.url)
+    expect(page.locator(".state")).to_contain_text("of 5,000 rounds")
     parts = page.locator(".timeparts")
     expect(parts).to_contain_text("the mean of the last 20 rounds")
     expect(parts.get_by_role("listitem").filter(has_text="compute")).to_contain_text("420 ms")
@@ -170,8 +172,9 @@ def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
         expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
 
         with connect(empty) as conn:
-            first = Lesson(conn, name="first")
-            expect(page.get_by_role("heading", name="first")).to_be_visible()
+            first = Lesson(conn, name="<b>first</b>")
+            expect(page.get_by_role("heading", name="<b>first</b>", exact=True)).to_be_visible()
+            expect(page).to_have_title(f"<b>first</b> · run {first.run} · GANNs with friends")
             expect(page.get_by_role("main")).to_contain_text("No picture yet.")
             expect(page.get_by_role("main")).to_contain_text("The first values come with the first round")
             expect(page.get_by_role("main")).to_contain_text("No version has been evaluated yet")

@@ -29,7 +29,7 @@ export default {
     <p class="word" role="status"><span aria-hidden="true">{{ sign }}</span> <strong>{{ word }}</strong></p>
     <p v-if="sentence">{{ sentence }} <code v-if="command">{{ command }}</code></p>
     <template v-if="now">
-      <progress max="1" :value="now.done" aria-label="Of the run"></progress>
+      <progress v-if="ends.length" max="1" :value="now.done" aria-label="How far the run is"></progress>
       <p class="soft far">{{ far }}</p>
       <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} it went back to a
         good version, because the model broke.</p>
@@ -47,15 +47,16 @@ export default {
     word() { return this.parts[2]; },
     sentence() { return this.parts[3]; },
     command() { return this.parts[4]; },
+    // Where the run ends: by one of these, whichever comes first.
+    ends() {
+      const { rounds, epochs, minutes } = this.now.config.stop;
+      return Object.entries({ rounds, epochs, minutes }).flatMap(([what, num]) => (num ? `${number(num)} ${what}` : []));
+    },
     far() {
-      const { done, seconds: passed, images, num_images: each, config, coordinator } = this.now;
-      const { rounds, epochs, minutes } = config.stop;
-      const ends = [
-        rounds && `${number(rounds)} rounds`, epochs && `${number(epochs)} epochs`, minutes && `${number(minutes)} minutes`,
-      ].filter(Boolean);
+      const { done, seconds: passed, images, num_images: each, coordinator } = this.now;
+      const until = this.ends.length ? `${percent(done)} of ${this.ends.join(" or ")}` : "no end is set";
       const by = coordinator ? ` · coordinated by ${coordinator}` : "";
-      const until = ends.length ? ` of ${ends.join(" or ")}` : "";
-      return `${percent(done)}${until} · epoch ${number(images / each, 1)} · ${seconds(passed)} of training${by}`;
+      return `${until} · epoch ${number(images / each, 1)} · ${seconds(passed)} of training${by}`;
     },
   },
   methods: { number },
