@@ -4,6 +4,8 @@
     dashboard.py    what its pages share: the watcher, connections that may only look, settings
     live.py         a WebSocket that carries what `ganns.watching` has to say
     pictures.py     grids of samples over HTTP
+    explained.py    what the Learn page says of each part of a round, and where that is in the code
+    documents.py    the pages of `docs/`, where there is a checkout
     frame.py        what every page has: navigation, theme, a line when the database is away
     pages/          a page each
     components/     what moves on a page: a Vue component (JavaScript) with its NiceGUI element (Python)
