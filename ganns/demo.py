@@ -32,6 +32,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.demo_dashboard import open_dashboard
 from ganns.launch import Process, start_worker, stop_workers
 from ganns.metrics import sliced_wasserstein
 from ganns.pictures import save, timeline
@@ -58,13 +59,14 @@ class DemoWatch(Watch):
         self.say(f"samples of version 0, before any learning, after {self.first_grid_s:.1f} s: {path}")
 
 
-def run_demo(config: Config, outputs: Path, stop: threading.Event) -> dict[str, Any]:
+def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard: bool = True) -> dict[str, Any]:
     """Run the demo and return its summary, which is also in `<outputs>/<time>/summary.json`.
 
     Args:
         config: a checked configuration.
         outputs: where its folder goes.
         stop: set it (Ctrl-C does) to end the demo at the next step; the summary is then of what there is.
+        dashboard: whether to let people watch in a browser meanwhile.
 
     Raises:
         KeyboardInterrupt: if it was stopped before there was anything to show.
@@ -86,6 +88,9 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event) -> dict[str, 
         console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
         _go_on(stop)
         watch = DemoWatch(config, folder, console, begun, address)
+        if dashboard:  # not before: the first samples do not wait for it
+            _go_on(stop)
+            stack.enter_context(open_dashboard(address, folder / "dashboard.log", watch.say))
         real = _result(drawing, stop)
         with watch:
             run_id, _ = train_run(config, address, watch, stop)

@@ -14,6 +14,7 @@ def demo(
         list[str] | None, typer.Argument(help="Settings to change, as for `ganns train`: stop.minutes=3")
     ] = None,
     outputs: Annotated[Path, typer.Option(help="Where to put what it makes.")] = Path("outputs/demo"),
+    no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Do not open the dashboard.")] = False,
 ) -> None:
     """Train a small GAN with two workers on this machine, about two minutes, and show what it learned."""
     from ganns.signals import stop_on_signals
@@ -28,7 +29,8 @@ def demo(
             from ganns.demo import run_demo
             from ganns.train import compose
 
-            run_demo(compose(["experiment=demo", *(overrides or [])]), outputs, stop)
+            config = compose(["experiment=demo", *(overrides or [])])
+            run_demo(config, outputs, stop, dashboard=not no_dashboard)
     except KeyboardInterrupt:
         typer.echo("stopped; the workers and the server are gone")
         raise

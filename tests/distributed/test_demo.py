@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
 from PIL import Image
 
+from ganns import demo_dashboard
+from ganns.db.address import Address
+from ganns.demo_dashboard import open_dashboard, reserved_port
 from tests.helpers import ROOT, wait_until
 
 SMALL = [
@@ -38,11 +44,13 @@ sys.meta_path.insert(0, Slow)
 def running(folder, *overrides, **variables):
     """Run the demo in a session of its own, as a terminal would; its output goes to a file. Kill what is left of it."""
     command = [sys.executable, "-m", "ganns", "demo", "--outputs", str(folder / "out"), *SMALL, *overrides]
+    # NiceGUI would take the dashboard for one of its own tests.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"GANNS_HOME": str(folder / "home")} | variables,
+            env=environment | {"GANNS_HOME": str(folder / "home")} | variables,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -69,7 +77,7 @@ def left_behind(folder):
 
 
 def test_the_demo_makes_what_it_promises(tmp_path):
-    with running(tmp_path, "stop.rounds=6") as process:
+    with running(tmp_path, "stop.rounds=6", "--no-dashboard") as process:
         assert process.wait(240) == 0, (tmp_path / "log").read_text()
         assert left_behind(tmp_path) == []
     [folder] = (tmp_path / "out").iterdir()
@@ -87,15 +95,58 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     shown = (tmp_path / "log").read_text()
     assert "worker-1" in shown
     assert "ganns train experiment=demo" in shown
+    assert "browser" not in shown
+    assert not (folder / "dashboard.log").exists()
 
 
+def test_it_opens_a_dashboard_and_takes_it_along_when_it_ends(tmp_path):
+    log = tmp_path / "log"
+    with running(tmp_path, "stop.rounds=1000000") as process:
+        wait_until(lambda: "Watch it" in log.read_text() or process.poll() is not None, 120, log.read_text)
+        found = re.search(r"Watch it in a browser: http://localhost:(\d+)/", log.read_text())
+        assert found, log.read_text()
+        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=60) as page:
+            assert "GANNs with friends" in page.read().decode()
+        [printed] = (tmp_path / "out").glob("*/dashboard.log")
+        assert printed.stat().st_mode & 0o777 == 0o600
+        stop(tmp_path, process, "run 1 is open", signal.SIGINT)
+    assert log.read_text().index("samples of version 0") < log.read_text().index("Watch it")
+    assert "did not start" not in log.read_text()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", int(found[1])), timeout=5)
+
+
+def test_two_demos_choose_different_ports():
+    with reserved_port() as one, reserved_port() as other:
+        assert one != other
+        with socket.create_server(("127.0.0.1", other)):  # it is free until its dashboard listens
+            pass
+
+
+def test_without_its_packages_the_demo_says_how_to_get_the_dashboard(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_dashboard, "find_spec", lambda name: None)
+    said = []
+    with open_dashboard(Address("", "nowhere"), tmp_path / "log", said.append):
+        pass
+    assert said == ["To watch it in a browser: pip install 'ganns[dashboard]'"]
+
+
+def test_a_dashboard_that_does_not_start_is_no_end_of_the_demo(tmp_path):
+    said = []
+    with open_dashboard(Address("postgresql://no:secret@127.0.0.1:1/none", "a test"), tmp_path / "log", said.append):
+        wait_until(lambda: said, 60, "the dashboard's end")
+    assert said == [f"The dashboard did not start; the demo goes on without it. Why: {tmp_path / 'log'}"]
+    assert "Cannot connect to the database no@127.0.0.1:1/none" in (tmp_path / "log").read_text()
+    assert "secret" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "number"),
     [
-        pytest.param("Everything it makes", signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param("workers are starting", signal.SIGINT, marks=pytest.mark.slow),
-        ("run 1 is open", signal.SIGINT),
-        pytest.param("run 1 is open", signal.SIGTERM, marks=pytest.mark.slow),
+        ("Everything it makes", signal.SIGINT),
+        ("workers are starting", signal.SIGINT),
+        ("run 1 is open", signal.SIGTERM),
     ],
 )
 def test_stopping_it_leaves_nothing(tmp_path, line, number):
