@@ -12,6 +12,9 @@ function told(run) {
     const next = "Its numbers made no sense any more. Try a smaller learning rate, or begin with a good version of it:";
     return ["✕", "bad", "diverged", next, `ganns train start_from=${run.run}@best`];
   }
+  if (!run.coordinated && run.wanted === "pause") {
+    return ["⏸", "warn", "paused", `Paused${by}, and its coordinator has left. Go on with:`, `ganns runs resume ${run.run} && ${goOn}`];
+  }
   if (!run.coordinated) return ["■", "warn", "stopped", "No coordinator trains it. Go on with:", goOn];
   const open = run.rounds.some((round) => round.open);
   if (run.wanted === "stop") return ["■", "warn", "stopping", `Asked to stop${by}; the open round is completed before.`];
