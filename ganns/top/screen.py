@@ -76,7 +76,8 @@ def _nothing(view: View) -> RenderableType:
 def _head(run: Mapping[str, Any]) -> RenderableType:
     """Three lines: which run, how far, how fast."""
     state, style = run_in_words(run)
-    rounds = (run["config"].get("stop") or {}).get("rounds")
+    ends = run["config"].get("stop") or {}
+    rounds = ends.get("rounds")
     left = Text.assemble((f"Run {run['run']} {run['name']}", "bold"), ": ", (state, style))
     right = Text(f"version {number(run['version'])}{f' of {number(rounds)}' if rounds else ''}")
     title = _line(left, right)
@@ -84,7 +85,10 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
     still = f", {seconds(run['left_s'])} left" if run["state"] == "open" and run["left_s"] is not None else ""
-    bar.add_row(ProgressBar(total=1.0, completed=run["done"]), f"{100 * run['done']:.0f} %{still}")
+    if run["state"] != "open" or any(ends.get(one) for one in ("rounds", "epochs", "minutes")):
+        bar.add_row(ProgressBar(total=1.0, completed=run["done"]), f"{100 * run['done']:.0f} %{still}")
+    else:
+        bar.add_row("no end is set", "")
     epochs = f" ({run['images'] / run['num_images']:.1f} epochs)" if run["num_images"] else ""
     figures = f"{number(run['images'])} images{epochs} · {number(run['images_per_s'])} images/s"
     workers = f"{run['workers_alive']} worker{'' if run['workers_alive'] == 1 else 's'}"
@@ -107,7 +111,6 @@ def _curves(view: View, width: int, height: int) -> RenderableType:
     found = f"best {number(best)}, at version {run['best_version']}" if best is not None else "not evaluated yet"
     cells.append([Text(""), Text(""), Text(found, style="green" if best is not None else "dim")])
     for left, right in ((cells[0], cells[2]), (cells[1], cells[3]), (cells[4], cells[5])):
-        left[2].pad_right(max(0, room - left[2].cell_len) if height == 1 else 0)
         table.add_row(*left, *right)
         if height > 1:
             table.add_row()

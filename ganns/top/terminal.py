@@ -27,6 +27,8 @@ except ImportError:  # Windows: Ctrl-C leaves
 
 TURN_S = 0.25
 """A key is answered, and what is new is drawn, after so long at most."""
+REST = 25
+"""After drawing it rests for so many times what that cost: the machine may be training."""
 END = b"\x04"
 LEAVE = (b"q", b"Q", END)
 PATIENCE_S = 30.0
@@ -103,11 +105,13 @@ def _keep_showing(follower: Follower, view: View, console: Console, stop: thread
                 view.choose(STEPS[key])
             return key not in LEAVE and not stop.is_set()
 
-        drawn_at, size = 0.0, console.size
+        due, not_before, size = True, 0.0, console.size
         for new in follower.turns(pause):
-            if new or console.size != size or time.monotonic() > drawn_at + 5:
-                drawn_at, size = time.monotonic(), console.size
+            due = due or new or console.size != size
+            if due and time.monotonic() >= not_before:
+                due, size, cpu = False, console.size, time.thread_time()
                 live.update(screen(view, size.width, size.height), refresh=True)
+                not_before = time.monotonic() + REST * (time.thread_time() - cpu)
 
 
 @contextmanager

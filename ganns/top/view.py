@@ -75,7 +75,7 @@ class View:
         elif kind == "run":
             self.run, self.gone = message, False
         elif kind == "gone":
-            self.gone = True
+            self.run, self.gone = None, True
         elif kind == "people":
             self.people = message["people"]
         elif kind == "history":

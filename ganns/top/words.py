@@ -26,14 +26,14 @@ def run_in_words(run: Mapping[str, Any]) -> tuple[str, str]:
         return {"finished": ("finished", "green"), "diverged": ("diverged: it did not learn", "bold red")}.get(
             run["state"], (run["state"], "")
         )
-    wanted = run.get("wanted", "run")
+    wanted, who = run.get("wanted", "run"), run.get("wanted_by") or "the instructor"
     if not run["coordinated"]:
         return f"{'paused, and ' * (wanted == 'pause')}stopped: `ganns train resume={run['run']}` goes on", "yellow"
     if wanted == "pause":
         working = any(one["open"] for one in run["rounds"])
-        return ("pausing after this round" if working else "paused by the instructor"), "yellow"
+        return (f"to be paused by {who}" if working else f"paused by {who}: `ganns runs resume {run['run']}`"), "yellow"
     if wanted == "stop":
-        return "stopping after this round", "yellow"
+        return f"to be stopped by {who}", "yellow"
     return ("training", "green") if run["workers_alive"] else ("waiting for workers: `ganns worker`", "yellow")
 
 

@@ -107,6 +107,13 @@ def test_the_essentials_fit(width: int, height: int) -> None:
     assert text.index("ben  ") < text.index("anna  ") < text.index("cloe")  # who is not there comes last
 
 
+@pytest.mark.parametrize("size", [(20, 5), (60, 12), (121, 10), (300, 100)])
+def test_in_any_size_it_draws_what_fits(size: tuple[int, int]) -> None:
+    lines = drawn(viewed(*RECORDED), *size)
+    assert len(lines) == size[1]
+    assert all(len(line) <= size[0] for line in lines)
+
+
 def test_more_workers_than_lines_are_counted() -> None:
     class_of_30 = [ANNA | {"name": f"anna-{number}", "worker": number} for number in range(30)]
     units = [UNITS[1] | {"unit": number} for number in range(90)]
@@ -144,6 +151,8 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
             None,
             "trying again",
         ),
+        ([*RECORDED, {"type": "gone", "run": 7}], None, "There is no run 7"),
+        ([*RECORDED[:3], RUN | {"config": {"stop": {"rounds": None}}}], None, "no end is set"),
         ([*RECORDED[:3], RUN | {"rounds": []}], None, "Nobody yet. A worker joins with: ganns worker"),
     ],
 )
@@ -168,9 +177,9 @@ def test_where_there_is_nothing_it_says_what_to_do(
         ({}, "training"),
         ({"workers_alive": 0}, "waiting for workers: `ganns worker`"),
         ({"coordinated": False}, "stopped: `ganns train resume=7` goes on"),
-        ({"wanted": "pause"}, "pausing after this round"),
-        ({"wanted": "pause", "rounds": RUN["rounds"][:1]}, "paused by the instructor"),
-        ({"wanted": "stop"}, "stopping after this round"),
+        ({"wanted": "pause", "wanted_by": "ada"}, "to be paused by ada"),
+        ({"wanted": "pause", "rounds": RUN["rounds"][:1]}, "paused by the instructor: `ganns runs resume 7`"),
+        ({"wanted": "stop", "wanted_by": ""}, "to be stopped by the instructor"),
         ({"state": "finished"}, "finished"),
         ({"state": "diverged"}, "diverged: it did not learn"),
     ],
