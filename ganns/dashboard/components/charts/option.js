@@ -12,7 +12,8 @@ export const color = (name) => getComputedStyle(document.documentElement).getPro
 export function option(lines, { axis, format, log, min, max, guess }) {
   const [ink, soft, line, card] = ["ink", "soft", "line", "card"].map(color);
   const [x, write] = [AXES[axis], formats[format]];
-  const label = { color: soft, fontSize: 14 };
+  const fontSize = 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const label = { color: soft, fontSize };
   const furthest = Math.max(0, ...lines.map((one) => one.points.at(-1)?.[0] ?? 0));
   return {
     animation: false,
@@ -24,7 +25,7 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       transitionDuration: 0,
       backgroundColor: card,
       borderColor: line,
-      textStyle: { color: ink },
+      textStyle: { color: ink, fontSize },
       axisPointer: { lineStyle: { color: soft } },
       formatter: (found) => tip(found, x.say, write),
     },
@@ -48,11 +49,11 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       splitLine: { lineStyle: { color: line } },
       axisLabel: { ...label, formatter: write },
     },
-    series: lines.flatMap((one) => drawn(one, { ink, card, furthest, guess: one === lines[0] ? guess : null, write })),
+    series: lines.flatMap((one) => drawn(one, { ink, card, fontSize, furthest, guess: one === lines[0] ? guess : null, write })),
   };
 }
 
-function drawn(line, { ink, card, furthest, guess, write }) {
+function drawn(line, { ink, card, fontSize, furthest, guess, write }) {
   const stroke = color(line.color);
   const common = { type: "line", showSymbol: line.points.length < 2, sampling: "lttb", itemStyle: { color: stroke } };
   const style = { color: stroke, width: 2.5, type: DASHES[line.dash % DASHES.length] };
@@ -64,7 +65,15 @@ function drawn(line, { ink, card, furthest, guess, write }) {
       symbol: "circle",
       symbolSize: 14,
       itemStyle: { color: "transparent", borderColor: stroke, borderWidth: 3 },
-      label: { position: line.best[0] > 0.9 * furthest ? "left" : "top", color: ink, backgroundColor: card, padding: [1, 4], fontSize: 14, formatter: `best ${write(line.best[1])}` },
+      label: {
+        position: "top",
+        align: line.best[0] > 0.8 * furthest ? "right" : "center", // not over the edge
+        color: ink,
+        backgroundColor: card,
+        padding: [1, 4],
+        fontSize,
+        formatter: `best ${write(line.best[1])}`,
+      },
       data: [{ coord: line.best.slice(0, 2) }],
     };
   }
@@ -73,7 +82,7 @@ function drawn(line, { ink, card, furthest, guess, write }) {
       silent: true,
       symbol: "none",
       lineStyle: { color: ink, type: "dotted", width: 1.5 },
-      label: { position: "insideStartTop", color: ink, fontSize: 13, formatter: guess.label },
+      label: { position: "insideStartTop", color: ink, fontSize, formatter: guess.label },
       data: [{ yAxis: guess.at }],
     };
   }
