@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ganns.compare import labels, load, show
+from ganns.compare import load, show
 from ganns.console import wide_console
 from ganns.db.address import Address, join_line
 from ganns.db.choose import coordinator_database
@@ -14,6 +14,7 @@ from ganns.db.connect import connect
 from ganns.errors import RunError
 from ganns.progress import make_bar
 from ganns.sampling import Watch
+from ganns.settings import labels
 from ganns.signals import stop_on_signals
 from ganns.sweep import Outcome, Point, Sweep
 

@@ -68,9 +68,10 @@ def _judge(
 
 def _draw(records: list[Record], pictures: dict[int, Any], out: Path) -> list[Path]:
     """Save the curves, and the samples side by side; return the files."""
-    from ganns.compare import differing, groups, label, short
+    from ganns.compare import groups
     from ganns.pictures import save, timeline
     from ganns.plots import plot_comparison
+    from ganns.settings import differing, label, short
 
     paths = []
     trained = [one for one in records if one.metrics]

@@ -9,7 +9,7 @@ from nicegui import app, ui
 
 from ganns.dashboard import away, documents, live, pictures
 from ganns.dashboard.dashboard import Dashboard
-from ganns.dashboard.pages import learn, now, people
+from ganns.dashboard.pages import compare, learn, now, people, runs, sweep
 from ganns.db.address import Address
 from ganns.errors import DashboardError
 
@@ -22,7 +22,7 @@ def serve(address: Address, host: str, port: int) -> None:
     """
     require_free(host, port)
     dashboard = Dashboard(address)
-    for part in (away, live, pictures, now, people, documents, learn):
+    for part in (away, live, pictures, now, people, runs, compare, sweep, documents, learn):
         part.register(dashboard)
     app.on_startup(dashboard.open)
     app.on_shutdown(dashboard.close)

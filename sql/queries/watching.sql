@@ -129,3 +129,13 @@ SELECT l.run_id AS run, r.name, coalesce(sum(l.images) FILTER (WHERE l.accepted)
 FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id JOIN ganns.runs r ON r.id = l.run_id
 WHERE w.name = %(name)s AND NOT l.undone
 GROUP BY l.run_id, r.name ORDER BY l.run_id DESC LIMIT %(num)s;
+
+-- watch_sweep --
+-- The points of a sweep, in the order in which they were begun, with what came of each so far
+SELECT r.id AS run, r.name, r.config, r.state, r.version, r.images, r.finished_at, r.best_version, r.wanted,
+       coalesce(r.lease_until > now(), false) AS coordinated,
+       (e.metrics ->> 'swd')::float8 AS best_swd
+FROM ganns.sweep_points p
+JOIN ganns.runs r ON r.id = p.run_id
+LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
+WHERE p.sweep = %(sweep)s ORDER BY r.id;

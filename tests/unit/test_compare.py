@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ganns.compare import Record, differing, flat, groups, in_order, label, labels, short, show, verdict
+from ganns.compare import Record, groups, in_order, show, verdict
 from ganns.config import Config, OptimizerConfig, StopConfig, to_dict
 from ganns.errors import DataError
 from ganns.plots import plot_comparison
+from ganns.settings import differing, flat, label, labels, short
 from ganns.store.runs import Run
 
 

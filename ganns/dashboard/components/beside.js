@@ -1,0 +1,105 @@
+// Several runs beside each other: their grids at the same point of the training, and what came out.
+
+import { on } from "ganns-live";
+import { decimal, number, seconds } from "ganns-live/format.js";
+import { PALETTE } from "ganns-charts/option.js";
+import { pageOf, state } from "ganns-runs/words.js";
+
+const STEPS = 200; // of the slider, where it is a part of each run
+const WAYS = { part: "the same part of each run", version: "the same version" };
+
+export default {
+  template: `<div class="beside-runs">
+    <section class="card" aria-labelledby="samples">
+      <div class="head"><h2 id="samples">Samples</h2>
+        <fieldset class="choice"><legend>Compare at</legend><label v-for="(name, key) in ways" :key="key">
+          <input type="radio" name="ganns-way" :value="key" :checked="key === way" @change="choose(key)"><span>{{ name }}</span></label>
+        </fieldset></div>
+      <div class="slide"><input type="range" :min="0" :max="steps" :value="at" @input="at = +$event.target.value"
+        :aria-label="ways[way]" :aria-valuetext="where"><output>{{ where }}</output></div>
+      <div class="grids" :style="{ '--runs': runs.length }"><figure v-for="one in shown" :key="one.run">
+        <figcaption><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a :href="pageOf(one.run)">{{
+          one.label }}</a> <span class="soft">{{ one.version === null ? "" : "version " + number(one.version) }}</span></figcaption>
+        <img v-if="one.version !== null" :src="one.src" :alt="'Samples of ' + one.label + ', version ' + one.version"
+          @error="lost(one)">
+        <p v-else class="soft">{{ one.known ? "No samples up to here." : "…" }}</p></figure></div>
+    </section>
+    <section class="card" aria-labelledby="outcome">
+      <h2 id="outcome">What came out</h2>
+      <table class="rows" role="table" aria-labelledby="outcome"><thead role="rowgroup"><tr role="row"><th v-for="head in heads"
+        :key="head[0]" role="columnheader" scope="col" :class="head[1]">{{ head[0] }}</th></tr></thead>
+        <tbody role="rowgroup"><tr v-for="one in shown" :key="one.run" role="row">
+          <th role="rowheader" scope="row"><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a
+            :href="pageOf(one.run)">{{ one.label }}</a> <span class="name">{{ one.known?.name }}</span></th>
+          <td role="cell" data-label="state">{{ one.known ? state(one.known)[2] : "–" }}</td>
+          <td role="cell" class="number" data-label="version">{{ number(one.known?.version) }}</td>
+          <td role="cell" class="number" data-label="images">{{ number(one.known?.images) }}</td>
+          <td role="cell" class="number" data-label="trained for">{{ seconds(one.known?.seconds) }}</td>
+          <td role="cell" class="number" data-label="best distance"><strong v-if="one.best">{{ decimal(one.known.best_swd) }} ✓ lowest</strong>
+            <template v-else>{{ decimal(one.known?.best_swd) }}</template></td>
+          <td role="cell" class="number" data-label="of version">{{ one.known?.best_swd == null ? "–" : number(one.known.best_version) }}</td>
+        </tr></tbody></table>
+    </section>
+  </div>`,
+  props: { runs: Array, labels: Array },
+  data: () => ({
+    known: {}, // run -> its newest "run" message
+    gone: {}, // "7/120" -> true: thinned out meanwhile
+    way: "part",
+    at: STEPS,
+    ways: WAYS,
+    heads: [
+      ["Run"], ["State"], ["Version", "number"], ["Images", "number"], ["Trained for", "number"],
+      ["Best distance", "number"], ["Of version", "number"],
+    ],
+  }),
+  computed: {
+    // Every version that has a grid in one of the runs
+    versions() {
+      return [...new Set(this.runs.flatMap((run) => this.known[run]?.samples ?? []))].sort((a, b) => a - b);
+    },
+    steps() {
+      return this.way === "part" ? STEPS : Math.max(0, this.versions.length - 1);
+    },
+    where() {
+      if (this.way === "part") return `${Math.round((100 * this.at) / STEPS)} %`;
+      return this.versions.length ? `version ${number(this.versions[Math.min(this.at, this.steps)])}` : "–";
+    },
+    shown() {
+      const distances = this.runs.map((run) => this.known[run]?.best_swd).filter((one) => one != null);
+      return this.runs.map((run, i) => {
+        const known = this.known[run];
+        const version = known ? this.newest(known) : null;
+        const src = `${window.path_prefix ?? ""}/samples/${run}/${version}.webp`;
+        const best = distances.length > 1 && known?.best_swd === Math.min(...distances);
+        return { run, known, version, src, best, label: this.labels[i], color: PALETTE[i % PALETTE.length] };
+      });
+    },
+  },
+  methods: {
+    decimal, number, seconds, pageOf, state,
+    // The last grid up to where the slider is
+    newest(known) {
+      const part = this.way === "part" ? (known.version * this.at) / STEPS : this.versions[Math.min(this.at, this.steps)];
+      return known.samples.filter((one) => one <= part && !this.gone[`${known.run}/${one}`]).at(-1) ?? null;
+    },
+    lost(one) {
+      this.gone[`${one.run}/${one.version}`] = true;
+    },
+    choose(way) {
+      this.way = way;
+      this.at = this.steps;
+    },
+  },
+  mounted() {
+    this.off = on("run", (run) => {
+      if (!this.runs.includes(run.run)) return;
+      const last = this.at === this.steps;
+      this.known[run.run] = Object.freeze(run);
+      if (last) this.at = this.steps; // at its end it follows
+    });
+  },
+  unmounted() {
+    this.off();
+  },
+};
