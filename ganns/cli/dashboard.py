@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
+
+PASSWORD_VARIABLE = "GANNS_DASHBOARD_PASSWORD"
+MIN_PASSWORD = 8
 
 
 def dashboard(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    hostname: Annotated[
+        list[str] | None, typer.Option(help="A name under which it is reached, as through a proxy; may be repeated.")
+    ] = None,
 ) -> None:
     """Show the runs, live, in a browser; the training does not need it."""
     from ganns.db.choose import coordinator_database
@@ -21,9 +28,33 @@ def dashboard(
         import nicegui  # noqa: F401
     from ganns.dashboard.server import serve
 
+    password, made = _password()
+
     with coordinator_database() as address:
         with connect(address) as conn:
             require_current(conn)
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
         typer.echo(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
-        serve(address, host, port)
+        if made:
+            typer.echo(f"The instructor's password, for /login, is {password} until it ends.")
+        serve(address, host, port, password=password, hostnames=hostname or [])
+
+
+def _password() -> tuple[str, bool]:
+    """Return the instructor's password, and whether it was made up now; no process of ours inherits it.
+
+    Raises:
+        DashboardError: if it is too short to be exposed.
+    """
+    from ganns.dashboard.security.instructor import make_password
+    from ganns.errors import DashboardError
+
+    password = os.environ.pop(PASSWORD_VARIABLE, "")
+    if not password:
+        return make_password(), True
+    if len(password) < MIN_PASSWORD:
+        raise DashboardError(
+            f"The password in {PASSWORD_VARIABLE} has {len(password)} characters: take at least {MIN_PASSWORD}, or "
+            "leave it out, and one is made up."
+        )
+    return password, False

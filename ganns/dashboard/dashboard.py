@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from psycopg_pool import ConnectionPool
 
+from ganns.dashboard.security.sessions import Sessions
 from ganns.db.address import Address
 from ganns.db.connect import OPTIONS, Connection, connect
 from ganns.watching.viewer import become_viewer
@@ -24,9 +26,17 @@ def _become_viewer(conn: Connection) -> None:
 class Dashboard:
     """A dashboard of one database."""
 
-    def __init__(self, address: Address) -> None:
-        """Prepare; `open` connects."""
-        self.address = address
+    def __init__(self, address: Address, password: str = "", cookie: str = "ganns_session") -> None:
+        """Prepare; `open` connects.
+
+        Args:
+            address: of the database.
+            password: of the instructor; without one nobody can log in.
+            cookie: the name of the cookie of whoever is logged in. Browsers do not tell ports apart: two dashboards
+                on one machine need two names.
+        """
+        self.address, self.cookie = address, cookie
+        self.sessions = Sessions(password or secrets.token_urlsafe(32))
         self.watcher = Watcher(address, "ganns dashboard")
         # For pages that are asked for once: lists, a comparison, a picture. It holds no connection while nobody asks.
         self._pool: ConnectionPool[Connection] = ConnectionPool(

@@ -6,44 +6,67 @@ A frame is a list of messages, those of `ganns.watching.topics`. Nothing that a 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Annotated, Any
 
 from fastapi import Query, WebSocket, WebSocketDisconnect
 from nicegui import app
+from pydantic import Field
 
 from ganns.dashboard.dashboard import Dashboard
 from ganns.watching.watcher import Key
 
 MAX_SOCKETS = 1000
+MAX_EACH = 250
+"""Of one address. A whole school may come from one."""
 MAX_RUNS = 6
+MAX_TOPICS = 100
+"""Different things to watch: the database is asked for each of them, again and again."""
 MAX_WAITING = 100
 """A browser that is so many messages behind is sent away: it comes back, and begins with the whole."""
+Runs = Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1)]], Query()]
 GOING_AWAY, TRY_AGAIN_LATER = 1001, 1013
 
 
 def register(dashboard: Dashboard) -> None:
     """Serve `/live`."""
-    sockets: set[WebSocket] = set()
+    sockets: Counter[str] = Counter()  # by address
+    topics: Counter[Key] = Counter()
 
     @app.websocket("/live")
     async def live(
         socket: WebSocket,
-        run: list[int] = Query(default=[]),  # noqa: B008 (FastAPI's way)
-        people: list[int] = Query(default=[]),  # noqa: B008
+        run: Runs = [],  # noqa: B006 (FastAPI's way)
+        people: Runs = [],  # noqa: B006
         runs: bool = False,
     ) -> None:
-        if len(sockets) >= MAX_SOCKETS:
-            await socket.close(TRY_AGAIN_LATER)
-            return
         keys: list[Key] = [("run", one) for one in run[:MAX_RUNS]] + [("people", one) for one in people[:MAX_RUNS]]
         if runs:
             keys.append(("runs", 0))
-        await socket.accept()
-        sockets.add(socket)
+        keys = list(dict.fromkeys(keys))
+        address = socket.client.host if socket.client else ""
+        full = sockets.total() >= MAX_SOCKETS or sockets[address] >= MAX_EACH
+        if full or len(topics.keys() | set(keys)) > MAX_TOPICS:
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        sockets[address] += 1
+        topics.update(keys)
         try:
-            await _carry(dashboard, socket, list(dict.fromkeys(keys)))
+            await socket.accept()
+            await _carry(dashboard, socket, keys)
         finally:
-            sockets.discard(socket)
+            _forget(sockets, [address])
+            _forget(topics, keys)
+
+
+def _forget(counter: Counter[Any], keys: Iterable[Any]) -> None:
+    """Count these one down, and keep nothing that is not there any more."""
+    for key in keys:
+        counter[key] -= 1
+        if counter[key] <= 0:
+            del counter[key]
 
 
 async def _carry(dashboard: Dashboard, socket: WebSocket, keys: list[Key]) -> None:

@@ -8,6 +8,7 @@ from nicegui import app
 from psycopg_pool import PoolTimeout
 
 from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.limits import Number, Version
 from ganns.store.samples import get_sample
 
 FOR_A_DAY = "public, max-age=86400, immutable"
@@ -17,7 +18,7 @@ def register(dashboard: Dashboard) -> None:
     """Serve the pictures."""
 
     @app.get("/samples/{run}/{version}.webp")
-    async def sample(run: int, version: int) -> Response:
+    async def sample(run: Number, version: Version) -> Response:
         try:
             picture = await dashboard.read(get_sample, run, version)
         except (psycopg.Error, PoolTimeout):

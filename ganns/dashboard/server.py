@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
+from collections.abc import Sequence
 
-from nicegui import app, ui
+from nicegui import app, core, ui
 
-from ganns.dashboard import away, documents, live, pictures
+from ganns.dashboard import away, documents, live, orders, pictures, plain, problems
 from ganns.dashboard.dashboard import Dashboard
-from ganns.dashboard.pages import compare, learn, now, people, runs, sweep
+from ganns.dashboard.pages import compare, control, learn, login, now, people, runs, sweep
+from ganns.dashboard.security.guard import MAX_BODY, Guard
+from ganns.dashboard.security.hosts import Hosts
+from ganns.dashboard.security.policy import mark_scripts
 from ganns.db.address import Address
 from ganns.errors import DashboardError
 
 
-def serve(address: Address, host: str, port: int) -> None:
+def serve(address: Address, host: str, port: int, *, password: str = "", hostnames: Sequence[str] = ()) -> None:
     """Serve until Ctrl-C.
+
+    Args:
+        address: of the database.
+        host: to listen on.
+        port: to listen on.
+        password: of the instructor.
+        hostnames: further names under which it is reached, as through a proxy.
 
     Raises:
         DashboardError: if the port is taken.
     """
     require_free(host, port)
-    dashboard = Dashboard(address)
-    for part in (away, live, pictures, now, people, runs, compare, sweep, documents, learn):
+    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
+    parts = (
+        problems,
+        plain,
+        away,
+        live,
+        pictures,
+        now,
+        documents,
+        learn,
+        people,
+        runs,
+        compare,
+        sweep,
+        login,
+        orders,
+        control,
+    )
+    for part in parts:
         part.register(dashboard)
+    secure(dashboard, hostnames)
+    app.config.quasar_config["loadingBar"] = {
+        "skipHijack": True
+    }  # a bar without a name, at requests that nobody waits for
     app.on_startup(dashboard.open)
     app.on_shutdown(dashboard.close)
     ui.run(
@@ -38,10 +69,20 @@ def serve(address: Address, host: str, port: int) -> None:
         tailwind=False,
         binding_refresh_interval=None,
         show_welcome_message=False,
-        storage_secret=secrets.token_hex(32),  # sessions end with the process
         ws_per_message_deflate=False,  # many small messages: it would cost more CPU than it saves bytes
+        ws_max_size=MAX_BODY,
+        server_header=False,
+        timeout_graceful_shutdown=3,  # browsers that watch would else keep it from ending
         access_log=False,
     )
+
+
+def secure(dashboard: Dashboard, hostnames: Sequence[str]) -> None:
+    """Put the guard around everything. NiceGUI gets no secret for sessions: viewers need none, and so get no cookie."""
+    mark_scripts()
+    # NiceGUI lets pages of every origin connect to its WebSocket ("*"); the guard lets only ours.
+    core.sio.eio.cors_allowed_origins = []
+    app.add_middleware(Guard, sessions=dashboard.sessions, hosts=Hosts(hostnames), cookie=dashboard.cookie)
 
 
 def require_free(host: str, port: int) -> None:

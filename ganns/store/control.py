@@ -115,6 +115,12 @@ def list_controls(conn: Connection, run_id: int) -> list[dict[str, Any]]:
     return execute(conn, "list_controls", run_id=run_id).fetchall()
 
 
+def may_control(conn: Connection) -> bool:
+    """Tell whether this connection's login may steer runs and drain workers."""
+    row = execute(conn, "may_control").fetchone()
+    return bool(row and row["may"])
+
+
 def asked_by(conn: Connection, run_id: int, *what: str) -> str:
     """Return who asked last for one of these things: "pause", "resume", "stop", "quorum"."""
     row = execute(conn, "last_control", run_id=run_id, what=list(what)).fetchone()

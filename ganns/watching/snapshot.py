@@ -26,6 +26,8 @@ OF_RUN = (
     "went_back_at_version",
     "coordinated",
     "workers_alive",
+    "wanted",
+    "wanted_units",
 )
 
 
@@ -47,6 +49,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
         **{key: row[key] for key in OF_RUN},
         "latest": latest_run(conn),
         "coordinator": (row["coordinator"] or "").partition(" (")[0],
+        "wanted_by": _person(row["asked_by"]) if row["wanted"] != "run" else "",
         "created_at": row["created_at"].timestamp(),
         "seconds": round(seconds, 2),
         "images_per_s": images_per_s,
@@ -111,6 +114,11 @@ def remaining(
         "done": round(min(1.0, max((part for part, _ in ends), default=0.0)), 4),
         "left_s": round(max(0.0, min(lefts)), 1) if lefts else None,
     }
+
+
+def _person(asked_by: str | None) -> str:
+    """Return who asked, without the machine: "ada" of "ada@desk (process 7)"."""
+    return (asked_by or "").partition(" (")[0].partition("@")[0]
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,3 +31,8 @@ SELECT number, what, units, asked_by, at FROM ganns.controls WHERE run_id = %(ru
 -- Who asked last for one of some things
 SELECT number, what, units, asked_by, at FROM ganns.controls
 WHERE run_id = %(run_id)s AND what = ANY(%(what)s::text[]) ORDER BY number DESC LIMIT 1;
+
+-- may_control --
+-- Whether this login may steer runs and drain workers
+SELECT has_any_column_privilege('ganns.runs', 'UPDATE') AND has_table_privilege('ganns.controls', 'INSERT')
+   AND has_any_column_privilege('ganns.task_workers', 'UPDATE') AS may;
