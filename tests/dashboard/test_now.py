@@ -12,6 +12,7 @@ from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
+from ganns.store.control import pause, resume
 from tests.dashboard.conftest import PHONE, Site, serving
 from tests.helpers import wait_until
 
@@ -105,6 +106,10 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
         "UPDATE ganns.units SET refused_from = ARRAY[1] WHERE run_id = %s AND round = %s AND unit = 6",
         (lesson.run, now),
     )
+    lesson.conn.execute(
+        "UPDATE ganns.rounds SET deadline_at = now() + interval '2 hours' WHERE run_id = %s AND round = %s",
+        (lesson.run, now),
+    )
     units = page.get_by_role("list", name=f"Units of round {now}").get_by_role("listitem")
     expect(units).to_have_count(10)
     for unit, state, sign in ((0, "submitted", "↑"), (2, "computing", "▶"), (6, "refused", "✕"), (9, "waiting", "…")):
@@ -112,7 +117,9 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
         expect(units.nth(unit)).to_contain_text(f"{state}")
         expect(units.nth(unit).locator(".sign")).to_have_text(sign)
     expect(units.nth(2)).to_contain_text("chloe")
-    expect(page.locator(".of-round.open")).to_contain_text("2 of 8 results")
+    expect(page.locator(".of-round.open")).to_contain_text(
+        re.compile("2 of 8 results, closes in (2 h 0|1 h 59) min at the latest")
+    )
     expect(page.get_by_role("progressbar", name=f"Quorum of round {now}")).to_have_js_property("value", 2)
     page.get_by_label("by worker").check()
     expect(units.nth(0)).to_contain_text("Unit 0")
@@ -124,6 +131,22 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
     for unit, state in ((0, "accepted"), (8, "late"), (9, "cancelled")):
         expect(units.nth(unit)).to_contain_text(f"{state}")
     expect(page.locator(".of-round.closed")).to_contain_text("with 2 of 8")
+
+
+def test_a_paused_run_says_who_paused_it_and_how_to_go_on(page: Page, site: Site, lesson: Lesson) -> None:
+    page.goto(site.url)
+    lesson.beat()
+    lesson.open()
+    state = page.locator(".state")
+    expect(state).to_contain_text("training")
+    pause(lesson.conn, lesson.run, "ada@desk (process 7)")
+    expect(state).to_contain_text("Paused by ada as soon as the open round is complete.")
+    lesson.close()
+    expect(state).to_contain_text(f"Paused by ada. Go on with: ganns runs resume {lesson.run}")
+    expect(page.locator(".quorum")).to_contain_text("no round is opened until somebody resumes it")
+    lesson.beat()
+    resume(lesson.conn, lesson.run, "ada")
+    expect(state).to_contain_text("training")
 
 
 def test_where_the_time_and_the_bytes_go(page: Page, site: Site, lesson: Lesson) -> None:

@@ -15,6 +15,8 @@ export function option(lines, { axis, format, log, min, max, guess }) {
   const fontSize = 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const label = { color: soft, fontSize };
   const furthest = Math.max(0, ...lines.map((one) => one.points.at(-1)?.[0] ?? 0));
+  const faint = 0.4 / Math.sqrt(lines.length); // the lines of single rounds: many must not hide the means
+  const common = { ink, card, fontSize, furthest, faint, write };
   return {
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
@@ -49,11 +51,11 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       splitLine: { lineStyle: { color: line } },
       axisLabel: { ...label, formatter: write },
     },
-    series: lines.flatMap((one) => drawn(one, { ink, card, fontSize, furthest, guess: one === lines[0] ? guess : null, write })),
+    series: lines.flatMap((one) => drawn(one, { ...common, guess: one === lines[0] ? guess : null })),
   };
 }
 
-function drawn(line, { ink, card, fontSize, furthest, guess, write }) {
+function drawn(line, { ink, card, fontSize, furthest, faint, guess, write }) {
   const stroke = color(line.color);
   const common = { type: "line", showSymbol: line.points.length < 2, sampling: "lttb", itemStyle: { color: stroke } };
   const style = { color: stroke, width: 2.5, type: DASHES[line.dash % DASHES.length] };
@@ -88,7 +90,7 @@ function drawn(line, { ink, card, fontSize, furthest, guess, write }) {
   }
   if (!line.calm) return [main];
   const raw = { ...common, id: `${line.id} raw`, data: line.points, symbol: "none", tooltip: { show: false }, z: 2 };
-  return [main, { ...raw, lineStyle: { color: stroke, width: 1, opacity: 0.3 } }];
+  return [main, { ...raw, lineStyle: { color: stroke, width: 1, opacity: faint } }];
 }
 
 // As elements, not as HTML: what a label contains is text.
