@@ -162,6 +162,7 @@ def test_a_pause_holds_the_picture_and_then_it_is_up_to_date(page: Page, site: S
     expect(part(page, "version")).to_contain_text(f"version {lesson.round}")
 
 
+@pytest.mark.slow
 def test_slow_motion_shows_one_round_and_leaves_the_next_out(page: Page, site: Site, lesson: Lesson) -> None:
     caption, number = learn(page, site, lesson), lesson.round
     page.get_by_role("button", name="Slow motion").click()

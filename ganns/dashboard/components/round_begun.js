@@ -3,7 +3,8 @@
 import { on } from "ganns-live";
 
 export default {
-  template: `<p class="learn-begun" role="status"><a v-if="run !== null" :href="'?run=' + run">Run {{ run }} is there: watch it</a></p>`,
+  template: `<p class="learn-begun" role="status">
+    <a v-if="run !== null" :href="'?run=' + run">Run {{ run }} is there: watch it</a></p>`,
   data: () => ({ run: null }),
   mounted() {
     this.off = on("runs", ({ runs }) => (this.run = runs[0]?.run ?? null));

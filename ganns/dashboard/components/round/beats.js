@@ -45,13 +45,18 @@ const DRAW = {
       moves: (_, names) =>
         each(group, ({ unit }, i) => ({ kind: "result", text: unit, from: `worker:${names[i]}`, to: "results" })),
     },
-    { step: 6, applies: true, moves: () => [{ kind: "notification", text: "!", from: "results", to: "coordinator", via: "notify" }] },
+    {
+      step: 6,
+      applies: true,
+      moves: () => [{ kind: "notification", text: "!", from: "results", to: "coordinator", via: "notify" }],
+    },
   ],
   refused: (group) => [
     {
       step: 6,
       applies: true,
-      moves: () => each(group, ({ unit }) => ({ kind: "refused", text: unit, from: "results", to: "jobs", via: "coordinator" })),
+      moves: () =>
+        each(group, ({ unit }) => ({ kind: "refused", text: unit, from: "results", to: "jobs", via: "coordinator" })),
     },
   ],
   requeued: (group) => [
@@ -63,7 +68,10 @@ const DRAW = {
     },
   ],
   skipped: (group) => [
-    { applies: true, moves: () => each(group, ({ unit }) => ({ kind: "refused", text: unit, from: "jobs", to: "ledger" })) },
+    {
+      applies: true,
+      moves: () => each(group, ({ unit }) => ({ kind: "refused", text: unit, from: "jobs", to: "ledger" })),
+    },
   ],
   late: (group) => [
     {

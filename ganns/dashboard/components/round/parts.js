@@ -1,6 +1,6 @@
-// What stands in the picture: a part is {key, box, title, line, squares, bar, style}. What moves is not here.
+// What stands in the picture: a part is {key, box, style, title, line, squares, full}. What moves is not here.
 
-import { numIn, numOf } from "./state.js";
+import { counted, numIn, numOf } from "./state.js";
 
 const joined = (...pairs) =>
   pairs
@@ -19,27 +19,25 @@ function doing(state) {
 const shown = (value) => (value === null ? "–" : value.toLocaleString("en"));
 
 export function parts(plan, state) {
-  const count = numIn(state);
-  const { boxes } = plan;
-  const part = (key, title, line = "", more = {}) => ({ key, box: boxes[key], title, line, ...more });
+  const [count, { quorum, units }] = [numIn(state), state];
+  const drawer = (key) => ({ key, box: plan.boxes[key], style: "drawer" });
+  const part = (key, title, line = "", more = {}) => ({ ...drawer(key), title, line, ...more });
+  const queue = joined([numOf(state, "waiting", "refused"), "waiting"], [numOf(state, "computing"), "computing"]);
+  const bad = [numOf(state, "refused"), "refused"];
+  const needed = Array.from({ length: quorum }, (_, i) => (i < count ? "accepted" : "waiting"));
   return [
-    part("coordinator", "Coordinator", doing(state), { style: "actor", beside: !plan.wide }),
+    part("coordinator", "Coordinator", doing(state), { style: "actor" }),
     part("version", `version ${shown(state.version)}`, "", { style: "inner" }),
-    part("quorum", `${count} of ${state.quorum || "–"} results`, "", { style: "inner", bar: state.quorum ? Math.min(1, count / state.quorum) : 0 }),
+    part("quorum", quorum ? `${counted(state)}${count > quorum ? "" : " results"}` : "quorum", "", {
+      style: "inner",
+      full: quorum ? Math.min(1, count / quorum) : 0,
+    }),
     part("notify", "NOTIFY", "", { style: "pill" }),
     part("database", "PostgreSQL", "", { style: "actor" }),
     part("versions", "versions", state.version === null ? "" : `the newest is ${shown(state.version)}`),
     part("rounds", "rounds", state.round === null ? "" : `${shown(state.round)} is ${state.open ? "open" : "closed"}`),
-    part(
-      "jobs",
-      "jobs",
-      joined([numOf(state, "waiting", "refused"), "waiting"], [numOf(state, "computing"), "computing"]) ||
-        (state.units.length ? "all done" : ""),
-      { squares: state.units.map((unit) => unit.state) },
-    ),
-    part("results", "results", joined([count, "in"], [numOf(state, "late"), "late"], [numOf(state, "refused"), "refused"]), {
-      squares: Array.from({ length: state.quorum }, (_, i) => (i < count ? "accepted" : "waiting")),
-    }),
+    part("jobs", "jobs", queue || (units.length ? "all done" : ""), { squares: units.map((unit) => unit.state) }),
+    part("results", "results", joined([count, "in"], [numOf(state, "late"), "late"], bad), { squares: needed }),
     part("ledger", "ledger", state.images === null ? "" : `${shown(state.images)} images`),
   ];
 }
@@ -58,13 +56,36 @@ export function work(state, name) {
   const sent = units.filter((unit) => ["submitted", "accepted"].includes(unit.state)).map((unit) => unit.unit);
   const late = units.filter((unit) => unit.state === "late").map((unit) => unit.unit);
   if (sent.length) return { line: `sent ${named(sent)}`, busy: false };
-  return { line: late.length ? `too late with ${named(late)}` : "waits", busy: false };
+  return { line: late.length ? `late: ${named(late)}` : "waits", busy: false };
 }
 
 // The states' squares in a row; smaller ones where they are many.
-export function squares(plan, part) {
-  const { x, y, w } = part.box;
+function squares(plan, { box: { x, y, w }, squares }) {
   const [left, top, room] = plan.wide ? [x + 14, y + 62, w - 28] : [x + w - 158, y + 7, 146];
-  const size = Math.min(16, room / Math.max(1, part.squares.length) - 2);
-  return part.squares.map((state, i) => ({ x: left + i * (size + 2), y: top, size: Math.max(2, size), state }));
+  const size = Math.max(2, Math.min(16, room / Math.max(1, squares.length) - 2));
+  return squares.map((state, i) => ({ x: left + i * (size + 2), y: top, size, state }));
+}
+
+// How full the quorum is.
+function bars({ box: { x, y, w, h }, full }) {
+  const empty = { x: x + 12, y: y + h - 22, width: w - 24, height: 10 };
+  return [empty, { ...empty, width: empty.width * full }];
+}
+
+// A part with the places of its texts, squares and bars, as attributes of SVG.
+export function placed(plan, part) {
+  const { x, y, w, h } = part.box;
+  const middle = { x: x + w / 2, y: y + h / 2 + (part.full === undefined ? 7 : -5), "text-anchor": "middle" };
+  const corner = { x: x + 14, y: y + (plan.wide ? 30 : 23) };
+  const at = ["inner", "pill"].includes(part.style) ? middle : corner;
+  const actor = plan.wide ? { x: x + 14, y: y + h - 34 } : { x: x + w - 12, y: at.y, "text-anchor": "end" };
+  return {
+    ...part,
+    label: [part.title, part.line].filter(Boolean).join(": "),
+    outline: { x, y, width: w, height: h },
+    at,
+    under: part.style === "actor" ? actor : { x: x + 14, y: at.y + (plan.wide ? 24 : 21) },
+    row: part.squares ? squares(plan, part) : [],
+    bars: part.full === undefined ? [] : bars(part),
+  };
 }

@@ -13,11 +13,13 @@ const TOO_OLD_MS = 1800; // and what waited for longer changes the picture witho
 const EXAMPLE_MS = 900;
 const SLOWER = 4;
 const AFTER_EXAMPLE_MS = 3000;
+const WRONG = ["requeued", "refused", "skipped"];
 
 export class Player {
   state = fresh();
   step = null;
   caption = "";
+  important = false; // whether the caption is of something that went wrong
   mode = "live"; // or "example"
   paused = false;
   slow = false;
@@ -126,8 +128,8 @@ export class Player {
     this.#timer = null;
     if (this.paused) return;
     const live = this.mode === "live";
-    const oldest = performance.now() - TOO_OLD_MS;
-    while (live && !this.slow && this.#queue.length && this.#queue[0].at < oldest) this.#perform(this.#queue.shift(), false);
+    const oldest = live && !this.slow ? performance.now() - TOO_OLD_MS : -Infinity;
+    while (this.#queue[0]?.at < oldest) this.#perform(this.#queue.shift(), false);
     const beat = this.#queue.shift();
     if (beat) {
       this.#perform(beat, true);
@@ -152,6 +154,7 @@ export class Player {
       const run = this.mode === "live" ? this.#run : EXAMPLE.run;
       beat.group.forEach((event, i) => apply(this.state, event, names[i], run));
       this.caption = sentence(beat.group, names, this.state) || this.caption;
+      this.important = WRONG.includes(beat.group[0].event);
     }
     if (beat.step) this.step = beat.step;
     this.#tell(moves);

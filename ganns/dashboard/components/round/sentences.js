@@ -1,6 +1,6 @@
 // What happened last, in one sentence.
 
-import { numIn } from "./state.js";
+import { counted } from "./state.js";
 
 // "ben", "ben and anna", "ben, anna and 3 others"
 export function listed(names) {
@@ -29,7 +29,7 @@ export function sentence(group, names, state) {
     case "claimed":
       return `${who} took ${units} ${where}.`;
     case "submitted": {
-      const count = first.round === state.round ? `: ${numIn(state)} of ${state.quorum}` : "";
+      const count = first.round === state.round ? `: ${counted(state)}` : "";
       return `${who} submitted ${units} ${where}${count}.`;
     }
     case "refused":

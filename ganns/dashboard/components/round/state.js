@@ -5,6 +5,11 @@ export const fresh = () => ({ round: null, version: null, quorum: 0, open: false
 // How often is counted, of each unit, from its state.
 const IN = ["submitted", "accepted"];
 export const numIn = (state) => state.units.filter((unit) => IN.includes(unit.state)).length;
+// "5 of 8", "8 of 8, and 1 more"
+export function counted(state) {
+  const [count, quorum] = [numIn(state), state.quorum];
+  return count > quorum ? `${quorum} of ${quorum}, and ${count - quorum} more` : `${count} of ${quorum}`;
+}
 export const numOf = (state, ...states) => state.units.filter((unit) => states.includes(unit.state)).length;
 
 // Take over the truth: the "run" message is read from the tables, events are hints.
