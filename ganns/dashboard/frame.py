@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from ganns.dashboard.components import Live, Theme, Trouble
+from ganns.dashboard.plain import STYLES
+from ganns.dashboard.security.instructor import page_session
 
-STATIC = Path(__file__).parent / "static"
 WAYS = (("/", "Now"), ("/people", "People"), ("/runs", "Runs"), ("/learn", "Learn"))
+INSTRUCTOR = ("/control", "Instructor")
 
 
 def text(tag: str, content: str) -> TextElement:
@@ -30,8 +31,8 @@ def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
         live: what the page watches, as the query of `/live`: "run=7&people=7".
     """
     ui.page_title(f"{title} · GANNs with friends")
-    for sheet in sorted(STATIC.glob("*.css")):
-        ui.add_css(sheet)
+    ui.add_head_html(STYLES)
+    session = page_session()
     for whole_page in ui.context.client.page_container:
         whole_page.props('role="none"')  # it holds the header, too: the content is `main` below
     text("a", "Skip to the content").props('href="#main"').classes("skip")
@@ -39,7 +40,7 @@ def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
         with ui.element("a").props('href="/"').classes("brand"):
             text("span", "GANNs with friends")
         with ui.element("nav").props('aria-label="Pages"'):
-            for path, name in WAYS:
+            for path, name in (*WAYS, *([INSTRUCTOR] if session else [])):
                 link = text("a", name).props(f'href="{path}"')
                 if path == here:
                     link.props('aria-current="page"')
@@ -47,5 +48,8 @@ def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
     Trouble()
     with ui.element("main").props('id="main" tabindex="-1"'):
         yield
+    if session is None:
+        with ui.element("footer").classes("foot"):
+            text("a", "Log in as instructor").props('href="/login"')
     if live:
         Live(live)
