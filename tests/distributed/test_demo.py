@@ -154,7 +154,7 @@ def test_stopping_it_leaves_nothing(tmp_path, line, number):
     with running(tmp_path, "stop.rounds=1000000") as process:
         stop(tmp_path, process, line, number)
     if line == "workers are starting":  # in the middle of drawing: no lock is left either
-        with running(tmp_path, "stop.rounds=1") as again:
+        with running(tmp_path, "stop.rounds=1", "--no-dashboard") as again:
             assert again.wait(240) == 0, log.read_text()
 
 
