@@ -160,13 +160,13 @@ SAME = {"notification": "notify"}
 """The parts that explain what moves under another name."""
 
 STEPS = (
-    ("Open.", "The coordinator writes version v, the round and its units, in one transaction."),
+    ("Open.", "Version v, the round and its units appear in one transaction."),
     ("Claim.", "A worker takes a unit: a slice of images and a seed."),
     ("Fetch.", "It fetches the weights of version v, once."),
     ("Compute.", "It loads its own images from its disk and computes."),
     ("Submit.", "It uploads the result, and the database wakes the coordinator."),
     ("Add.", "The coordinator checks the results and adds them in unit order."),
-    ("Step.", "With the quorum there, one step makes v + 1, and the round is closed."),
+    ("Step.", "The quorum is there: one step makes v + 1, and the round is closed."),
 )
 
 FAULTS = (

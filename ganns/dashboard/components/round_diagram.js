@@ -48,7 +48,7 @@ export default {
     </template>
     <template v-else>
       <h2>What is what?</h2>
-      <p>Choose a part of the picture: click it, or go to it with the Tab key and press Enter.</p>
+      <p>What moves is what happens now. Click a part of the picture, or go to it with the Tab key and press Enter.</p>
     </template>
   </section>
     <slot></slot>

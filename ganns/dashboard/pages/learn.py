@@ -40,8 +40,6 @@ def build(run: int | None, note: str = "") -> None:
             elif run is None:
                 with text("p", "No run yet. Play the example, or start one: "):
                     text("code", "ganns train experiment=demo")
-            else:
-                text("p", "What you see move is what happens now. Each part explains itself: click it.").classes("soft")
             if run is None:
                 RoundBegun()
         with ui.element("section").classes("card").props('aria-label="The picture"'):

@@ -40,7 +40,7 @@ const NARROW = {
   wires: ["M60 146V208", "M180 146V158", "M180 196V208", "M90 562V586", "M270 562V586"],
 };
 
-export const layout = (width) => (width < 640 ? NARROW : WIDE);
+export const layout = (width) => (width < 760 ? NARROW : WIDE);
 
 const centre = ({ x, y, w, h }) => ({ x: x + w / 2, y: y + h / 2 });
 

@@ -24,11 +24,13 @@ export function parts(plan, state) {
   const part = (key, title, line = "", more = {}) => ({ ...drawer(key), title, line, ...more });
   const queue = joined([numOf(state, "waiting", "refused"), "waiting"], [numOf(state, "computing"), "computing"]);
   const bad = [numOf(state, "refused"), "refused"];
+  const more = plan.wide ? counted(state) : `${quorum} of ${quorum} + ${count - quorum}`;
+  const results = count > quorum ? more : `${counted(state)} results`;
   const needed = Array.from({ length: quorum }, (_, i) => (i < count ? "accepted" : "waiting"));
   return [
     part("coordinator", "Coordinator", doing(state), { style: "actor" }),
     part("version", `version ${shown(state.version)}`, "", { style: "inner" }),
-    part("quorum", quorum ? `${counted(state)}${count > quorum ? "" : " results"}` : "quorum", "", {
+    part("quorum", quorum ? results : "quorum", "", {
       style: "inner",
       full: quorum ? Math.min(1, count / quorum) : 0,
     }),
