@@ -122,6 +122,8 @@ def test_an_unknown_name_and_an_unknown_run_are_said_to_be_so(page: Page, site: 
     page.goto(f"{site.url}/people/{quote('<b>nobody</b>', safe='')}")
     expect(page.get_by_role("heading", level=1)).to_have_text("<b>nobody</b>")
     expect(page.get_by_text("Nobody of this name has joined")).to_be_visible()
+    page.goto(f"{site.url}/people/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("People")
     page.goto(f"{site.url}/people?run=12345")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no run 12345")
 

@@ -21,7 +21,7 @@ export default {
         <figcaption><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a :href="pageOf(one.run)">{{
           one.label }}</a> <span class="soft">{{ one.version === null ? "" : "version " + number(one.version) }}</span></figcaption>
         <img v-if="one.version !== null" :src="one.src" :alt="'Samples of ' + one.label + ', version ' + one.version"
-          @error="lost(one)">
+          @error="lost(one)" @load="sharpen">
         <p v-else class="soft">{{ one.known ? "No samples up to here." : "…" }}</p></figure></div>
     </section>
     <section class="card" aria-labelledby="outcome">
@@ -85,6 +85,10 @@ export default {
     },
     lost(one) {
       this.gone[`${one.run}/${one.version}`] = true;
+    },
+    // Its pixels are seen where it is enlarged; made smaller, it is smoothed.
+    sharpen({ target }) {
+      target.classList.toggle("enlarged", target.naturalWidth < target.clientWidth);
     },
     choose(way) {
       this.way = way;

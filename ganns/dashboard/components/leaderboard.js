@@ -28,7 +28,9 @@ export default {
     <p v-if="people && !people.length" class="card">Nobody has joined yet. On each machine: <code>ganns worker</code>,
       with the address that <code>ganns db serve</code> printed.</p>
     <div v-if="people?.length" class="top3">
-      <ol class="podium" aria-label="Most images">
+      <p v-if="!best.length" class="card soft">No unit of this run has been credited yet: a round credits its units when it
+        closes.</p>
+      <ol v-else class="podium" aria-label="Most images">
         <li v-for="one in best" :key="one.name" class="card" :class="'place' + one.rank">
           <span class="medal" aria-hidden="true">{{ one.rank }}</span>
           <a :href="pageOf(one.name)">{{ one.name }}</a>

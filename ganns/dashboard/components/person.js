@@ -4,7 +4,7 @@ import { on } from "ganns-live";
 import { number, seconds } from "ganns-live/format.js";
 import { computes, device, presence, streak, when } from "ganns-people/words.js";
 
-const MAX_ROUNDS = 150; // of a run, in the strip
+const MAX_ROUNDS = 200; // of a run, in the strip
 
 export default {
   template: `<div class="person">
@@ -15,7 +15,7 @@ export default {
       </div>
     </section>
     <section class="card" aria-labelledby="strips" v-if="strips.length">
-      <h2 id="strips">The last {{ number(history.units.length) }} units, round by round</h2>
+      <h2 id="strips">The last units, round by round</h2>
       <div v-for="strip in strips" :key="strip.run" class="strip">
         <h3><a :href="'/run/' + strip.run">Run {{ strip.run }}</a></h3>
         <p class="rounds" role="img" :aria-label="strip.summary"><span v-for="one in strip.rounds" :key="one.round" class="round"
@@ -85,7 +85,8 @@ export default {
     },
     machine({ memory_mb, system, torch, ...rest }) {
       const memory = memory_mb ? `${number(memory_mb / 1000)} GB` : null;
-      return [device(rest), memory, system, torch && `torch ${torch}`].filter(Boolean).join(", ");
+      const [kind, version] = [system?.split("-")[0], torch?.split("+")[0]]; // not which kernel, not which build
+      return [device(rest), memory, kind, version && `torch ${version}`].filter(Boolean).join(", ");
     },
   },
   mounted() {

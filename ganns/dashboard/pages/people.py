@@ -32,6 +32,9 @@ def register(dashboard: Dashboard) -> None:
 
     @ui.page("/people/{name:path}")
     async def person(name: str) -> None:
+        if not name:  # somebody typed a slash too many
+            build(await dashboard.read(latest_run), follow=True)
+            return
         found = await dashboard.read(look_at_person, name)
         run = await dashboard.read(latest_run) or 0
         with frame(name, "/people", live=f"people={run}"):

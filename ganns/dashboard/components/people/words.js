@@ -9,11 +9,11 @@ export function presence(one) {
   return one.draining ? { key: "draining", text: "leaves after this unit" } : { key: "here", text: "here" };
 }
 
-// "NVIDIA T4" or "cpu, 8 threads".
+// "NVIDIA T4", "cpu, 1 thread" or "cpu, 8 threads".
 export function device(machine) {
   if (machine.gpu) return machine.gpu;
   if (!machine.device) return "–";
-  return machine.device === "cpu" && machine.threads ? `cpu, ${machine.threads} threads` : machine.device;
+  return machine.device === "cpu" && machine.threads ? `cpu, ${machine.threads} thread${machine.threads > 1 ? "s" : ""}` : machine.device;
 }
 
 export function computes(one, run) {
