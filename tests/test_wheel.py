@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    # Without --wheel, as a release does it: first the sdist, then the wheel from what is in the sdist.
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     [built] = folder.glob("ganns-*.whl")
     return built
 
@@ -72,6 +74,18 @@ def test_contents(wheel: Path) -> None:
         assert {name for name in names if name.startswith(f"ganns/{source}/")} == {
             f"ganns/{path.as_posix()}" for path in paths
         }
+
+
+def test_the_sdist_has_what_git_has_and_nothing_else(wheel: Path) -> None:
+    [sdist] = wheel.parent.glob("ganns-*.tar.gz")
+    with tarfile.open(sdist) as file:
+        packed = {name.split("/")[1] for name in file.getnames() if "/" in name}
+    known = {
+        name.split("/")[0]
+        for name in run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
+    }
+    assert packed - {"PKG-INFO"} <= known
+    assert {"ganns", "tasks", "conf", "sql", "tests", "docs", "pyproject.toml", "LICENSE"} <= packed
 
 
 def test_help(installed: Path, tmp_path: Path) -> None:
