@@ -48,7 +48,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
     return {
         **{key: row[key] for key in OF_RUN},
         "latest": latest_run(conn),
-        "coordinator": (row["coordinator"] or "").partition(" (")[0],
+        "coordinator": _person(row["coordinator"]),
         "wanted_by": _person(row["asked_by"]) if row["wanted"] != "run" else "",
         "created_at": row["created_at"].timestamp(),
         "seconds": round(seconds, 2),

@@ -25,8 +25,8 @@ from ganns.watching.viewer import connect_viewer
 DEBOUNCE_S = 0.1
 """What happens within this time after a first event is looked at together with it."""
 REST, REST_WAITING, REST_S = 30, 3, 0.3
-"""A topic rests for so many times what the last look cost in CPU time, and in time (the server may be busy, too), and for
-so many seconds at least."""
+"""A topic rests for so many times what the last look cost in CPU time, and in time (the server may be busy, too), and
+for so many seconds at least."""
 RETRY_S = 2.0
 MAX_PENDING = 200
 """Events that wait for a look; older ones are dropped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,14 +15,15 @@ import pytest
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.watching.events import parse
+from ganns.watching.events import NAMES, parse
 from ganns.watching.history import History, as_columns
 from ganns.watching.people import add_up, look_at_person, streaks
 from ganns.watching.redact import redact
 from ganns.watching.snapshot import look_at_run, remaining, speed
+from ganns.watching.topics import PeopleTopic, RunsTopic, RunTopic
 from ganns.watching.viewer import connect_viewer
 from ganns.watching.watcher import Watcher
-from tests.helpers import wait_until
+from tests.helpers import ROOT, wait_until
 
 
 @pytest.fixture
@@ -210,3 +212,21 @@ def test_a_person_has_a_history(conn: Connection, viewer: Connection) -> None:
     assert [one["machine"]["device"] for one in person["joined"]] == ["cpu"]
     assert "host" not in person["joined"][0]["machine"]
     assert look_at_person(viewer, "nobody") == {"name": "nobody", "units": [], "runs": [], "joined": []}
+
+
+def test_every_message_is_documented_and_nothing_else(database: Address, conn: Connection) -> None:
+    lesson = Lesson(conn, num_workers=2, units=2, spares=1)
+    lesson.past(3, samples=2, evaluate_every=3)
+    lesson.open()
+    messages = []
+    for topic in (RunTopic(lesson.run), PeopleTopic(lesson.run), RunsTopic()):
+        topic.look(conn, [{"event": "opened", "run": lesson.run}])
+        messages += [json.loads(text) for text in topic.whole()]
+    found = {message["type"]: message for message in messages}
+    run, person = found["run"], found["people"]["people"][0]
+    wanted = {*run, *run["rounds"][0], *run["rounds"][1]["units"][0], *person, *found, *NAMES}
+    page = (ROOT / "docs" / "reference" / "dashboard.md").read_text("utf-8")
+    assert wanted <= set(re.findall(r"`([a-z_]+)`", page))
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("## A run")[2], re.MULTILINE)
+    states = {"waiting", "computing", "submitted", "accepted", "late", "refused", "skipped", "cancelled"}
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} <= {*run, *person, *states}
