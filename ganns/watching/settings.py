@@ -16,11 +16,4 @@ def table(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         configs: as they are stored with the runs.
     """
     settings = [flat(redact(config)) for config in configs]
-    return [(key, [written(one.get(key)) for one in settings]) for key in differing(settings) if key != "name"]
-
-
-def written(value: Any) -> str:
-    """Return a value as it is typed, and of a path its last part: where a machine keeps its files is nobody's business."""
-    if isinstance(value, str) and value.startswith(("/", "~")):
-        return f".../{value.rstrip('/').rpartition('/')[2]}"
-    return shown(value)
+    return [(key, [shown(one.get(key)) for one in settings]) for key in differing(settings) if key != "name"]

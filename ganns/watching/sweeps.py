@@ -6,9 +6,8 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.settings import differing, flat, short
+from ganns.settings import differing, flat, short, shown
 from ganns.watching.redact import redact
-from ganns.watching.settings import written
 
 
 def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
@@ -26,7 +25,7 @@ def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
     numbers = {one for one in keys if all(_is_number(of.get(one)) for of in settings)}
     points = []
     for row, of in zip(rows, settings, strict=True):
-        values = [of[one] if one in numbers else written(of.get(one)) for one in keys]
+        values = [of[one] if one in numbers else shown(of.get(one)) for one in keys]
         finished = row["finished_at"]
         points.append(
             {name: row[name] for name in row if name not in ("config", "finished_at")}

@@ -200,7 +200,9 @@ def test_no_login_of_a_data_set_is_shown() -> None:
     assert "abc" not in shown
     assert ":v@" not in shown
     assert "host/faces.tar" in shown
-    assert redact({"data": {"path": "/x"}}) == {"data": {"path": "/x"}}
+    assert redact({"data": {"path": "/home/me/faces"}}) == {"data": {"path": ".../faces"}}
+    assert redact("C:\\faces") == ".../faces"
+    assert redact("faces") == "faces"
 
 
 def test_a_person_has_a_history(conn: Connection, viewer: Connection) -> None:
