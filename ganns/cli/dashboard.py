@@ -17,6 +17,9 @@ def dashboard(
     hostname: Annotated[
         list[str] | None, typer.Option(help="A name under which it is reached, as through a proxy; may be repeated.")
     ] = None,
+    failure_lab: Annotated[
+        bool, typer.Option("--failure-lab", help="Let the instructor start workers on this machine, and harm them.")
+    ] = False,
 ) -> None:
     """Show the runs, live, in a browser; the training does not need it."""
     from ganns.db.choose import coordinator_database
@@ -37,7 +40,7 @@ def dashboard(
         typer.echo(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
         if made:
             typer.echo(f"The instructor's password, for /login, is {password} until it ends.")
-        serve(address, host, port, password=password, hostnames=hostname or [])
+        serve(address, host, port, password=password, hostnames=hostname or [], failure_lab=failure_lab)
 
 
 def _password() -> tuple[str, bool]:

@@ -87,6 +87,14 @@ def register(dashboard: Dashboard) -> None:
         return [row | {"at": row["at"].timestamp()} for row in reversed(rows[-8:])]
 
 
+async def may_order(dashboard: Dashboard) -> bool:
+    """Tell whether the dashboard's own login may carry orders out; if nobody answers, the order will say so."""
+    try:
+        return await dashboard.write(control.may_control)
+    except (psycopg.Error, DatabaseUnreachable):
+        return True
+
+
 def _drain(conn: Connection, name: str, draining: bool) -> list[int]:
     return drain(name, draining=draining, connection=conn)
 

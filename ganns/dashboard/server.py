@@ -9,7 +9,8 @@ from nicegui import app, core, ui
 
 from ganns.dashboard import away, documents, live, orders, pictures, plain, problems
 from ganns.dashboard.dashboard import Dashboard
-from ganns.dashboard.pages import compare, control, learn, login, now, people, runs, sweep
+from ganns.dashboard.lab.lab import Lab
+from ganns.dashboard.pages import compare, control, lab, learn, login, now, people, runs, sweep
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
 from ganns.dashboard.security.policy import mark_scripts
@@ -17,7 +18,15 @@ from ganns.db.address import Address
 from ganns.errors import DashboardError
 
 
-def serve(address: Address, host: str, port: int, *, password: str = "", hostnames: Sequence[str] = ()) -> None:
+def serve(
+    address: Address,
+    host: str,
+    port: int,
+    *,
+    password: str = "",
+    hostnames: Sequence[str] = (),
+    failure_lab: bool = False,
+) -> None:
     """Serve until Ctrl-C.
 
     Args:
@@ -26,35 +35,24 @@ def serve(address: Address, host: str, port: int, *, password: str = "", hostnam
         port: to listen on.
         password: of the instructor.
         hostnames: further names under which it is reached, as through a proxy.
+        failure_lab: whether the instructor may start workers here, and harm them.
 
     Raises:
         DashboardError: if the port is taken.
     """
     require_free(host, port)
     dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    parts = (
-        problems,
-        plain,
-        away,
-        live,
-        pictures,
-        now,
-        documents,
-        learn,
-        people,
-        runs,
-        compare,
-        sweep,
-        login,
-        orders,
-        control,
-    )
+    parts = (problems, plain, away, live, pictures, now, documents, learn, people, runs, compare, sweep, login, orders)
     for part in parts:
         part.register(dashboard)
+    control.register(dashboard, lab=failure_lab)
+    if failure_lab:
+        bench = Lab(address)
+        lab.register(dashboard, bench)
+        app.on_shutdown(bench.close)
     secure(dashboard, hostnames)
-    app.config.quasar_config["loadingBar"] = {
-        "skipHijack": True
-    }  # a bar without a name, at requests that nobody waits for
+    # A bar without a name, at requests that nobody waits for.
+    app.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.on_startup(dashboard.open)
     app.on_shutdown(dashboard.close)
     ui.run(

@@ -100,6 +100,18 @@ class EmbeddedServer:
             self._users.release()
             self._pg_stop()
 
+    def restart(self) -> None:
+        """Restart a running server as it was started, ending its connections, whoever uses it.
+
+        Raises:
+            DatabaseError: it does not run, or does not come back.
+        """
+        with self._turn:
+            log = self.data_dir / "server.log"
+            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", str(self.data_dir), "-l", str(log))
+            if not self.is_running() or run_program("pg_ctl", *arguments, check=False).returncode != 0:
+                raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not restart: look into {log}.")
+
     def __enter__(self) -> EmbeddedServer:
         """Start the server, or join the one that runs already."""
         self.start()

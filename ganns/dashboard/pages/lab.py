@@ -1,0 +1,69 @@
+"""The failure lab: only for instructors, and only with `ganns dashboard --failure-lab`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import psutil
+from fastapi import Body, HTTPException, Path, Response
+from fastapi.responses import RedirectResponse
+from nicegui import app, ui
+
+from ganns.dashboard.components import Figure
+from ganns.dashboard.components.lab import LabBench
+from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.frame import frame, text
+from ganns.dashboard.lab.lab import Lab
+from ganns.dashboard.orders import MAY_ONLY_LOOK, may_order
+from ganns.dashboard.security.instructor import Ordering, Watching, page_session
+from ganns.errors import GannsError
+from ganns.watching.snapshot import latest_run
+
+What = Annotated[str, Path(pattern="^(start|end|kill|stop|continue|slow|fast|latency|restart)$")]
+Number = Annotated[int, Body(embed=True, ge=0, le=100_000)]
+
+
+def register(dashboard: Dashboard, lab: Lab) -> None:
+    """Serve `/lab`, and take its orders."""
+
+    @ui.page("/lab")
+    async def page() -> Response | None:
+        session = page_session()
+        if session is None:
+            return RedirectResponse("/login", 303)
+        run = await dashboard.read(latest_run)
+        with frame("Failure lab", "/control", live="" if run is None else f"run={run}"):
+            text("h1", "Failure lab")
+            text(
+                "p",
+                "Workers of this machine join the class, and are then harmed. Nothing here touches anybody else's. "
+                "They end with the dashboard.",
+            ).classes("soft under")
+            if run is None:
+                with text("p", "No run is open, so they would have nothing to do. Start one with ").classes(
+                    "card empty"
+                ):
+                    text("code", "ganns train experiment=demo")
+            else:
+                with ui.element("section").classes("card figures").props('aria-label="The run"'):
+                    Figure("version", "run", "version")
+                    Figure("images/s", "run", "images_per_s")
+                    Figure("rounds/min", "run", "rounds_per_min")
+                    Figure("workers", "run", "workers_alive")
+            LabBench(session.csrf, can_restart=lab.can_restart)
+        return None
+
+    @app.get("/lab/state")
+    async def state(_: Watching) -> dict[str, Any]:
+        return lab.state()
+
+    @app.post("/lab/{what}")
+    async def order(what: What, number: Number, _: Ordering) -> dict[str, str]:
+        if what == "start" and not await may_order(dashboard):
+            raise HTTPException(403, MAY_ONLY_LOOK)
+        try:
+            return {"text": await lab.order(what, number)}
+        except GannsError as error:
+            raise HTTPException(409, str(error)) from None
+        except (OSError, psutil.Error) as error:
+            raise HTTPException(503, f"The system refused that: {type(error).__name__}. Try again.") from None
