@@ -116,10 +116,11 @@ class Watcher(threading.Thread):
                 if self._ended.is_set():
                     return
                 unreachable = isinstance(error, psycopg.OperationalError | DatabaseUnreachable)
+                # Everybody reads this: no login, no host.
                 self._say(
-                    f"The database {self._address} does not answer; trying again. The training does not need this page."
+                    "The database does not answer; trying again. The training does not need this page."
                     if unreachable
-                    else f"The database refused to be read ({str(error).splitlines()[0]}): run `ganns db migrate`."
+                    else f"The database refused to be read ({type(error).__name__}): run `ganns db migrate`."
                 )
                 self._ended.wait(RETRY_S)
 

@@ -19,8 +19,10 @@ from ganns.dashboard.security.attempts import MAX_ADDRESSES, MAX_ALL, MAX_EACH, 
 from ganns.dashboard.security.hosts import Hosts, is_own_origin
 from ganns.dashboard.security.sessions import MAX_SESSIONS, VALID_S, Sessions
 from ganns.db.address import Address
+from ganns.watching.watcher import Watcher
 from tests.dashboard.browsing import PASSWORD, csrf, form_token, instructing, log_in, visiting
 from tests.dashboard.conftest import Site, serving
+from tests.helpers import wait_until
 
 SHOWN = r"/\d/.test(document.querySelector('.figure strong')?.textContent)"
 DATABASE_PASSWORD = "d4tabase-s3cret"
@@ -259,7 +261,7 @@ def test_viewers_get_no_cookie(secured: Site) -> None:
 def test_errors_say_what_to_do(secured: Site) -> None:
     with visiting(secured.url) as client:
         client.headers["Accept"] = "text/html"
-        for path in ("/nothing", "/run/no", "/docs/../../etc/passwd"):
+        for path in ("/nothing", "/run/no", "/openapi.json", "/redoc", "/docs/../../etc/passwd"):
             answer = client.get(path)
             assert answer.status_code == 404
             assert "<h1>There is no such page</h1>" in answer.text
@@ -284,6 +286,20 @@ def test_one_who_asks_for_too_much_to_watch_disturbs_nobody(secured: Site, lesso
 
 
 # ------------------------------------------------------------------------------------------------ the parts alone
+
+
+def test_that_the_database_is_away_is_said_without_its_address() -> None:
+    said: list[str] = []
+    watcher = Watcher(Address("postgresql://ada:s3cret@127.0.0.1:1/treasure", "GANNS_DATABASE_URL"), "test")
+    watcher.start()
+    try:
+        wait_until(lambda: watcher.trouble, 30, "the watcher to notice")
+        with watcher.watching([("runs", 0)], said.extend):
+            assert "does not answer" in said[0]
+            assert not re.search("ada|s3cret|127|treasure", said[0])
+    finally:
+        watcher.stop()
+        watcher.join(30)
 
 
 def test_sessions_end_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ const WORDS = {
   refused: "A result was refused",
   skipped: "A unit was set aside",
   joined: "A worker joined",
-  closed: "A round was closed",
 };
 const MAX_EVENTS = 12;
 
@@ -50,12 +49,13 @@ export default {
         <span class="soft" v-if="one.tests.length">Held by <template v-for="(test, i) in one.tests"><template v-if="i">, </template><code>{{ test }}</code></template>.</span>
       </li></ul></section>
     <section class="card" aria-labelledby="lab-events"><h2 id="lab-events">What the class made of it</h2>
+      <p v-if="rounds"><strong>{{ rounds }}</strong> {{ rounds === 1 ? "round was" : "rounds were" }} closed since this page was opened.</p>
       <ul v-if="events.length"><li v-for="one in events" :key="one.key">{{ one.at }} {{ one.text }}</li></ul>
-      <p v-else class="soft">Here is said when a unit is queued again, a result comes too late, or a round is closed.</p>
+      <p v-else class="soft">Here is said when a unit is queued again, or a result comes too late.</p>
       <p><a href="/docs/explain/faults.md">All faults, and their tests</a></p></section>
   </div>`,
   props: { csrf: String, canRestart: Boolean, harms: Array, most: Number, longest: Number },
-  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [] }, answer: null, busy: false, num: 3, delay: 200, events: [] }),
+  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [] }, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
   computed: {
     living() {
       return this.state.workers.some((one) => one.pids.length);
@@ -80,6 +80,7 @@ export default {
       this.state = (await look("/lab/state")) ?? this.state;
     },
     note(message) {
+      this.rounds += message.events.filter((event) => event.event === "closed").length;
       for (const one of message.events.filter((event) => event.event in WORDS)) {
         const where = [one.unit !== undefined && `unit ${one.unit}`, one.round !== undefined && `round ${one.round}`];
         const text = [WORDS[one.event], where.filter(Boolean).join(" of ")].filter(Boolean).join(": ");
