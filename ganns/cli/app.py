@@ -17,6 +17,7 @@ from ganns.cli import (
     data,
     db,
     demo,
+    doctor,
     evaluate,
     export,
     push,
@@ -79,6 +80,7 @@ def alone(context: typer.Context) -> None:
 
 
 app.command("worker")(worker.worker)
+app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
 app.command("top")(top.top)
 app.command("compare")(compare.compare)

@@ -15,6 +15,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
+from ganns.doctor import OK, WARNING
+from ganns.doctor.server import check_notifications
 from tests.helpers import wait_until
 from tests.worker.proxy import Proxy
 
@@ -127,3 +129,15 @@ def test_pgbouncer(classroom, pgbouncer, variables):
     listen = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ganns worker: listen'"
     assert classroom.one(listen) == (0 if variables else 1,)
     assert worker.joined() == 1
+
+
+@pytest.mark.parametrize("pgbouncer", ["transaction", "session"], indirect=True)
+def test_the_doctor_tells_a_pooler_that_swallows_notifications(pgbouncer, monkeypatch):
+    found = check_notifications(pgbouncer)
+    if "transaction" not in pgbouncer.source:
+        assert found.state == OK
+        return
+    assert (found.state, "pooler in transaction mode" in found.said) == (WARNING, True)
+    assert "GANNS_POLLING=1" in found.todo
+    monkeypatch.setenv("GANNS_POLLING", "1")
+    assert check_notifications(pgbouncer).state == OK

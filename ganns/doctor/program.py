@@ -1,0 +1,86 @@
+"""The program: Python, PyTorch and torchvision that fit each other, procrastinate, the extras."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from ganns.db.migrate import PROCRASTINATE
+from ganns.doctor.finding import Finding, ok, problem
+
+OLDEST = (3, 11)
+EXTRAS = {
+    "dashboard": ("nicegui", "`ganns dashboard`"),
+    "hub": ("huggingface_hub", "`ganns push`, and data from a hub"),
+    "notebooks": ("ipykernel", "the notebooks"),
+    "onnx": ("onnx", "`ganns export --onnx`"),
+    "tensorboard": ("tensorboard", "curves in TensorBoard"),
+    "video": ("imageio_ffmpeg", "MP4 files"),
+}
+"""Extra -> (a module of it, what it is for)."""
+
+Requires = Callable[[str], list[str] | None]
+Version = Callable[[str], str]
+
+
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """Tell whether Python is new enough."""
+    said = ".".join(map(str, version))
+    if version[:2] < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return problem("Python", f"{said} is too old", f"install Python {oldest} or newer, and make a new environment")
+    return ok("Python", said)
+
+
+def check_torch(load: Callable[[str], Any] = importlib.import_module) -> Finding:
+    """Tell whether PyTorch and torchvision can be loaded, which is where a mixed pair fails."""
+    for name in ("torch", "torchvision"):
+        try:
+            load(name)
+        except Exception as error:  # missing libraries are OSError, a mixed pair RuntimeError or AttributeError
+            said = f"{name} cannot be loaded: {_line(error)}"
+            return problem("PyTorch", said, "`pip install --force-reinstall torch torchvision`, both in one command")
+    torch, vision = load("torch"), load("torchvision")
+    return ok("PyTorch", f"torch {torch.__version__}, torchvision {vision.__version__}")
+
+
+def check_pair(
+    requires: Requires = importlib.metadata.requires, version: Version = importlib.metadata.version
+) -> Finding:
+    """Tell whether torchvision was built for this PyTorch: it names the one version that it fits."""
+    wanted = next((found[1] for one in requires("torchvision") or [] if (found := _EXACT.match(one))), None)
+    there = version("torch").partition("+")[0]
+    if wanted is not None and wanted != there:
+        said = f"torchvision {version('torchvision')} is made for torch {wanted}, and this is {there}"
+        return problem("torchvision", said, f"`pip install torch=={wanted}`, or both anew in one command")
+    return ok("torchvision", f"fits torch {there}")
+
+
+def check_queue(version: Version = importlib.metadata.version) -> Finding:
+    """Tell whether procrastinate is the minor version whose SQL functions we call."""
+    there = version("procrastinate")
+    if not there.startswith(PROCRASTINATE):
+        todo = f"`pip install 'procrastinate=={PROCRASTINATE}*'`"
+        return problem("procrastinate", f"{there} is installed, and this program works with {PROCRASTINATE}*", todo)
+    return ok("procrastinate", there)
+
+
+def check_extras(find: Callable[[str], object] = find_spec) -> Finding:
+    """Say which extras are there; none has to be."""
+    missing = [name for name, (module, _) in EXTRAS.items() if find(module) is None]
+    if not missing:
+        return ok("extras", "all are installed")
+    wanted = "; ".join(f"{EXTRAS[name][1]} would need `pip install 'ganns[{name}]'`" for name in missing)
+    return ok("extras", f"nothing here needs one, but {wanted}")
+
+
+_EXACT = re.compile(r"torch\s*\(?==\s*([\d.]+)")
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

@@ -1,0 +1,152 @@
+"""The way to the database: address, name, port, login, encryption, notifications, clock."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+
+from psycopg.conninfo import conninfo_to_dict
+
+from ganns.db.address import URL_VARIABLE, Address, resolve
+from ganns.db.connect import Connection
+from ganns.db.examine import clock_ahead_s, hears_notifications
+from ganns.doctor.finding import Finding, ok, problem, warning
+from ganns.errors import ConfigError
+
+PORT_S = 5.0
+CLOCK_S = 30.0
+
+REASONS = (
+    (
+        r"invalid response to SSL negotiation|expected authentication request",
+        "what answers there is no PostgreSQL",
+        "compare the port with the line that you were given",
+    ),
+    (r"password authentication failed", "the password or the login is wrong", "copy the line again, whole"),
+    (
+        r"no password supplied",
+        "the server asks for a password, and the address has none",
+        "postgresql://user:PASSWORD@...",
+    ),
+    (
+        r"no pg_hba\.conf entry",
+        "the server does not let this machine, login or database in",
+        "ask who runs the server: pg_hba.conf, or add ?sslmode=require",
+    ),
+    (r'database "[^"]*" does not exist', "there is no database of that name", "correct what follows the port"),
+    (r'role "[^"]*" does not exist', "there is no such login", "correct what stands before the @"),
+    (
+        r"too many clients|connection slots|too many connections|max_client_conn",
+        "the server has no connection left",
+        "ask who runs the server for more max_connections, or a pooler",
+    ),
+    (
+        r"server does not support SSL",
+        "the server has no TLS, and the address asks for it",
+        "?sslmode=prefer on a network you trust",
+    ),
+    (
+        r"certificate|root\.crt|SSL",
+        "TLS failed",
+        "the host's name must be the certificate's; ?sslrootcert=system trusts what this machine trusts",
+    ),
+    (r"timeout expired|timed out", "it does not answer in time", "a firewall, another network, or a server that hangs"),
+)
+"""(What the server or libpq says, what it means, what to do.)"""
+
+
+def check_address() -> tuple[Finding, Address | None]:
+    """Return what there is to say of the address, and the address if it can be used."""
+    try:
+        address = resolve()
+    except ConfigError as error:  # does not quote it
+        return problem("address", str(error), f"`export {URL_VARIABLE}=...`, the line you were given"), None
+    if address is None:
+        said = f"{URL_VARIABLE} is not set; `ganns train` and `ganns demo` use a database of this machine"
+        return warning("address", said, f"to join a class: `export {URL_VARIABLE}=...`, the line you were given"), None
+    return ok("address", f"{address} (from {address.source})"), address
+
+
+def hosts(address: Address) -> list[tuple[str, int]]:
+    """Return (host, port) of each server that the address names, as libpq reads it; none for a local socket."""
+    parts = conninfo_to_dict(address.conninfo)
+    said = (parts.get("hostaddr"), parts.get("host"), os.environ.get("PGHOSTADDR"), os.environ.get("PGHOST"))
+    names = next((str(one) for one in said if one), "")
+    ports = str(parts.get("port") or os.environ.get("PGPORT") or 5432).split(",")
+    found = [name for name in names.split(",") if name and not name.startswith(("/", "@"))]
+    return [(name, int(ports[min(place, len(ports) - 1)] or 5432)) for place, name in enumerate(found)]
+
+
+def check_name(address: Address) -> Finding:
+    """Tell whether the server's name leads to an address."""
+    found = []
+    for host, port in hosts(address):
+        try:
+            found.append(f"{host} is {socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]}")
+        except OSError as error:
+            said = f"nobody knows {host} here ({error.strerror or error})"
+            return problem("name", said, "a typing mistake? Else use the number that `ganns db serve` prints")
+    return ok("name", ", ".join(found) or "a socket of this machine")
+
+
+def check_port(address: Address, timeout_s: float = PORT_S) -> Finding:
+    """Tell whether somebody listens there; of several servers one is enough."""
+    reasons = []
+    for host, port in hosts(address):
+        try:
+            with socket.create_connection((host, port), timeout_s):
+                return ok("port", f"{host}:{port} is open")
+        except ConnectionRefusedError:
+            reasons.append((f"{host}:{port} refuses", "is the server running, `ganns db serve`? Compare the port"))
+        except OSError as error:
+            said = f"{host}:{port} cannot be reached ({error.strerror or error})"
+            reasons.append((said, "a firewall, or another network: guest networks often separate machines"))
+    return problem("port", *reasons[0]) if reasons else ok("port", "a socket of this machine")
+
+
+def explain(error: Exception) -> Finding:
+    """Return why a server that can be reached does not let us in."""
+    text = " ".join(str(error.__cause__ or error).split())  # of libpq: host, port, login, but no password
+    for pattern, said, todo in REASONS:
+        if re.search(pattern, text):
+            return problem("login", said, todo)
+    return problem("login", text[:300], "`ganns db status` tries again")
+
+
+def check_encryption(address: Address, conn: Connection) -> Finding:
+    """Tell whether others on the way can read along."""
+    if conn.pgconn.ssl_in_use:
+        return ok("encryption", "TLS")
+    if all(_is_here(host) for host, _ in hosts(address)):
+        return ok("encryption", "none, and none is needed: the server is this machine")
+    todo = "on a network that you do not trust: a server with TLS and ?sslmode=verify-full, or a tunnel"
+    return warning("encryption", "none: the password is not sent as text, but the rest is", todo)
+
+
+def check_notifications(address: Address) -> Finding:
+    """Tell whether LISTEN works: through some poolers it silently does nothing."""
+    polls = os.environ.get("GANNS_POLLING") == "1"
+    if polls:
+        return ok("notifications", "not used: GANNS_POLLING=1, and a unit starts up to 2 s later")
+    if hears_notifications(address):
+        return ok("notifications", "arrive")
+    said = "nothing arrives, though LISTEN was accepted: there is a pooler in transaction mode on the way"
+    return warning("notifications", said, "`export GANNS_POLLING=1`, or the server's own port")
+
+
+def check_clock(conn: Connection, ahead_s: float | None = None) -> Finding:
+    """Tell whether the two clocks agree. Training goes by the server's alone."""
+    ahead_s = clock_ahead_s(conn) if ahead_s is None else ahead_s
+    if abs(ahead_s) > CLOCK_S:
+        said = f"this machine's is {abs(ahead_s):,.0f} s {'ahead' if ahead_s > 0 else 'behind'}"
+        return warning("clock", f"{said}; training is not affected", "let the system set it: TLS may fail")
+    return ok("clock", "agrees with the server's")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,354 @@
+"""`ganns doctor` finds what usually goes wrong: each fault is made, and it says what to type."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from typer.testing import CliRunner
+
+from ganns.cli.app import app
+from ganns.config import Config, DataConfig, to_dict
+from ganns.coordinator.run import create_run
+from ganns.db.address import Address
+from ganns.db.connect import Connection, connect
+from ganns.db.embedded import EmbeddedServer
+from ganns.db.migrate import migrate
+from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, examine, machine, program
+from ganns.doctor import database as tables
+from ganns.doctor import server as way
+from ganns.store.runs import Run
+from tests.distributed.fakes import tiny
+from tests.environments import free_port
+from tests.helpers import ROOT
+
+PASSWORD = "open-sesame-42"
+
+
+def doctor() -> tuple[int, str]:
+    """Return its exit code, and what it printed."""
+    done = CliRunner().invoke(app, ["doctor"])
+    return done.exit_code, done.output
+
+
+def find(subject: str) -> Finding:
+    return next(one for one in examine() if one.subject == subject)
+
+
+# ---------------------------------------------------------------------------------------------- the whole command
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """Yield a PostgreSQL that asks for a password over TCP."""
+    folder = tmp_path_factory.mktemp("served")
+    with EmbeddedServer(folder / "pg", host="127.0.0.1", port=free_port()) as server:
+        with connect(server.address) as conn:
+            migrate(conn)
+        yield server.tcp_address("127.0.0.1")
+
+
+def test_all_is_well(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(served) as conn:
+        create_run(conn, tiny())
+    monkeypatch.setenv("GANNS_DATABASE_URL", served.conninfo)
+    code, output = doctor()
+    assert code == 0, output
+    assert "0 problem(s)" in output
+    password = re.search(r":([^:@]+)@", served.conninfo)
+    assert password
+    assert password[1] not in output
+    subjects = re.findall(r"^(?:ok|warning|problem) +(\S+)", output, re.MULTILINE)
+    assert subjects[-4:-2] == ["program", "images"]
+    page = (ROOT / "docs/reference/commands.md").read_text("utf-8").split("## ganns doctor")[1].split("\n## ")[0]
+    assert set(subjects) | {"run"} == set(re.findall(r"^\| ([\w-]+) \|", page, re.MULTILINE)) - {"subject"}
+
+
+def test_a_wrong_password(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    conninfo = re.sub(r":[^:@]+@", f":{PASSWORD}@", served.conninfo)
+    monkeypatch.setenv("GANNS_DATABASE_URL", conninfo)
+    code, output = doctor()
+    assert code == 1
+    assert re.search(r"problem +login +the password or the login is wrong\n +-> copy the line again", output)
+    assert PASSWORD not in output
+    assert "tables" not in output
+
+
+def test_an_address_that_cannot_be_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANNS_DATABASE_URL", f"postgresql://ada:{PASSWORD}@x@db.example/ganns")
+    code, output = doctor()
+    assert code == 1
+    assert "write @ as %40" in output
+    assert PASSWORD not in output
+
+
+def test_what_a_check_stumbles_over_is_a_finding() -> None:
+    def check_shoes() -> Finding:
+        raise ValueError("no shoes\nat all")
+
+    found = _safely(check_shoes)
+    assert (found.subject, found.state) == ("shoes", WARNING)
+    assert "ValueError: no shoes" in found.said
+
+
+# ---------------------------------------------------------------------------------------------- program, machine
+
+
+def test_python() -> None:
+    assert program.check_python((3, 11, 0)).state == OK
+    assert program.check_python((3, 10, 14)).state == PROBLEM
+
+
+def test_torch_and_torchvision() -> None:
+    versions = {"torch": "2.14.1+cu130", "torchvision": "0.29.0"}.__getitem__
+    assert program.check_pair(lambda name: ["numpy", "torch==2.14.1"], versions).state == OK
+    assert program.check_pair(lambda name: None, versions).state == OK
+    other = program.check_pair(lambda name: ["torch (==2.13.0)"], versions)
+    assert other.state == PROBLEM
+    assert "made for torch 2.13.0, and this is 2.14.1" in other.said
+
+    def load(name: str) -> SimpleNamespace:
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return SimpleNamespace(__version__="2.14.1")
+
+    broken = program.check_torch(load)
+    assert broken.state == PROBLEM
+    assert "torchvision::nms" in broken.said
+
+
+def test_procrastinate_and_extras() -> None:
+    assert program.check_queue(lambda name: "3.10.2").state == OK
+    assert program.check_queue(lambda name: "3.11.0").state == PROBLEM
+    assert program.check_extras(lambda name: object()).said == "all are installed"
+    some = program.check_extras(lambda name: None if name == "nicegui" else object())
+    assert some.state == OK
+    assert "pip install 'ganns[dashboard]'" in some.said
+
+
+def fake_torch(
+    *, cuda: bool = False, mps: bool = False, says: str = "", made_for: str | None = "13.0"
+) -> SimpleNamespace:
+    def is_available() -> bool:
+        if says:
+            warnings.warn(says, UserWarning, stacklevel=2)
+        return cuda
+
+    return SimpleNamespace(
+        cuda=SimpleNamespace(is_available=is_available, get_device_name=lambda: "H100"),
+        backends=SimpleNamespace(mps=SimpleNamespace(is_available=lambda: mps)),
+        version=SimpleNamespace(cuda=made_for),
+    )
+
+
+OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)."
+
+
+@pytest.mark.parametrize(
+    ("torch", "wanted", "has_driver", "state", "said"),
+    [
+        (fake_torch(), "", False, OK, "cpu, "),
+        (fake_torch(cuda=True), "", True, OK, "cuda: H100"),
+        (fake_torch(mps=True), "", False, OK, "mps"),
+        (fake_torch(cuda=True), "cpu", True, OK, "as GANNS_DEVICE says"),
+        (fake_torch(cuda=True), "cuda:1", True, OK, "as GANNS_DEVICE says"),
+        (fake_torch(says=OLD), "", True, WARNING, "too old"),
+        (fake_torch(made_for=None), "", True, WARNING, "computes on processors only"),
+        (fake_torch(), "", True, WARNING, "finds no GPU"),
+        (fake_torch(says=OLD), "cuda", True, PROBLEM, "GANNS_DEVICE=cuda is not usable here. CUDA initialization"),
+        (fake_torch(), "mps", False, PROBLEM, "GANNS_DEVICE=mps is not usable here."),
+    ],
+)
+def test_device(torch: SimpleNamespace, wanted: str, has_driver: bool, state: str, said: str) -> None:
+    found = machine.check_device(torch, wanted, has_driver)
+    assert found.state == state
+    assert said in found.said
+    assert bool(found.todo) == (state != OK)
+
+
+def test_memory_disk_and_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert [machine.check_memory(mb).state for mb in (0, 1024, 8192)] == [OK, WARNING, OK]
+    assert [machine.check_disk(mb).state for mb in (100, 1000, 10_000)] == [PROBLEM, WARNING, OK]
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file" / "home", Path("/proc/self/ganns")):  # where nobody may write, not even root
+        monkeypatch.setenv("GANNS_HOME", str(home))
+        found = machine.check_home()
+        assert found.state == PROBLEM
+        assert "export GANNS_HOME" in found.todo
+        assert machine.check_disk().subject == "disk"
+
+
+def test_tools_of_developers() -> None:
+    assert developer.is_checkout()
+    assert not developer.is_checkout(lambda name: None)
+    found = developer.check_tools(lambda name: None if "chrom" in name else f"/usr/bin/{name}")
+    assert (found.state, "google" in found.said) == (WARNING, False)
+    assert found.todo == "on Debian: `apt-get install chromium`"
+    assert developer.check_tools(lambda name: f"/usr/bin/{name}").state == OK
+
+
+# --------------------------------------------------------------------------------------------------- the way there
+
+
+def test_names_and_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    closed = Address(f"postgresql://ada@127.0.0.1:{port}/ganns", "the test")
+    assert way.check_name(closed).state == OK
+    found = way.check_port(closed)
+    assert (found.state, found.said) == (PROBLEM, f"127.0.0.1:{port} refuses")
+
+    def unknown(*arguments: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(way.socket, "getaddrinfo", unknown)
+    found = way.check_name(Address("postgresql://ada@desk.invalid/ganns", "the test"))
+    assert found.state == PROBLEM
+    assert "nobody knows desk.invalid here" in found.said
+
+
+def test_which_servers_an_address_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hosts(conninfo: str) -> list[tuple[str, int]]:
+        return way.hosts(Address(conninfo, "the test"))
+
+    assert hosts("postgresql://one,two:5433/ganns") == [("one", 5432), ("two", 5433)]
+    assert hosts("host=/run/postgresql") == []
+    monkeypatch.setenv("PGHOST", "three")
+    monkeypatch.setenv("PGPORT", "5434")
+    assert hosts("") == [("three", 5434)]
+
+
+def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            for _ in range(3):  # the check of the port, and libpq's attempts
+                try:
+                    other, _ = listening.accept()
+                except OSError:
+                    return
+                with other:
+                    other.recv(100)
+                    other.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = listening.getsockname()[1]
+        monkeypatch.setenv("GANNS_DATABASE_URL", f"postgresql://ada:{PASSWORD}@127.0.0.1:{port}/ganns?sslmode=require")
+        found = find("login")
+    assert (found.state, found.said) == (PROBLEM, "what answers there is no PostgreSQL")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('connection failed: FATAL:  database "gans" does not exist', "no database of that name"),
+        ("fe_sendauth: no password supplied", "asks for a password"),
+        ("FATAL:  sorry, too many clients already", "no connection left"),
+        ("server does not support SSL, but SSL was required", "has no TLS"),
+        ("SSL error: certificate verify failed", "TLS failed"),
+        ('FATAL:  no pg_hba.conf entry for host "192.0.2.7"', "does not let this machine"),
+        ("connection timeout expired", "does not answer in time"),
+        ("something new", "something new"),
+    ],
+)
+def test_what_a_server_says(text: str, said: str) -> None:
+    found = way.explain(RuntimeError(text))
+    assert found.state == PROBLEM
+    assert said in found.said
+    assert found.todo
+
+
+def test_encryption_and_clock(served: Address) -> None:
+    with connect(served) as conn:
+        assert way.check_encryption(served, conn).said.startswith("none, and none is needed")
+        far = Address(served.conninfo.replace("127.0.0.1", "192.0.2.7"), "the test")
+        assert way.check_encryption(far, conn).state == WARNING
+        assert way.check_clock(conn).state == OK
+        found = way.check_clock(conn, ahead_s=-3600.0)
+        assert (found.state, "3,600 s behind" in found.said) == (WARNING, True)
+
+
+def test_notifications(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert way.check_notifications(served).said == "arrive"
+    monkeypatch.setenv("GANNS_POLLING", "1")
+    assert way.check_notifications(served).said.startswith("not used")
+
+
+# ------------------------------------------------------------------------------------------------- what is in there
+
+
+def test_tables_of_another_age(conn: Connection) -> None:
+    assert tables.check_schema(conn).state == OK
+    conn.execute("INSERT INTO ganns.migrations (number, name, sha256) VALUES (9999, '9999_x', repeat('0', 64))")
+    newer = tables.check_schema(conn)
+    assert (newer.state, "git pull" in newer.todo) == (PROBLEM, True)
+    conn.execute("DELETE FROM ganns.migrations WHERE number IN (9999, 9)")
+    older = tables.check_schema(conn)
+    assert (older.state, "ganns db migrate" in older.todo) == (PROBLEM, True)
+    assert "0009_control" in older.said
+    conn.execute("DROP SCHEMA ganns CASCADE")
+    assert "empty" in tables.check_schema(conn).said
+
+
+def test_logins_that_may_not_work(conn: Connection, database: Address) -> None:
+    assert tables.check_rights(conn).state == OK
+    role = sql.Identifier(f"stranger_{conn.info.dbname}"[:60])
+    conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(role))
+    try:
+        name = role.as_string(conn).strip('"')
+        with connect(Address(make_conninfo(database.conninfo, user=name, password="x"), "the test")) as stranger:
+            assert "may not look" in tables.check_schema(stranger).said
+            found = tables.check_rights(stranger)
+            assert (found.state, "search_path" in found.said) == (PROBLEM, True)
+            stranger.execute("SET search_path = procrastinate, public")
+            assert tables.find_open_run(stranger) is None
+        conn.execute(sql.SQL("GRANT USAGE ON SCHEMA procrastinate TO {}").format(role))
+        with connect(Address(make_conninfo(database.conninfo, user=name, password="x"), "the test")) as stranger:
+            stranger.execute("SET search_path = procrastinate, public")
+            found = tables.check_rights(stranger)
+            assert found.state == PROBLEM
+            assert "the schema ganns_api" in found.said
+            assert "procrastinate's tables" in found.said
+    finally:
+        conn.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        conn.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_a_program_that_is_too_old(conn: Connection) -> None:
+    row = create_run(conn, tiny())
+    run = tables.find_open_run(conn)
+    assert run is not None
+    assert run.id == row.id
+    assert tables.check_program(conn, run).state == OK
+    assert "update it" in tables.check_program(conn, run, "0.0.9").todo
+
+
+def run_of(config: Config, fingerprint: str) -> Run:
+    return Run(7, "key", "test", to_dict(config), "open", fingerprint, 10, "digest", 0, 0)
+
+
+def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(12):
+        path = tmp_path / "mine" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (32, 32), (number, 0, 0)).save(path)
+    config = tiny(data=DataConfig(name="image_folder", path="/nowhere/faces", holdout=2))
+    missing = tables.check_data(run_of(config, "abc"))
+    assert missing.state == PROBLEM
+    assert "GANNS_DATA" in missing.todo
+    monkeypatch.setenv("GANNS_DATA", str(tmp_path / "mine"))
+    other = tables.check_data(run_of(config, "abc"))
+    assert other.state == PROBLEM
+    found = re.search(r"have the fingerprint (\S+), the run's have abc", other.said)
+    assert found
+    assert tables.check_data(run_of(config, found[1])).state == OK
+    drawn = tables.check_data(run_of(tiny(data=DataConfig(name="synthetic", count=41, holdout=8)), "abc"))
+    assert (drawn.state, "first use" in drawn.said) == (OK, True)
