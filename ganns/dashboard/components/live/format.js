@@ -18,7 +18,8 @@ export function seconds(value) {
   if (value < 10) return `${value.toFixed(1)} s`;
   const whole = Math.round(value);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 3570) return `${Math.round(whole / 60)} min`; // a quarter of an hour is not counted in seconds
   const minutes = Math.round(value / 60);
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
