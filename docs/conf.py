@@ -18,7 +18,6 @@ author = copyright = "GANNs with friends contributors"
 version = release = installed("ganns")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["**/README.md"]
 root_doc = "index"
 html_theme = "furo"
 html_title = f"{project} {release}"
