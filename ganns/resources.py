@@ -20,6 +20,11 @@ def sql_dir() -> Path:
     return _find("sql")
 
 
+def exercise_dir(kind: str) -> Path:
+    """Return the folder of the exercises' files: `kind` is "starters" or "solutions"."""
+    return _find(f"exercise_files/{kind}", checkout=f"docs/exercises/{kind}")
+
+
 def home() -> Path:
     """Return $GANNS_HOME or ~/.ganns, created on first use: pg/, data/ and state/ lie below it."""
     path = Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser().resolve()
@@ -27,9 +32,9 @@ def home() -> Path:
     return path
 
 
-def _find(name: str) -> Path:
-    """Look inside the package (a wheel puts the folder there), then beside it (a checkout)."""
-    for path in (_PACKAGE / name, _PACKAGE.parent / name):
+def _find(name: str, checkout: str | None = None) -> Path:
+    """Look inside the package (a wheel puts the folder there), then beside it (a checkout, maybe as `checkout`)."""
+    for path in (_PACKAGE / name, _PACKAGE.parent / (checkout or name)):
         if path.is_dir():
             return path
     raise ResourceMissing(

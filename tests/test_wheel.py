@@ -74,6 +74,12 @@ def test_contents(wheel: Path) -> None:
         assert {name for name in names if name.startswith(f"ganns/{source}/")} == {
             f"ganns/{path.as_posix()}" for path in paths
         }
+    for kind in ("starters", "solutions"):
+        files = [path for path in (ROOT / "docs/exercises" / kind).iterdir() if path.is_file()]
+        assert files
+        assert {name for name in names if name.startswith(f"ganns/exercise_files/{kind}/")} == {
+            f"ganns/exercise_files/{kind}/{path.name}" for path in files
+        }
 
 
 def test_the_sdist_has_what_git_has_and_nothing_else(wheel: Path) -> None:
@@ -96,6 +102,12 @@ def test_hydra_composes(installed: Path, tmp_path: Path) -> None:
     shown = run(installed / "ganns", "train", "experiment=demo", "--cfg", "job", cwd=tmp_path)
     assert "image_size: 32" in shown
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exercise_begins(installed: Path, tmp_path: Path) -> None:
+    run("env", f"GANNS_HOME={tmp_path / 'home'}", installed / "ganns", "exercise", "start", "3", "mine", cwd=tmp_path)
+    there = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert there == {"exactly_once.sql", "exactly_once_tables.sql"}
 
 
 def test_sql_loads(installed: Path, tmp_path: Path) -> None:

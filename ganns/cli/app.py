@@ -19,6 +19,7 @@ from ganns.cli import (
     demo,
     doctor,
     evaluate,
+    exercise,
     export,
     push,
     runs,
@@ -93,6 +94,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
+app.add_typer(exercise.app, name="exercise")
 
 
 def main() -> NoReturn:

@@ -12,7 +12,21 @@ from ganns.errors import ConfigError, GannsError, NoDatabaseAddress
 
 HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "procrastinate")
 
-COMMANDS = ("demo", "train", "solo", "worker", "top", "runs", "sample", "export", "timelapse", "push", "tasks", "db")
+COMMANDS = (
+    "demo",
+    "train",
+    "solo",
+    "worker",
+    "top",
+    "runs",
+    "sample",
+    "export",
+    "timelapse",
+    "push",
+    "tasks",
+    "db",
+    "exercise",
+)
 
 
 def main_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:

@@ -1,0 +1,21 @@
+"""Exercise 1: a solution. `ganns.aggregate.Accumulator` is the same idea, adding while results are still missing."""
+
+from __future__ import annotations
+
+import torch
+
+Gradients = dict[str, torch.Tensor]
+
+
+def weighted_mean(results: list[tuple[int, int, Gradients]]) -> Gradients:
+    """Return the gradient of the mean loss over all images of a round."""
+    total: Gradients = {}
+    num_images = 0
+    # In unit order: (a + b) + c is not a + (b + c), so a sum in order of arrival would depend on who was quick.
+    for _, images, gradients in sorted(results, key=lambda result: result[0]):
+        for name, gradient in gradients.items():
+            # gradient * images makes a new tensor; total[name] += ... on `gradient` itself would change the result.
+            weighted = gradient * images
+            total[name] = total[name] + weighted if name in total else weighted
+        num_images += images
+    return {name: tensor / num_images for name, tensor in total.items()}

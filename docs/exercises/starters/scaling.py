@@ -1,0 +1,43 @@
+"""Exercise 5: measure scaling. The task is in docs/exercises/5-scaling.md.
+
+Measure with 1, 2 and 3 workers, write the numbers into scaling.csv (beside this file), complete the three functions,
+and type `ganns exercise check 5`. To see the table of your own numbers: `python scaling.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+
+def speedup(seconds_alone: float, seconds_together: float) -> float:
+    """Return how many times as fast it is: the same work takes `seconds_alone` with one worker."""
+    raise NotImplementedError
+
+
+def efficiency(seconds_alone: float, seconds_together: float, num_workers: int) -> float:
+    """Return the share of the ideal speed-up, 1.0 if `num_workers` are `num_workers` times as fast."""
+    raise NotImplementedError
+
+
+def amdahl_fraction(measured_speedup: float, num_workers: int) -> float:
+    """Return the share of the work that is not shared out, from 0 to 1, by Amdahl's law: solve it for s.
+
+    speedup = 1 / (s + (1 - s) / num_workers), for num_workers of at least 2.
+    """
+    raise NotImplementedError
+
+
+def main() -> None:
+    """Print the table of scaling.csv."""
+    with Path(__file__).with_name("scaling.csv").open(newline="") as file:
+        rows = {int(row["workers"]): float(row["seconds"]) / int(row["rounds"]) for row in csv.DictReader(file)}
+    for num_workers, seconds in sorted(rows.items()):
+        gain = speedup(rows[1], seconds)
+        share = f"{amdahl_fraction(gain, num_workers):.2f}" if num_workers > 1 else "-"
+        print(f"{num_workers} workers: {seconds:.3f} s a round, speed-up {gain:.2f},", end=" ")
+        print(f"efficiency {efficiency(rows[1], seconds, num_workers):.2f}, not shared {share}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""`ganns exercise`: exercises for a course, and what checks them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ganns.exercises.catalogue import Exercise
+    from ganns.exercises.report import Finding
+
+app = typer.Typer(help="Exercises for a course: begin one, have it checked, see a solution.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(help="Which exercise.")]
+
+
+@app.command("list")
+def show() -> None:
+    """Show the exercises, and which are done."""
+    from rich.table import Table
+
+    from ganns.console import wide_console
+    from ganns.exercises import progress
+    from ganns.exercises.catalogue import EXERCISES
+
+    noted = progress.load()
+    table = Table("", "exercise", "page", "done", "your file")
+    for exercise in EXERCISES:
+        entry = noted.get(str(exercise.number), {})
+        page = f"docs/exercises/{exercise.page}.md"
+        table.add_row(str(exercise.number), exercise.title, page, entry.get("done") or "", entry.get("file") or "")
+    wide_console().print(table)
+
+
+@app.command()
+def start(
+    n: Number,
+    folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("exercises"),
+) -> None:
+    """Copy an exercise's starter files into a folder. What is there is never overwritten."""
+    from ganns.errors import ConfigError
+    from ganns.exercises import progress
+    from ganns.exercises.catalogue import find
+
+    exercise = find(n)
+    if there := [folder / path.name for path in exercise.starters if (folder / path.name).exists()]:
+        raise ConfigError(
+            f"{there[0]} exists, and is not overwritten: go on with it, `ganns exercise check {n} "
+            f"{folder / exercise.file}`, or name another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in exercise.starters:
+        shutil.copyfile(path, folder / path.name)
+        typer.echo(f"wrote    {folder / path.name}")
+    progress.begin(n, folder / exercise.file)
+    typer.echo(f"read     docs/exercises/{exercise.page}.md\ncheck    ganns exercise check {n}")
+
+
+@app.command()
+def check(
+    n: Number,
+    file: Annotated[Path | None, typer.Argument(help="Your file; default: where `start` put it.")] = None,
+) -> None:
+    """Check your file, and say what is right, what is not, and why. Exits with 0 if all is right, else with 1."""
+    from ganns.exercises import progress
+    from ganns.exercises.catalogue import find
+    from ganns.exercises.runner import run_check, summary
+
+    exercise = find(n)
+    chosen = _file(exercise, file)
+    typer.echo(f"Exercise {n}: {exercise.title}, {chosen}\n")
+    report, printed = run_check(exercise, chosen)
+    for finding in report.findings:
+        _show(finding)
+    if printed:
+        typer.echo("\nIt printed:\n" + _indented(printed))
+    if report.passed:
+        progress.finish(n, chosen)
+        typer.echo(f"\n{summary(report.findings)}. Exercise {n} is done.")
+        return
+    typer.echo(f"\n{summary(report.findings)}. Not done yet; docs/exercises/{exercise.page}.md has hints.")
+    raise typer.Exit(1)
+
+
+@app.command()
+def solution(n: Number) -> None:
+    """Print a solution. Asks first."""
+    from ganns.exercises.catalogue import find
+
+    exercise = find(n)
+    typer.confirm(f"Show a solution of exercise {n}? You learn more if it is done before", abort=True)
+    for path in exercise.solution:
+        typer.echo(f"\n# ---- {path.name}\n\n{path.read_text(encoding='utf-8')}", nl=False)
+
+
+def _file(exercise: Exercise, file: Path | None) -> Path:
+    """Return the file to check: the one named, the one that `start` wrote last, or the one in ./exercises."""
+    from ganns.errors import ConfigError
+    from ganns.exercises import progress
+
+    noted = progress.load().get(str(exercise.number), {}).get("file")
+    chosen = file or (Path(noted) if noted else Path("exercises") / exercise.file)
+    if chosen.is_dir():
+        chosen = chosen / exercise.file
+    if not chosen.is_file():
+        raise ConfigError(
+            f"There is no file {chosen}: begin with `ganns exercise start {exercise.number}`, or name your file, "
+            f"`ganns exercise check {exercise.number} FILE`."
+        )
+    return chosen
+
+
+def _show(finding: Finding) -> None:
+    word, colour = {True: ("ok", "green"), False: ("no", "red"), None: ("--", None)}[finding.right]
+    typer.secho(f"  {word}  ", fg=colour, nl=False)
+    typer.echo(finding.title)
+    if finding.detail:
+        typer.echo(_indented(finding.detail))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"      {line}" for line in text.splitlines())

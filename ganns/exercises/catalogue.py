@@ -1,0 +1,73 @@
+"""Which exercises there are, and where their files lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganns.errors import ConfigError
+from ganns.resources import exercise_dir
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. Its page is `docs/exercises/<page>.md`, its check `ganns.exercises.checks.<name>`."""
+
+    number: int
+    name: str
+    title: str
+    page: str
+    file: str  # what the learner completes; the reference solution has the same name
+    others: tuple[str, ...] = ()  # what else the learner gets
+    also_solved: tuple[str, ...] = ()  # what else the solution has
+    needs_database: bool = False
+    time_limit_s: float = 120.0  # generous: for a machine that does something else, too
+
+    @property
+    def starters(self) -> list[Path]:
+        """The files that a learner begins with, the one to complete first."""
+        return [exercise_dir("starters") / name for name in (self.file, *self.others)]
+
+    @property
+    def solution(self) -> list[Path]:
+        """The files of the reference solution."""
+        return [exercise_dir("solutions") / name for name in (self.file, *self.also_solved)]
+
+
+EXERCISES = (
+    Exercise(1, "weighted_mean", "The image-weighted mean", "1-weighted-mean", "weighted_mean.py"),
+    Exercise(2, "batchnorm_bug", "The BatchNorm bug", "2-batchnorm-bug", "batchnorm_bug.py"),
+    Exercise(
+        3,
+        "exactly_once",
+        "Exactly once",
+        "3-exactly-once",
+        "exactly_once.sql",
+        others=("exactly_once_tables.sql",),
+        needs_database=True,
+    ),
+    Exercise(4, "wild_gradient", "One wild gradient", "4-wild-gradient", "wild_gradient.py", time_limit_s=300.0),
+    Exercise(
+        5,
+        "scaling",
+        "Measure scaling",
+        "5-scaling",
+        "scaling.py",
+        others=("scaling.csv",),
+        also_solved=("scaling.csv",),
+    ),
+)
+
+
+def find(number: int) -> Exercise:
+    """Return the exercise with that number.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    for exercise in EXERCISES:
+        if exercise.number == number:
+            return exercise
+    raise ConfigError(
+        f"There is no exercise {number}: choose one from 1 to {len(EXERCISES)}; `ganns exercise list` shows them."
+    )

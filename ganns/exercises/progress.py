@@ -1,0 +1,42 @@
+"""What a learner has begun and done: a small file below GANNS_HOME."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ganns import resources
+
+
+def load() -> dict[str, dict[str, Any]]:
+    """Return {"1": {"file": where the learner works, "done": the day or None}}; a damaged file counts as none."""
+    try:
+        found = json.loads(_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {number: entry for number, entry in found.items() if isinstance(entry, dict)} if type(found) is dict else {}
+
+
+def begin(number: int, file: Path) -> None:
+    """Note where the learner works on an exercise."""
+    _change(number, file=str(file.resolve()))
+
+
+def finish(number: int, file: Path) -> None:
+    """Note that an exercise is done. It stays so: a later experiment that fails takes nothing away."""
+    _change(number, file=str(file.resolve()), done=date.today().isoformat())
+
+
+def _change(number: int, **values: str) -> None:
+    everything = load()
+    everything.setdefault(str(number), {"done": None}).update(values)
+    partial = _path().with_suffix(".partial")
+    partial.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, _path())
+
+
+def _path() -> Path:
+    return resources.home() / "exercises.json"

@@ -1,0 +1,116 @@
+"""Check a learner's file in a process of its own, with a time limit, whatever the file does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from ganns import resources
+from ganns.exercises.catalogue import Exercise
+from ganns.exercises.report import Finding, Report, read
+
+NUM_KEPT = 2000
+"""Characters of what the learner's program prints that are shown: its last ones."""
+
+
+def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None) -> tuple[Report, str]:
+    """Return the report on a file, and the end of what it printed.
+
+    Args:
+        exercise: what the file is an answer to.
+        file: the learner's file.
+        time_limit_s: other than the exercise's own.
+    """
+    limit = exercise.time_limit_s if time_limit_s is None else time_limit_s
+    with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as variables:
+        found = Path(folder) / "findings"
+        code, printed = _run(exercise, file, found, variables, limit)
+        report = Report(findings=read(found))
+        if code is None:
+            report.wrong(
+                "it ends",
+                f"After {limit:g} s it had not ended, so it was stopped, at what comes after the last line above. "
+                "Look for a "
+                "loop that never ends, or something that waits.",
+            )
+        elif code != 0:
+            report.wrong("it ends", f"The program ended the check in the middle of it, with the exit code {code}.")
+        elif not report.findings:
+            report.wrong("it ends", "The program ended the check before anything was found.")
+    return report, printed
+
+
+@contextmanager
+def _database(exercise: Exercise) -> Iterator[dict[str, str]]:
+    """Start a PostgreSQL for the exercises alone, if this one needs it: a learner's SQL may do anything there."""
+    if not exercise.needs_database:
+        yield {}
+        return
+    from ganns.db.embedded import EmbeddedServer
+
+    with EmbeddedServer(resources.home() / "exercises" / "pg") as server:
+        yield {"GANNS_DATABASE_URL": server.address.conninfo}
+
+
+def _run(
+    exercise: Exercise, file: Path, found: Path, variables: dict[str, str], limit_s: float
+) -> tuple[int | None, str]:
+    """Return the exit code, None if the time limit ended it, and the end of what was printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganns.exercises.child", str(exercise.number), str(file.resolve()), str(found)],
+        # One thread: what is compared bit for bit must not depend on the number of processors.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
+        stdin=subprocess.DEVNULL,  # input() must not wait for anybody
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    tail = _Tail(process.stdout)
+    try:
+        code: int | None = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        code = None
+    finally:
+        _end(process)
+    return code, tail.text()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and what it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+    process.wait()
+
+
+class _Tail:
+    """Reads a stream to its end and keeps the last of it: a program may print for ever."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                self._kept = (self._kept + chunk)[-NUM_KEPT:]
+
+    def text(self) -> str:
+        self._thread.join(5)  # a grandchild in a session of its own may keep the pipe open
+        return self._kept.decode(errors="replace").strip()
+
+
+def summary(findings: list[Finding]) -> str:
+    """Return one sentence: how much is right."""
+    judged = [finding for finding in findings if finding.right is not None]
+    num_right = sum(bool(finding.right) for finding in judged)
+    return f"{num_right} of {len(judged)} right"

@@ -1,0 +1,135 @@
+"""The runner and the command line: whatever the file does, there is a report, and an exit code of 0 or 1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ganns.cli.app import app
+from ganns.errors import ConfigError
+from ganns.exercises import progress
+from ganns.exercises.catalogue import find
+from ganns.exercises.report import Finding, Report, read
+from ganns.exercises.runner import run_check
+from tests.exercises.pupil import solved, starter, wrong
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("GANNS_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def ganns(*words: str | Path, typed: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["exercise", *map(str, words)], input=typed)
+    if isinstance(result.exception, ConfigError):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def test_an_exercise_from_its_start_to_its_end(tmp_path: Path) -> None:
+    code, said = ganns("start", 5, "mine")
+    assert code == 0
+    assert "ganns exercise check 5" in said
+    code, said = ganns("check", 5)  # it knows where the file is
+    assert code == 1
+    assert "speedup() is still to be written" in said
+    assert "0 of 4 right. Not done yet" in said
+
+    solved(5, tmp_path / "mine")
+    code, said = ganns("check", 5)
+    assert code == 0
+    assert "Exercise 5 is done." in said
+    code, said = ganns("list")
+    assert progress.load()["5"]["done"] in said
+
+    starter(5, tmp_path / "mine")
+    assert ganns("check", 5, "mine")[0] == 1  # a folder will do; and what is done stays done
+    assert progress.load()["5"]["done"]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "scaling.csv").write_text("mine")
+    with pytest.raises(ConfigError, match=r"scaling\.csv exists, and is not overwritten"):
+        ganns("start", 5, tmp_path)
+    assert (tmp_path / "scaling.csv").read_text() == "mine"
+    assert not (tmp_path / "scaling.py").exists()
+
+
+def test_wrong_numbers_and_missing_files_are_said() -> None:
+    with pytest.raises(ConfigError, match="There is no exercise 6: choose one from 1 to 5"):
+        ganns("start", 6)
+    with pytest.raises(ConfigError, match=r"There is no file exercises/weighted_mean\.py: begin with"):
+        ganns("check", 1)
+
+
+def test_a_solution_is_shown_to_who_says_yes() -> None:
+    code, said = ganns("solution", 1, typed="n\n")
+    assert code == 1
+    assert "def weighted_mean" not in said
+    code, said = ganns("solution", 1, typed="y\n")
+    assert code == 0
+    assert find(1).solution[0].read_text() in said
+
+
+@pytest.mark.parametrize("text", ["", "[1", "[]", '{"1": 3}'])
+def test_damaged_notes_are_no_obstacle(home: Path, text: str) -> None:
+    home.mkdir()
+    (home / "exercises.json").write_text(text)
+    assert ganns("list")[0] == 0
+    progress.finish(2, Path("x.py"))
+    assert json.loads((home / "exercises.json").read_text())["2"]["done"]
+
+
+def test_an_endless_file_is_ended_and_what_it_printed_last_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "scaling.py"
+    file.write_text("import itertools\nfor number in itertools.count():\n    print('line', number)\n")
+    report, printed = run_check(find(5), file, time_limit_s=2)
+    assert "After 2 s it had not ended" in wrong(report)["it ends"]
+    assert "line" in printed
+    assert len(printed) <= 2000
+
+
+def test_a_file_that_ends_the_process_loses_nothing_that_was_found(tmp_path: Path) -> None:
+    file = solved(5, tmp_path, ("return seconds_alone / seconds_together", "return seconds_alone / seconds_together"))
+    file.write_text(file.read_text().replace("return (1 /", "import os; os._exit(7)\n    return (1 /"))
+    report, _ = run_check(find(5), file)
+    assert [finding.title for finding in report.findings if finding.right] == ["speedup()", "efficiency()"]
+    assert "in the middle of it, with the exit code 7" in wrong(report)["it ends"]
+    assert not report.passed
+
+    file.write_text("import os\nos._exit(0)\n")
+    assert not run_check(find(5), file)[0].passed
+
+
+def test_input_has_nobody_to_wait_for(tmp_path: Path) -> None:
+    file = tmp_path / "scaling.py"
+    file.write_text("input('how many? ')\n")
+    report, printed = run_check(find(5), file)
+    assert "line 1: input('how many? ')\nEOFError" in wrong(report)["the file runs"]
+    assert printed == "how many?"
+
+
+def test_a_report_without_findings_is_none() -> None:
+    assert not Report().passed
+    assert not Report(findings=[Finding(None, "a remark")]).passed
+    assert Report(findings=[Finding(True, "x"), Finding(None, "y")]).passed
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "findings"
+    Report(path).right("whole")
+    with path.open("a") as stream:
+        stream.write('{"right": tr')
+    assert read(path) == [Finding(True, "whole")]
+
+
+@pytest.mark.slow
+def test_exercise_3_brings_its_own_server(tmp_path: Path) -> None:
+    report, _ = run_check(find(3), solved(3, tmp_path))
+    assert report.passed
