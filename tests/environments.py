@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from tests.helpers import ROOT
 
 OFFLINE = {
     "PIP_NO_INDEX": "1",
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_FIND_LINKS": "",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
     "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it the wrong way round: hatchling is lent, not fetched
@@ -34,6 +37,19 @@ def build_wheel(folder: Path) -> Path:
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     [built] = folder.glob("ganns-*.whl")
     return built
+
+
+def snapshot(folder: Path) -> str:
+    """Commit what this checkout holds now to a repository of its own; return its address."""
+    folder.mkdir()
+    for name in run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT).split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    run("git", "init", "-q", cwd=folder)
+    run("git", "add", "-A", cwd=folder)
+    run("git", "-c", "user.name=test", "-c", "user.email=test@test.invalid", "commit", "-qm", "all", cwd=folder)
+    return f"file://{folder}"
 
 
 def new_environment(folder: Path) -> Path:
