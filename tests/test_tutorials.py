@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_first_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_machines(tmp_path: Path) -> None:
+def test_two_machines() -> None:
     serve, line_for_others = commands(TWO_MACHINES, "1. Desk: open a database")
     export, join, stock = commands(TWO_MACHINES, "2. Laptop: join")
     [train] = commands(TWO_MACHINES, "3. Desk: train")
@@ -67,7 +68,9 @@ def test_two_machines(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
 
     with ExitStack() as stack:
-        desk, laptop = Machine(tmp_path / "desk", stack), Machine(tmp_path / "laptop", stack)
+        # Not below pytest's folder: each pytest that starts makes it private, and root's server is another user's.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ganns-")))
+        desk, laptop = Machine(folder / "desk", stack), Machine(folder / "laptop", stack)
 
         database = desk.start(f"{serve} --port {port}")
         printed = database.wait_for(r"^ *GANNS_DATABASE_URL=(\S+) ganns worker$")
