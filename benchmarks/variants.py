@@ -20,7 +20,7 @@ from ganns.codec import get_codec
 from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.data import ImageSet, open_images
 from ganns.local_steps import LocalSteps
-from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
+from ganns.losses import build_loss, r1_penalty
 from ganns.metrics import sliced_wasserstein
 from ganns.model import Generator, build, parameters_of, sample
 from ganns.optimizers import adam
@@ -87,7 +87,7 @@ def alternating(config: Config, num_images: int, *, num_parts: int, batch: int) 
         _step(
             gen,
             optimizers[0],
-            [generator_loss(config.loss, disc(augment(fake, config.loss.augment, rng))) for fake in fakes],
+            [build_loss(config.loss).generator(disc(augment(fake, config.loss.augment, rng))) for fake in fakes],
         )
         seen, steps = seen + len(real), steps + 1
         decay = min(config.optimizer.ema_decay, (1 + steps) / (10 + steps))
@@ -115,7 +115,7 @@ def _d_loss(
     loss = config.loss
     real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
     logits = disc(real)
-    total = real_loss(loss, logits) + fake_loss(loss, disc(augment(fake, loss.augment, rng)))
+    total = build_loss(loss).real(logits) + build_loss(loss).fake(disc(augment(fake, loss.augment, rng)))
     return total + loss.r1 * r1_penalty(real, logits) if loss.r1 else total
 
 

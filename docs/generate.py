@@ -36,7 +36,8 @@ def shown_range(key: str) -> str | None:
         return None
     group, _, last = key.partition(".")
     if last == "name" and group in NAMES:
-        return " or ".join(f"`{name}`" for name in NAMES[group])
+        names = [f"`{name}`" for name in NAMES[group]]
+        return " or ".join([*names, "a plug-in"] if group in config.PLUGGED else names)
     if key == "evaluate.features":
         return " or ".join(f"`{name}`" for name in config.FEATURES)
     if key == "loss.augment":

@@ -1,4 +1,4 @@
-"""From many results to one: the image-weighted mean of gradients, and BatchNorm's pooled statistics.
+"""From many results to one: an aggregation rule's update (`rules`), and BatchNorm's pooled statistics.
 
 Floating-point addition is not associative, so results are added **in unit order**, whatever order they
 arrived in: the sum then depends on the set of accepted results alone. While later ones are still missing, a
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 import torch
 
 from ganns.codec import Codec
+from ganns.config import AggregateConfig
 from ganns.errors import BadResult
 from ganns.gradients import Part, UnitResult
+from ganns.rules import Mean, Rule, build_rule
 
 Tensors = dict[str, torch.Tensor]
 GRADIENT, SUMS = "gradient.", "sums."  # prefixes of a part's tensors on the wire
@@ -23,28 +25,26 @@ GRADIENT, SUMS = "gradient.", "sums."  # prefixes of a part's tensors on the wir
 
 @dataclass
 class Accumulator:
-    """A weighted sum of parts, one accumulator for each network."""
+    """One network's parts of a round: gradients go to the aggregation rule, BatchNorm's sums are pooled."""
 
-    num_images: int = 0
-    gradients: Tensors = field(default_factory=dict)
+    rule: Rule = field(default_factory=lambda: Mean(AggregateConfig()))
     sums: Tensors = field(default_factory=dict)
 
     @torch.no_grad()
     def add(self, part: Part, num_images: int) -> None:
-        """Add a unit's part with the weight of its images. Call in unit order."""
-        for name, gradient in part.gradients.items():
-            if name in self.gradients:
-                self.gradients[name].add_(gradient, alpha=num_images)
-            else:
-                self.gradients[name] = gradient * num_images
+        """Add a unit's part, of so many images. Call in unit order."""
+        self.rule.add(part.gradients, num_images)
         for name, sums in part.sums.items():
             self.sums[name] = self.sums[name] + sums if name in self.sums else sums.clone()
-        self.num_images += num_images
 
     @torch.no_grad()
+    def combine(self) -> Tensors:
+        """Return what the rule makes of all parts: of `mean`, the gradient of the mean loss over all added images."""
+        return self.rule.combine()
+
     def mean(self) -> Tensors:
-        """Return the gradient of the mean loss over all added images."""
-        return {name: gradient / self.num_images for name, gradient in self.gradients.items()}
+        """Return the same: of an `Accumulator()`, whose rule is the mean, it is the mean."""
+        return self.combine()
 
     def statistics(self) -> Tensors:
         """Return "<layer>.running_mean" and "<layer>.running_var" (unbiased), float32 [C], of all batches as one.
@@ -61,6 +61,15 @@ class Accumulator:
             statistics[f"{name}.running_mean"] = mean.float()
             statistics[f"{name}.running_var"] = variance.float()
         return statistics
+
+
+def build_totals(config: AggregateConfig) -> dict[str, Accumulator]:
+    """Return a round's accumulators for "d" and "g", with the rule of `config`.
+
+    Raises:
+        PluginError: if there is no such rule.
+    """
+    return {role: Accumulator(build_rule(config)) for role in ("d", "g")}
 
 
 def encode_part(part: Part, codec: Codec) -> Tensors:

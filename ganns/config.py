@@ -22,9 +22,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "strategy": ("gradient", "local_steps"),
     "loss": ("non_saturating", "hinge"),
     "optimizer": ("adam",),
-    "aggregate": ("mean",),
+    "aggregate": ("mean", "median"),
     "codec": ("fp32", "fp16"),
 }
+PLUGGED = ("data", "loss", "aggregate")
+"""Groups of which other packages may bring more (`ganns.plugins`, where their names are checked)."""
 FEATURES = ("attributes", "inception")
 AUGMENTATIONS = ("color", "translation", "cutout")
 
@@ -164,6 +166,7 @@ class Config:
     sample_every: int = 50
     tensorboard: bool = False
     start_from: str | None = None
+    plugins: dict[str, str] = field(default_factory=dict)  # not typed: which packages the run was made with
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -202,7 +205,7 @@ def validate(config: Config) -> None:
     """
     for group, names in NAMES.items():
         name = getattr(config, group).name
-        if name not in names:
+        if name not in names and group not in PLUGGED:
             choice = f"choose {' or '.join(names)}{nearest(name, names)}"
             raise ConfigError(f"{group}.name={name} is not known: {choice}")
     if config.model.image_size not in (32, 64):

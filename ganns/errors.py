@@ -4,6 +4,7 @@
     ├─ ConfigError              a setting: its value, the allowed range, which key
     ├─ ResourceMissing          a file that the installation should contain
     ├─ MissingExtra             a package that only some commands need: which extra to install
+    ├─ PluginError              a plug-in that is not installed, cannot be imported, or is not what it should be
     ├─ DataError                images that cannot be found, read or drawn
     │  └─ DownloadError         a file that cannot be fetched, or is not the one that was expected
     ├─ PayloadError             bytes from the wire that are not what they claim to be
@@ -58,6 +59,10 @@ class ResourceMissing(GannsError):
 
 class MissingExtra(GannsError):
     """A package that this needs is not installed."""
+
+
+class PluginError(GannsError):
+    """A plug-in cannot be used."""
 
 
 class DataError(GannsError):

@@ -26,7 +26,7 @@ from torch import nn
 from ganns.augment import augment
 from ganns.batchnorm import SumRecorder
 from ganns.config import Config
-from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
+from ganns.losses import build_loss, r1_penalty
 from ganns.model import Discriminator, Generator, parameters_of
 from ganns.plan import slice_bounds
 from ganns.precision import choose_autocast
@@ -58,6 +58,7 @@ class Pair(ABC):
     def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
         """Build both networks on `device`, in channels_last (about twice as fast on a CPU)."""
         self.config = config
+        self.loss = build_loss(config.loss)
         self.device = torch.device(device)
         self.networks: dict[str, nn.Module] = {
             "g": Generator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -151,7 +152,7 @@ class Replica(Pair):
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
         real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
-        of_real, of_fake = real_loss(loss, real_logits), fake_loss(loss, fake_logits)
+        of_real, of_fake = self.loss.real(real_logits), self.loss.fake(fake_logits)
         d_loss = (of_real + of_fake).detach()
         if loss.r1:
             of_real = of_real + loss.r1 * r1_penalty(real, real_logits)
@@ -161,7 +162,7 @@ class Replica(Pair):
         gradients = {n: a + b for n, a, b in zip(parameters_of(disc), from_real, from_fake, strict=True)}
         yield "d", Part(gradients, self.recorders["d"].take()), d_metrics(d_loss, real_logits, fake_logits)
 
-        g_loss = generator_loss(loss, fake_logits)
+        g_loss = self.loss.generator(fake_logits)
         from_judge = torch.autograd.grad(g_loss, g_parameters)  # through D, but not into D's parameters
         gradients = dict(zip(parameters_of(gen), from_judge, strict=True))
         yield "g", Part(gradients, self.recorders["g"].take()), {"g_loss": g_loss.item()}

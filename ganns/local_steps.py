@@ -25,7 +25,7 @@ import torch
 from ganns.augment import augment
 from ganns.config import Config
 from ganns.gradients import Pair, Part, Tensors, UnitResult, d_metrics
-from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
+from ganns.losses import r1_penalty
 from ganns.optimizers import adam
 from ganns.plan import slice_bounds
 from ganns.seeds import generator as seeded
@@ -119,7 +119,7 @@ class LocalSteps(Pair):
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
         real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
-        d_loss = real_loss(loss, real_logits) + fake_loss(loss, fake_logits)
+        d_loss = self.loss.real(real_logits) + self.loss.fake(fake_logits)
         metrics = d_metrics(d_loss, real_logits, fake_logits)
         if loss.r1:
             d_loss = d_loss + loss.r1 * r1_penalty(real, real_logits)
@@ -131,7 +131,7 @@ class LocalSteps(Pair):
 
         with self.precision():
             logits = disc(augment(fake, loss.augment, rng))
-        g_loss = generator_loss(loss, logits.float())
+        g_loss = self.loss.generator(logits.float())
         self._follow("g", g_loss)
         self.recorders["d"].forget()
         return metrics | {"g_loss": g_loss.item()}

@@ -127,10 +127,10 @@ def _use(config: Config, onnx: bool) -> Iterator[str]:
 
 
 def _data(config: Config, facts: Facts) -> Iterator[str]:
-    yield from ("## Data", "", DATA[config.data.name])
+    yield from ("## Data", "", DATA.get(config.data.name, DATA["image_folder"]))
     if facts.num_images:
         yield f"{facts.num_images:,} images to train on; the data's fingerprint is `{_text(facts.fingerprint)}`."
-    yield from ("", RIGHTS[config.data.name], "")
+    yield from ("", RIGHTS.get(config.data.name, RIGHTS["image_folder"]), "")
 
 
 def _training(state: TrainingState, facts: Facts) -> Iterator[str]:

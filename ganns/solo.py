@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ganns.aggregate import Accumulator, check_part, through_codec, weighted_metrics
+from ganns.aggregate import build_totals, check_part, through_codec, weighted_metrics
 from ganns.codec import get_codec
 from ganns.config import Config
 from ganns.data import ImageSet
@@ -38,7 +38,7 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
         if not slices:
             return
         replica.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
-        totals = {"g": Accumulator(), "d": Accumulator()}
+        totals = build_totals(config.aggregate)
         reports = []
         for unit, (epoch, start, count) in enumerate(slices):
             if order[0] != epoch:

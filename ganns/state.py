@@ -59,7 +59,7 @@ class TrainingState:
 
     @torch.no_grad()
     def advance(self, totals: dict[str, Accumulator], progress: Progress) -> None:
-        """Become the next version: one step of each network along the mean result, both from the same version.
+        """Become the next version: one step of each network along the combined result, both from the same version.
 
         Args:
             totals: for "g" and "d", the accepted results, added in unit order.
@@ -68,7 +68,7 @@ class TrainingState:
         if self.config.strategy.pipeline:
             self.previous = {name: value.clone() for name, value in self.weights().items()}
         for role, network in self.networks.items():
-            gradients = totals[role].mean()
+            gradients = totals[role].combine()
             for name, parameter in network.named_parameters():
                 # Adam's one-pass implementation walks through memory and ignores strides: a channels_last gradient
                 # would meet the wrong weights, without any error.

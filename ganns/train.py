@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from ganns import plugins
 from ganns.config import Config, from_dict, nearest, unknown_key
 from ganns.errors import ConfigError
 
@@ -55,7 +56,9 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     def job(composed: DictConfig) -> None:
         try:
             values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-            (action or train)(from_dict(_plain(values)))
+            config = from_dict(_plain(values))
+            plugins.require(config)
+            (action or train)(config)
         except Exception as error:
             raise Failed(error) from error
 
@@ -89,9 +92,11 @@ def compose(overrides: Sequence[str]) -> Config:
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
             composed = hydra.compose("config", list(overrides))
-            return from_dict(_plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+            config = from_dict(_plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
     except (HydraException, OmegaConfBaseException) as error:
         _explain(error)
+    plugins.require(config)
+    return config
 
 
 def train(config: Config) -> None:
@@ -193,5 +198,7 @@ def _unknown_option(path: str, text: str) -> ConfigError:
     group, _, option = path.rpartition("/")
     listed = text.partition("Available options in")[2].partition("Config search path")[0]
     options = [line.strip() for line in listed.splitlines() if line.startswith("\t")]
+    if group in plugins.GROUPS and option in plugins.installed(group):
+        return ConfigError(f"{group}={option} has no file, since it is a plug-in: write {group}.name={option}.")
     choice = f": choose {' or '.join(options)}" if options else ""
     return ConfigError(f"{group}={option} does not exist{choice}{nearest(option, options)}")

@@ -24,6 +24,7 @@ from ganns.db.link import Link
 from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
 from ganns.gradients import Part
 from ganns.payload import pack, unpack
+from ganns.plugins import WORKER, check_packages
 from ganns.seeds import permutation, permutation_digest
 from ganns.store import workers
 from ganns.store.workers import Claim, RunInfo
@@ -46,9 +47,11 @@ class Bench:
         Raises:
             DatasetMismatch: if this machine's images, or its NumPy's permutations, are not the run's.
             DataError: if there are no images.
+            PluginError: if the run's loss or data set is a plug-in that this machine has not, or in another version.
         """
         self.run_id = run_id
         self.config = from_dict(info.config)
+        check_packages(self.config, WORKER)
         self.images = open_images(self.config.data, self.config.model.image_size)
         self.images.check(info.fingerprint)
         if permutation_digest(self.config.seed, info.num_images) != info.permutation_digest:

@@ -11,6 +11,7 @@ import functools
 import itertools
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ganns.cli.app import app
 from ganns.config import keys
 from ganns.errors import ConfigError, GannsError
 from ganns.train import _sort_arguments, compose
+from tests.plugin import announce_example
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -36,6 +38,16 @@ NEEDED = {"data=image_folder": ["data.path=/pictures"], "data=packed": ["data.ur
 
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def example_plug_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The names of the tutorial's plug-in are known, as after its installation."""
+    site = tmp_path_factory.mktemp("site")
+    announce_example(site)
+    sys.path.insert(0, str(site))
+    yield
+    sys.path.remove(str(site))
 
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -21,6 +21,7 @@ from ganns.cli import (
     evaluate,
     exercise,
     export,
+    plugin,
     push,
     runs,
     sample,
@@ -95,6 +96,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 app.add_typer(exercise.app, name="exercise")
+app.add_typer(plugin.app, name="plugin")
 
 
 def main() -> NoReturn:

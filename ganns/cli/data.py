@@ -102,7 +102,8 @@ def pack(
 
     config = _config(overrides)
     if config.data.name not in SOURCES:
-        raise ConfigError(f"data.name={config.data.name} is packed already: choose {' or '.join(SOURCES)}.")
+        why = "is packed already" if config.data.name == "packed" else "is a plug-in, and no files of images"
+        raise ConfigError(f"data.name={config.data.name} {why}: choose {' or '.join(SOURCES)}.")
     source = SOURCES[config.data.name](config.data)
     with _progress(out.name, unit="shards") as show:
         index = packs.write(source, config.model.image_size, out, resources.home() / "data", show)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ganns.aggregate import Accumulator, check_part, decode_part, weighted_metrics
+from ganns.aggregate import build_totals, check_part, decode_part, weighted_metrics
 from ganns.codec import get_codec
 from ganns.coordinator.session import Session
 from ganns.errors import BadResult, PayloadError
@@ -33,7 +33,7 @@ class Folding:
         self.run_id = run_id
         self.round = state.progress.version
         self.units = list(units)
-        self.totals = {role: Accumulator() for role in ROLES}
+        self.totals = build_totals(state.config.aggregate)
         self.submissions: dict[int, Submission] = {}
         self.skipped = {unit.unit for unit in units if unit.skipped}
         self._state = state

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psycopg
 
-from ganns import resources
+from ganns import plugins, resources
 from ganns.config import Config, from_dict, to_dict
 from ganns.coordinator.control import Interrupted
 from ganns.coordinator.evaluation import Evaluations, say_best
@@ -49,6 +49,7 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
     if config.start_from is not None:
         source, data = start_state(conn, config)
         config = replace(config, start_from=source)  # the version too, so that the run says what it started from
+    config = replace(config, plugins=plugins.packages(config))
     with conn.transaction():
         run_id = runs.create_run(
             conn,
@@ -133,6 +134,7 @@ def train_run(
                 observer.say(f"it begins with version {config.start_from}'s weights")
         else:
             run, config = resume_run(conn, config, changed)
+            plugins.check_packages(config, plugins.HERE)
             new_quorum = config.quorum.units != from_dict(run.config).quorum.units
             new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(changed or ())  # typed, be it the same number
             runs.set_config(conn, run.id, to_dict(config))

@@ -1,6 +1,16 @@
-"""Images: where they come from (`sources`, `packed`), how they are kept decoded (`cache`).
+"""Images: where they come from (`sources`, `packed`, plug-ins), how they are kept decoded (`cache`).
 
 `open_images` is all that the rest of the program uses.
+
+A data set of another package is a function `(data, image_size) -> ImageSet`: see `plugged`. What must hold for it,
+`ganns plugin check NAME` tries:
+
+- The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
+- `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array
+  of indices; S is `image_size`. Training images come first. (`ImageSet` maps 0..255 to -1..1.)
+- The fingerprint differs when the images do: `ganns.data.fingerprint.of_recipe(name, version, seed, ...)` makes one.
+- It uses no database. It may fetch and keep files: what is there already must be found again, and what cannot be had
+  is a `ganns.errors.DataError` that says what to do.
 """
 
 from __future__ import annotations
@@ -22,6 +32,7 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
 
     Raises:
         DataError: if they cannot be found or read, saying what to do.
+        PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
     from ganns import resources
     from ganns.data.cache import decoded
@@ -31,6 +42,25 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
     root = cache_root or resources.home() / "data"
     if data.name == "packed":
         return ImageSet(*open_pack(data, image_size, root))
+    if data.name not in SOURCES:
+        return plugged(data, image_size)
     source = SOURCES[data.name](data)
     pixels = decoded(source, image_size, root)
     return ImageSet(pixels, source)
+
+
+def plugged(data: DataConfig, image_size: int) -> ImageSet:
+    """Return the images of a plug-in.
+
+    Raises:
+        PluginError: if there is none of that name, or it returns something else.
+    """
+    from ganns import plugins
+    from ganns.errors import PluginError
+
+    images = plugins.function("data", data.name)(data, image_size)
+    if not isinstance(images, ImageSet):
+        raise PluginError(
+            f"data.name={data.name}: the plug-in returned {type(images).__name__} instead of ganns.data.ImageSet."
+        )
+    return images

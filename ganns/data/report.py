@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganns.config import DataConfig
-from ganns.data import celeba, pack, synthetic
+from ganns.data import ImageSet, celeba, pack, plugged, synthetic
 from ganns.data.cache import path_of, prepare
 from ganns.data.files import reader
 from ganns.data.packed import Pack
@@ -31,6 +31,13 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
     """
     if data.name == "packed":
         return _info_packed(Pack(data, root))
+    if data.name not in SOURCES:
+        images = plugged(data, size)
+        return {
+            "source": f"{data.name}, a plug-in",
+            "images": _images(images.num_train, images.num_holdout),
+            "fingerprint": images.fingerprint,
+        }
     if _not_drawn(data):
         return {
             "source": "synthetic",
@@ -59,6 +66,9 @@ def check(data: DataConfig, size: int, root: Path, say: Callable[[str], None], t
     """
     if data.name == "packed":
         _check_packed(Pack(data, root), say, track)
+        return
+    if data.name not in SOURCES:
+        _check_plugged(plugged(data, size), say, track)
         return
     if _not_drawn(data):
         say("the faces are not drawn yet; that happens on first use")
@@ -131,6 +141,16 @@ def _check_packed(found: Pack, say: Callable[[str], None], track: Track) -> None
     found.read(sample)
     say(f"{len(sample)} images were read, and are those of the index")
     say(f"fingerprint {found.fingerprint}")
+
+
+def _check_plugged(images: ImageSet, say: Callable[[str], None], track: Track) -> None:
+    step = max(images.num_train // NUM_SAMPLED, 1)
+    sample = range(0, images.num_train, step)
+    for number in track(sample, "images"):
+        images.train(np.array([number]))
+    images.holdout(images.num_holdout)
+    say(f"{len(sample)} of {images.num_train:,} images to train on, and {images.num_holdout:,} held out, can be read")
+    say(f"fingerprint {images.fingerprint}; `ganns plugin check` tries more")
 
 
 def _not_drawn(data: DataConfig) -> bool:

@@ -29,7 +29,7 @@ def test_the_mean_weighs_each_result_by_its_images():
     total = Accumulator()
     total.add(Part({"w": torch.tensor([1.0])}, {}), 30)
     total.add(Part({"w": torch.tensor([5.0])}, {}), 10)
-    assert total.mean()["w"].item() == pytest.approx((30 * 1 + 10 * 5) / 40)
+    assert total.combine()["w"].item() == pytest.approx((30 * 1 + 10 * 5) / 40)
     assert weighted_metrics([(30, {"loss": 1.0}), (10, {"loss": 5.0})]) == {"loss": pytest.approx(2.0)}
 
 
@@ -40,7 +40,7 @@ def test_a_sum_depends_on_the_order_so_the_order_is_fixed():
         total = Accumulator()
         for number in order:
             total.add(parts[number], 1)
-        sums.append(total.gradients["w"].item())
+        sums.append(total.combine()["w"].item())
     assert sums[0] != sums[1]  # why Folding adds in unit order, whatever arrived first
 
 

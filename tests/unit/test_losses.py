@@ -11,7 +11,7 @@ from ganns.config import AUGMENTATIONS as NAMES
 from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig, validate
 from ganns.errors import ConfigError
 from ganns.gradients import Replica
-from ganns.losses import fake_loss, generator_loss, r1_penalty, real_loss
+from ganns.losses import build_loss, r1_penalty
 from ganns.model import Discriminator, SpectralConv2d, build
 from ganns.seeds import generator
 from ganns.state import TrainingState
@@ -27,25 +27,25 @@ def images(count: int = 6, seed: int = 0) -> torch.Tensor:
 def test_the_non_saturating_losses_are_cross_entropies():
     config = LossConfig()
     probability = torch.sigmoid(LOGITS)
-    assert torch.allclose(real_loss(config, LOGITS), -probability.log().mean())
-    assert torch.allclose(fake_loss(config, LOGITS), -(1 - probability).log().mean(), atol=1e-6)
-    assert torch.allclose(generator_loss(config, LOGITS), -probability.log().mean())
+    assert torch.allclose(build_loss(config).real(LOGITS), -probability.log().mean())
+    assert torch.allclose(build_loss(config).fake(LOGITS), -(1 - probability).log().mean(), atol=1e-6)
+    assert torch.allclose(build_loss(config).generator(LOGITS), -probability.log().mean())
 
 
 def test_label_smoothing_is_one_sided():
     config, probability = LossConfig(label_smoothing=0.1), torch.sigmoid(LOGITS)
     expected = -(0.9 * probability.log() + 0.1 * (1 - probability).log()).mean()
-    assert torch.allclose(real_loss(config, LOGITS), expected, atol=1e-6)
-    assert torch.equal(fake_loss(config, LOGITS), fake_loss(LossConfig(), LOGITS))
+    assert torch.allclose(build_loss(config).real(LOGITS), expected, atol=1e-6)
+    assert torch.equal(build_loss(config).fake(LOGITS), build_loss(LossConfig()).fake(LOGITS))
 
 
 def test_the_hinge_has_no_gradient_beyond_its_margin():
     config = LossConfig(name="hinge")
-    assert real_loss(config, LOGITS).item() == pytest.approx((4 + 1.5 + 1 + 0.5 + 0) / 5)
-    assert fake_loss(config, LOGITS).item() == pytest.approx((0 + 0.5 + 1 + 1.5 + 4) / 5)
-    assert generator_loss(config, LOGITS).item() == pytest.approx(0.0)
+    assert build_loss(config).real(LOGITS).item() == pytest.approx((4 + 1.5 + 1 + 0.5 + 0) / 5)
+    assert build_loss(config).fake(LOGITS).item() == pytest.approx((0 + 0.5 + 1 + 1.5 + 4) / 5)
+    assert build_loss(config).generator(LOGITS).item() == pytest.approx(0.0)
     logits = LOGITS.clone().requires_grad_()
-    real_loss(config, logits).backward()
+    build_loss(config).real(logits).backward()
     assert logits.grad is not None
     assert logits.grad.tolist() == pytest.approx([-0.2, -0.2, -0.2, -0.2, 0.0])
 

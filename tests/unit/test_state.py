@@ -8,6 +8,7 @@ from ganns.config import Config, ModelConfig, OptimizerConfig
 from ganns.errors import PayloadError
 from ganns.gradients import Part
 from ganns.plan import Cursor, Slice
+from ganns.rules import Mean
 from ganns.state import Progress, TrainingState
 
 MODEL = ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4)
@@ -39,7 +40,7 @@ def test_three_steps_equal_adam_written_out():
     for step in range(1, 4):
         totals = totals_for(state, step)
         for role, lr in (("g", 1e-3), ("d", 5e-4)):
-            g = totals[role].mean()[name].double()
+            g = totals[role].combine()[name].double()
             m[role] = 0.5 * m[role] + 0.5 * g
             v[role] = 0.999 * v[role] + 0.001 * g * g
             w[role] = w[role] - lr * (m[role] / (1 - 0.5**step)) / ((v[role] / (1 - 0.999**step)).sqrt() + 1e-8)
@@ -56,11 +57,12 @@ def test_the_memory_format_of_a_gradient_changes_nothing():
     plain, permuted = TrainingState(Config(model=MODEL)), TrainingState(Config(model=MODEL))
     totals = totals_for(permuted, 1)
     for total in totals.values():
-        total.gradients = {
+        assert isinstance(total.rule, Mean)
+        total.rule.sums = {
             name: gradient.to(memory_format=torch.channels_last) if gradient.ndim == 4 else gradient
-            for name, gradient in total.gradients.items()
+            for name, gradient in total.rule.sums.items()
         }
-    assert not totals["g"].mean()["layers.3.weight"].is_contiguous()
+    assert not totals["g"].combine()["layers.3.weight"].is_contiguous()
     plain.advance(totals_for(plain, 1), plain.progress)
     permuted.advance(totals, permuted.progress)
     assert permuted.weights_digest() == plain.weights_digest()

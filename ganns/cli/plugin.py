@@ -1,0 +1,70 @@
+"""`ganns plugin`: which plug-ins are installed, and whether one is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ganns.testing import Finding
+
+app = typer.Typer(help="Plug-ins: aggregation rules, losses and data sets of other packages.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Say which plug-ins are installed, and how to type them."""
+    from ganns.plugins import described
+
+    found = described()
+    for one in found:
+        typer.echo(f"{one['kind']}.name={one['name']}: {one['package']}, {one['object']}")
+    if not found:
+        typer.echo("No plug-in is installed. docs/tutorial/level-3-change.md makes one.")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A plug-in's name, or a built-in one's.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Settings, as of `ganns train`: data.path=/my/images")
+    ] = None,
+) -> None:
+    """Try whether an aggregation rule, a loss or a data set is right; exits with 1 if not."""
+    from ganns import plugins
+    from ganns.config import NAMES, nearest
+    from ganns.errors import ConfigError
+
+    kinds = [kind for kind in plugins.GROUPS if name in NAMES[kind] or name in plugins.installed(kind)]
+    if not kinds:
+        there = [one for kind in plugins.GROUPS for one in (*NAMES[kind], *plugins.installed(kind))]
+        raise ConfigError(
+            f"{name} is neither built in nor installed: `ganns plugin list` shows what is{nearest(name, there)}"
+        )
+    num_wrong = 0
+    for kind in kinds:
+        typer.echo(f"{kind}.name={name}")
+        for one in _findings(kind, name, overrides or []):
+            num_wrong += one.problem is not None
+            sign = "note " if one.note else "WRONG" if one.problem else "ok   "
+            typer.echo(f"  {sign} {one.what}{f': {one.problem or one.note}' if one.problem or one.note else ''}")
+    if num_wrong:
+        typer.echo(f"{num_wrong} of the checks failed")
+        raise typer.Exit(1)
+
+
+def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
+    from ganns import testing
+    from ganns.data import open_images
+    from ganns.losses import build_loss
+    from ganns.rules import build_rule
+    from ganns.train import compose
+
+    few = ["data.count=200", "data.holdout=50"]  # for those that make as many images as they are told
+    config = compose([*few, f"{kind}.name={name}", *overrides])
+    if kind == "aggregate":
+        return testing.check_aggregate(type(build_rule(config.aggregate)), config.aggregate)
+    if kind == "loss":
+        return testing.check_loss(type(build_loss(config.loss)), config.loss)
+    return testing.check_data(open_images, config.data)

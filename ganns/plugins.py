@@ -1,0 +1,159 @@
+"""Plug-ins: an aggregation rule, a loss or a data set of another package, found by its name.
+
+A package announces what it has in its `pyproject.toml`, as Python's entry points:
+
+    [project.entry-points."ganns.loss"]
+    least_squares = "ganns_example.loss:LeastSquares"
+
+Once it is installed, `loss.name=least_squares` finds it. Built-in names are looked up first, so that a run without
+plug-ins pays nothing, and no package can change what a built-in name means. What each kind must be is written where the
+built-in ones are: `ganns.rules.Rule`, `ganns.losses.Loss`, and `ganns.data.open_images` for data sets.
+
+A run records which version of which package it was made with (`packages`), and a worker with another one does not
+compute for it (`check_packages`): the same unit must give the same result everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from ganns.config import NAMES, Config, nearest
+from ganns.errors import ConfigError, PluginError
+
+GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data"}
+"""From a group of settings to the entry points' group."""
+WORKER = ("loss", "data")
+"""What a worker needs of a run: updates are combined by the coordinator alone."""
+HERE = ("aggregate", "data")
+"""What a coordinator needs: it computes no loss."""
+
+
+def installed(kind: str) -> dict[str, list[EntryPoint]]:
+    """Return the plug-ins of a kind by name, without importing them; two packages may use one name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=GROUPS[kind])):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def package_of(point: EntryPoint) -> str:
+    """Return the package and version that a plug-in comes from, "ganns-example==0.1.0"."""
+    return f"{point.dist.name}=={point.dist.version}" if point.dist else point.value
+
+
+@cache
+def load(kind: str, name: str) -> Any:
+    """Import the plug-in that `<kind>.name=<name>` means.
+
+    Raises:
+        PluginError: if none is installed, it is not clear which, or it cannot be imported.
+    """
+    point = _find(kind, name)
+    try:
+        return point.load()
+    except Exception as error:  # whatever the package does when it is imported
+        raise PluginError(
+            f"{kind}.name={name}: the plug-in {point.value} of {package_of(point)} cannot be imported "
+            f"({type(error).__name__}: {error}). Correct or reinstall that package; --debug shows where it happened."
+        ) from error
+
+
+def subclass(kind: str, name: str, base: type) -> Any:
+    """Load a plug-in that must be a subclass of `base`.
+
+    Raises:
+        PluginError: if it is something else, or see `load`.
+    """
+    found = load(kind, name)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(
+            f"{kind}.name={name}: {_find(kind, name).value} is no subclass of {base.__module__}.{base.__qualname__}; "
+            "`ganns plugin list` shows what each name stands for."
+        )
+    return found
+
+
+def function(kind: str, name: str) -> Callable[..., Any]:
+    """Load a plug-in that must be a function.
+
+    Raises:
+        PluginError: if it cannot be called, or see `load`.
+    """
+    found = load(kind, name)
+    if not callable(found):
+        raise PluginError(f"{kind}.name={name}: {_find(kind, name).value} is no function.")
+    assert callable(found)
+    return found  # type: ignore[no-any-return]
+
+
+def require(config: Config) -> None:
+    """Check that every name that was typed is built in or installed; nothing is imported.
+
+    Raises:
+        ConfigError: naming what there is.
+    """
+    for kind in GROUPS:
+        name = getattr(config, kind).name
+        if name not in NAMES[kind] and name not in installed(kind):
+            raise ConfigError(_unknown(kind, name))
+
+
+def packages(config: Config) -> dict[str, str]:
+    """Return the package and version of each plug-in that a configuration uses, by kind, for the run's row.
+
+    Raises:
+        PluginError: if one is not installed.
+    """
+    names = {kind: getattr(config, kind).name for kind in GROUPS}
+    return {kind: package_of(_find(kind, name)) for kind, name in names.items() if name not in NAMES[kind]}
+
+
+def check_packages(config: Config, kinds: Sequence[str]) -> None:
+    """Check that this machine has the plug-ins of a run in the run's versions, for the kinds that it needs.
+
+    Raises:
+        PluginError: saying what to install.
+    """
+    for kind, wanted in config.plugins.items():
+        name = getattr(config, kind).name
+        if kind not in kinds:
+            continue
+        there = [package_of(point) for point in installed(kind).get(name, [])]
+        if wanted not in there:
+            raise PluginError(
+                f"This run's {kind}.name={name} is a plug-in of {wanted}, and this machine has "
+                f"{' and '.join(there) or 'no such plug-in'}. Install that version into the environment of ganns "
+                f"(ask who runs the class where it comes from), and start this program again."
+            )
+
+
+def _find(kind: str, name: str) -> EntryPoint:
+    points = installed(kind).get(name, [])
+    if not points:
+        raise PluginError(_unknown(kind, name))
+    if len(points) > 1:
+        owners = " and ".join(package_of(point) for point in points)
+        raise PluginError(f"{kind}.name={name} is a plug-in of {owners}: uninstall one of them.")
+    return points[0]
+
+
+def _unknown(kind: str, name: str) -> str:
+    plugged = installed(kind)
+    have = f"plug-ins installed here are {', '.join(plugged)}" if plugged else "no plug-in for it is installed here"
+    return (
+        f"{kind}.name={name} is not known: built in are {', '.join(NAMES[kind])}, and {have}"
+        f"{nearest(name, [*NAMES[kind], *plugged])}"
+    )
+
+
+def described() -> list[Mapping[str, str]]:
+    """Return every plug-in that is installed: kind, name, package, and what the name stands for."""
+    return [
+        {"kind": kind, "name": name, "package": package_of(point), "object": point.value}
+        for kind in GROUPS
+        for name, points in installed(kind).items()
+        for point in points
+    ]
