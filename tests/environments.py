@@ -8,8 +8,15 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.embedded import EmbeddedServer
+from ganns.db.migrate import migrate
 from tests.helpers import ROOT
 
 OFFLINE = {
@@ -74,3 +81,18 @@ def free_port() -> int:
     """Return a port of this machine on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served_database() -> Iterator[Address]:
+    """Yield a migrated PostgreSQL that others reach over TCP; the address has the password in it.
+
+    Not in pytest's folder: another session of pytest takes away the rights of the user who the server runs as.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="ganns-served-", ignore_cleanup_errors=True) as folder,
+        EmbeddedServer(Path(folder) / "pg", host="127.0.0.1", port=free_port()) as server,
+    ):
+        with connect(server.address) as conn:
+            migrate(conn)
+        yield server.tcp_address("127.0.0.1")

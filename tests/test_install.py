@@ -24,11 +24,9 @@ import yaml
 from ganns.config import QuorumConfig, StopConfig
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
-from ganns.db.migrate import migrate
 from tests.distributed.conftest import Coordinator
 from tests.distributed.fakes import tiny
-from tests.environments import OFFLINE, free_port, new_environment, snapshot
+from tests.environments import OFFLINE, new_environment, served_database, snapshot
 from tests.helpers import ROOT, wait_until
 from tests.terminals import commands
 
@@ -138,10 +136,7 @@ def test_whoever_follows_the_page_joins(tmp_path: Path) -> None:
     """From a git address into a new environment; and from a checkout, as with conda and `make setup`."""
     project = snapshot(tmp_path / "project")
     lent = next((new_environment(tmp_path / "lender").parent / "lib").glob("python3*/site-packages/lent.pth"))
-    with EmbeddedServer(tmp_path / "pg", host="127.0.0.1", port=free_port()) as server:
-        with connect(server.address) as conn:
-            migrate(conn)
-        address = server.tcp_address("127.0.0.1")
+    with served_database() as address:
         coordinator = Coordinator(address, tiny(quorum=QuorumConfig(units=4), stop=StopConfig(rounds=1_000_000)))
 
         venv, activate, install, worker = joins(path_of("Linux and macOS"), project, address, "ada")

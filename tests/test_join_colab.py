@@ -27,8 +27,6 @@ from PIL import Image
 from ganns.config import DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
-from ganns.db.migrate import migrate
 from ganns.errors import ConfigError, NoDatabaseAddress
 from ganns.notebook import secret
 from ganns.notebook.look import Look, Seen
@@ -36,7 +34,7 @@ from ganns.notebook.panel import lines, picture
 from ganns.store.samples import put_sample
 from tests.distributed.conftest import Coordinator
 from tests.distributed.fakes import tiny
-from tests.environments import OFFLINE, build_wheel, free_port, new_environment, run, site_packages
+from tests.environments import OFFLINE, build_wheel, free_port, new_environment, run, served_database, site_packages
 from tests.helpers import ROOT, wait_until
 
 COLAB = '''"""What Colab has, at its edge: the secrets of whoever opened the notebook."""
@@ -144,12 +142,10 @@ class Kernel:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Address]:
+def served() -> Iterator[Address]:
     """Yield the address, with the password in it, of a PostgreSQL that others reach over TCP."""
-    with EmbeddedServer(tmp_path / "pg", host="127.0.0.1", port=free_port()) as server:
-        with connect(server.address) as conn:
-            migrate(conn)
-        yield server.tcp_address("127.0.0.1")
+    with served_database() as address:
+        yield address
 
 
 @contextmanager

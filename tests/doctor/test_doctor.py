@@ -21,14 +21,12 @@ from ganns.config import Config, DataConfig, to_dict
 from ganns.coordinator.run import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.embedded import EmbeddedServer
-from ganns.db.migrate import migrate
 from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, examine, machine, program
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
 from tests.distributed.fakes import tiny
-from tests.environments import free_port
+from tests.environments import free_port, served_database
 from tests.helpers import ROOT
 
 PASSWORD = "open-sesame-42"
@@ -48,13 +46,10 @@ def find(subject: str) -> Finding:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+def served() -> Iterator[Address]:
     """Yield a PostgreSQL that asks for a password over TCP."""
-    folder = tmp_path_factory.mktemp("served")
-    with EmbeddedServer(folder / "pg", host="127.0.0.1", port=free_port()) as server:
-        with connect(server.address) as conn:
-            migrate(conn)
-        yield server.tcp_address("127.0.0.1")
+    with served_database() as address:
+        yield address
 
 
 def test_all_is_well(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
