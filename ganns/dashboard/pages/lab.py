@@ -11,6 +11,7 @@ from nicegui import app, ui
 
 from ganns.dashboard.components import Figure
 from ganns.dashboard.components.lab import LabBench
+from ganns.dashboard.components.run_page import Newer
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.dashboard.lab.lab import Lab
@@ -32,8 +33,9 @@ def register(dashboard: Dashboard, lab: Lab) -> None:
         if session is None:
             return RedirectResponse("/login", 303)
         run = await dashboard.read(latest_run)
-        with frame("Failure lab", "/control", live="" if run is None else f"run={run}"):
+        with frame("Failure lab", "/control", live="runs=1" if run is None else f"run={run}"):
             text("h1", "Failure lab")
+            Newer(run, follow=True)
             text(
                 "p",
                 "Workers of this machine join the class, and are then harmed. Nothing here touches anybody else's. "
