@@ -1,4 +1,4 @@
-"""Settings of several runs: in which they differ, and how they are written. Needs no torch: whoever watches uses it, too."""
+"""Settings of several runs: where they differ, how they are written. Needs no torch: who watches uses it, too."""
 
 from __future__ import annotations
 
