@@ -1,0 +1,202 @@
+"""How many machines can train together: round time, links, connections, disk, processor and cost, by arithmetic.
+
+    python -m benchmarks.sizing --table
+    python -m benchmarks.sizing --workers 30 --server-mbit 300 --price-gb 0.1
+
+Nothing is measured here. What was measured comes from the other benchmarks (`Measured`, docs/howto/benchmarks.md), what
+depends on your links and machines is an option (`Yours`), and everything that is printed is computed from both. With
+`--table` it prints the tables of docs/howto/sizing.md. The last line is one JSON object.
+
+The model: a worker fetches the weights, computes, and uploads its result, one after the other. All workers share the
+server's link and its processors. The round lasts as long as its slowest part, plus what a round costs anyway. Nothing
+overlaps, nothing is lost, everybody's link is as slow as the option says: the real class is a little faster, or has
+other trouble than this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import dataclass, replace
+
+NUM_WEIGHTS_G, NUM_WEIGHTS_D = 3_576_704, 2_765_568
+"""Of the DCGAN for 64x64 (tests/unit/test_sizing.py counts them)."""
+WORKER_CONNECTIONS, COORDINATOR_CONNECTIONS = 3, 6
+"""At most, from docs/explain/workers.md and docs/howto/external-database.md."""
+MEGA = 1e6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """From docs/howto/benchmarks.md: 2 cores of an AMD EPYC, 2026-11-24."""
+
+    compute_s: float = 1.4909  # benchmarks.round, `compute`: 64 images of 64x64 by one thread
+    compute_images: int = 64
+    fixed_s: float = 0.0249  # benchmarks.overhead, `fixed_ms`: a round with almost nothing to compute
+    units_per_s: float = 75.5  # benchmarks.fleet: small results, and 200 clients on the same two cores
+    units_cores: int = 2
+    fetch_s: float = 0.0423  # benchmarks.round, `fetch`: 25.4 MB through PostgreSQL, on one machine
+    database_mb: float = 23.3  # benchmarks.overhead: after 300 rounds of a model of 100 kB
+
+
+@dataclass(frozen=True)
+class Yours:
+    """What you know better: links in Mbit/s, machines, and prices in whatever money."""
+
+    server_mbit: float = 1000.0
+    down_mbit: float = 50.0
+    up_mbit: float = 10.0
+    server_cores: float = 2
+    slow_share: float = 0.1  # of the workers, and how many times slower they compute
+    slow_factor: float = 3.0
+    price_hour: float = 0.0
+    price_gb: float = 0.0
+
+
+OPTIONS = {
+    "--server-mbit": "the server's link, each way",
+    "--down-mbit": "a worker's link, down",
+    "--up-mbit": "and up",
+    "--server-cores": "the server's cores",
+    "--slow-share": "which part of the workers is slow",
+    "--slow-factor": "how many times as long they compute",
+    "--price-hour": "of an hour of server",
+    "--price-gb": "of a GB that leaves it",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings that matter here."""
+
+    name: str
+    typed: str
+    unit_images: int = 64
+    result_bytes: int = 4  # of each number
+    spares: bool = False  # as many as there are slow workers
+
+
+BASE = Plan("gradient", "strategy=gradient strategy.unit_images=64")
+PLANS = (
+    BASE,
+    Plan("gradient, fp16", "codec=fp16", result_bytes=2),
+    Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
+    Plan("local_steps, fp16, spares", "strategy=local_steps strategy.unit_images=2048 codec=fp16", 2048, 2, True),
+)
+KNOBS = (
+    Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
+    Plan("larger units", "strategy.unit_images=256", 256),
+    Plan("fp16", "codec=fp16", result_bytes=2),
+    Plan("spares", "quorum=spares", spares=True),
+)
+
+
+def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = None) -> dict[str, float]:
+    """Return what a class of so many workers needs; each has one unit a round. Times in s, links in Mbit/s."""
+    found = measured or Measured()
+    weights_mb = (NUM_WEIGHTS_G + NUM_WEIGHTS_D) * 4 / MEGA
+    result_mb = weights_mb * plan.result_bytes / 4
+    slow = math.ceil(workers * yours.slow_share)
+    accepted = workers - slow if plan.spares and slow < workers else workers
+
+    compute_s = plan.unit_images * found.compute_s / found.compute_images
+    if slow and accepted == workers:  # the slowest decides
+        compute_s *= yours.slow_factor
+    fetch_s = 8 * max(weights_mb / yours.down_mbit, workers * weights_mb / yours.server_mbit)
+    upload_s = 8 * max(result_mb / yours.up_mbit, workers * result_mb / yours.server_mbit)
+    # A core's time for each unit, and for each MB that goes through PostgreSQL. Both have the clients' part in them.
+    core_s = workers * found.units_cores / found.units_per_s
+    core_s += workers * (weights_mb + result_mb) * found.fetch_s / weights_mb
+    round_s = max(fetch_s + compute_s + upload_s, core_s / yours.server_cores) + found.fixed_s
+
+    gb_hour = workers * weights_mb / 1000 * 3600 / round_s
+    state_mb = (3 * (NUM_WEIGHTS_G + NUM_WEIGHTS_D) + NUM_WEIGHTS_G) * 4 / MEGA  # weights, Adam's moments, the average
+    transfers = math.ceil(workers * (fetch_s + upload_s) / round_s)  # at one moment, on average
+    figures = {
+        "round_s": round_s,
+        "images_per_s": accepted * plan.unit_images / round_s,
+        "out_mbit": 8 * workers * weights_mb / round_s,
+        "in_mbit": 8 * workers * result_mb / round_s,
+        "out_gb_hour": gb_hour,
+        "connections": workers * WORKER_CONNECTIONS + COORDINATOR_CONNECTIONS,
+        "connections_pooled": transfers + COORDINATOR_CONNECTIONS,
+        # Three versions (two kept, one being uploaded), two rounds' results (deleted, not yet reused), two checkpoints.
+        "database_mb": found.database_mb + 3 * weights_mb + 2 * workers * result_mb + 2 * state_mb,
+        "server_cores_busy": core_s / round_s,
+        "cost_hour": yours.price_hour + yours.price_gb * gb_hour,
+    }
+    return figures
+
+
+def gains(workers: int, yours: Yours, measured: Measured | None = None) -> list[tuple[str, str, float]]:
+    """Return (knob, what to type, times as many images/s) of each knob turned alone, the best first."""
+    before = size(workers, BASE, yours, measured)["images_per_s"]
+    found = [(knob.name, knob.typed, size(workers, knob, yours, measured)["images_per_s"] / before) for knob in KNOBS]
+    return sorted(found, key=lambda one: -one[2])
+
+
+def shown(value: float) -> str:
+    """Round to three digits, as far as they say something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def tables(workers: list[int], yours: Yours, measured: Measured | None = None) -> str:
+    """Return the tables of docs/howto/sizing.md."""
+    columns = {
+        "round, s": "round_s",
+        "images/s": "images_per_s",
+        "out, Mbit/s": "out_mbit",
+        "in, Mbit/s": "in_mbit",
+        "out, GB an hour": "out_gb_hour",
+        "connections": "connections",
+        "with a pooler": "connections_pooled",
+        "database, MB": "database_mb",
+        "server's cores": "server_cores_busy",
+    }
+    lines = [f"| workers | settings | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]
+    for num in workers:
+        for plan in PLANS:
+            figures = size(num, plan, yours, measured)
+            cells = [
+                f"{figures[key]:,.0f}" if key.startswith("conn") else shown(figures[key]) for key in columns.values()
+            ]
+            lines.append(f"| {num:,} | {plan.name} | {' | '.join(cells)} |")
+    lines += ["", "| workers | first | then | then | then |", "|---|---|---|---|---|"]
+    for num in workers:
+        cells = [f"{name}: {shown(gain)}" for name, _, gain in gains(num, yours, measured)]
+        lines.append(f"| {num:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _field(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def main() -> None:
+    """Compute and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--table", action="store_true", help="print the tables of docs/howto/sizing.md before")
+    parser.add_argument("--compute-s", type=float, default=Measured.compute_s, help="for 64 images, on a worker")
+    for option, help_ in OPTIONS.items():
+        parser.add_argument(option, type=float, default=getattr(Yours, _field(option)), help=help_)
+    arguments = parser.parse_args()
+    yours = Yours(**{_field(option): getattr(arguments, _field(option)) for option in OPTIONS})
+    measured = replace(Measured(), compute_s=arguments.compute_s)
+    if arguments.table:
+        print(tables(arguments.workers, yours, measured))
+    found = [
+        {"workers": num, "settings": plan.name}
+        | {key: round(value, 3) for key, value in size(num, plan, yours, measured).items()}
+        for num in arguments.workers
+        for plan in PLANS
+    ]
+    knobs = {
+        str(num): {name: round(gain, 3) for name, _, gain in gains(num, yours, measured)} for num in arguments.workers
+    }
+    print(json.dumps({"sizes": found, "gains": knobs}))
+
+
+if __name__ == "__main__":
+    main()
