@@ -42,10 +42,6 @@ class Accumulator:
         """Return what the rule makes of all parts: of `mean`, the gradient of the mean loss over all added images."""
         return self.rule.combine()
 
-    def mean(self) -> Tensors:
-        """Return the same: of an `Accumulator()`, whose rule is the mean, it is the mean."""
-        return self.combine()
-
     def statistics(self) -> Tensors:
         """Return "<layer>.running_mean" and "<layer>.running_var" (unbiased), float32 [C], of all batches as one.
 

@@ -118,7 +118,7 @@ def _order(program: Program, report: Report) -> None:
     ours = Accumulator()
     for _, num, gradients in results:
         ours.add(Part(gradients, {}), num)
-    num_different = int((ours.mean()["w"] != in_order).sum())
+    num_different = int((ours.combine()["w"] != in_order).sum())
     if num_different:
         report.remark(
             f"{num_different} of {len(in_order)} numbers differ in their last bits from what ganns.aggregate computes",
