@@ -78,7 +78,7 @@ def test_a_name_that_is_not_there_is_answered_with_what_is(example: Path) -> Non
     ):
         compose(["loss.name=least_square"])
     with pytest.raises(ConfigError, match=r"did you mean trimmed\?$"):
-        run(["aggregate.name=trimed"], lambda config: None, "solo")
+        run(["aggregate.name=tri-mmed"], lambda config: None, "solo")
     with pytest.raises(ConfigError, match=r"write aggregate\.name=trimmed\.$"):
         compose(["aggregate=trimmed"])
     assert compose(["data.name=discs"]).data.name == "discs"
