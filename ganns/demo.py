@@ -1,4 +1,4 @@
-"""`ganns demo`: everything at once on one machine, in about two minutes.
+"""`ganns demo`: everything at once on one machine, in about three minutes.
 
 It starts an embedded PostgreSQL and two stock workers, trains `experiment=demo`, and shows what came out.
 Nothing here is special to a demo: a class does the same on many machines.
@@ -183,8 +183,9 @@ def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[
         f"{summary['swd_end']} at the end.\n\n"
         f"Look at   {folder / 'timeline.png'}   the samples over time\n"
         f"          {folder / 'losses.png'}   the losses\n\n"
-        "Next:     ganns train experiment=demo stop.minutes=10      train longer; it prints how workers join\n"
-        "          ganns train --help                               every setting\n"
+        "Next:     source .venv/bin/activate                        after `make demo`, once in each terminal\n"
+        "          ganns train experiment=demo stop.minutes=10      train longer; it prints how workers join\n"
+        "          ganns train --help                               the settings' groups, with examples\n"
         "          ganns db serve --host 0.0.0.0                    let a friend's machine join",
         markup=False,
         highlight=False,

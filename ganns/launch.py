@@ -17,6 +17,7 @@ from typing import IO
 from rich.console import Console
 
 from ganns import memory
+from ganns.console import plural
 from ganns.db.address import Address
 from ganns.worker_display import Display
 from tasks.abilities import worker_name
@@ -81,9 +82,10 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
     variables = {one: shared | {"GANNS_WORKER_NAME": one, "OMP_NUM_THREADS": str(threads)} for one in names}
     console = Console(soft_wrap=True)
     console.print(
-        f"{num} worker(s) with {threads} thread(s) each: {', '.join(names)}. Ctrl-C hands the unit back and leaves; "
-        "twice leaves now.",
+        f"{plural(num, 'worker')} with {plural(threads, 'thread')} each: {', '.join(names)}. "
+        "Ctrl-C hands the unit back and leaves; twice leaves now.",
         markup=False,
+        highlight=False,
     )
     with Display(names, console) as display:
         return Supervisor(HARDENED, variables, display.say, display.on_event).run()

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganns.config import StopConfig
+from ganns.console import plural
 from ganns.coordinator.observer import RoundReport
 from ganns.state import TrainingState
 
@@ -89,10 +90,8 @@ class TerminalProgress:
         done = self._share_done(report)
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
         losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
-        detail = (
-            f"{self._rate:.0f} images/s{losses and f'  loss {losses}'}"
-            f"{'' if report.num_alive is None else f'  {report.num_alive} workers'}"
-        )
+        alive = "" if report.num_alive is None else f"  {plural(report.num_alive, 'worker')}"
+        detail = f"{self._rate:.0f} images/s{losses and f'  loss {losses}'}{alive}"
         title = escape(f"{self._prefix}round {report.version}")
         self._bar.update(self._task, completed=done, description=title, detail=detail, left=left)
         if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:

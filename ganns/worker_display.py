@@ -49,7 +49,7 @@ class WorkerLine:
             if self.state != before and not self._doing:
                 return self.state
         elif kind == "started":
-            self._doing = f"job {event.get('job')} ({event.get('task', 'task')})"
+            self._doing = f"job {event.get('job')}"
             self.state = "working"
         elif kind == "finished":
             self._doing, self.state = "", "waiting for a unit"
@@ -79,14 +79,15 @@ class WorkerLine:
         return sum(images for _, images in list(self._done)[1:]) / max(now - self._done[0][0], 0.001)
 
     def __str__(self) -> str:
-        """One line: name, device, current unit, images/s, contribution so far."""
-        parts = [self.name, self.device, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
-        if rate := self.images_per_s():
-            parts.append(f"last: {self._last}")
+        """One line, what matters most first: a narrow terminal cuts it. Name, unit, images/s, contribution, device."""
+        parts = [self.name, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
+        rate = self.images_per_s()
+        if rate:
             parts.append(f"{rate:.1f} images/s")
         if self._credit:
-            late = f", {self._credit['late']} late" if self._credit.get("late") else ""
-            parts.append(f"contributed {self._credit['units']} units, {self._credit['images']} images{late}")
+            late = f", {self._credit['late']:,} late" if self._credit.get("late") else ""
+            parts.append(f"contributed {self._credit['units']:,} units, {self._credit['images']:,} images{late}")
+        parts += [f"last: {self._last}" if rate else "", self.device]
         return " · ".join(part for part in parts if part)
 
 

@@ -16,7 +16,7 @@ def demo(
     outputs: Annotated[Path, typer.Option(help="Where to put what it makes.")] = Path("outputs/demo"),
     no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Do not open the dashboard.")] = False,
 ) -> None:
-    """Train a small GAN with two workers on this machine, about two minutes, and show what it learned."""
+    """Train a small GAN with two workers on this machine, about three minutes, and show what it learned."""
     from ganns.signals import stop_on_signals
 
     def leave(number: int, frame: object) -> None:

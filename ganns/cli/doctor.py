@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
+
 import typer
 
+from ganns.console import plural
+
+INDENT = 24
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
 
 
@@ -18,9 +25,18 @@ def doctor() -> None:
     for finding in examine():  # shown one by one: loading PyTorch and asking a far server take seconds
         states.append(finding.state)
         typer.secho(f"{finding.state:<8}", fg=COLOURS[finding.state], nl=False)
-        typer.echo(f" {finding.subject:<14} {finding.said}")
+        typer.echo(f" {finding.subject:<14} {_hanging(finding.said)}")
         if finding.todo:
-            typer.echo(f"{'':<24}-> {finding.todo}")
-    problems, warnings = states.count(PROBLEM), states.count(WARNING)
-    typer.echo(f"\n{problems} problem(s), {warnings} warning(s), {len(states)} looked at.")
-    raise typer.Exit(1 if problems else 0)
+            typer.echo(f"{'':<{INDENT}}{_hanging(f'-> {finding.todo}')}")
+    problems, warnings = plural(states.count(PROBLEM), "problem"), plural(states.count(WARNING), "warning")
+    typer.echo(f"\n{problems}, {warnings}, {len(states)} looked at.")
+    raise typer.Exit(1 if PROBLEM in states else 0)
+
+
+def _hanging(text: str) -> str:
+    """Return `text` in lines that all begin below each other; in a pipe, as one line."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns - INDENT)
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return f"\n{'':<{INDENT}}".join(lines)

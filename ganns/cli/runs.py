@@ -50,7 +50,7 @@ def runs(context: typer.Context) -> None:
             str(row["version"]),
             f"{row['images']:,}",
             *(f"{metrics[key]:.3f}" if key in metrics else "-" for key in ("d_loss", "g_loss")),
-            row["lease_holder"] or "-",
+            (row["lease_holder"] or "-").partition(" (")[0],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
             *([str(units)] if changed else []),
         )

@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
 
+HOW_TO_JOIN = "start one with the line that `ganns train` or `ganns db serve` printed."
+
 app = typer.Typer(help="The task queue: what runs, what waits, who works; and control.", no_args_is_help=True)
 
 
@@ -38,7 +40,7 @@ def workers() -> None:
     from tasks import inspect
 
     with _connection() as conn:
-        _table(inspect.workers(conn), "No worker is connected; start one with `ganns worker`.")
+        _table(inspect.workers(conn), f"No worker is connected; {HOW_TO_JOIN}")
 
 
 @app.command()
@@ -60,7 +62,7 @@ def ping() -> None:
     for worker, alive in answers.items():
         typer.echo(f"worker {worker}: {'pong' if alive else 'silent'}")
     if not any(answers.values()):
-        typer.echo("No worker answers; start one with `ganns worker`.")
+        typer.echo(f"No worker answers; {HOW_TO_JOIN}")
         raise typer.Exit(1)
 
 

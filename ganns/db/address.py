@@ -75,6 +75,14 @@ def _check(conninfo: str, source: str) -> None:
             f"The database address ({source}) cannot be taken apart: in its password, write @ as %40, / as %2F and "
             ": as %3A, as in postgresql://user:pass%40word@host:5432/ganns"
         )
+    for host in hosts:
+        try:
+            host.encode("idna")  # as Python will when it connects; its own error is no sentence
+        except UnicodeError:
+            raise ConfigError(
+                f"The database address ({source}) names {host!r}, which cannot be a host: copy the line that you were "
+                "given, whole; it looks like postgresql://user:password@192.0.2.7:5432/ganns"
+            ) from None
 
 
 def require() -> Address:
@@ -95,5 +103,8 @@ def require() -> Address:
 def join_line(address: Address) -> str:
     """Return what to type so that a worker meets the others at `address`; without any password."""
     if address.source.startswith("the embedded"):  # a socket of this machine, which asks for no password
-        return f"{URL_VARIABLE}='{address.conninfo}' ganns worker    (other machines: see `ganns db serve --help`)"
+        return (
+            f"{URL_VARIABLE}='{address.conninfo}' ganns worker    (on this machine; on others: with the line that "
+            "`ganns db serve --host 0.0.0.0` prints)"
+        )
     return f"the same address in {URL_VARIABLE}, and `ganns worker`"

@@ -50,7 +50,9 @@ def connect(
         )
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
+        todo = "Check the address, and that the server is up: `ganns db status`."
+        if "password" in reason or "authentication" in reason:  # the server is up, and said so
+            todo = "Name or password are not right: copy the line that you were given once more, whole."
         raise DatabaseUnreachable(
-            f"Cannot connect to the database {address} (from {address.source}): {reason} "
-            "Check the address, and that the server is up: `ganns db status`."
+            f"Cannot connect to the database {address} (from {address.source}): {reason} {todo}"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 from dataclasses import dataclass
@@ -112,7 +113,11 @@ def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> in
 
 def myself() -> str:
     """Return who is at work here: user@host."""
-    return f"{os.environ.get('USER', 'someone')}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        user = "someone"
+    return f"{user}@{socket.gethostname()}"
 
 
 def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:

@@ -69,7 +69,7 @@ def _nothing(view: View) -> RenderableType:
         return Text(f"There is no run {view.number} in this database. There is {known or 'none'}: `ganns runs`.")
     return Text(
         "No run yet. Start one in another terminal:\n\n    ganns train experiment=demo\n\n"
-        "and let workers join, on this machine or on others:\n\n    ganns worker\n\nIt will be shown here."
+        "and let workers join, with the line that it prints. The run will be shown here."
     )
 
 
@@ -149,7 +149,8 @@ def _workers(view: View, room: int) -> RenderableType:
     """Who is there, most images first; `room` is for how many lines."""
     people = sorted(view.people or [], key=lambda one: not one["alive"])
     if not people:
-        return Group(_rule("Workers"), Text("Nobody yet. A worker joins with: ganns worker", style="dim"))
+        how = Text("Nobody yet. A worker joins with the line that `ganns train` printed.", style="dim")
+        return Group(_rule("Workers"), how)
     table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("name", no_wrap=True, ratio=1, min_width=8)
     for title in ("images", "streak", "images/s", "link"):

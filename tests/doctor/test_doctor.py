@@ -58,7 +58,7 @@ def test_all_is_well(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANNS_DATABASE_URL", served.conninfo)
     code, output = doctor()
     assert code == 0, output
-    assert "0 problem(s)" in output
+    assert "0 problems" in output
     password = re.search(r":([^:@]+)@", served.conninfo)
     assert password
     assert password[1] not in output
