@@ -9,7 +9,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +20,13 @@ from typing import Any
 
 # Before anything imports torch: results are compared bit for bit, which holds for one thread.
 os.environ["OMP_NUM_THREADS"] = "1"
-for _name in [name for name in os.environ if name.startswith("PG") or name == "GANNS_DATABASE_URL"]:
+# Nor does it matter who started us: `make` hands its flags down, `nohup` and `&` that signals are ignored.
+_FOREIGN = ("GANNS_DATABASE_URL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+for _name in [name for name in os.environ if name.startswith("PG") or name in _FOREIGN]:
     del os.environ[_name]
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _HOME = Path(tempfile.mkdtemp(prefix="ganns-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)  # also where no test uses the server
 os.environ["GANNS_HOME"] = str(_HOME / "home")

@@ -31,7 +31,7 @@ ENDLESS, SHORT = "stop.minutes=null stop.rounds=1000000", "stop.minutes=null sto
 TABLES = ("workers", "ledger")
 STAYS = {
     "ganns db serve": "ganns worker$",
-    "ganns worker": r"\d worker\(s\) with",
+    "ganns worker": r"\d workers? with",
     "ganns train": r"round \d+ .*images/s|waiting for|no worker|run \d+ is paused",
     "ganns dashboard": r"http://\S+",
     "ssh": "",

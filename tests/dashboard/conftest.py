@@ -102,9 +102,12 @@ def site(lesson: Lesson, class_database: Address, tmp_path_factory: pytest.TempP
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a headless Chromium, Debian's."""
+    """Yield a headless Chromium, Debian's, for a module and no longer.
+
+    Playwright keeps an event loop running in this thread, and whoever calls `asyncio.run` meanwhile is refused.
+    """
     if CHROMIUM is None:
         pytest.skip("there is no chromium here: apt-get install chromium")
     expect.set_options(timeout=60_000)  # a machine that is busy is no failure
