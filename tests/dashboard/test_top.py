@@ -153,7 +153,7 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         ),
         ([*RECORDED, {"type": "gone", "run": 7}], None, "There is no run 7"),
         ([*RECORDED[:3], RUN | {"config": {"stop": {"rounds": None}}}], None, "no end is set"),
-        ([*RECORDED[:3], RUN | {"rounds": []}], None, "Nobody yet. A worker joins with: ganns worker"),
+        ([*RECORDED[:3], RUN | {"rounds": []}], None, "Nobody yet. A worker joins with the line"),
     ],
 )
 def test_where_there_is_nothing_it_says_what_to_do(
