@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from ganns.db.address import Address
+from ganns.db.refusals import explain_refusal
 from ganns.errors import DatabaseUnreachable
 
 Connection = psycopg.Connection[Any]
@@ -51,8 +52,8 @@ def connect(
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         todo = "Check the address, and that the server is up: `ganns db status`."
-        if "password" in reason or "authentication" in reason:  # the server is up, and said so
-            todo = "Name or password are not right: copy the line that you were given once more, whole."
+        if (meaning := explain_refusal(reason)) is not None:
+            todo = f"{meaning[0][0].upper()}{meaning[0][1:]}: {meaning[1]}."
         raise DatabaseUnreachable(
             f"Cannot connect to the database {address} (from {address.source}): {reason} {todo}"
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import socket
 
 from psycopg.conninfo import conninfo_to_dict
@@ -12,49 +11,12 @@ from psycopg.conninfo import conninfo_to_dict
 from ganns.db.address import URL_VARIABLE, Address, resolve
 from ganns.db.connect import Connection
 from ganns.db.examine import clock_ahead_s, hears_notifications
+from ganns.db.refusals import explain_refusal
 from ganns.doctor.finding import Finding, ok, problem, warning
 from ganns.errors import ConfigError
 
 PORT_S = 5.0
 CLOCK_S = 30.0
-
-REASONS = (
-    (
-        r"invalid response to SSL negotiation|expected authentication request",
-        "what answers there is no PostgreSQL",
-        "compare the port with the line that you were given",
-    ),
-    (r"password authentication failed", "the password or the login is wrong", "copy the line again, whole"),
-    (
-        r"no password supplied",
-        "the server asks for a password, and the address has none",
-        "postgresql://user:PASSWORD@...",
-    ),
-    (
-        r"no pg_hba\.conf entry",
-        "the server does not let this machine, login or database in",
-        "ask who runs the server: pg_hba.conf, or add ?sslmode=require",
-    ),
-    (r'database "[^"]*" does not exist', "there is no database of that name", "correct what follows the port"),
-    (r'role "[^"]*" does not exist', "there is no such login", "correct what stands before the @"),
-    (
-        r"too many clients|connection slots|too many connections|max_client_conn",
-        "the server has no connection left",
-        "ask who runs the server for more max_connections, or a pooler",
-    ),
-    (
-        r"server does not support SSL",
-        "the server has no TLS, and the address asks for it",
-        "?sslmode=prefer on a network you trust",
-    ),
-    (
-        r"certificate|root\.crt|SSL",
-        "TLS failed",
-        "the host's name must be the certificate's; ?sslrootcert=system trusts what this machine trusts",
-    ),
-    (r"timeout expired|timed out", "it does not answer in time", "a firewall, another network, or a server that hangs"),
-)
-"""(What the server or libpq says, what it means, what to do.)"""
 
 
 def check_address() -> tuple[Finding, Address | None]:
@@ -109,9 +71,8 @@ def check_port(address: Address, timeout_s: float = PORT_S) -> Finding:
 def explain(error: Exception) -> Finding:
     """Return why a server that can be reached does not let us in."""
     text = " ".join(str(error.__cause__ or error).split())  # of libpq: host, port, login, but no password
-    for pattern, said, todo in REASONS:
-        if re.search(pattern, text):
-            return problem("login", said, todo)
+    if (meaning := explain_refusal(text)) is not None:
+        return problem("login", *meaning)
     return problem("login", text[:300], "`ganns db status` tries again")
 
 
