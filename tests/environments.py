@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -17,7 +16,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from tests.helpers import ROOT
+from tests.helpers import ROOT, free_port
 
 OFFLINE = {
     "PIP_NO_INDEX": "1",
@@ -75,12 +74,6 @@ def site_packages(folder: Path) -> Path:
     """Return where an environment's own packages lie."""
     [found] = folder.glob("lib/python3*/site-packages")
     return found
-
-
-def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

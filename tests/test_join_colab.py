@@ -34,8 +34,8 @@ from ganns.notebook.panel import lines, picture
 from ganns.store.samples import put_sample
 from tests.distributed.conftest import Coordinator
 from tests.distributed.fakes import tiny
-from tests.environments import OFFLINE, build_wheel, free_port, new_environment, run, served_database, site_packages
-from tests.helpers import ROOT, wait_until
+from tests.environments import OFFLINE, build_wheel, new_environment, run, served_database, site_packages
+from tests.helpers import ROOT, free_port, wait_until
 
 COLAB = '''"""What Colab has, at its edge: the secrets of whoever opened the notebook."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import re
-import socket
 import sys
 import zipfile
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, free_port
 from tests.terminals import Machine, Running
 
 SMALL = (
@@ -38,11 +37,6 @@ STAYS = {
 }
 """Commands that stay, and what they say when they are ready."""
 PIECES = re.compile(r"^```(\w*)\n(.*?)^```$|[Pp]ress Ctrl-C in the terminal of\s+`([^`]+)`", re.MULTILINE | re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Reader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, free_port
 from tests.terminals import Machine, commands
 
 FIRST_RUN = "docs/tutorial/first-run.md"
@@ -64,9 +63,7 @@ def test_two_machines() -> None:
     on_the_page = re.search(r"postgresql://\S+", line_for_others)
     assert on_the_page
 
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-
+    port = free_port()
     with ExitStack() as stack:
         # Not below pytest's folder: each pytest that starts makes it private, and root's server is another user's.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ganns-")))

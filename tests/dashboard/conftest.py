@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -21,15 +20,10 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from tests.helpers import ROOT, wait_until
+from tests.helpers import ROOT, free_port, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, PHONE = (1600, 900), (390, 844)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @dataclass

@@ -26,8 +26,8 @@ from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
 from tests.distributed.fakes import tiny
-from tests.environments import free_port, served_database
-from tests.helpers import ROOT
+from tests.environments import served_database
+from tests.helpers import ROOT, free_port
 
 PASSWORD = "open-sesame-42"
 
