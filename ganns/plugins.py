@@ -85,7 +85,6 @@ def function(kind: str, name: str) -> Callable[..., Any]:
     found = load(kind, name)
     if not callable(found):
         raise PluginError(f"{kind}.name={name}: {_find(kind, name).value} is no function.")
-    assert callable(found)
     return found  # type: ignore[no-any-return]
 
 

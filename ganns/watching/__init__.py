@@ -8,5 +8,7 @@ Nothing here is needed for training, and nothing here writes: connections become
     history.py    one run, so far: a column a metric
     people.py     who contributed what
     topics.py     these as messages: what a new watcher gets, and what is new since then
+    settings.py   in which settings runs differ;  sweeps.py  a sweep's points
+    plain.py      times as numbers;  redact.py  what is nobody's business
     watcher.py    the thread that listens, looks again, and tells everybody who watches
 """

@@ -7,7 +7,6 @@ an event of ours is dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 CHANNEL = "ganns_events"
@@ -31,8 +30,3 @@ def parse(payload: str) -> Event | None:
     if not all(type(value) is int for value in numbers.values()):
         return None
     return {"event": said["event"], **numbers}
-
-
-def of_run(events: Iterable[Event], run: int) -> list[Event]:
-    """Return the events that concern a run: its own, and that a worker joined."""
-    return [event for event in events if event.get("run") == run or event["event"] == "joined"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.watching.plain import plain
 
 WINDOW = 30
 """Late results come for the last rounds only (their units are kept for 20): older credit does not change."""
@@ -130,8 +131,8 @@ def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any
     """
     return {
         "name": name,
-        "units": [_plain(row) for row in execute(conn, "watch_person", name=name, num=num)],
-        "runs": [_plain(row) for row in execute(conn, "watch_person_runs", name=name, num=num)],
+        "units": [plain(row) for row in execute(conn, "watch_person", name=name, num=num)],
+        "runs": [plain(row) for row in execute(conn, "watch_person_runs", name=name, num=num)],
         "joined": [
             {"at": row["registered_at"].timestamp(), "machine": _machine(row["info"])}
             for row in execute(conn, "watch_registrations", name=name, num=num)
@@ -141,8 +142,3 @@ def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any
 
 def _machine(info: Mapping[str, Any]) -> dict[str, Any]:
     return {key: info[key] for key in OF_MACHINE if key in info}
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn times into seconds since 1970."""
-    return {key: value.timestamp() if hasattr(value, "timestamp") else value for key, value in row.items()}

@@ -13,7 +13,6 @@ from ganns.watching.redact import redact
 NUM_RATES = 20
 """Speed is measured over so many rounds."""
 
-# As the class sees them; a pipe in a person's name is nobody's business here.
 OF_RUN = (
     "run",
     "name",
@@ -29,6 +28,7 @@ OF_RUN = (
     "wanted",
     "wanted_units",
 )
+"""What is passed on as it is in the row."""
 
 
 def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
@@ -102,8 +102,8 @@ def remaining(
         return {"done": 1.0, "left_s": 0.0}
     ends: list[tuple[float, float | None]] = []
     if stop.get("rounds"):
-        ends.append((run["version"] / stop["rounds"], 60 / rounds_per_min if rounds_per_min else None))
-        ends[-1] = (ends[-1][0], ends[-1][1] and (stop["rounds"] - run["version"]) * ends[-1][1])
+        left = stop["rounds"] - run["version"]
+        ends.append((run["version"] / stop["rounds"], 60 * left / rounds_per_min if rounds_per_min else None))
     if stop.get("epochs"):
         total = stop["epochs"] * run["num_images"]
         ends.append((run["images"] / total, (total - run["images"]) / images_per_s if images_per_s else None))

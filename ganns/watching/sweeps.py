@@ -7,6 +7,7 @@ from typing import Any
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.settings import differing, flat, short, shown
+from ganns.watching.plain import plain
 from ganns.watching.redact import redact
 
 
@@ -26,11 +27,7 @@ def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
     points = []
     for row, of in zip(rows, settings, strict=True):
         values = [of[one] if one in numbers else shown(of.get(one)) for one in keys]
-        finished = row["finished_at"]
-        points.append(
-            {name: row[name] for name in row if name not in ("config", "finished_at")}
-            | {"finished_at": None if finished is None else finished.timestamp(), "settings": values}
-        )
+        points.append({name: value for name, value in plain(row).items() if name != "config"} | {"settings": values})
     axes = [{"key": one, "name": name} for one, name in zip(keys, short(keys), strict=True)]
     return {"sweep": key, "axes": axes, "points": points}
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.watching.events import Event, of_run
+from ganns.watching.events import Event
 from ganns.watching.history import History
 from ganns.watching.people import Credit, leaderboard, look_at_workers
+from ganns.watching.plain import plain
 from ganns.watching.snapshot import latest_run, look_at_run
 
 MAX_EVENTS = 40
@@ -32,8 +33,8 @@ class Topic(ABC):
         """Tell whether an event is a reason to look again."""
 
     @abstractmethod
-    def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
-        """Look again, and return what is new."""
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
+        """Look again, and return what is new; `events` are those that woke it, oldest first."""
 
     @abstractmethod
     def whole(self) -> list[str]:
@@ -50,17 +51,16 @@ class RunTopic(Topic):
         self._run = self._evaluations = ""
 
     def wakes(self, event: Event) -> bool:
-        """Whatever happens to this run."""
-        return event.get("run") == self._run_id
+        """Whatever happens to this run, and that a worker joined."""
+        return event.get("run") == self._run_id or event["event"] == "joined"
 
-    def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
         """Return the events, the run if anything changed, and the new rounds."""
         now = look_at_run(conn, self._run_id)
         if now is None:
             self._run = message("gone", run=self._run_id)
             return [self._run]
-        some = of_run(events, self._run_id)[-MAX_EVENTS:]
-        news = [message("events", run=self._run_id, events=some)] if some else []
+        news = [message("events", run=self._run_id, events=some)] if (some := events[-MAX_EVENTS:]) else []
         whole = now["version"] < self._history.next_round  # it went back, or somebody restored a backup
         if whole:
             self._history.forget()
@@ -103,7 +103,7 @@ class PeopleTopic(Topic):
         """A worker joined, or a round was closed: only then there is new credit."""
         return event["event"] == "joined" or (event["event"] == "closed" and event.get("run") == self._run_id)
 
-    def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
         """Return the leaderboard if it changed."""
         row = execute(conn, "get_run", run_id=self._run_id).fetchone()
         if row is not None:  # without a run there is no credit, but who is there can be seen
@@ -133,9 +133,9 @@ class RunsTopic(Topic):
         """A run began, was steered, went on, or ended."""
         return event["event"] in ("created", "changed", "controlled", "closed")
 
-    def look(self, conn: Connection, events: Iterable[Event]) -> list[str]:
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
         """Return the list if it changed."""
-        runs = message("runs", runs=[_plain(row) for row in execute(conn, "watch_runs")])
+        runs = message("runs", runs=[plain(row) for row in execute(conn, "watch_runs")])
         if runs == self._runs:
             return []
         self._runs = runs
@@ -149,8 +149,3 @@ class RunsTopic(Topic):
 def message(type_: str, /, **content: Any) -> str:
     """Return a message as it is sent."""
     return json.dumps({"type": type_, **content}, separators=(",", ":"), allow_nan=False)
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Turn times into seconds since 1970."""
-    return {key: value.timestamp() if hasattr(value, "timestamp") else value for key, value in row.items()}

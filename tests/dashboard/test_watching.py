@@ -130,6 +130,13 @@ def test_what_is_no_event_is_dropped(payload: str) -> None:
     assert parse(payload) is None
 
 
+def test_a_run_is_told_of_its_own_events_and_of_who_joins() -> None:
+    topic = RunTopic(7)
+    assert topic.wakes({"event": "closed", "run": 7})
+    assert topic.wakes({"event": "joined", "worker": 3})
+    assert not topic.wakes({"event": "closed", "run": 8})
+
+
 def test_an_event_keeps_its_numbers_only() -> None:
     assert parse('{"event": "claimed", "run": 1, "unit": 0, "x": "y"}') == {"event": "claimed", "run": 1, "unit": 0}
 
