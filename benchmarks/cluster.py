@@ -13,10 +13,10 @@ from pathlib import Path
 from ganns.coordinator import Quiet, RoundReport
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from ganns.launch import start_worker, stop_workers
-from ganns.state import TrainingState
+from ganns.db.server.embedded import EmbeddedServer
+from ganns.training.state import TrainingState
+from ganns.worker.launch import start_worker, stop_workers
 
 
 @contextmanager

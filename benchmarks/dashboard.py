@@ -36,8 +36,8 @@ from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, Quorum
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.db.server.embedded import EmbeddedServer
 
 NUM_CLIENTS = 10
 TICK = os.sysconf("SC_CLK_TCK")

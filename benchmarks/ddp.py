@@ -6,7 +6,7 @@ DDP is what one would use in a machine room: processes that hold a copy of every
 summing gradients while the backward pass still runs. Nobody may leave, join or be late; in exchange there is
 no coordinator. We measure ourselves against it to see what going through a database costs.
 
-It does the work that `ganns.gradients` and `ganns.state` do, so that only the plumbing differs: the networks,
+It does the work that `ganns.training.gradient` and `ganns.training.state` do, so that only the plumbing differs: the networks,
 channels_last, the *simultaneous* update (both gradients at the same version, one shared forward pass of the
 fake images through D), Adam with the same implementation, the averaged generator, images converted from an
 array of bytes in memory. What DDP is spared: BatchNorm's statistics stay local instead of being pooled, and
@@ -34,9 +34,9 @@ from torch.nn.functional import interpolate
 from torch.nn.parallel import DistributedDataParallel
 
 from ganns.config import ModelConfig, OptimizerConfig
-from ganns.model import build, parameters_of
-from ganns.seeds import generator as seeded
-from ganns.seeds import permutation
+from ganns.training.dcgan import build, parameters_of
+from ganns.training.seeds import generator as seeded
+from ganns.training.seeds import permutation
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = timedelta(seconds=120)  # for a process that does not come, or died
@@ -56,7 +56,7 @@ def run_ddp(
     """Train in `world` processes and return the seconds that each update took, without the warm-up.
 
     Args:
-        world: processes, one replica each.
+        world: processes, one computer each.
         threads: of each process.
         images_per_rank: images that each process computes on for an update.
         updates: how many to measure (at least 1).
@@ -85,14 +85,14 @@ def _rank_main(
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     store = TCPStore(LOOPBACK, port, is_master=False, timeout=PATIENCE)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
-    replica = DdpReplica(model, OptimizerConfig(), seed)
+    computer = DdpReplica(model, OptimizerConfig(), seed)
     batches = _batches(rank, world, images, model, seed)
     seconds = []
     for number in range(updates):
         started = time.perf_counter()
-        replica.update(*next(batches))
+        computer.update(*next(batches))
         if rank == 0:
-            replica.average(number + 1)
+            computer.average(number + 1)
         seconds.append(time.perf_counter() - started)
     if rank == 0:
         store.set("seconds", json.dumps(seconds))

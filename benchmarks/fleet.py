@@ -24,17 +24,17 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.aggregate import encode_part
-from ganns.codec import get_codec
 from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.gradients import Part
-from ganns.payload import pack
-from ganns.state import TrainingState
-from ganns.store import workers
+from ganns.store import worker_api
+from ganns.training.compression import get_codec
+from ganns.training.parts import encode_part
+from ganns.training.serialization import pack
+from ganns.training.state import TrainingState
+from ganns.training.unit import Part
 
 NUM_PROCESSES = 4
 BEAT_S = 3.0
@@ -63,7 +63,7 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
             row = conn.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
             assert row is not None
             worker_id, version, beat_at = row[0], -1, 0.0
-            workers.register(conn, worker_id, name, {})
+            worker_api.register(conn, worker_id, name, {})
             conn.execute('LISTEN "procrastinate_queue_v1#gradients"')
             while not stop.is_set():
                 if time.monotonic() >= beat_at:
@@ -74,15 +74,15 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
                     for _ in conn.notifies(timeout=1.0, stop_after=1):
                         pass
                     continue
-                claim = workers.claim(conn, job["id"], job["attempts"], worker_id)
+                claim = worker_api.claim(conn, job["id"], job["attempts"], worker_id)
                 if claim is not None:
                     if claim.round != version:
-                        workers.fetch_weights(conn, claim.run_id, claim.weights_version)
+                        worker_api.fetch_weights(conn, claim.run_id, claim.weights_version)
                         version = claim.round
                     for role in ("d", "g"):
-                        workers.put_part(conn, job["id"], job["attempts"], role, parts[role])
+                        worker_api.put_part(conn, job["id"], job["attempts"], role, parts[role])
                     report = {"metrics": METRICS, "timings": TIMINGS}
-                    workers.submit(conn, job["id"], job["attempts"], worker_id, report)
+                    worker_api.submit(conn, job["id"], job["attempts"], worker_id, report)
                 conn.execute(
                     "SELECT procrastinate_finish_job_v1(%s, 'succeeded'::procrastinate_job_status, false)", [job["id"]]
                 )

@@ -23,9 +23,9 @@ import torch
 
 from ganns.config import DataConfig
 from ganns.data import ImageSet, open_images
-from ganns.data.cache import prepare
-from ganns.data.sources import SOURCES, Source
-from ganns.seeds import permutation
+from ganns.data.decoded_cache import prepare
+from ganns.data.sources.source import SOURCES, Source
+from ganns.training.seeds import permutation
 
 SIZE, BATCH = 64, 64
 

@@ -18,7 +18,7 @@ from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, Quorum
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.state import TrainingState
+from ganns.training.state import TrainingState
 
 EVERY = 100
 

@@ -21,7 +21,7 @@ from benchmarks.cluster import Stopwatch, cluster
 from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator import train_run
 from ganns.db.address import Address
-from ganns.state import TrainingState
+from ganns.training.state import TrainingState
 
 NUM_WORKERS, WARMUP = 2, 3
 

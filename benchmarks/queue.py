@@ -25,9 +25,9 @@ from pathlib import Path
 from benchmarks import queue_app
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from tasks.canvas import chord, group
+from ganns.db.server.embedded import EmbeddedServer
+from ganns.queue.canvas import chord, group
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("bare", "ours", "ours_results")

@@ -7,9 +7,9 @@ import time
 
 import procrastinate
 
-from tasks.application import App
-from tasks.definition import task
-from tasks.runner import Context
+from ganns.queue.app import App
+from ganns.queue.decorator import task
+from ganns.queue.runner import Context
 
 bare = procrastinate.App(
     connector=procrastinate.PsycopgConnector(conninfo=os.environ.get("GANNS_DATABASE_URL", "")),

@@ -27,8 +27,8 @@ from benchmarks import queue_app
 from benchmarks.cluster import cluster
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from tasks import rescue
-from tasks.canvas import group
+from ganns.queue import rescue
+from ganns.queue.canvas import group
 
 ROOT = Path(__file__).resolve().parent.parent
 STOCK = ["procrastinate", "--app=benchmarks.queue_app.ours", "worker", "--queues=hold"]

@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganns.aggregate import Accumulator, encode_part
-from ganns.augment import augment
-from ganns.codec import get_codec
 from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.data import ImageSet, open_images
-from ganns.local_steps import LocalSteps
-from ganns.losses import build_loss, r1_penalty
-from ganns.metrics import sliced_wasserstein
-from ganns.model import Generator, build, parameters_of, sample
-from ganns.optimizers import adam
-from ganns.payload import pack
-from ganns.plan import plan_round
-from ganns.seeds import generator, permutation
-from ganns.solo import train_solo
-from ganns.state import Progress, TrainingState
-from ganns.strategies import build_replica
+from ganns.evaluation.swd import sliced_wasserstein
+from ganns.training.aggregation import Accumulator
+from ganns.training.augment import augment
+from ganns.training.compression import get_codec
+from ganns.training.dcgan import Generator, build, parameters_of, sample
+from ganns.training.local_steps import LocalStepsUnit
+from ganns.training.losses import build_loss, r1_penalty
+from ganns.training.optimizers import adam
+from ganns.training.parts import encode_part
+from ganns.training.plan import plan_round
+from ganns.training.seeds import generator, permutation
+from ganns.training.serialization import pack
+from ganns.training.solo import train_solo
+from ganns.training.state import Progress, TrainingState
+from ganns.training.strategies import build_computer
 
 NUM_UNITS, BATCH, LOCAL_STEPS = 2, 32, 64
 NUM_JUDGED = 1000
@@ -168,7 +169,7 @@ def moments(config: Config, num_images: int, kind: str) -> Result:
     return _judged(state, images, begun)
 
 
-class _Keeping(LocalSteps):
+class _Keeping(LocalStepsUnit):
     def begin(self) -> None:
         if not hasattr(self, "optimizers"):
             super().begin()
@@ -203,9 +204,9 @@ def bytes_per_image(config: Config) -> float:
     # What travels is a tensor for each parameter, and sums for each BatchNorm layer: the same in both strategies.
     images = torch.from_numpy(np.zeros((4, 3, config.model.image_size, config.model.image_size), np.float32))
     few = replace(config, strategy=replace(config.strategy, unit_images=4, micro_batch=2))
-    replica = build_replica(few)
-    replica.load(state.weights())
-    result = replica.compute(images, (0, 0, 0))
+    computer = build_computer(few)
+    computer.load(state.weights())
+    result = computer.compute(images, (0, 0, 0))
     assert result is not None
     up = sum(len(pack(encode_part(part, get_codec(config.codec.name)))) for part in result.parts.values())
     return (down + up) / config.strategy.unit_images

@@ -1,13 +1,16 @@
 """The procrastinate app: `procrastinate --app=tasks.app worker` joins a class with nothing but an address.
 
-Task modules are listed by name in `import_paths` and imported when a worker opens the app, not here: so that
-`import tasks` (by the coordinator, by `ganns --help`) loads no torch.
+A worker imports the modules of `import_paths` when it opens the app. `import tasks` alone (by the coordinator, by
+`ganns --help`) loads no torch.
 """
 
 from __future__ import annotations
 
-from tasks.application import HEARTBEAT_S, App
+from ganns.queue.app import App, set_default
+from ganns.queue.canvas import chain, chord, group
+from ganns.queue.decorator import task
 
-__all__ = ["HEARTBEAT_S", "app"]
+__all__ = ["app", "chain", "chord", "group", "task"]
 
-app = App(import_paths=["tasks.gradient", "tasks.evaluate"])
+app = set_default(App(import_paths=["tasks.gradient", "tasks.evaluate"]))
+"""A procrastinate app with the task framework inside; a worker runs this and nothing else."""

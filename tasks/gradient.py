@@ -1,6 +1,6 @@
 """The gradient task: what a worker does with one unit, as a recipe.
 
-The steps are in `ganns.workbench` (what is kept between units) and `ganns.gradients` (the mathematics).
+The steps are in `tasks.run_cache` (what is kept between units) and `ganns.training.gradient` (the mathematics).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from concurrent.futures import Future
 import psycopg
 
 from ganns.errors import GannsError
-from ganns.gradients import Part
+from ganns.queue.decorator import task
+from ganns.queue.events import report
+from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
-from ganns.workbench import get_workbench
-from tasks.definition import task
-from tasks.reporting import report
-from tasks.runner import Context
+from ganns.training.unit import Part
+from tasks.run_cache import get_run_cache
 
 NOT_THE_UNITS = (GannsError, psycopg.Error, OSError, MemoryError)
 """Errors that say something of this worker or of the way to the server, as all of our own do: other images, an old
@@ -34,25 +34,25 @@ def gradient(self: Context, run: int, round: int, unit: int) -> None:
 
 
 def _compute(self: Context, run: int) -> None:
-    workbench = get_workbench()
-    claim = workbench.claim(self.job_id, self.attempt, self.worker_id)
+    runs = get_run_cache()
+    claim = runs.claim(self.job_id, self.attempt, self.worker_id)
     if claim is None:
         return  # closed, done, or somebody else's by now: finish quietly
     begun = time.monotonic()
-    bench = workbench.bench(run)
-    with workbench.connection() as conn:
-        bench.load_version(conn, claim.weights_version)
+    cached = runs.cached(run)
+    with runs.connection() as conn:
+        cached.load_version(conn, claim.weights_version)
     fetched = time.monotonic()
-    images = bench.load_images(claim)
+    images = cached.load_images(claim)
     loaded = time.monotonic()
 
     uploads: list[Future[None]] = []  # the first half travels while the second is computed
 
     def on_part(role: str, part: Part) -> None:
-        uploads.append(workbench.upload(bench, self.job_id, self.attempt, role, part))
+        uploads.append(runs.upload(cached, self.job_id, self.attempt, role, part))
 
-    seed_parts = (bench.config.seed, claim.round, claim.unit)
-    result = bench.replica.compute(images, seed_parts, on_part, self.should_abort)
+    seed_parts = (cached.config.seed, claim.round, claim.unit)
+    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort)
     if result is None:
         raise self.aborted()  # the round closed without this unit; or Ctrl-C, and somebody else does it
     computed = time.monotonic()
@@ -64,7 +64,7 @@ def _compute(self: Context, run: int) -> None:
         "compute": computed - loaded,
         "upload": time.monotonic() - computed,
     }
-    workbench.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
+    runs.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
     report(
         {
             "event": "unit",

@@ -38,8 +38,8 @@ from pytest_postgresql import factories  # noqa: E402
 
 from ganns.db.address import Address  # noqa: E402
 from ganns.db.connect import Connection, connect  # noqa: E402
-from ganns.db.embedded import EmbeddedServer  # noqa: E402
 from ganns.db.migrate import migrate, set_search_path  # noqa: E402
+from ganns.db.server.embedded import EmbeddedServer  # noqa: E402
 
 
 @pytest.fixture(scope="session")

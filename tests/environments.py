@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.db.server.embedded import EmbeddedServer
 from tests.helpers import ROOT, free_port
 
 OFFLINE = {

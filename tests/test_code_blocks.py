@@ -32,8 +32,8 @@ def pages(language: str) -> list[str]:
 def exported_faces(folder: Path) -> None:
     """Make what `ganns export latest --out faces` would."""
     from ganns.config import Config, ModelConfig
-    from ganns.export import write_model
-    from ganns.state import TrainingState
+    from ganns.export.model import write_model
+    from ganns.training.state import TrainingState
 
     (folder / "faces").mkdir()
     write_model(folder / "faces", TrainingState(Config(model=ModelConfig(image_size=32, features_g=8))), averaged=True)

@@ -24,7 +24,7 @@ from ganns import errors
 from ganns.cli.app import app
 from ganns.config import keys
 from ganns.errors import ConfigError, GannsError
-from ganns.train import _sort_arguments, compose
+from ganns.launch.compose import _sort_arguments, compose
 from tests.plugin import announce_example
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,11 +206,11 @@ def strings(nodes: Iterator[ast.AST]) -> set[str]:
 @pytest.mark.parametrize(
     ("path", "name", "known"),
     [
-        ("ganns/coordinator/folding.py", "_has_metrics", {"d_loss", "compute"}),
+        ("ganns/coordinator/collector.py", "_has_metrics", {"d_loss", "compute"}),
         ("tasks/gradient.py", "_compute", {"upload"}),
         ("ganns/coordinator/rounds.py", "_round", {"wait", "publish"}),
-        ("ganns/demo.py", "summarise", {"swd_end", "late"}),
-        ("tasks/hardware.py", "describe", {"device"}),
+        ("ganns/demo/run.py", "summarise", {"swd_end", "late"}),
+        ("ganns/queue/machine.py", "describe", {"device"}),
     ],
 )
 def test_every_metric_is_documented(path: str, name: str, known: set[str]) -> None:

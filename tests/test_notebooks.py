@@ -23,15 +23,15 @@ import pytest
 from nbformat import NotebookNode
 
 from ganns.config import OptimizerConfig, StopConfig, StrategyConfig, to_dict
-from ganns.coordinator.run import create_run
+from ganns.coordinator.create import create_run
 from ganns.data import open_images
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.export import write_model
-from ganns.solo import train_solo
-from ganns.state import TrainingState
+from ganns.export.model import write_model
 from ganns.store import weights
 from ganns.store.runs import list_runs
+from ganns.training.solo import train_solo
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import solo_digest, tiny
 from tests.helpers import ROOT, wait_until
 from tests.test_docs import check_command

@@ -114,7 +114,7 @@ def test_sql_loads(installed: Path, tmp_path: Path) -> None:
     script = """
 import ganns, tasks
 from ganns.db.queries import load
-from ganns.resources import conf_dir, sql_dir
+from ganns.paths import conf_dir, sql_dir
 print(ganns.__file__, tasks.__file__, conf_dir(), sql_dir(), sep="\\n")
 print(len(load(sql_dir() / "queries")), len(list((sql_dir() / "migrations").glob("*.sql"))))
 """

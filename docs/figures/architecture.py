@@ -24,14 +24,14 @@ PLACES = {
     "db": (2.9, 0.5, BLUE),
 }
 MODULES = {
-    "command line": "ganns.cli, ganns.demo",
+    "command line": "ganns.cli, ganns.demo.run",
     "dashboard": "ganns.dashboard,\nganns.watching",
-    "train": "ganns.train",
+    "train": "ganns.launch.compose",
     "coordinator": "ganns.coordinator",
     "tasks": "tasks.gradient, tasks.evaluate",
-    "task framework": "tasks.canvas, tasks.worker, ...",
+    "task framework": "ganns.queue.canvas, ganns.worker.worker, ...",
     "store": "ganns.store",
-    "mathematics": "ganns.gradients,\nganns.aggregate, ...",
+    "mathematics": "ganns.training.gradient,\nganns.aggregate, ...",
     "db": "ganns.db",
 }
 

@@ -70,7 +70,7 @@ _HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option
 @app.command("train", context_settings=_HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train over all workers that reach the database: `ganns train experiment=demo`, `ganns train --help`."""
-    from ganns import train as hydra_application
+    from ganns.launch import compose as hydra_application
 
     raise typer.Exit(hydra_application.run(context.args))
 

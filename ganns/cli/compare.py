@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ganns.compare import Record
+    from ganns.comparison.table import Record
 
 
 def compare(
@@ -17,14 +17,14 @@ def compare(
     out: Annotated[Path, typer.Option(help="Where to put the plots.")] = Path("outputs/compare"),
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
-    from ganns.compare import groups, in_order, load, show, verdict
-    from ganns.console import wide_console
+    from ganns.comparison.table import groups, in_order, load, show, verdict
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
     from ganns.errors import ConfigError
     from ganns.store import sweeps, weights
     from ganns.store.runs import find_run
+    from ganns.utils.console import wide_console
 
     if not runs and not sweep:
         raise ConfigError("There is nothing to compare: name runs, as in `ganns compare 3 4`, or a sweep with --sweep.")
@@ -46,9 +46,9 @@ def _judge(
     records: list[Record], states: dict[int, tuple[int, str, bytes] | None], console: Any
 ) -> tuple[dict[int, float], dict[int, Any]]:
     """Return the distance and the grid of each run that has a checkpoint, and images to compare with."""
+    from ganns.comparison.judge import Judge, shown_images, state_of
     from ganns.errors import DataError
-    from ganns.judging import Judge, shown_images, state_of
-    from ganns.pictures import grid
+    from ganns.pictures.grid import grid
 
     judge, distances, pictures = Judge(), {}, {}
     for record in records:
@@ -68,10 +68,10 @@ def _judge(
 
 def _draw(records: list[Record], pictures: dict[int, Any], out: Path) -> list[Path]:
     """Save the curves, and the samples side by side; return the files."""
-    from ganns.compare import groups
-    from ganns.pictures import save, timeline
-    from ganns.plots import plot_comparison
-    from ganns.settings import differing, label, short
+    from ganns.comparison.table import groups
+    from ganns.config_diff import differing, label, short
+    from ganns.pictures.grid import save, timeline
+    from ganns.pictures.plots import plot_comparison
 
     paths = []
     trained = [one for one in records if one.metrics]

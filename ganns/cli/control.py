@@ -65,7 +65,8 @@ def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
-    from ganns.store.runs import find_run, myself
+    from ganns.store.lease import myself
+    from ganns.store.runs import find_run
 
     with coordinator_database() as address, connect(address) as conn:
         require_current(conn)

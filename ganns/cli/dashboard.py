@@ -25,7 +25,7 @@ def dashboard(
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
-    from ganns.extras import extra
+    from ganns.utils.extras import extra
 
     with extra("dashboard", "The dashboard"):
         import nicegui  # noqa: F401

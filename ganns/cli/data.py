@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from ganns.config import Config
+    from ganns.data.http.transfer import OnProgress
     from ganns.data.report import Track
-    from ganns.data.transfer import OnProgress
 
 app = typer.Typer(help="The images: fetch, check, describe, pack.", no_args_is_help=True)
 
@@ -29,16 +29,16 @@ def get(
     out: Annotated[Path | None, typer.Option(help="Where to; default: data/ below GANNS_HOME.")] = None,
 ) -> None:
     """Fetch a file: goes on where it stopped, checks it, and keeps nothing that is not whole."""
-    from ganns import resources
-    from ganns.data.celeba import ZIP
-    from ganns.data.download import download
-    from ganns.data.hub import locate
-    from ganns.data.place import is_url
+    from ganns import paths
+    from ganns.data.http.address import is_url
+    from ganns.data.http.download import download
+    from ganns.data.http.hub import locate
+    from ganns.data.sources.celeba import ZIP
     from ganns.errors import ConfigError
 
     if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise ConfigError(f"--sha256={sha256} is not a SHA-256: give its 64 hexadecimal digits.")
-    home = resources.home() / "data"
+    home = paths.home() / "data"
     if what == "celeba":
         if hub is None:
             raise ConfigError(
@@ -70,11 +70,11 @@ def get(
 @app.command()
 def info(overrides: Overrides = None) -> None:
     """Say what the images are: how many, split, size, fingerprint, and where copies lie."""
-    from ganns import resources
+    from ganns import paths
     from ganns.data import report
 
     config = _config(overrides)
-    lines = report.info(config.data, config.model.image_size, resources.home() / "data")
+    lines = report.info(config.data, config.model.image_size, paths.home() / "data")
     for key, value in lines.items():
         typer.echo(f"{key:<12} {value}")
 
@@ -82,11 +82,11 @@ def info(overrides: Overrides = None) -> None:
 @app.command()
 def check(overrides: Overrides = None) -> None:
     """Check that all images are there and can be read; exits with 1 and names the file if not."""
-    from ganns import resources
+    from ganns import paths
     from ganns.data import report
 
     config = _config(overrides)
-    report.check(config.data, config.model.image_size, resources.home() / "data", typer.echo, _tracker())
+    report.check(config.data, config.model.image_size, paths.home() / "data", typer.echo, _tracker())
 
 
 @app.command()
@@ -95,9 +95,9 @@ def pack(
     overrides: Overrides = None,
 ) -> None:
     """Decode the images and write them as a folder to serve, of which workers fetch only what they need."""
-    from ganns import resources
-    from ganns.data import pack as packs
-    from ganns.data.sources import SOURCES
+    from ganns import paths
+    from ganns.data.packed import format as packs
+    from ganns.data.sources.source import SOURCES
     from ganns.errors import ConfigError
 
     config = _config(overrides)
@@ -106,14 +106,14 @@ def pack(
         raise ConfigError(f"data.name={config.data.name} {why}: choose {' or '.join(SOURCES)}.")
     source = SOURCES[config.data.name](config.data)
     with _progress(out.name, unit="shards") as show:
-        index = packs.write(source, config.model.image_size, out, resources.home() / "data", show)
+        index = packs.write(source, config.model.image_size, out, paths.home() / "data", show)
     size = sum(path.stat().st_size for path in out.iterdir())
     typer.echo(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
     typer.echo("serve the folder with a web server that knows ranges, and train with  data=packed data.url=http://...")
 
 
 def _config(overrides: list[str] | None) -> Config:
-    from ganns.train import compose
+    from ganns.launch.compose import compose
 
     return compose(overrides or [])
 

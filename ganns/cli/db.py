@@ -23,7 +23,7 @@ def init() -> None:
     GANNS_DATABASE_URL or the PG* variables name one. Does nothing where everything is there.
     """
     from ganns.db.address import resolve
-    from ganns.db.choose import embedded_server
+    from ganns.db.server.embedded import embedded_server
 
     is_new = resolve() is None and not embedded_server().exists()
     with _database(create=True) as (address, conn):
@@ -42,12 +42,12 @@ def migrate() -> None:
 @app.command()
 def status() -> None:
     """Show which database it is, its versions and its size. Changes nothing."""
-    from ganns.db import facts
+    from ganns.db import diagnostics
     from ganns.db import migrate as schema
 
     with _database() as (address, conn):
-        found, server = schema.status(conn), facts.describe(conn)
-        tables = [f"{name} {_size(size)}" for name, size in facts.largest_tables(conn, 5)]
+        found, server = schema.status(conn), diagnostics.describe(conn)
+        tables = [f"{name} {_size(size)}" for name, size in diagnostics.largest_tables(conn, 5)]
         lines = {
             "address": f"{address} ({address.source})",
             "server": f"PostgreSQL {server['server']}, logged in as {server['role']}",
@@ -108,7 +108,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Listen on this port.")] = 5432,
 ) -> None:
     """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; prints how workers join."""
-    from ganns.db.serve import serve
+    from ganns.db.server.serve import serve
 
     serve(host, port, typer.echo)
 
@@ -139,7 +139,7 @@ def _migrate(address: Address, conn: Connection) -> None:
 
 def _contents(conn: Connection) -> str:
     """Say what is in the database, and whether somebody uses it right now."""
-    from ganns.db.facts import contents
+    from ganns.db.diagnostics import contents
     from ganns.db.migrate import status
 
     if not status(conn).applied:

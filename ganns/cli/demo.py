@@ -17,7 +17,7 @@ def demo(
     no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Do not open the dashboard.")] = False,
 ) -> None:
     """Train a small GAN with two workers on this machine, about three minutes, and show what it learned."""
-    from ganns.signals import stop_on_signals
+    from ganns.utils.signals import stop_on_signals
 
     def leave(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -26,8 +26,8 @@ def demo(
     signal.signal(signal.SIGTERM, leave)
     try:
         with stop_on_signals() as stop:  # while torch is loaded, too
-            from ganns.demo import run_demo
-            from ganns.train import compose
+            from ganns.demo.run import run_demo
+            from ganns.launch.compose import compose
 
             config = compose(["experiment=demo", *(overrides or [])])
             run_demo(config, outputs, stop, dashboard=not no_dashboard)

@@ -8,7 +8,7 @@ import textwrap
 
 import typer
 
-from ganns.console import plural
+from ganns.utils.console import plural
 
 INDENT = 24
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}

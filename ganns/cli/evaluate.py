@@ -22,9 +22,9 @@ def evaluate(
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
     from ganns.errors import RunError
-    from ganns.payload import unpack
-    from ganns.signals import stop_on_signals
     from ganns.store import runs, weights
+    from ganns.training.serialization import unpack
+    from ganns.utils.signals import stop_on_signals
 
     with coordinator_database() as address, connect(address, application="ganns evaluate") as conn:
         require_current(conn)

@@ -22,9 +22,9 @@ def show() -> None:
     """Show the exercises, and which are done."""
     from rich.table import Table
 
-    from ganns.console import wide_console
     from ganns.exercises import progress
     from ganns.exercises.catalogue import EXERCISES
+    from ganns.utils.console import wide_console
 
     noted = progress.load()
     table = Table("", "exercise", "page", "done", "your file")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ganns.state import TrainingState
-    from ganns.trained import Facts
+    from ganns.export.trained_run import Facts
+    from ganns.training.state import TrainingState
 
 
 def export(
@@ -21,8 +21,8 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace a model that was exported there before.")] = False,
 ) -> None:
     """Write a run's generator as safetensors with its settings, a model card and samples."""
-    from ganns.bundle import check_folder
-    from ganns.bundle import export as write
+    from ganns.export.folder import check_folder
+    from ganns.export.folder import export as write
 
     if out is not None:
         check_folder(out, force=force)
@@ -40,8 +40,8 @@ def read_run(run: str, *, best: bool) -> tuple[TrainingState, Facts]:
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
+    from ganns.export.trained_run import read_facts, read_state
     from ganns.store.runs import find_run
-    from ganns.trained import read_facts, read_state
 
     with coordinator_database() as address, connect(address) as conn:
         require_current(conn)

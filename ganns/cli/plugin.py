@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.checks import NOTE, OK, PROBLEM
+
 if TYPE_CHECKING:
     from ganns.testing import Finding
+
+SIGNS = {OK: "ok", NOTE: "note", PROBLEM: "WRONG"}
 
 app = typer.Typer(help="Plug-ins: aggregation rules, losses and data sets of other packages.", no_args_is_help=True)
 
@@ -46,9 +50,8 @@ def check(
     for kind in kinds:
         typer.echo(f"{kind}.name={name}")
         for one in _findings(kind, name, overrides or []):
-            num_wrong += one.problem is not None
-            sign = "note " if one.note else "WRONG" if one.problem else "ok   "
-            typer.echo(f"  {sign} {one.what}{f': {one.problem or one.note}' if one.problem or one.note else ''}")
+            num_wrong += one.state == PROBLEM
+            typer.echo(f"  {SIGNS[one.state]:<5} {one.subject}{f': {one.said}' if one.said else ''}")
     if num_wrong:
         typer.echo(f"{num_wrong} of the checks failed")
         raise typer.Exit(1)
@@ -57,9 +60,9 @@ def check(
 def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
     from ganns import testing
     from ganns.data import open_images
-    from ganns.losses import build_loss
-    from ganns.rules import build_rule
-    from ganns.train import compose
+    from ganns.launch.compose import compose
+    from ganns.training.aggregation import build_rule
+    from ganns.training.losses import build_loss
 
     few = ["data.count=200", "data.holdout=50"]  # for those that make as many images as they are told
     config = compose([*few, f"{kind}.name={name}", *overrides])

@@ -19,9 +19,9 @@ def push(
     import tempfile
     from pathlib import Path
 
-    from ganns.bundle import export
     from ganns.cli.export import read_run
-    from ganns.push import Hub
+    from ganns.export.folder import export
+    from ganns.export.hub import Hub
 
     hub = Hub(name)
     state, facts = read_run(run, best=best)

@@ -22,12 +22,12 @@ def runs(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from ganns.console import wide_console
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
     from ganns.store.control import shown_state
     from ganns.store.runs import list_runs
+    from ganns.utils.console import wide_console
 
     with coordinator_database() as address, connect(address) as conn:
         require_current(conn)
@@ -65,11 +65,12 @@ def delete(
     """Delete runs with all that belongs to them: weights, results, checkpoints, credit, and the state on this disk."""
     import shutil
 
-    from ganns import resources
+    from ganns import paths
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
-    from ganns.store import deletion, weights
+    from ganns.store import runs as table
+    from ganns.store import weights
     from ganns.store.runs import find_run
 
     with coordinator_database() as address, connect(address) as conn:
@@ -81,8 +82,8 @@ def delete(
                 typer.echo(f"  run {run.id} {run.name!r}: {run.state}, version {run.version}, {run.images:,} images")
             typer.confirm("Delete it?" if len(found) == 1 else "Delete them?", abort=True)
         with conn.transaction():  # all of them, or none
-            keys = [deletion.delete_run(conn, run_id) for run_id in found]
+            keys = [table.delete_run(conn, run_id) for run_id in found]
         weights.vacuum(conn)
     for key in keys:
-        shutil.rmtree(resources.home() / "state" / key, ignore_errors=True)
+        shutil.rmtree(paths.home() / "state" / key, ignore_errors=True)
     typer.echo(f"deleted run {', '.join(map(str, found))}")

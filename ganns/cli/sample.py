@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from ganns.model import Generator
+    from ganns.training.dcgan import Generator
 
 
 def sample(
@@ -30,12 +30,12 @@ def sample(
     raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
 ) -> None:
     """Draw images from a run's newest checkpoint, or from an exported model, and save them as a grid or a walk."""
-    from ganns import walk as walking
-    from ganns.animate import animate, check_animation
     from ganns.errors import ConfigError
-    from ganns.model import sample as draw
-    from ganns.pictures import grid, save
-    from ganns.sampling import noise
+    from ganns.pictures import latent_walk as walking
+    from ganns.pictures.animation import animate, check_animation
+    from ganns.pictures.grid import grid, save
+    from ganns.training.dcgan import sample as draw
+    from ganns.training.seeds import noise
 
     if source is not None and (run != "latest" or raw or best):
         raise ConfigError("--from draws with the model in a folder: leave out the run, --best and --raw.")
@@ -67,8 +67,8 @@ def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
+    from ganns.export.trained_run import read_state
     from ganns.store import runs
-    from ganns.trained import read_state
 
     with coordinator_database() as address, connect(address) as conn:
         require_current(conn)
@@ -79,7 +79,7 @@ def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
 
 
 def _from_folder(folder: Path) -> _Source:
-    from ganns.export import describe, load
+    from ganns.export.model import describe, load
 
     generator, info = load(folder), describe(folder)
     return _Source(generator, info.model.latent_dim, info.seed, str(folder))

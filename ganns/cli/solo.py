@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 def solo(argv: Sequence[str]) -> int:
     """Train the configuration that `argv` describes, without database or workers; return the exit code."""
-    from ganns import train
+    from ganns.launch import compose
 
-    return train.run(argv, action=_train_alone, command="solo")
+    return compose.run(argv, action=_train_alone, command="solo")
 
 
 def _train_alone(config: Config) -> None:
@@ -24,9 +24,9 @@ def _train_alone(config: Config) -> None:
     from ganns.coordinator.observer import RoundReport
     from ganns.data import open_images
     from ganns.errors import ConfigError
-    from ganns.sampling import Watch
-    from ganns.solo import train_solo
-    from ganns.state import TrainingState
+    from ganns.observers.watch import Watch
+    from ganns.training.solo import train_solo
+    from ganns.training.state import TrainingState
 
     for key, value in (("resume", config.resume), ("start_from", config.start_from)):
         if value is not None:

@@ -19,7 +19,7 @@ app = typer.Typer(help="The task queue: what runs, what waits, who works; and co
 @app.command()
 def active() -> None:
     """Show the running tasks."""
-    from tasks import inspect
+    from ganns.queue import inspect
 
     with _connection() as conn:
         _table(inspect.active(conn), "No task is running.")
@@ -28,7 +28,7 @@ def active() -> None:
 @app.command()
 def queued() -> None:
     """Show how many tasks wait, by queue; `num_later` of them for a time that was set."""
-    from tasks import inspect
+    from ganns.queue import inspect
 
     with _connection() as conn:
         _table(inspect.queued(conn), "No task is waiting.")
@@ -37,7 +37,7 @@ def queued() -> None:
 @app.command()
 def workers() -> None:
     """Show the workers, what they can do, and how long each has been silent."""
-    from tasks import inspect
+    from ganns.queue import inspect
 
     with _connection() as conn:
         _table(inspect.workers(conn), f"No worker is connected; {HOW_TO_JOIN}")
@@ -46,7 +46,7 @@ def workers() -> None:
 @app.command()
 def stats() -> None:
     """Show how many jobs there are of each task, by state."""
-    from tasks import inspect
+    from ganns.queue import inspect
 
     with _connection() as conn:
         _table(inspect.stats(conn), "There are no tasks.")
@@ -55,7 +55,7 @@ def stats() -> None:
 @app.command()
 def ping() -> None:
     """Say which workers have a recent heartbeat; exit with 1 if none has."""
-    from tasks import inspect
+    from ganns.queue import inspect
 
     with _connection() as conn:
         answers = inspect.ping(conn)
@@ -72,7 +72,7 @@ def revoke(
     terminate: Annotated[bool, typer.Option(help="Kill the processes of running ones.")] = False,
 ) -> None:
     """Cancel tasks: waiting ones will not run, running ones are asked to stop."""
-    from tasks import control
+    from ganns.queue import control
 
     with _connection() as conn:
         num = control.revoke(jobs, terminate=terminate, connection=conn)
@@ -86,7 +86,7 @@ def drain(
 ) -> None:
     """Let a worker take nothing new, so that it can be switched off when it is done."""
     from ganns.errors import TaskUsageError
-    from tasks import control
+    from ganns.queue import control
 
     with _connection() as conn:
         numbers = control.drain(worker, draining=not undo, connection=conn)
@@ -98,7 +98,7 @@ def drain(
 @app.command()
 def pause(queue: Annotated[str, typer.Argument(help="The queue's name, as `ganns tasks queued` shows it.")]) -> None:
     """Start no task of a queue any more; running ones end."""
-    from tasks import control
+    from ganns.queue import control
 
     with _connection() as conn:
         control.pause(queue, connection=conn)
@@ -108,7 +108,7 @@ def pause(queue: Annotated[str, typer.Argument(help="The queue's name, as `ganns
 @app.command()
 def resume(queue: Annotated[str, typer.Argument(help="The queue's name.")]) -> None:
     """Open a paused queue again."""
-    from tasks import control
+    from ganns.queue import control
 
     with _connection() as conn:
         control.resume(queue, connection=conn)
@@ -124,7 +124,7 @@ def rescue() -> None:
     import threading
 
     from ganns.db.choose import any_database
-    from tasks import rescue as loop
+    from ganns.queue import rescue as loop
 
     stop = threading.Event()
     with any_database(create=False) as address:

@@ -13,12 +13,12 @@ def timelapse(
     out: Annotated[Path, typer.Argument(help="What to write: a .gif, or a .mp4 (extra video).")],
 ) -> None:
     """Show the samples that a run saved while it learned, one grid after the other."""
-    from ganns.animate import animate, check_animation
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
+    from ganns.export.timelapse import FPS, HOLD_S, frames, grids_of_folder, grids_of_run
+    from ganns.pictures.animation import animate, check_animation
     from ganns.store.runs import find_run
-    from ganns.timelapse import FPS, HOLD_S, frames, grids_of_folder, grids_of_run
 
     check_animation(out)
     if Path(source).is_dir():

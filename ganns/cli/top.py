@@ -19,8 +19,8 @@ def top(
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
-    from ganns.signals import stop_on_signals
     from ganns.top.terminal import show
+    from ganns.utils.signals import stop_on_signals
 
     console = Console()
     once = once or not sys.stdout.isatty() or console.is_dumb_terminal

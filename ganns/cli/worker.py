@@ -19,6 +19,6 @@ def worker(
     Ctrl-C once hands the unit in hand back and ends; Ctrl-C twice ends now.
     """
     from ganns.db.address import require
-    from ganns.launch import run_workers
+    from ganns.worker.launch import run_workers
 
     raise typer.Exit(run_workers(require(), num, name=name, threads=threads, app=app))

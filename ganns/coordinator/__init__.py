@@ -1,7 +1,7 @@
 """The coordinator: opens rounds, waits for results, steps the optimizer, publishes versions.
 
-Read `rounds.py` first: the protocol. `folding.py` turns arriving results into one sum, `run.py` creates,
-resumes and reconnects, `statefiles.py` and `resume.py` make a kill at any moment harmless, `housekeeping.py`
+Read `rounds.py` first: the protocol. `collector.py` turns arriving results into one sum, `run.py` creates,
+resumes and reconnects, `statefiles.py` and `resume.py` make a kill at any moment harmless, `cleanup.py`
 keeps the database small, `session.py` holds the connections.
 """
 

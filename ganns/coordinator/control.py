@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ganns.coordinator.publisher import Publisher
-from ganns.coordinator.upkeep import Upkeep
-from ganns.store import turns
+from ganns.coordinator.reconciler import Reconciler
+from ganns.store import fair_share
 from ganns.store.control import asked_by
-from ganns.store.runs import Wish
+from ganns.store.lease import Wish
 
 LOOK_S = 0.5
 """So often the coordinator of a paused run looks around, for Ctrl-C too. A resumption wakes it at once."""
@@ -36,7 +36,7 @@ class Control:
     """Obeys instructors, for one run."""
 
     publisher: Publisher
-    upkeep: Upkeep
+    reconciler: Reconciler
     _said: Wish = field(default_factory=Wish)
 
     def wait(self, should_stop: Callable[[], bool]) -> float:
@@ -50,7 +50,7 @@ class Control:
         if publisher.wish.wanted == "pause":
             self._said = replace(self._said, wanted="pause")
             who = asked_by(publisher.session.main, publisher.run_id, "pause")
-            self.upkeep.say(
+            self.reconciler.say(
                 f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}`"
                 " lets the run go on; Ctrl-C leaves it paused"
             )
@@ -59,10 +59,10 @@ class Control:
             if publisher.wish.wanted == "stop" or should_stop():
                 raise Interrupted
             publisher.session.wait(LOOK_S)
-            self.upkeep.tick(publisher.state.progress.version)
+            self.reconciler.tick(publisher.state.progress.version)
             self.say_news()
         # The others have trained meanwhile: the run must not make up for the time in which it wanted nothing.
-        turns.join_queue(publisher.session.main, publisher.run_id)
+        fair_share.join_queue(publisher.session.main, publisher.run_id)
         return time.monotonic() - begun
 
     def say_news(self) -> None:
@@ -79,8 +79,8 @@ class Control:
                 "pause": "pauses the run: what is open is collected, and no further round is opened",
                 "stop": "stops the run: what is open is collected, then the coordinator ends",
             }
-            self.upkeep.say(f"{who} {what[wish.wanted]}")
+            self.reconciler.say(f"{who} {what[wish.wanted]}")
         if wish.units != before.units:
             who, units = asked_by(conn, run_id, "quorum"), self.publisher.state.config.quorum.units
             instead = f"{wish.units} instead of {units}" if wish.units else f"{units} again"
-            self.upkeep.say(f"{who} sets the quorum to {instead}, from the next round that is opened")
+            self.reconciler.say(f"{who} sets the quorum to {instead}, from the next round that is opened")

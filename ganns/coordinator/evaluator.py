@@ -14,16 +14,15 @@ from ganns.config import Config
 from ganns.data import open_images
 from ganns.db.connect import Connection
 from ganns.errors import DataError, PayloadError, ResultTimeout
-from ganns.evaluation import images
-from ganns.evaluation.desk import feature_network
-from ganns.evaluation.features import attribute_network, features_of, to_bytes
+from ganns.evaluation import batches
+from ganns.evaluation.features import attribute_network, feature_network, features_of, to_bytes
 from ganns.evaluation.metrics import compare
-from ganns.payload import pack
+from ganns.queue.canvas import group
+from ganns.queue.results import AsyncResult, GroupResult
+from ganns.queue.signature import signature
 from ganns.store import evaluations
 from ganns.store.evaluations import QUEUE, TASK
-from tasks.canvas import group
-from tasks.results import AsyncResult, GroupResult
-from tasks.signature import signature
+from ganns.training.serialization import pack
 
 TIMEOUT_S = 600.0
 """An evaluation that takes longer is given up: its workers have left, or have better things to do."""
@@ -54,12 +53,15 @@ class Evaluator:
         count = min(settings.images, real.num_holdout)
         if count < 2:
             raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
-        if settings.features == "attributes" and evaluations.fetch_feature_network(self.conn, self.run_id) is None:
+        if settings.features == "attributes" and self._stored_network() is None:
             self.say("preparing the network that looks at images; it learns faces for some seconds, once a machine")
             evaluations.put_feature_network(self.conn, self.run_id, *attribute_network(self.config.model.image_size))
-        network = feature_network(self.conn, self.run_id, self.config)
+        network = feature_network(self.run_id, self.config, self._stored_network())
         pixels = to_bytes(real.holdout(count))
-        self._real = features_of(network, pixels), pixels[: images.NUM_COMPARED]
+        self._real = features_of(network, pixels), pixels[: batches.NUM_COMPARED]
+
+    def _stored_network(self) -> tuple[bytes, str] | None:
+        return evaluations.fetch_feature_network(self.conn, self.run_id)
 
     def over_workers(
         self,
@@ -85,7 +87,7 @@ class Evaluator:
         begun = time.monotonic()
         self.prepare()
         evaluation = evaluations.put_generator(
-            self.conn, self.run_id, generation, pack(images.averaged_generator(state))
+            self.conn, self.run_id, generation, pack(batches.averaged_generator(state))
         )
         parts = group(
             signature(
@@ -95,12 +97,12 @@ class Evaluator:
                 priority=PRIORITY,
                 expires=timeout_s,
             )
-            for start, count in images.parts(self.config.evaluate.images)
+            for start, count in batches.parts(self.config.evaluate.images)
         ).apply_async(connection=self.conn)
         try:
             if not _wait(parts, should_stop, begun + timeout_s):
                 return None
-            seen = [images.decode(value) for value in parts.join(timeout=JOIN_S)]
+            seen = [batches.decode(value) for value in parts.join(timeout=JOIN_S)]
         finally:
             evaluations.forget_generator(self.conn, evaluation)
             parts.revoke()
@@ -111,17 +113,17 @@ class Evaluator:
         """Draw and look in this process, assemble the metrics and store them."""
         begun = time.monotonic()
         self.prepare()
-        generator = images.build_generator(self.config, images.averaged_generator(state))
-        network = feature_network(self.conn, self.run_id, self.config)
+        generator = batches.build_generator(self.config, batches.averaged_generator(state))
+        network = feature_network(self.run_id, self.config, self._stored_network())
         seen = [
-            images.see(images.draw(self.config, generator, start, count), network, start)
-            for start, count in images.parts(self.config.evaluate.images)
+            batches.see(batches.draw(self.config, generator, start, count), network, start)
+            for start, count in batches.parts(self.config.evaluate.images)
         ]
         return self._assemble(version, seen, begun)
 
-    def _assemble(self, version: int, seen: list[images.Tensors], begun: float) -> dict[str, float]:
+    def _assemble(self, version: int, seen: list[batches.Tensors], begun: float) -> dict[str, float]:
         try:
-            features, pixels = images.join(seen)
+            features, pixels = batches.join(seen)
         except (KeyError, RuntimeError) as error:
             raise PayloadError(f"The parts of an evaluation do not fit together ({error}).") from error
         assert self._real is not None

@@ -21,7 +21,7 @@ EXPLODED = 30.0
 ALIKE, DIFFERENT = 0.05, 0.2
 """Samples are alike that differ from each other by less than this share of how much real images differ; those of a
 generator that learns pass the second share on their way up."""
-PATIENCE = 5
+ALIKE_LIMIT = 5
 """So many evaluations in a row, where the samples never differed."""
 
 
@@ -85,7 +85,7 @@ class SampleHealth:
             f"real images differ, {'although they did before' if self._did_differ else 'and never did'}: G's modes "
             "have collapsed. Try a smaller optimizer.lr_g, or start again from the best version"
         )
-        return begun(self._said, {text: ("alike", alike and (self._did_differ or self._num_alike >= PATIENCE))})
+        return begun(self._said, {text: ("alike", alike and (self._did_differ or self._num_alike >= ALIKE_LIMIT))})
 
 
 def begun(said: set[str], signs: Mapping[str, tuple[str, bool]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ganns.state import TrainingState
+from ganns.training.state import TrainingState
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ganns.coordinator.jobs import enqueue
-from ganns.coordinator.planning import Planned
-from ganns.coordinator.session import Session
-from ganns.coordinator.statefiles import StateFiles
-from ganns.payload import digest, pack
-from ganns.state import TrainingState
-from ganns.store import results, rounds, runs, weights
-from ganns.store.rounds import Unit
-from ganns.store.runs import Wish
-from tasks.control import revoke
+from ganns.coordinator.connections import Session
+from ganns.coordinator.scheduler import Planned
+from ganns.coordinator.state_files import StateFiles
+from ganns.db.connect import Connection
+from ganns.queue.canvas import group
+from ganns.queue.control import revoke
+from ganns.queue.results import GroupResult
+from ganns.queue.signature import signature
+from ganns.store import lease, results, rounds, runs, weights
+from ganns.store.fair_share import take_turn
+from ganns.store.lease import Wish
+from ganns.store.rounds import QUEUE, TASK, Unit
+from ganns.training.serialization import digest, pack
+from ganns.training.state import TrainingState
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Publisher:
 
     def hold_lease(self) -> None:
         """Make sure, for the transaction in hand, that nobody took the run over; and read what is wanted of it."""
-        self.wish = runs.hold_lease(self.session.main, self.run_id, self.generation)
+        self.wish = lease.hold_lease(self.session.main, self.run_id, self.generation)
 
     def insert_version(self) -> None:
         """Make the version that was uploaded last visible; part of the transaction in hand."""
@@ -119,3 +123,12 @@ class Publisher:
         taken = [group for round_, group in self.groups if round_ <= closed]
         self.groups = [one for one in self.groups if one[0] > closed]
         return taken
+
+
+def enqueue(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> GroupResult:
+    """Enqueue one job for each unit, in the connection's transaction, behind those of runs that used less so far."""
+    jobs = group(
+        signature(TASK, kwargs={"run": run_id, "round": round_, "unit": unit}, queue=QUEUE) for unit in units
+    ).apply_async(connection=conn)
+    take_turn(conn, run_id, jobs.job_ids)
+    return jobs

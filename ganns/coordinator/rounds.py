@@ -21,24 +21,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganns.coordinator.cleanup import Cleanup
+from ganns.coordinator.collector import Collector
+from ganns.coordinator.connections import Session
 from ganns.coordinator.control import Control, Interrupted
-from ganns.coordinator.evaluation import Evaluations
-from ganns.coordinator.folding import Folding
-from ganns.coordinator.goback import WENT_BACK_TO, go_back, require_finite
+from ganns.coordinator.evaluation_thread import Evaluations
 from ganns.coordinator.health import RoundHealth
-from ganns.coordinator.housekeeping import Housekeeping
 from ganns.coordinator.observer import Observer, RoundReport
-from ganns.coordinator.planning import Planner
 from ganns.coordinator.publisher import Publisher
-from ganns.coordinator.session import Session
-from ganns.coordinator.statefiles import StateFiles
-from ganns.coordinator.upkeep import Upkeep
+from ganns.coordinator.reconciler import Reconciler
+from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
+from ganns.coordinator.scheduler import Planner
+from ganns.coordinator.state_files import StateFiles
 from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.state import Progress, TrainingState
+from ganns.queue.control import revoke
 from ganns.store import results, rounds, runs
 from ganns.store.rounds import Round
 from ganns.store.runs import Run
-from tasks.control import revoke
+from ganns.training.state import Progress, TrainingState
 
 POLL_S = 1.0
 """A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
@@ -53,7 +53,7 @@ class Rounds:
     state: TrainingState
     files: StateFiles
     session: Session
-    housekeeping: Housekeeping
+    cleanup: Cleanup
     evaluations: Evaluations
     observer: Observer
     should_stop: Callable[[], bool]
@@ -70,15 +70,15 @@ class Rounds:
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
         self.planner = Planner(self.run, self.state.config)
-        self.upkeep = Upkeep(self.publisher, self.observer.say)
-        self.control = Control(self.publisher, self.upkeep)
+        self.reconciler = Reconciler(self.publisher, self.observer.say)
+        self.control = Control(self.publisher, self.reconciler)
         self.health = RoundHealth()
-        self.upkeep.count_alive()
+        self.reconciler.count_alive()
         self.publisher.hold_lease()
         if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open():
             return
         self.observer.started(self.run.id, self.state)
-        self.upkeep.reconcile(self.state.progress.version)
+        self.reconciler.reconcile(self.state.progress.version)
         while self._round():
             pass
 
@@ -90,23 +90,23 @@ class Rounds:
         opened, before = time.monotonic(), self.state.progress
         self.control.say_news()
         try:
-            folding = self._collect(this)
+            collector = self._collect(this)
             collected = time.monotonic()
             ahead = self.planner.units_ahead(self.session.main, before.version)
-            self._advance(folding, len(ahead))
+            self._advance(collector, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
             return self._go_back(before, reason)
         stepped = time.monotonic()
         size = self.publisher.upload_and_save()
-        worked = folding.timings()  # by the workers' clocks, as durations
+        worked = collector.timings()  # by the workers' clocks, as durations
         timings = worked | {
             "wait": collected - opened - sum(worked.values()),
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        goes_on = self._close_and_open(folding, timings, len(ahead))
-        return self._closed(size, goes_on, folding.metrics(), timings, len(folding.submissions))
+        goes_on = self._close_and_open(collector, timings, len(ahead))
+        return self._closed(size, goes_on, collector.metrics(), timings, len(collector.submissions))
 
     def _closed(
         self, size: int, goes_on: bool, metrics: dict[str, float], timings: dict[str, float], num_results: int
@@ -114,7 +114,7 @@ class Rounds:
         """Tell everybody about the round that was just closed; return False when the run is finished."""
         progress = self.state.progress
         groups = self.publisher.take_groups(progress.version - 1)
-        self.housekeeping.after_version(progress.version, size * (1 + num_results), groups)
+        self.cleanup.after_version(progress.version, size * (1 + num_results), groups)
         self.evaluations.after_version(progress.version)
         report = RoundReport(
             self.run.id,
@@ -124,7 +124,7 @@ class Rounds:
             metrics,
             timings,
             num_results,
-            self.upkeep.num_alive,
+            self.reconciler.num_alive,
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
@@ -143,18 +143,18 @@ class Rounds:
 
     # ------------------------------------------------------------------------------------------- collecting
 
-    def _collect(self, this: Round) -> Folding:
+    def _collect(self, this: Round) -> Collector:
         """Wait until the open round can be closed, and return its folded results."""
         conn, run_id = self.session.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
-        folding = Folding(run_id, self.state, rounds.list_units(conn, run_id, this.round))
+        collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round))
         quorum_at: float | None = None
-        upkeep_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
+        reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
-            for unit, reason in folding.receive(self.session):
-                self.upkeep.refuse(this.round, unit, reason)
-            now, count = time.monotonic(), len(folding.submissions)
-            possible = len(folding.units) - len(folding.skipped)
+            for unit, reason in collector.receive(self.session):
+                self.reconciler.refuse(this.round, unit, reason)
+            now, count = time.monotonic(), len(collector.submissions)
+            possible = len(collector.units) - len(collector.skipped)
             if not possible:
                 raise RunError(
                     f"Every unit of round {this.round} of run {run_id} was set aside: no worker can compute them. "
@@ -163,24 +163,24 @@ class Rounds:
             if count >= min(this.quorum, possible):
                 quorum_at = quorum_at or now
                 if count == possible or now >= quorum_at + self.state.config.quorum.grace_s:
-                    return folding
+                    return collector
             elif deadline is not None and now >= deadline and count:
                 self.observer.say(f"round {this.round} closes at its deadline with {count} of {this.quorum} results")
-                return folding
+                return collector
             if self.should_stop():
                 raise Interrupted
-            if now >= upkeep_at:
-                folding.skip(self.upkeep.tick(this.round))
+            if now >= reconcile_at:
+                collector.skip(self.reconciler.tick(this.round))
                 self.control.say_news()
-                upkeep_at = now + POLL_S
+                reconcile_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
-                self.upkeep.say_waiting(count, this.quorum)
-            self.session.wait(self._pause(now, upkeep_at, deadline, quorum_at))
+                self.reconciler.say_waiting(count, this.quorum)
+            self.session.wait(self._pause(now, reconcile_at, deadline, quorum_at))
 
-    def _pause(self, now: float, upkeep_at: float, deadline: float | None, quorum_at: float | None) -> float:
+    def _pause(self, now: float, reconcile_at: float, deadline: float | None, quorum_at: float | None) -> float:
         """Return how long to sleep at most; never over half a second, so that Ctrl-C is obeyed at once."""
-        events = [now + 0.5, upkeep_at]
+        events = [now + 0.5, reconcile_at]
         if deadline is not None and deadline > now:
             events.append(deadline)
         if quorum_at is not None:
@@ -189,20 +189,20 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, folding: Folding, num_ahead: int) -> None:
+    def _advance(self, collector: Collector, num_ahead: int) -> None:
         """Step to the next version in memory."""
-        folding.finish()
+        collector.finish()
         before = self.state.progress
-        done = folding.submissions.keys() | folding.skipped
-        cursor = self.planner.cursor_after(before, folding.units, done, num_ahead)
-        images = before.images + folding.num_images()
-        self.state.advance(folding.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
+        done = collector.submissions.keys() | collector.skipped
+        cursor = self.planner.cursor_after(before, collector.units, done, num_ahead)
+        images = before.images + collector.num_images()
+        self.state.advance(collector.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
 
     def _wait_and_open(self) -> bool:
         """Where no round is open: wait while an instructor holds the run, then go on; False if it is finished."""
         self._clock -= self.control.wait(self.should_stop)
         goes_on = self._open()
-        self.upkeep.reconcile(self.state.progress.version)
+        self.reconciler.reconcile(self.state.progress.version)
         return goes_on
 
     def _open(self) -> bool:
@@ -223,7 +223,7 @@ class Rounds:
                 runs.set_state(conn, self.run.id, "open" if planned else "finished")
         return bool(planned)
 
-    def _close_and_open(self, folding: Folding, timings: dict[str, float], num_ahead: int) -> bool:
+    def _close_and_open(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
         """In one transaction: credit, metrics, close the round, publish the new version, open what is next.
 
         What is next is planned in the transaction too: what instructors want cannot change any more. Return False when
@@ -234,20 +234,20 @@ class Rounds:
         # dozen waits, in which a whole class would wait too.
         with conn.pipeline(), conn.transaction():
             self.publisher.hold_lease()
-            if not rounds.lock_round(conn, run_id, folding.round):
-                raise LeaseLost(f"Round {folding.round} of run {run_id} was closed by somebody else.")
-            results.credit(conn, run_id, folding.round, folding.submissions)
+            if not rounds.lock_round(conn, run_id, collector.round):
+                raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by somebody else.")
+            results.credit(conn, run_id, collector.round, collector.submissions)
             runs.insert_metrics(
                 conn,
                 run_id,
-                folding.round,
+                collector.round,
                 images=progress.images,
                 seconds=progress.seconds,
-                metrics=folding.metrics(),
+                metrics=collector.metrics(),
                 timings=timings,
             )
-            rounds.close_round(conn, run_id, folding.round)
-            if left_over := [unit.job_id for unit in folding.units if unit.unit not in folding.submissions]:
+            rounds.close_round(conn, run_id, collector.round)
+            if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
                 revoke(left_over, connection=conn)
             planned = self.planner.to_open(self.state, num_ahead, self.publisher.wish.units)
             goes_on = bool(num_ahead or planned)

@@ -5,99 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from contextlib import nullcontext
-from dataclasses import replace
 
 import psycopg
 
-from ganns import plugins, resources
+from ganns import paths, plugins
 from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.cleanup import Cleanup
+from ganns.coordinator.connections import Session, open_patiently
 from ganns.coordinator.control import Interrupted
-from ganns.coordinator.evaluation import Evaluations, say_best
-from ganns.coordinator.housekeeping import Housekeeping
+from ganns.coordinator.create import create_run, resume_run
+from ganns.coordinator.evaluation_thread import Evaluations, say_best
 from ganns.coordinator.observer import Observer
-from ganns.coordinator.resume import restore
+from ganns.coordinator.restore import restore
 from ganns.coordinator.rounds import Rounds
-from ganns.coordinator.session import Session, open_patiently
-from ganns.coordinator.start import start_state
-from ganns.coordinator.statefiles import StateFiles
-from ganns.data import open_images
+from ganns.coordinator.state_files import StateFiles
 from ganns.db.address import Address
-from ganns.db.connect import Connection, connect
+from ganns.db.connect import connect
 from ganns.db.migrate import require_current
-from ganns.errors import ConfigError, RunError
-from ganns.evaluation.features import require_features
-from ganns.seeds import permutation_digest
-from ganns.signals import stop_on_signals
-from ganns.store import control, runs, sweeps, turns, weights
+from ganns.store import control, fair_share, lease, runs, weights
 from ganns.store.runs import Run
-
-FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
-"""Settings that a resumed run may change; all others decide what its versions are."""
-
-
-def create_run(conn: Connection, config: Config, point: str | None = None) -> Run:
-    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint.
-
-    Args:
-        conn: a connection.
-        config: the run's configuration.
-        point: the digest by which a sweep finds the run again.
-    """
-    if config.evaluate.every:
-        require_features(config.evaluate.features)
-    images = open_images(config.data, config.model.image_size)
-    if config.start_from is not None:
-        source, data = start_state(conn, config)
-        config = replace(config, start_from=source)  # the version too, so that the run says what it started from
-    config = replace(config, plugins=plugins.packages(config))
-    with conn.transaction():
-        run_id = runs.create_run(
-            conn,
-            name=config.name,
-            config=to_dict(config),
-            fingerprint=images.fingerprint,
-            num_images=images.num_train,
-            permutation_digest=permutation_digest(config.seed, images.num_train),
-        )
-        if point is not None:
-            sweeps.set_point(conn, run_id, point)
-        if config.start_from is not None:
-            weights.put_checkpoint(conn, run_id, 0, data)
-    return runs.get_run(conn, run_id)
-
-
-def resume_run(conn: Connection, config: Config, changed: Collection[str] | None = None) -> tuple[Run, Config]:
-    """Find the run that `config.resume` names, and its own configuration with what is to change.
-
-    Args:
-        conn: a connection.
-        config: what was asked for now.
-        changed: the keys or groups of `config` that were set on purpose; None means all that may change.
-
-    Raises:
-        RunError: if there is no such run, or it diverged.
-        ConfigError: for a key that decides what the run's versions are.
-    """
-    assert config.resume is not None
-    run = runs.find_run(conn, config.resume)
-    if run.state == "diverged":
-        raise RunError(f"Run {run.id} diverged and cannot be resumed; start a new run with smaller learning rates.")
-    merged = from_dict(run.config)
-    merged.resume = config.resume
-    for key in FREE_ON_RESUME if changed is None else changed:
-        group, _, name = key.partition(".")
-        if group not in FREE_ON_RESUME:
-            raise ConfigError(
-                f"{key} cannot change when a run is resumed, since it decides what the run's versions are: "
-                f"leave it out, or start a new run without resume={config.resume}."
-            )
-        if name:
-            setattr(getattr(merged, group), name, getattr(getattr(config, group), name))
-        else:
-            value = getattr(config, group)
-            if value or changed is not None:  # what was typed counts also when it is 0 or false
-                setattr(merged, group, value)
-    return run, merged
+from ganns.utils.signals import stop_on_signals
 
 
 def train_run(
@@ -138,7 +65,7 @@ def train_run(
             new_quorum = config.quorum.units != from_dict(run.config).quorum.units
             new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(changed or ())  # typed, be it the same number
             runs.set_config(conn, run.id, to_dict(config))
-    files = StateFiles(resources.home() / "state" / run.key)
+    files = StateFiles(paths.home() / "state" / run.key)
     begun = False
     with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
         while not stop.is_set():
@@ -146,7 +73,7 @@ def train_run(
             if session is None:
                 break
             try:
-                generation = runs.acquire_lease(session.main, run.id)
+                generation = lease.acquire_lease(session.main, run.id)
                 if not begun:  # else it is the connection that is new, and a stop is meant for us
                     control.begin(session.main, run.id, new_quorum=new_quorum)
                     begun = True
@@ -171,9 +98,9 @@ def _train(
     stop: threading.Event,
 ) -> bool:
     """Train on an open session until the run is finished (True) or told to stop (False)."""
-    turns.join_queue(session.main, run.id)
+    fair_share.join_queue(session.main, run.id)
     state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
-    keeper = Housekeeping(
+    keeper = Cleanup(
         address,
         run.id,
         generation,
@@ -197,5 +124,5 @@ def _train(
         if done:
             files.clear()
     say_best(session.main, run.id, observer.say)
-    runs.release_lease(session.main, run.id, generation)
+    lease.release_lease(session.main, run.id, generation)
     return done

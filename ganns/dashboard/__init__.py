@@ -2,7 +2,7 @@
 
     server.py       puts it together and serves it
     dashboard.py    what its pages share: the watcher, connections that may only look, settings
-    live.py         a WebSocket that carries what `ganns.watching` has to say
+    live.py         a WebSocket that carries what `ganns.monitor` has to say
     pictures.py     grids of samples over HTTP
     explained.py    what the Learn page says of each part of a round, and where that is in the code
     documents.py    the pages of `docs/`, where there is a checkout

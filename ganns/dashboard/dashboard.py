@@ -12,8 +12,8 @@ from psycopg_pool import ConnectionPool
 from ganns.dashboard.security.sessions import Sessions
 from ganns.db.address import Address
 from ganns.db.connect import OPTIONS, Connection, connect
-from ganns.watching.viewer import become_viewer
-from ganns.watching.watcher import Watcher
+from ganns.monitor.viewer import become_viewer
+from ganns.monitor.watcher import Watcher
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -38,7 +38,7 @@ PARTS = {
         "Version",
         "The model after so many rounds; version 0 is the initialisation. A round turns version v into v + 1, by "
         "one step along the mean of its results.",
-        "ganns/state.py",
+        "ganns/training/state.py",
         "TrainingState.advance",
         ONE_ROUND,
     ),
@@ -54,7 +54,7 @@ PARTS = {
         "Notification",
         "When a result is stored, PostgreSQL wakes the coordinator. It is a hint and may be lost: so the "
         "coordinator counts the results itself, and looks at least once a second.",
-        "ganns/coordinator/session.py",
+        "ganns/coordinator/connections.py",
         "Session.wait",
         ONE_ROUND,
     ),
@@ -87,7 +87,7 @@ PARTS = {
         "Units and their jobs",
         "A unit is a slice of images and a seed; a job is its place in the queue. Any worker computes the same "
         "result from it, so it does not matter who does, or how often.",
-        "ganns/coordinator/jobs.py",
+        "ganns/coordinator/publisher.py",
         "enqueue",
         "docs/reference/tasks.md",
     ),
@@ -95,8 +95,8 @@ PARTS = {
         "Results",
         "What workers uploaded for the open round. The coordinator checks each one and adds them in the order of "
         "the units, whatever order they came in.",
-        "ganns/coordinator/folding.py",
-        "Folding.receive",
+        "ganns/coordinator/collector.py",
+        "Collector.receive",
         ONE_ROUND,
     ),
     "ledger": Part(
@@ -119,22 +119,22 @@ PARTS = {
         "A unit on its way",
         "A worker claims the unit: from then on only this attempt may submit a result for it. If the worker dies, "
         "another one takes the unit.",
-        "ganns/workbench.py",
-        "Workbench.claim",
+        "tasks/run_cache.py",
+        "RunCache.claim",
         ONE_ROUND,
     ),
     "weights": Part(
         "The weights of a version",
         "All the numbers of both networks. A worker fetches them once a round, and keeps them for its further units.",
-        "ganns/workbench.py",
-        "Bench.load_version",
+        "tasks/run_cache.py",
+        "CachedRun.load_version",
         STORAGE,
     ),
     "result": Part(
         "A result",
         "Gradients, or how far the weights moved; never images. It says in which direction this slice of images pulls.",
-        "ganns/workbench.py",
-        "Workbench.submit",
+        "tasks/run_cache.py",
+        "RunCache.submit",
         "docs/explain/strategies.md",
     ),
     "late": Part(

@@ -1,6 +1,6 @@
 """A WebSocket that carries what the watcher has to say: `/live?run=7&people=7&runs=1`.
 
-A frame is a list of messages, those of `ganns.watching.topics`. Nothing that a browser sends is read.
+A frame is a list of messages, those of `ganns.monitor.topics`. Nothing that a browser sends is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nicegui import app
 from pydantic import Field
 
 from ganns.dashboard.dashboard import Dashboard
-from ganns.watching.watcher import Key
+from ganns.monitor.watcher import Key
 
 MAX_SOCKETS = 1000
 MAX_EACH = 250

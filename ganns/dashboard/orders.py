@@ -19,8 +19,8 @@ from ganns.dashboard.limits import Number
 from ganns.dashboard.security.instructor import Ordering, Watching
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseUnreachable, RunError
+from ganns.queue.control import drain
 from ganns.store import control
-from tasks.control import drain
 
 ME = "the instructor, on the dashboard"
 ORDERS: dict[str, tuple[Callable[[Connection, int, str], bool], str]] = {

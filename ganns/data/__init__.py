@@ -8,7 +8,7 @@ A data set of another package is a function `(data, image_size) -> ImageSet`: se
 - The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
 - `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array
   of indices; S is `image_size`. Training images come first. (`ImageSet` maps 0..255 to -1..1.)
-- The fingerprint differs when the images do: `ganns.data.fingerprint.of_recipe(name, version, seed, ...)` makes one.
+- The fingerprint differs when the images do: `ganns.data.sources.fingerprint.of_recipe(name, version, seed, ...)` makes one.
 - It uses no database. It may fetch and keep files: what is there already must be found again, and what cannot be had
   is a `ganns.errors.DataError` that says what to do.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganns.data.images import ImageSet
+from ganns.data.image_set import ImageSet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +34,12 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
         DataError: if they cannot be found or read, saying what to do.
         PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
-    from ganns import resources
-    from ganns.data.cache import decoded
-    from ganns.data.packed import open_pack
-    from ganns.data.sources import SOURCES
+    from ganns import paths
+    from ganns.data.decoded_cache import decoded
+    from ganns.data.packed.reader import open_pack
+    from ganns.data.sources.source import SOURCES
 
-    root = cache_root or resources.home() / "data"
+    root = cache_root or paths.home() / "data"
     if data.name == "packed":
         return ImageSet(*open_pack(data, image_size, root))
     if data.name not in SOURCES:

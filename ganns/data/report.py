@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ganns.config import DataConfig
-from ganns.data import ImageSet, celeba, pack, plugged, synthetic
-from ganns.data.cache import path_of, prepare
-from ganns.data.files import reader
-from ganns.data.packed import Pack
-from ganns.data.remote import WebPlace
-from ganns.data.sources import SOURCES, Source
-from ganns.data.transfer import sha256_of
+from ganns.data import ImageSet, plugged
+from ganns.data.decoded_cache import path_of, prepare
+from ganns.data.http.transfer import sha256_of
+from ganns.data.packed import format as pack_format
+from ganns.data.packed.reader import Pack
+from ganns.data.packed.remote import WebPlace
+from ganns.data.sources import celeba, synthetic
+from ganns.data.sources.files import reader
+from ganns.data.sources.source import SOURCES, Source
 from ganns.errors import DataError
 
 NUM_SAMPLED = 64
@@ -128,7 +130,7 @@ def _check_packed(found: Pack, say: Callable[[str], None], track: Track) -> None
     say(f"index and digests are right: {_images(index.num_train, index.num_images - index.num_train)}")
     if found.folder:
         for shard in track(range(len(index.shards)), "shards"):
-            path = found.folder / pack.shard_name(shard)
+            path = found.folder / pack_format.shard_name(shard)
             if sha256_of(path) != index.shards[shard]:
                 raise DataError(f"{path} is damaged: it has another SHA-256 than the index says; copy it again.")
         say(f"all {len(index.shards)} shards in {found.folder} are whole")

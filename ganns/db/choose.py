@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ganns import resources
 from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.db.server.embedded import embedded_server
 from ganns.errors import NoDatabaseAddress
 
 
@@ -48,8 +47,3 @@ def any_database(*, create: bool = True) -> Iterator[Address]:
         )
     with server:
         yield server.address
-
-
-def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:
-    """Return this user's embedded server, running or not."""
-    return EmbeddedServer(resources.home() / "pg", host=host, port=port)

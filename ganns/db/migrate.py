@@ -6,8 +6,10 @@ checked). All of it runs under an advisory lock, so that twenty installations at
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.resources
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +18,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from ganns import resources
+from ganns import paths
 from ganns.db.connect import Connection
-from ganns.db.migrations import Migration, read_migrations
 from ganns.db.queries import execute
 from ganns.errors import MigrationError, SchemaOutdated
 
@@ -172,7 +173,7 @@ def _run_script(conn: Connection, name: str) -> None:
     """Run sql/schema/<name>.sql, which is several statements, in one transaction."""
     try:
         with conn.transaction():
-            conn.execute((resources.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))
+            conn.execute((paths.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))
     except psycopg.errors.InsufficientPrivilege as error:
         raise MigrationError(
             f"This login may not change the database's schemas ({error.diag.message_primary}): "
@@ -183,3 +184,32 @@ def _run_script(conn: Connection, name: str) -> None:
 def _exists(conn: Connection, table: str) -> bool:
     row = execute(conn, "table_exists", name=table).fetchone()
     return bool(row and row["found"])
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of sql/migrations."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the file's text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def read_migrations(folder: Path | None = None) -> list[Migration]:
+    """Return the migrations in order.
+
+    Raises:
+        MigrationError: for a file name that is not NNNN_what_changed.sql, or a gap in the numbers.
+    """
+    found: list[Migration] = []
+    for path in sorted((folder or paths.sql_dir() / "migrations").glob("*.sql")):
+        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
+        if not match or int(match[1]) != len(found) + 1:
+            raise MigrationError(f"{path.name} should be called {len(found) + 1:04}_what_changed.sql.")
+        found.append(Migration(int(match[1]), path.stem, path.read_text(encoding="utf-8")))
+    return found

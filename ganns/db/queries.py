@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from ganns import resources
+from ganns import paths
 from ganns.errors import ResourceMissing
 
 _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*) --$", re.MULTILINE)
@@ -54,7 +54,7 @@ def load(folder: Path) -> dict[str, str]:
 
 @functools.cache
 def _queries() -> dict[str, str]:
-    return load(resources.sql_dir() / "queries")
+    return load(paths.sql_dir() / "queries")
 
 
 def query(name: str) -> str:

@@ -12,8 +12,8 @@ from typing import ParamSpec
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.doctor import database, developer, machine, program, server
-from ganns.doctor.finding import OK, PROBLEM, WARNING, Finding, ok, warning
 from ganns.errors import DatabaseError
+from ganns.utils.checks import OK, PROBLEM, WARNING, Finding, ok, warning
 
 __all__ = ["OK", "PROBLEM", "WARNING", "Finding", "examine"]
 

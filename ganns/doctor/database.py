@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from psycopg import errors
 
-from ganns import resources
+from ganns import paths
 from ganns.config import from_dict
 from ganns.data.report import info
 from ganns.db.connect import Connection
-from ganns.db.examine import worker_rights
+from ganns.db.diagnostics import worker_rights
 from ganns.db.migrate import PROCRASTINATE, status
-from ganns.doctor.finding import Finding, ok, problem
 from ganns.errors import DataError, RunError
+from ganns.queue.machine import is_older, program_version
 from ganns.store.runs import Run, find_run
-from ganns.store.workers import requires
-from tasks.hardware import is_older, program_version
+from ganns.store.worker_api import requires
+from ganns.utils.checks import Finding, ok, problem
 
 
 def check_schema(conn: Connection) -> Finding:
@@ -78,7 +78,7 @@ def check_data(run: Run) -> Finding:
     name = config.data.name
     how = f"`ganns data info data={name} ...` says what is here; GANNS_DATA names where they lie on this machine"
     try:
-        found = info(config.data, config.model.image_size, resources.home() / "data")
+        found = info(config.data, config.model.image_size, paths.home() / "data")
     except (DataError, OSError) as error:
         return problem("images", f"run {run.id} needs {name} images: {error}", how)
     if "fingerprint" not in found:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from ganns import resources
-from ganns.doctor.finding import Finding, ok, warning
+from ganns import paths
+from ganns.utils.checks import Finding, ok, warning
 
 Which = Callable[[str], str | None]
 TOOLS = {
@@ -21,7 +21,7 @@ TOOLS = {
 
 def is_checkout(find: Callable[[str], object] = find_spec) -> bool:
     """Tell whether this is a checkout with the developers' packages."""
-    root: Path = resources.conf_dir().parent
+    root: Path = paths.conf_dir().parent
     return (root / "tests").is_dir() and find("pytest") is not None
 
 

@@ -12,9 +12,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ganns import resources
-from ganns.doctor.finding import Finding, ok, problem, warning
-from tasks.abilities import memory_mb
+from ganns import paths
+from ganns.queue.machine import memory_mb
+from ganns.utils.checks import Finding, ok, problem, warning
 
 LEAST_MB = 2048
 LEAST_DISK_MB, FULL_MB = 2000, 200
@@ -66,7 +66,7 @@ def check_home() -> Finding:
     """Tell whether the folder of images, states and the embedded database can be written."""
     said = os.environ.get("GANNS_HOME") or "~/.ganns"
     try:
-        home = resources.home()
+        home = paths.home()
         with tempfile.TemporaryFile(dir=home) as file:
             file.write(b"x")
     except OSError as error:

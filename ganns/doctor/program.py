@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ganns.db.migrate import PROCRASTINATE
-from ganns.doctor.finding import Finding, ok, problem
+from ganns.utils.checks import Finding, ok, problem
 
 OLDEST = (3, 11)
 EXTRAS = {

@@ -9,11 +9,10 @@ import socket
 from psycopg.conninfo import conninfo_to_dict
 
 from ganns.db.address import URL_VARIABLE, Address, resolve
-from ganns.db.connect import Connection
-from ganns.db.examine import clock_ahead_s, hears_notifications
-from ganns.db.refusals import explain_refusal
-from ganns.doctor.finding import Finding, ok, problem, warning
+from ganns.db.connect import Connection, explain_refusal
+from ganns.db.diagnostics import clock_ahead_s, hears_notifications
 from ganns.errors import ConfigError
+from ganns.utils.checks import Finding, ok, problem, warning
 
 PORT_S = 5.0
 CLOCK_S = 30.0

@@ -20,12 +20,13 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganns import resources
-from ganns.data.cache import prepare
-from ganns.data.faces import draw_face
-from ganns.errors import MissingExtra, PayloadError
-from ganns.payload import metadata, unpack, write_file
-from ganns.seeds import generator
+from ganns import paths
+from ganns.config import Config
+from ganns.data.decoded_cache import prepare
+from ganns.data.sources.faces import draw_face
+from ganns.errors import MissingExtra, PayloadError, RunError
+from ganns.training.seeds import generator
+from ganns.training.serialization import metadata, unpack, write_file
 
 VERSION = 1
 """Raise it when the network or its training changes: other features are another measure."""
@@ -128,7 +129,7 @@ def attribute_network(image_size: int) -> tuple[bytes, float]:
 
     It is trained once a machine, in seconds, and then kept in `features/` below the ganns home.
     """
-    path = resources.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
+    path = paths.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     with fasteners.InterProcessLock(f"{path}.lock"):
         try:
@@ -198,3 +199,17 @@ def _accuracy_and_scale(network: AttributeNetwork, images: torch.Tensor, targets
     network.eval()
     network.scale.copy_(network.layers(images).var(dim=0).mean().sqrt())
     return float(((network.judge(images) > 0) == (targets > 0.5)).float().mean())
+
+
+def feature_network(run_id: int, config: Config, stored: tuple[bytes, str] | None) -> nn.Module:
+    """Return the run's feature network; `stored` has the bytes and digest of the one in the database, or None.
+
+    Raises:
+        RunError: if the run needs a stored one and has none yet.
+        MissingExtra: if it is Inception, and its package or weights are missing here.
+    """
+    if config.evaluate.features == "inception":
+        return Inception()
+    if stored is None:
+        raise RunError(f"Run {run_id} has no feature network yet: `ganns evaluate {run_id} --here` makes one.")
+    return load_network(config.model.image_size, *stored)

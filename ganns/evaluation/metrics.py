@@ -20,7 +20,7 @@ from torch import nn
 
 from ganns.errors import BadResult
 from ganns.evaluation.features import to_floats
-from ganns.metrics import sliced_wasserstein
+from ganns.evaluation.swd import sliced_wasserstein
 
 KID_SUBSETS, KID_SUBSET = 50, 500
 SCALE = 1e3  # KID is reported in thousandths, as the sliced Wasserstein distance is

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganns.errors import ConfigError
-from ganns.resources import exercise_dir
+from ganns.paths import exercise_dir
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ganns import resources
+from ganns import paths
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -39,4 +39,4 @@ def _change(number: int, **values: str) -> None:
 
 
 def _path() -> Path:
-    return resources.home() / "exercises.json"
+    return paths.home() / "exercises.json"

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ganns import resources
+from ganns import paths
 from ganns.exercises.catalogue import Exercise
 from ganns.exercises.report import Finding, Report, read
 
@@ -54,9 +54,9 @@ def _database(exercise: Exercise) -> Iterator[dict[str, str]]:
     if not exercise.needs_database:
         yield {}
         return
-    from ganns.db.embedded import EmbeddedServer
+    from ganns.db.server.embedded import EmbeddedServer
 
-    with EmbeddedServer(resources.home() / "exercises" / "pg") as server:
+    with EmbeddedServer(paths.home() / "exercises" / "pg") as server:
         yield {"GANNS_DATABASE_URL": server.address.conninfo}
 
 

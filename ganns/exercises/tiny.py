@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganns.aggregate import Accumulator
 from ganns.config import Config, DataConfig, ModelConfig, OptimizerConfig, StrategyConfig
-from ganns.data.faces import draw_face
-from ganns.gradients import Part
-from ganns.metrics import sliced_wasserstein
-from ganns.seeds import generator
-from ganns.state import Progress, TrainingState
-from ganns.strategies import build_replica
+from ganns.data.sources.faces import draw_face
+from ganns.evaluation.swd import sliced_wasserstein
+from ganns.training.aggregation import Accumulator
+from ganns.training.seeds import generator
+from ganns.training.state import Progress, TrainingState
+from ganns.training.strategies import build_computer
+from ganns.training.unit import Part
 
 Tensors = dict[str, torch.Tensor]
 Rule = Callable[[list[Tensors]], Tensors]
@@ -74,15 +74,15 @@ def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
         wild: whether in one round one unit sends noise, a million times too large, instead of its gradients.
     """
     config = tiny_config()
-    state, replica = TrainingState(config), build_replica(config)
+    state, computer = TrainingState(config), build_computer(config)
     start = _distance(state, faces)
     for number in range(NUM_ROUNDS):
-        replica.load(state.weights())
+        computer.load(state.weights())
         gradients: dict[str, list[Tensors]] = {"g": [], "d": []}
         sums: dict[str, Tensors] = {"g": {}, "d": {}}
         for unit in range(NUM_UNITS):
             first = (number * NUM_UNITS + unit) * UNIT_IMAGES % NUM_TRAIN
-            result = replica.compute(faces[first : first + UNIT_IMAGES], (config.seed, number, unit))
+            result = computer.compute(faces[first : first + UNIT_IMAGES], (config.seed, number, unit))
             assert result is not None  # nobody asks it to stop
             for role, part in result.parts.items():
                 is_wild = wild and (number, unit) == (WILD_ROUND, WILD_UNIT)

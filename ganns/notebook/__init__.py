@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import time
 
-from ganns import resources
-from ganns.extras import extra
+from ganns import paths
 from ganns.notebook.background import BackgroundWorker
 from ganns.notebook.look import Look
 from ganns.notebook.panel import Panel
 from ganns.notebook.secret import find_address
+from ganns.utils.extras import extra
 
 EVERY_S = 2.0
 
@@ -35,7 +35,7 @@ def join(name: str = "") -> None:
     with extra("notebooks", "Joining from a notebook"):
         import IPython.display  # noqa: F401
     address = find_address()
-    worker = BackgroundWorker(resources.home() / "notebook", address, name)
+    worker = BackgroundWorker(paths.home() / "notebook", address, name)
     panel = Panel()
     panel.say(f"{worker.start()}; {address}")
     look = Look(address, worker.name)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ganns.db.address import URL_VARIABLE, Address
 from ganns.errors import GannsError
-from tasks.abilities import worker_name
+from ganns.queue.machine import worker_name
 
 if sys.platform != "win32":
     import fcntl
@@ -78,14 +78,14 @@ class BackgroundWorker:
         pid = self._read_about().get("pid")
         return pid if isinstance(pid, int) and self.is_running() else None
 
-    def leave(self, patience_s: float = LEAVE_S) -> str:
+    def leave(self, wait_s: float = LEAVE_S) -> str:
         """Ask the worker to hand its unit back, wait until it is gone, and return what it said last."""
         pid = self.pid
         if pid is None:
             return "there is no worker any more"
         try:
             self._signal(pid, signal.SIGINT)
-            until = time.monotonic() + patience_s
+            until = time.monotonic() + wait_s
             while self.is_running() and time.monotonic() < until:
                 time.sleep(0.1)
         finally:  # an impatient person interrupts again

@@ -12,11 +12,11 @@ import psycopg
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseError
+from ganns.monitor.history import History
+from ganns.monitor.people import look_at_person
+from ganns.monitor.snapshot import latest_run, look_at_run
+from ganns.monitor.viewer import connect_viewer
 from ganns.store.samples import get_sample
-from ganns.watching.history import History
-from ganns.watching.people import look_at_person
-from ganns.watching.snapshot import latest_run, look_at_run
-from ganns.watching.viewer import connect_viewer
 
 RATE_S = 60.0
 

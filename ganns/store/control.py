@@ -13,8 +13,8 @@ from ganns.config import from_dict
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import RunError
-from ganns.plan import slice_bounds
-from ganns.store.runs import myself
+from ganns.store.lease import myself
+from ganns.training.plan import slice_bounds
 
 
 def pause(conn: Connection, run_id: int, by: str) -> bool:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
-from ganns.payload import digest, split
+from ganns.training.serialization import digest, split
 
 TASK, QUEUE = "evaluate", "evaluations"
 """The name of the task that draws and sees a part of the images, and the queue that carries it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.plan import Slice
+from ganns.training.plan import Slice
 
 TASK, QUEUE = "gradient", "gradients"
 """The name of the task that computes a unit, and the queue that carries it (see `tasks/gradient.py`)."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,9 +11,6 @@ from psycopg.types.json import Jsonb
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import LeaseLost, RunError
-
-LEASE_S = 30.0
-"""A coordinator that was not heard of for so long may be replaced, even if its connection seems alive."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +27,6 @@ class Run:
     permutation_digest: str
     version: int
     images: int
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What instructors want of a run; see `control.py`."""
-
-    wanted: str = "run"  # or "pause" or "stop"
-    units: int | None = None  # the quorum from the next round on; None: as configured
 
 
 def create_run(
@@ -94,54 +80,6 @@ def list_runs(conn: Connection) -> list[dict[str, Any]]:
     return execute(conn, "list_runs").fetchall()
 
 
-def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> int:
-    """Become the run's only coordinator and return the new generation.
-
-    Raises:
-        LeaseLost: if another coordinator holds the run.
-    """
-    holder = f"{myself()} (process {os.getpid()})"
-    row = execute(conn, "acquire_lease", run_id=run_id, holder=holder, lease_s=lease_s).fetchone()
-    if row is not None:
-        return int(row["generation"])
-    other = execute(conn, "lease_holder", run_id=run_id).fetchone() or {}
-    raise LeaseLost(
-        f"Run {run_id} already has a coordinator: {other.get('lease_holder')}, whose lease runs for another "
-        f"{other.get('seconds_left') or 0:.0f} s. Stop that one with Ctrl-C first, or start a run of your own."
-    )
-
-
-def myself() -> str:
-    """Return who is at work here: user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in some containers
-        user = "someone"
-    return f"{user}@{socket.gethostname()}"
-
-
-def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:
-    """Prolong the lease and return what is wanted of the run.
-
-    Inside a transaction nobody can take the lease, or change the wish, until the transaction ends.
-
-    Raises:
-        LeaseLost: if another coordinator took over.
-    """
-    row = execute(conn, "hold_lease", run_id=run_id, generation=generation, lease_s=lease_s).fetchone()
-    if row is None:
-        raise LeaseLost(
-            f"Run {run_id} was taken over by another coordinator while this one was not heard of; "
-            "nothing was overwritten. `ganns runs` shows who has it."
-        )
-    return Wish(**row)
-
-
-def release_lease(conn: Connection, run_id: int, generation: int) -> None:
-    """Give the run up."""
-    execute(conn, "release_lease", run_id=run_id, generation=generation)
-
-
 def set_progress(conn: Connection, run_id: int, *, version: int, images: int) -> None:
     """Record the run's current version."""
     execute(conn, "set_progress", run_id=run_id, version=version, images=images)
@@ -189,3 +127,27 @@ def insert_metrics(
 def list_metrics(conn: Connection, run_id: int) -> list[dict[str, Any]]:
     """Return {round, images, seconds, metrics, timings} of every round in order."""
     return execute(conn, "list_metrics", run_id=run_id).fetchall()
+
+
+def delete_run(conn: Connection, run_id: int) -> str:
+    """Delete a run with its jobs, weights, results, checkpoints, metrics and credit; return its key.
+
+    Part of the caller's transaction. A unit that is being computed right now is revoked; its worker finds nothing to
+    submit it to. Its job's row stays until the worker has ended it, and is swept a day later.
+
+    Raises:
+        RunError: if there is no such run.
+        LeaseLost: if a coordinator is at work on it.
+    """
+    row = execute(conn, "lock_run", run_id=run_id).fetchone()
+    if row is None:
+        raise RunError(f"There is no run {run_id} in this database; `ganns runs` lists the runs.")
+    if row["coordinated"]:
+        raise LeaseLost(
+            f"Run {run_id} has a coordinator right now, {row['lease_holder']}: stop that one with Ctrl-C first."
+        )
+    jobs = [one["id"] for one in execute(conn, "run_jobs", run_id=run_id)]
+    execute(conn, "tasks_revoke", job_ids=jobs, terminate=False)
+    execute(conn, "tasks_forget", job_ids=jobs)
+    execute(conn, "delete_run", run_id=run_id)
+    return str(row["key"])

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.payload import digest, split
+from ganns.training.serialization import digest, split
 
 
 def upload_weights(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ganns.config import AggregateConfig
-from ganns.rules import Rule
-from ganns.testing.findings import Finding, run
+from ganns.training.aggregation import Rule
+from ganns.utils.checks import OK, Finding, note, run
 
 Tensors = dict[str, torch.Tensor]
 SHAPES = {"layers.0.weight": (4, 3, 4, 4), "layers.0.bias": (4,), "scale": ()}
@@ -66,14 +66,14 @@ def check_aggregate(rule: type[Rule], config: AggregateConfig | None = None) -> 
             ("which unit had which number does not matter, but for rounding", order),
         ]
     )
-    if all(one.problem is None for one in findings):
+    if all(one.state == OK for one in findings):
         weighted = _differs(combined(results, [640, 64, 64, 64, 10]), combined(results), 1e-3) is not None
         wild = [*results[:4], {name: 1e6 * value for name, value in results[4].items()}]
         size = max(float(value.abs().max()) for value in combined(wild, [64] * 5).values())
         how = "a unit counts by its images" if weighted else "every unit counts the same, however many images it has"
-        findings.append(Finding("weights", note=how))
+        findings.append(note("weights", how))
         survives = "is survived" if size < 100 else f"gives an update of up to {size:.0f}"
-        findings.append(Finding("robustness", note=f"one of five results a million times too large {survives}"))
+        findings.append(note("robustness", f"one of five results a million times too large {survives}"))
     return findings
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ganns.config import DataConfig
 from ganns.data import ImageSet
-from ganns.testing.findings import Finding, run
+from ganns.utils.checks import Finding, run
 
 
 def check_data(open_: Callable[[DataConfig, int], ImageSet], config: DataConfig) -> list[Finding]:

@@ -7,9 +7,9 @@ import math
 import torch
 
 from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig
-from ganns.gradients import Replica
-from ganns.losses import Loss
-from ganns.testing.findings import Finding, run
+from ganns.training.gradient import GradientUnit
+from ganns.training.losses import Loss
+from ganns.utils.checks import Finding, run
 
 
 def check_loss(loss: type[Loss], config: LossConfig | None = None) -> list[Finding]:
@@ -53,10 +53,10 @@ def check_loss(loss: type[Loss], config: LossConfig | None = None) -> list[Findi
 
     def networks() -> str | None:
         model = ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4)
-        replica = Replica(Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8)))
-        replica.loss = made
+        computer = GradientUnit(Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8)))
+        computer.loss = made
         torch.manual_seed(0)
-        result = replica.compute(torch.rand(8, 3, 32, 32, generator=rng) * 2 - 1, (0, 0, 0))
+        result = computer.compute(torch.rand(8, 3, 32, 32, generator=rng) * 2 - 1, (0, 0, 0))
         assert result is not None
         for role, part in result.parts.items():
             norms = {name: float(gradient.norm()) for name, gradient in part.gradients.items()}

@@ -1,6 +1,6 @@
 """`ganns top`: what the dashboard shows, in the essentials, for a terminal.
 
-view.py      what is known, from the messages of `ganns.watching.topics`
+view.py      what is known, from the messages of `ganns.monitor.topics`
 words.py     states, events and numbers as people read them
 charts.py    a curve of characters
 screen.py    what is known as something that rich prints, in whatever space there is

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.live import Live
 
 from ganns.db.address import Address
+from ganns.monitor.watcher import Key, Watcher
 from ganns.top.screen import screen, snapshot
 from ganns.top.view import View
-from ganns.watching.watcher import Key, Watcher
 
 try:
     import termios

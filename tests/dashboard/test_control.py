@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
-from ganns.watching.snapshot import look_at_run
+from ganns.monitor.snapshot import look_at_run
 from tests.dashboard.browsing import PASSWORD, instructing
 from tests.dashboard.conftest import PHONE, WIDE, Site, serving
 

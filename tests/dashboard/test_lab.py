@@ -26,8 +26,8 @@ from ganns.dashboard.lab.keeper import end
 from ganns.dashboard.lab.proxy import Proxy
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
+from ganns.db.server.embedded import EmbeddedServer
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import Site, serving
 from tests.distributed.conftest import Coordinator
@@ -36,7 +36,7 @@ from tests.helpers import ROOT, wait_until
 
 
 @dataclass
-class Bench:
+class CachedRun:
     """A dashboard with a lab, an instructor who is logged in, and a run."""
 
     site: Site
@@ -94,19 +94,19 @@ def dashboard(server: EmbeddedServer, folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedRun]:
     """Yield a lab without workers, and a run that is never over."""
     run = Coordinator(server.address, tiny(stop=StopConfig(rounds=1_000_000)))
     try:
         with dashboard(server, tmp_path_factory.mktemp("lab")) as site, instructing(site.url) as client:
-            yield Bench(site, client, server, run)
+            yield CachedRun(site, client, server, run)
     finally:
         run.stop.set()
         run.thread.join(60)
 
 
 @pytest.mark.slow
-def test_the_class_survives_the_lab(bench: Bench) -> None:
+def test_the_class_survives_the_lab(bench: CachedRun) -> None:
     """One test, since three workers take a while to start."""
     assert re.fullmatch(r"Started lab-\d+, lab-\d+, lab-\d+\.", bench.order("start", 3))
     bench.goes_on()
@@ -121,7 +121,7 @@ def test_the_class_survives_the_lab(bench: Bench) -> None:
     wait_until(lambda: not any(is_there(pid) for pid in there), 30, "all of them to be gone")
 
 
-def slow_two_down(bench: Bench) -> None:
+def slow_two_down(bench: CachedRun) -> None:
     bench.order("slow")
     slow = [one["pids"] for one in bench.state()["workers"] if one["state"] == "slow"]
     assert len(slow) == 2
@@ -136,7 +136,7 @@ def slow_two_down(bench: Bench) -> None:
     assert bench.pids("slow") == []
 
 
-def stop_one(bench: Bench) -> None:
+def stop_one(bench: CachedRun) -> None:
     bench.order("stop")
     stopped = bench.pids("stopped")
     assert [status(pid) for pid in stopped] == ["stopped", "stopped"]
@@ -146,7 +146,7 @@ def stop_one(bench: Bench) -> None:
     assert bench.pids("stopped") == []
 
 
-def restart_the_database(bench: Bench) -> None:
+def restart_the_database(bench: CachedRun) -> None:
     file = bench.server.data_dir / "postmaster.pid"
     before = file.read_text().split()[0]
     assert bench.order("restart") == "Restarted the embedded PostgreSQL."
@@ -156,7 +156,7 @@ def restart_the_database(bench: Bench) -> None:
     assert len(bench.pids("running")) == 6
 
 
-def kill_a_third(bench: Bench) -> None:
+def kill_a_third(bench: CachedRun) -> None:
     before = bench.pids("running")
     said = bench.order("kill")
     killed = [one for one in bench.state()["workers"] if one["state"] == "killed"]
@@ -188,7 +188,7 @@ def test_what_the_lab_started_ends_with_the_dashboard(
         assert "Traceback" not in site.log.read_text()
 
 
-def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
+def test_the_lab_is_for_instructors_and_answers_in_words(bench: CachedRun) -> None:
     with visiting(bench.site.url) as stranger:
         assert stranger.get("/lab").headers["location"] == "/login"
         assert stranger.get("/lab/state").status_code == 401
@@ -211,7 +211,7 @@ def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
     assert not [one for one in bench.state()["workers"] if one["pids"]]
 
 
-def test_the_page(bench: Bench, page: Page) -> None:
+def test_the_page(bench: CachedRun, page: Page) -> None:
     page.goto(bench.site.url + "/login")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")

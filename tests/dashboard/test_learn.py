@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from benchmarks.lesson import Lesson
 from ganns.dashboard import documents
 from ganns.dashboard.explained import FAULTS, MOVING, PARTS, SAME
-from ganns.watching.events import NAMES
+from ganns.monitor.events import NAMES
 from tests.dashboard.conftest import PHONE, WIDE, Site
 from tests.helpers import ROOT
 

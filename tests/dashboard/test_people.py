@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from benchmarks.lesson import Lesson
-from ganns.watching.topics import PeopleTopic
+from ganns.monitor.topics import PeopleTopic
 from tests.dashboard.conftest import PHONE, WIDE, Site
 
 ODD = "<script>alert(1)</script>/../?#"  # a student may call a worker anything

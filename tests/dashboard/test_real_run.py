@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.launch import Process, start_worker, stop_workers
+from ganns.worker.launch import Process, start_worker, stop_workers
 from tests.dashboard.browsing import PASSWORD
 from tests.dashboard.conftest import serving
 from tests.helpers import ROOT, wait_until

@@ -19,7 +19,7 @@ from ganns.dashboard.security.attempts import MAX_ADDRESSES, MAX_ALL, MAX_EACH, 
 from ganns.dashboard.security.hosts import Hosts, is_own_origin
 from ganns.dashboard.security.sessions import MAX_SESSIONS, VALID_S, Sessions
 from ganns.db.address import Address
-from ganns.watching.watcher import Watcher
+from ganns.monitor.watcher import Watcher
 from tests.dashboard.browsing import PASSWORD, csrf, form_token, instructing, log_in, visiting
 from tests.dashboard.conftest import Site, serving
 from tests.helpers import wait_until

@@ -15,14 +15,14 @@ import pytest
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.watching.events import NAMES, parse
-from ganns.watching.history import History, as_columns
-from ganns.watching.people import add_up, look_at_person, streaks
-from ganns.watching.redact import redact
-from ganns.watching.snapshot import look_at_run, remaining, speed
-from ganns.watching.topics import PeopleTopic, RunsTopic, RunTopic
-from ganns.watching.viewer import connect_viewer
-from ganns.watching.watcher import Watcher
+from ganns.monitor.events import NAMES, parse
+from ganns.monitor.history import History, as_columns
+from ganns.monitor.people import add_up, look_at_person, streaks
+from ganns.monitor.redact import redact
+from ganns.monitor.snapshot import look_at_run, remaining, speed
+from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic
+from ganns.monitor.viewer import connect_viewer
+from ganns.monitor.watcher import Watcher
 from tests.helpers import ROOT, wait_until
 
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.embedded import EmbeddedServer
+from ganns.db.server.embedded import EmbeddedServer
 
 _numbers = itertools.count()
 

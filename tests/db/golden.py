@@ -16,9 +16,9 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from ganns.db.connect import Connection, connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
 from ganns.db.queries import load
+from ganns.db.server.embedded import EmbeddedServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden"
 FILE = FOLDER / "schema.txt"

@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 from ganns.cli.app import app
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.migrate import migrate, status
-from ganns.db.migrations import read_migrations
+from ganns.db.migrate import migrate, read_migrations, status
 from ganns.db.queries import execute
 from ganns.errors import DatabaseError, DatabaseUnreachable, MigrationError, NoDatabaseAddress, SchemaOutdated
 from tests.helpers import ROOT

@@ -10,9 +10,9 @@ from threading import Barrier
 
 import pytest
 
-from ganns.db import cluster
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
+from ganns.db.server import cluster
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
 

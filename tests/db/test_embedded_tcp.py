@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ganns.db import network
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
+from ganns.db.server import network
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
+from ganns.db.server.embedded import EmbeddedServer
 from tests.helpers import ROOT
 
 FILES = ("test_migrate.py", "test_queries.py", "test_golden.py", "test_cli_db.py")

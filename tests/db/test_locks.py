@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ganns.db.locks import FileLock
+from ganns.db.server.locks import FileLock
 from tests.helpers import wait_until
 
 

@@ -14,11 +14,10 @@ from psycopg import sql
 from ganns.db import migrate as schema
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.migrate import migrate, require_current, reset, status
-from ganns.db.migrations import read_migrations
+from ganns.db.migrate import migrate, read_migrations, require_current, reset, status
 from ganns.db.queries import execute
 from ganns.errors import MigrationError, SchemaOutdated
-from ganns.resources import sql_dir
+from ganns.paths import sql_dir
 from tests.db import golden
 
 NAMES = [migration.name for migration in read_migrations()]

@@ -11,7 +11,7 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, load, query
 from ganns.errors import ResourceMissing
-from ganns.resources import sql_dir
+from ganns.paths import sql_dir
 
 QUERIES = load(sql_dir() / "queries")
 INDETERMINATE = b"42P18"

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganns import gallery
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseUnreachable, RunError
-from ganns.gallery import Gallery
-from ganns.pictures import save
+from ganns.export.timelapse import frames, grids_of_run
+from ganns.observers import sample_uploader
+from ganns.observers.sample_uploader import Gallery
+from ganns.pictures.grid import save
 from ganns.store.runs import create_run, get_run
 from ganns.store.samples import KEEP, get_sample, list_samples, put_sample
 from ganns.store.weights import undo_versions
-from ganns.timelapse import frames, grids_of_run
 from tests.helpers import wait_until
 
 
@@ -109,18 +109,18 @@ def test_a_grid_that_cannot_be_stored_is_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failures: list[str] = []
-    real = gallery.connect
+    real = sample_uploader.connect
 
     def away(*arguments: object, **options: object) -> Connection:
         failures.append("away")
         raise DatabaseUnreachable
 
-    monkeypatch.setattr(gallery, "connect", away)
+    monkeypatch.setattr(sample_uploader, "connect", away)
     keeper = Gallery(database)
-    with caplog.at_level(logging.WARNING, logger="ganns.gallery"):
+    with caplog.at_level(logging.WARNING, logger="ganns.observers.sample_uploader"):
         keeper.keep(run_id, 0, grid_file(tmp_path))
         wait_until(lambda: failures, what="an attempt")
-    monkeypatch.setattr(gallery, "connect", real)
+    monkeypatch.setattr(sample_uploader, "connect", real)
     keeper.keep(run_id, 10, grid_file(tmp_path))
     keeper.close()
     assert versions(conn, run_id) == [0, 10]
@@ -131,7 +131,7 @@ def test_pictures_that_are_gone_and_runs_that_are_deleted_hold_nothing_up(
     database: Address, conn: Connection, run_id: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper = Gallery(database)
-    with caplog.at_level(logging.CRITICAL, logger="ganns.gallery"):
+    with caplog.at_level(logging.CRITICAL, logger="ganns.observers.sample_uploader"):
         keeper.keep(run_id, 0, tmp_path / "deleted.png")
         keeper.keep(run_id + 1000, 0, grid_file(tmp_path))
         keeper.keep(run_id, 10, grid_file(tmp_path))

@@ -17,11 +17,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ganns.db import serve as serving
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import require_current
+from ganns.db.server import serve as serving
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import ConfigError
 from tests.helpers import ROOT, spawn_worker, wait_until
 

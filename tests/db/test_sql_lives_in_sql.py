@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganns.db.queries import load
-from ganns.resources import sql_dir
+from ganns.paths import sql_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("ganns", "tasks") for path in (ROOT / package).rglob("*.py"))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseUnreachable
 from tests.helpers import ROOT
 
@@ -18,7 +18,7 @@ from tests.helpers import ROOT
 def another_user(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Use the server from another process, until a line is written to it."""
     script = (
-        "import sys; from pathlib import Path; from ganns.db.embedded import EmbeddedServer\n"
+        "import sys; from pathlib import Path; from ganns.db.server.embedded import EmbeddedServer\n"
         "with EmbeddedServer(Path(sys.argv[1])): print('uses it', flush=True); input()"
     )
     with subprocess.Popen(

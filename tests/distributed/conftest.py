@@ -11,7 +11,7 @@ import pytest
 from ganns.config import Config
 from ganns.coordinator import Quiet, RoundReport, train_run
 from ganns.db.address import Address
-from ganns.state import TrainingState
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import FakeWorker
 
 

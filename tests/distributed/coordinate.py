@@ -11,7 +11,7 @@ from ganns.config import from_dict
 from ganns.coordinator import Quiet, train_run
 from ganns.coordinator.observer import RoundReport
 from ganns.db.address import require
-from ganns.state import TrainingState
+from ganns.training.state import TrainingState
 
 
 class Report(Quiet):

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganns.aggregate import encode_part
-from ganns.codec import get_codec
 from ganns.config import (
     Config,
     DataConfig,
@@ -23,14 +21,16 @@ from ganns.config import (
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.gradients import UnitResult
-from ganns.payload import pack, unpack
-from ganns.seeds import permutation
-from ganns.solo import train_solo
-from ganns.state import TrainingState
-from ganns.store import workers
-from ganns.store.workers import Claim
-from ganns.strategies import build_replica
+from ganns.store import worker_api
+from ganns.store.worker_api import Claim
+from ganns.training.compression import get_codec
+from ganns.training.parts import encode_part
+from ganns.training.seeds import permutation
+from ganns.training.serialization import pack, unpack
+from ganns.training.solo import train_solo
+from ganns.training.state import TrainingState
+from ganns.training.strategies import build_computer
+from ganns.training.unit import UnitResult
 
 
 def tiny(**changes: Any) -> Config:
@@ -79,7 +79,7 @@ class FakeWorker:
         """Connect and register, as a starting worker does."""
         self.conn = connect(self.address, application=self.name)
         self.id = self.one("SELECT worker_id FROM procrastinate_register_worker_v1()")["worker_id"]
-        workers.register(self.conn, self.id, self.name, {})
+        worker_api.register(self.conn, self.id, self.name, {})
 
     def one(self, statement: str, *values: Any) -> dict[str, Any]:
         """Run a statement and return its row as a dictionary (empty if there is none)."""
@@ -96,17 +96,17 @@ class FakeWorker:
 
     def claim(self, job: Job) -> Claim | None:
         """Take up the job's unit."""
-        return workers.claim(self.conn, job.id, job.attempt, self.id)
+        return worker_api.claim(self.conn, job.id, job.attempt, self.id)
 
     def compute(self, claim: Claim) -> tuple[Config, UnitResult]:
         """Compute a unit for real."""
-        config = from_dict(workers.get_run_info(self.conn, claim.run_id).config)
+        config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or open_images(config.data, config.model.image_size)
-        replica = build_replica(config)
-        replica.load(unpack(*workers.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
+        computer = build_computer(config)
+        computer.load(unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
-        result = replica.compute(
+        result = computer.compute(
             self.images.train(order[start : start + count]), (config.seed, claim.round, claim.unit)
         )
         assert result is not None
@@ -116,9 +116,11 @@ class FakeWorker:
         """Upload the parts and submit; return the server's answer."""
         codec = get_codec(config.codec.name)
         for role, part in result.parts.items():
-            workers.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
+            worker_api.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
         timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
-        return workers.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
+        return worker_api.submit(
+            self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings}
+        )
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does whoever holds it."""

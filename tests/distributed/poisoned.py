@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from ganns import workbench
-from ganns.store.workers import Claim
-from tasks import app
+from ganns.store.worker_api import Claim
+from tasks import app, run_cache
 
 __all__ = ["app"]
 
-load_images = workbench.Bench.load_images
+load_images = run_cache.CachedRun.load_images
 
 
-def load_or_raise(self: workbench.Bench, unit: Claim):
+def load_or_raise(self: run_cache.CachedRun, unit: Claim):
     if (unit.round, unit.unit) == (0, 1):
         raise ValueError("no image can be like this")
     return load_images(self, unit)
 
 
-workbench.Bench.load_images = load_or_raise
+run_cache.CachedRun.load_images = load_or_raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner, Result
 
-from ganns import resources
+from ganns import paths
 from ganns.cli.app import app
 from ganns.config import OptimizerConfig, StopConfig
 from ganns.errors import ConfigError, LeaseLost, RunError
@@ -68,7 +68,7 @@ def test_deleting_leaves_nothing_of_the_run_and_all_of_the_others(ganns, coordin
         "metrics",
         "sweep_points",
     }
-    folder = resources.home() / "state" / runs.get_run(conn, 2).key
+    folder = paths.home() / "state" / runs.get_run(conn, 2).key
     assert folder.is_dir()
 
     assert ganns("runs", "delete", "2", answer="n\n").exit_code == 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.coordinator import cleanup, rounds, state_files
 from ganns.coordinator import control as obeying
-from ganns.coordinator import housekeeping, rounds, statefiles
 from ganns.errors import RunError
 from ganns.store import control, runs, weights
 from ganns.store import rounds as table
@@ -14,7 +14,8 @@ from tests.distributed.fakes import solo_digest, tiny
 from tests.distributed.test_cli_runs import ganns  # noqa: F401 (a fixture)
 from tests.distributed.test_faults import finish_run, wait_for_job
 from tests.distributed.test_pipeline import PIPELINE, open_rounds, piped
-from tests.distributed.test_resume import state_files, work_until
+from tests.distributed.test_resume import state_files as paths_of_states
+from tests.distributed.test_resume import work_until
 from tests.helpers import wait_until
 
 LOCAL = StrategyConfig(name="local_steps", unit_images=8, micro_batch=4, outer_momentum=0.5)
@@ -119,7 +120,7 @@ def test_a_coordinator_that_dies_in_a_pause_is_followed_by_one_that_waits(
     with pytest.raises(ConnectionAbortedError, match="killed"):
         first.join()
     if not here:
-        for path in state_files(conn).iterdir():
+        for path in paths_of_states(conn).iterdir():
             path.unlink()
     second = coordinate(tiny(strategy=strategy, stop=LONG, resume="latest"))
     wait_until(lambda: said(second, "paused by ann"), what="the second to wait")
@@ -137,8 +138,8 @@ def test_a_coordinator_that_dies_in_a_pause_is_followed_by_one_that_waits(
 POINTS = [
     (tiny().strategy, table, "close_round"),
     (PIPELINE, table, "close_round"),
-    (PIPELINE, statefiles.StateFiles, "save"),
-    (PIPELINE, housekeeping.Housekeeping, "after_version"),
+    (PIPELINE, state_files.StateFiles, "save"),
+    (PIPELINE, cleanup.Cleanup, "after_version"),
 ]
 
 

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from ganns import demo_dashboard
 from ganns.db.address import Address
-from ganns.demo_dashboard import open_dashboard, reserved_port
+from ganns.demo import dashboard
+from ganns.demo.dashboard import open_dashboard, reserved_port
 from tests.helpers import ROOT, wait_until
 
 SMALL = [
@@ -124,7 +124,7 @@ def test_two_demos_choose_different_ports():
 
 
 def test_without_its_packages_the_demo_says_how_to_get_the_dashboard(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_dashboard, "find_spec", lambda name: None)
+    monkeypatch.setattr(dashboard, "find_spec", lambda name: None)
     said = []
     with open_dashboard(Address("", "nowhere"), tmp_path / "log", said.append):
         pass

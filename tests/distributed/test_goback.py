@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from ganns.config import StopConfig, StrategyConfig
-from ganns.coordinator import goback
-from ganns.coordinator.goback import is_finite
+from ganns.coordinator import rollback
+from ganns.coordinator.rollback import is_finite
 from ganns.db.connect import connect
 from ganns.errors import Diverged
-from ganns.state import Progress, TrainingState
 from ganns.store import evaluations, runs, weights
+from ganns.training.state import Progress, TrainingState
 from tests.distributed.fakes import FakeWorker, tiny
 from tests.distributed.test_faults import finish_run
 from tests.helpers import wait_until
@@ -76,8 +76,8 @@ def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, c
     # There was no checkpoint yet, so version 0 it was; the number of the version went on.
     rows = runs.list_metrics(conn, coordinator.run_id)
     assert [row["round"] for row in rows] == list(range(len(rows)))
-    [back] = [row for row in rows if goback.WENT_BACK_TO in row["metrics"]]
-    assert back["metrics"] == {goback.WENT_BACK_TO: 0.0}
+    [back] = [row for row in rows if rollback.WENT_BACK_TO in row["metrics"]]
+    assert back["metrics"] == {rollback.WENT_BACK_TO: 0.0}
     assert evaluations.went_back_at(conn, coordinator.run_id) == back["round"] + 1
     # Every image was accepted once in each epoch all the same.
     counts = conn.execute(
@@ -112,13 +112,13 @@ def test_it_goes_back_to_the_best_version_whose_numbers_are_finite(conn, tmp_pat
         state.save(tmp_path / "state")
         put(conn, run_id, version, (tmp_path / "state").read_bytes())
 
-    assert goback.last_good(conn, run_id, config).progress.version == 0
+    assert rollback.last_good(conn, run_id, config).progress.version == 0
     stored(7, 1.0, weights.put_checkpoint)
-    assert goback.last_good(conn, run_id, config).progress.version == 7
+    assert rollback.last_good(conn, run_id, config).progress.version == 7
     stored(5, 1.0, weights.put_best_checkpoint)
-    assert goback.last_good(conn, run_id, config).progress.version == 5
+    assert rollback.last_good(conn, run_id, config).progress.version == 5
     stored(8, float("nan"), weights.put_best_checkpoint)
-    assert goback.last_good(conn, run_id, config).progress.version == 0
+    assert rollback.last_good(conn, run_id, config).progress.version == 0
     assert not is_finite([torch.tensor([1.0, float("inf")])])
 
 
@@ -159,7 +159,7 @@ class Killed(BaseException):
 def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeypatch, moment, pipeline):
     """Resumed, it has gone back exactly once: before the commit it does so again, after it it has done so."""
     config = tiny(stop=StopConfig(rounds=6), strategy=strategy(pipeline))
-    set_went_back, closed = evaluations.set_went_back, goback.go_back
+    set_went_back, closed = evaluations.set_went_back, rollback.go_back
     kills = []
 
     def kill_before(conn_, run_id, version):

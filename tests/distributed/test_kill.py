@@ -152,9 +152,9 @@ def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tm
         first.process.wait()
         key = runs.find_run(conn, "latest").key
         version = runs.find_run(conn, "latest").version
-        from ganns import resources
+        from ganns import paths
 
-        for path in (resources.home() / "state" / key).iterdir():
+        for path in (paths.home() / "state" / key).iterdir():
             path.unlink()
         config.resume = "latest"
         second = CoordinatorProcess(database, config, tmp_path)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ganns.config import DataConfig, QuorumConfig, StopConfig
-from ganns.data import pack
-from ganns.data.sources import SOURCES
+from ganns.data.packed import format as pack_format
+from ganns.data.sources.source import SOURCES
 from tests.distributed.fakes import solo_digest, tiny
 from tests.helpers import spawn_worker
 from tests.webserver import serving
@@ -23,7 +23,7 @@ def test_a_class_fetches_each_image_once_an_epoch(coordinate, database, tmp_path
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("GANNS_HOME", str(tmp_path / "coordinator"))
     drawn = DataConfig(name="synthetic", count=40, holdout=8)
-    pack.write(SOURCES["synthetic"](drawn), 32, tmp_path / "pack", tmp_path / "elsewhere")
+    pack_format.write(SOURCES["synthetic"](drawn), 32, tmp_path / "pack", tmp_path / "elsewhere")
     with serving() as web, ExitStack() as stack:
         web.files = {f"/{path.name}": path.read_bytes() for path in (tmp_path / "pack").iterdir()}
         config = tiny(

@@ -8,13 +8,14 @@ import psycopg
 import pytest
 
 from ganns.config import QuorumConfig, StopConfig, StrategyConfig
-from ganns.coordinator import housekeeping, publisher, rounds, statefiles
+from ganns.coordinator import cleanup, publisher, rounds, state_files
 from ganns.db.connect import connect
-from ganns.state import TrainingState
 from ganns.store import rounds as table
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import solo_digest, tiny
 from tests.distributed.test_faults import finish_run, wait_for_job
-from tests.distributed.test_resume import state_files, work_until
+from tests.distributed.test_resume import state_files as paths_of_states
+from tests.distributed.test_resume import work_until
 from tests.helpers import wait_until, workers
 
 PIPELINE = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
@@ -133,13 +134,13 @@ def test_with_spares_every_image_counts_once_an_epoch_and_only_left_over_jobs_ar
 
 
 POINTS = [
-    (statefiles.StateFiles, "save"),
+    (state_files.StateFiles, "save"),
     (publisher.weights, "upload_weights"),
     (rounds.results, "credit"),
     (table, "close_round"),
     (table, "open_round"),
     (table, "restart_deadline"),
-    (housekeeping.Housekeeping, "after_version"),
+    (cleanup.Cleanup, "after_version"),
 ]
 
 
@@ -226,7 +227,7 @@ def test_on_another_machine_both_rounds_start_again_at_the_checkpoints_versions(
         work_until(worker, lambda: not first.thread.is_alive())
     with pytest.raises(ConnectionAbortedError):
         first.join()
-    for path in state_files(conn).iterdir():
+    for path in paths_of_states(conn).iterdir():
         path.unlink()
     second = coordinate(piped(stop=StopConfig(rounds=8), resume="latest"))
     wait_until(lambda: second.run_id is not None, what="the second coordinator")

@@ -17,8 +17,8 @@ from ganns.config import Config, StopConfig
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.errors import ConfigError, ExportError, GannsError, RunError
-from ganns.export import describe
-from ganns.sampling import Watch
+from ganns.export.model import describe
+from ganns.observers.watch import Watch
 from ganns.store import weights
 from ganns.store.runs import find_run
 from ganns.store.samples import list_samples

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ganns import resources
+from ganns import paths
 from ganns.config import QuorumConfig, StopConfig
-from ganns.coordinator.run import resume_run
-from ganns.coordinator.statefiles import StateFiles
+from ganns.coordinator.create import resume_run
+from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from ganns.db.programs import run_program
+from ganns.db.server.embedded import EmbeddedServer
+from ganns.db.server.programs import run_program
 from ganns.errors import ConfigError
 from ganns.store import runs
 from tests.distributed.conftest import Coordinator
@@ -48,7 +48,7 @@ def work_until(worker, predicate) -> None:
 
 
 def state_files(conn) -> Path:
-    return resources.home() / "state" / runs.find_run(conn, "latest").key
+    return paths.home() / "state" / runs.find_run(conn, "latest").key
 
 
 def test_a_damaged_state_file_is_noticed_and_the_checkpoint_taken(coordinate, join, conn):
@@ -79,7 +79,7 @@ def test_a_finished_run_leaves_no_state_files_and_can_be_prolonged(coordinate, j
 
 
 def test_two_state_files_are_kept(tmp_path):
-    from ganns.state import Progress, TrainingState
+    from ganns.training.state import Progress, TrainingState
 
     files, state = StateFiles(tmp_path), TrainingState(tiny())
     for version in range(4):

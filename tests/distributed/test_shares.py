@@ -15,7 +15,7 @@ import pytest
 
 from ganns.config import Config, QuorumConfig, StopConfig, StrategyConfig
 from ganns.coordinator.publisher import Publisher
-from ganns.store import turns
+from ganns.store import fair_share
 from tests.distributed.conftest import Coordinator
 from tests.distributed.fakes import FakeWorker, tiny
 from tests.helpers import wait_until
@@ -122,10 +122,10 @@ def test_a_slow_coordinator_costs_its_run_no_share(pool: Pool, monkeypatch: pyte
 def test_a_new_run_begins_where_the_others_are(pool: Pool, conn) -> None:
     old = pool.add(tiny(stop=FOREVER), 100.0)
     pool.work(10)
-    wait_until(lambda: turns.used_seconds(conn, old) > 900, 60, "the charge")
+    wait_until(lambda: fair_share.used_seconds(conn, old) > 900, 60, "the charge")
     assert conn.execute("SELECT DISTINCT priority FROM procrastinate_jobs").fetchall() == [(0,)]  # it is alone
     new = pool.add(tiny(stop=FOREVER, seed=1), 100.0)
-    assert turns.used_seconds(conn, new) > 900
+    assert fair_share.used_seconds(conn, new) > 900
     before = pool.units[old]
     pool.work(16)
     assert pool.units[new] == pytest.approx(8, abs=2)
@@ -137,10 +137,10 @@ def test_nobody_can_save_up_more_than_the_limit(pool: Pool, conn) -> None:
     rich = pool.add(tiny(stop=FOREVER), 1.0)
     poor = pool.add(tiny(stop=FOREVER, seed=1), 1.0)
     conn.execute("UPDATE ganns.runs SET used_s = 1e6 WHERE id = %s", [rich])
-    turns.take_turn(conn, poor, [])
-    assert turns.used_seconds(conn, poor) == pytest.approx(1e6 - turns.LAG_S)
-    turns.take_turn(conn, poor, [], lag_s=10.0)
-    assert turns.used_seconds(conn, poor) == pytest.approx(1e6 - 10)
+    fair_share.take_turn(conn, poor, [])
+    assert fair_share.used_seconds(conn, poor) == pytest.approx(1e6 - fair_share.LAG_S)
+    fair_share.take_turn(conn, poor, [], lag_s=10.0)
+    assert fair_share.used_seconds(conn, poor) == pytest.approx(1e6 - 10)
 
 
 @pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
@@ -151,4 +151,4 @@ def test_each_round_is_charged_once(pool: Pool, conn, pipeline: bool) -> None:
     wait_until(
         lambda: conn.execute("SELECT version FROM ganns.runs").fetchone() == (4,), what="four rounds of two units"
     )
-    assert turns.used_seconds(conn, run) == pytest.approx(8000, abs=500)  # and the seconds that it really took
+    assert fair_share.used_seconds(conn, run) == pytest.approx(8000, abs=500)  # and the seconds that it really took

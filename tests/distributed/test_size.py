@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganns.config import StopConfig
-from ganns.coordinator import housekeeping
+from ganns.coordinator import cleanup
 from tests.distributed.fakes import tiny
 from tests.helpers import wait_until
 
@@ -15,7 +15,7 @@ TABLES = ["weights", "result_parts", "results", "units", "checkpoints"]
 
 @pytest.mark.slow
 def test_five_hundred_rounds_take_no_more_room_than_a_hundred(coordinate, join, monkeypatch):
-    monkeypatch.setattr(housekeeping, "VACUUM_BYTES", 1 << 20)  # as a larger model would reach it every few rounds
+    monkeypatch.setattr(cleanup, "VACUUM_BYTES", 1 << 20)  # as a larger model would reach it every few rounds
     coordinator, worker = coordinate(tiny(stop=StopConfig(rounds=500))), join()
     sizes = {}
 
@@ -31,4 +31,4 @@ def test_five_hundred_rounds_take_no_more_room_than_a_hundred(coordinate, join, 
     assert set(sizes) >= {100, 200, 300, 400}
     assert max(size for done, size in sizes.items() if done > 100) < 1.5 * sizes[100]
     jobs = worker.one("SELECT count(*) AS num FROM procrastinate_jobs")["num"]
-    assert jobs <= 2 * (housekeeping.LATE_ROUNDS + 2)
+    assert jobs <= 2 * (cleanup.LATE_ROUNDS + 2)

@@ -6,16 +6,16 @@ import shutil
 
 import pytest
 
-from ganns import resources
+from ganns import paths
 from ganns.config import ModelConfig, OptimizerConfig, StopConfig, from_dict
-from ganns.coordinator.resume import restore
-from ganns.coordinator.run import create_run
-from ganns.coordinator.start import start_state
-from ganns.coordinator.statefiles import StateFiles
+from ganns.coordinator.create import create_run
+from ganns.coordinator.restore import restore
+from ganns.coordinator.state_files import StateFiles
+from ganns.coordinator.warm_start import start_state
 from ganns.errors import ConfigError, RunError
-from ganns.model import parameters_of, statistics_of
-from ganns.state import TrainingState
-from ganns.store import runs, weights
+from ganns.store import lease, runs, weights
+from ganns.training.dcgan import parameters_of, statistics_of
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import tiny
 from tests.distributed.test_faults import finish_run
 
@@ -58,10 +58,10 @@ def test_it_is_stored_with_the_run_so_that_the_other_run_may_go(old, coordinate,
     assert runs.get_run(conn, run.id).config["start_from"] == "1@3"
     conn.execute("DELETE FROM ganns.runs WHERE id = 1")
     config = from_dict(run.config)
-    files = StateFiles(resources.home() / "state" / run.key)
-    generation = runs.acquire_lease(conn, run.id)
+    files = StateFiles(paths.home() / "state" / run.key)
+    generation = lease.acquire_lease(conn, run.id)
     assert restore(conn, run, generation, files, config, print).weights_digest() == expected
-    runs.release_lease(conn, run.id, generation)
+    lease.release_lease(conn, run.id, generation)
     shutil.rmtree(files.folder)
     first, worker = coordinate(tiny(resume=str(run.id))), join()
     finish_run(first, worker)
@@ -72,7 +72,7 @@ def test_it_is_stored_with_the_run_so_that_the_other_run_may_go(old, coordinate,
 def test_without_its_version_0_it_is_refused(old, conn):
     run = create_run(conn, tiny(start_from="1"))
     conn.execute("DELETE FROM ganns.checkpoints WHERE run_id = %s", [run.id])
-    files = StateFiles(resources.home() / "state" / run.key)
+    files = StateFiles(paths.home() / "state" / run.key)
     with pytest.raises(RunError, match=r"^Run 2 began with version 1@3 of another run, and no checkpoint"):
         restore(conn, run, 0, files, from_dict(run.config), print)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ganns import resources, together
+from ganns import paths
 from ganns.config import Config, StopConfig
 from ganns.coordinator import Quiet, RoundReport
 from ganns.errors import Diverged, RunError
-from ganns.state import TrainingState
+from ganns.launch import sweep_together
+from ganns.launch.sweep import Outcome, Point, Sweep, point_digest, sweep_key
 from ganns.store import runs, sweeps
-from ganns.sweep import Outcome, Point, Sweep, point_digest, sweep_key
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import FakeWorker, solo_digest, tiny
 from tests.helpers import wait_until
 
@@ -164,13 +165,13 @@ def test_the_whole_command_shows_what_became_of_the_points(
     """`ganns train -m`, behind Hydra: prefixed lines, a table with what differs, and the line to type for comparing."""
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
     output, worker = io.StringIO(), join()
-    monkeypatch.setattr(together, "wide_console", lambda: Console(file=output, width=160, soft_wrap=True))
+    monkeypatch.setattr(sweep_together, "wide_console", lambda: Console(file=output, width=160, soft_wrap=True))
     points = [Point(n, tiny(seed=n, stop=StopConfig(rounds=1)), tmp_path / str(n)) for n in range(2)]
     raised: list[BaseException] = []
 
     def command() -> None:
         try:
-            together.train_points(points, 2)
+            sweep_together.train_points(points, 2)
         except RunError as error:
             raised.append(error)
 
@@ -188,4 +189,4 @@ def test_the_whole_command_shows_what_became_of_the_points(
     shown = run_command()
     assert "finished before" in shown
     assert str(raised[0]).startswith("1 of 2 points failed; the first, [")
-    assert (resources.home() / "state").is_dir()
+    assert (paths.home() / "state").is_dir()

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from ganns.cli.app import app
 from ganns.config import Config, DataConfig, to_dict
-from ganns.coordinator.run import create_run
+from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, examine, machine, program

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ganns.config import Config, DataConfig, EvaluateConfig, StopConfig
-from ganns.coordinator.run import create_run
+from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.evaluation.features import train_network
-from ganns.payload import pack
 from ganns.store import evaluations
+from ganns.training.serialization import pack
 from tests.distributed.conftest import coordinate, join
 from tests.distributed.fakes import tiny
 
@@ -52,9 +52,7 @@ def opened(conn: Connection, network_bytes: bytes) -> Callable[[Config], Config]
 @pytest.fixture
 def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Return a function that runs a stock worker in this process until no job is left."""
-    from ganns import workbench
-    from ganns.evaluation import desk
-    from tasks import app
+    from tasks import app, evaluation_cache, run_cache
 
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
 
@@ -62,8 +60,11 @@ def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         async with app.open_async():
             await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 
-    for module, name in ((workbench, "_workbench"), (desk, "_desk")):  # what a process keeps is another database's
+    for module, name in (
+        (run_cache, "_run_cache"),
+        (evaluation_cache, "_desk"),
+    ):  # what a process keeps is another database's
         monkeypatch.setattr(module, name, None)
     yield lambda: asyncio.run(work())
-    if workbench._workbench is not None:
-        workbench._workbench._link.close()
+    if run_cache._run_cache is not None:
+        run_cache._run_cache._link.close()

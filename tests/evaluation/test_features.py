@@ -7,10 +7,10 @@ import importlib.util
 import pytest
 import torch
 
-from ganns import resources
+from ganns import paths
 from ganns.errors import MissingExtra, PayloadError
 from ganns.evaluation import features
-from ganns.payload import digest, pack
+from ganns.training.serialization import digest, pack
 
 
 @pytest.mark.slow
@@ -18,7 +18,7 @@ def test_it_learns_the_attributes_of_faces_it_has_not_seen():
     data, accuracy = features.attribute_network(32)
     assert accuracy > 0.97  # 0.99 when it was written; guessing the more frequent answer gives 0.81
     assert features.attribute_network(32) == (data, accuracy)  # kept on this machine
-    assert (resources.home() / "features" / f"attributes-v{features.VERSION}-32.safetensors").exists()
+    assert (paths.home() / "features" / f"attributes-v{features.VERSION}-32.safetensors").exists()
     network = features.load_network(32, data)
     seen = features.features_of(network, torch.zeros(3, 3, 32, 32, dtype=torch.uint8))
     assert seen.shape == (3, 64)

@@ -9,8 +9,8 @@ import torch
 
 from ganns.config import Config, ModelConfig
 from ganns.errors import BadResult
-from ganns.evaluation import images, metrics
-from ganns.state import TrainingState
+from ganns.evaluation import batches, metrics
+from ganns.training.state import TrainingState
 
 RNG = np.random.default_rng(0)
 
@@ -97,17 +97,17 @@ def test_features_that_do_not_fit_are_refused():
 def test_parts_make_the_images_that_one_would_draw():
     config = Config(model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4))
     state = TrainingState(config)
-    network = images.build_generator(config, images.averaged_generator(state.tensors()))
+    network = batches.build_generator(config, batches.averaged_generator(state.tensors()))
     for name, value in state.generator(averaged=True).state_dict().items():
         assert torch.equal(network.state_dict()[name], value), name
-    assert [start for start, _ in images.parts(150)] == [0, 64, 128]
-    assert sum(count for _, count in images.parts(150)) == 150
+    assert [start for start, _ in batches.parts(150)] == [0, 64, 128]
+    assert sum(count for _, count in batches.parts(150)) == 150
     look = torch.nn.Flatten()
     seen = [
-        images.decode(images.encode(images.see(images.draw(config, network, *part), look, part[0])))
-        for part in images.parts(600)
+        batches.decode(batches.encode(batches.see(batches.draw(config, network, *part), look, part[0])))
+        for part in batches.parts(600)
     ]
-    features, pixels = images.join(seen)
+    features, pixels = batches.join(seen)
     assert features.shape == (600, 3 * 32 * 32)
-    assert pixels.shape == (images.NUM_COMPARED, 3, 32, 32)
-    assert torch.equal(images.draw(config, network, 64, 64), pixels[64:128])
+    assert pixels.shape == (batches.NUM_COMPARED, 3, 32, 32)
+    assert torch.equal(batches.draw(config, network, 64, 64), pixels[64:128])

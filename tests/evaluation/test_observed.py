@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ganns.coordinator import train_run
-from ganns.sampling import Watch
+from ganns.observers.watch import Watch
 from ganns.store import evaluations, runs
 from tests.evaluation.conftest import judged
 from tests.helpers import wait_until

@@ -8,8 +8,8 @@ from ganns.cli.app import app
 from ganns.config import DataConfig
 from ganns.coordinator import evaluator as one_evaluation
 from ganns.coordinator.health import SampleHealth
-from ganns.state import TrainingState
 from ganns.store import evaluations, runs, weights
+from ganns.training.state import TrainingState
 from tests.distributed.fakes import FakeWorker, Job
 from tests.distributed.test_faults import finish_run
 from tests.evaluation.conftest import judged
@@ -140,8 +140,8 @@ def test_a_collapsed_generator_is_noticed(opened, conn):
 
 def test_a_worker_that_comes_late_returns_nothing(opened, work_off, conn):
     """The evaluation is over: its generator is deleted, and whoever still has a part ends quietly."""
+    from ganns.queue.signature import signature
     from ganns.store.evaluations import QUEUE, TASK
-    from tasks.signature import signature
 
     config = opened(judged(rounds=1, every=1))
     unknown = "00000000-0000-0000-0000-000000000000"

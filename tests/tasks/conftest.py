@@ -12,8 +12,8 @@ import pytest
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.queries import execute
-from tasks import connection
-from tasks.inspect import queued
+from ganns.queue import connection
+from ganns.queue.inspect import queued
 from tests.tasks.sample_tasks import app
 
 

@@ -6,9 +6,9 @@ import os
 import time
 from pathlib import Path
 
-from tasks.application import App
-from tasks.definition import task
-from tasks.runner import Context
+from ganns.queue.app import App
+from ganns.queue.decorator import task
+from ganns.queue.runner import Context
 
 app = App(import_paths=["tests.tasks.sample_tasks"])
 

@@ -10,12 +10,12 @@ import pytest
 
 from ganns.db.connect import Connection
 from ganns.errors import BadArguments, ResultTimeout, TaskFailed, TaskRevoked, TaskUsageError
-from tasks.definition import task
-from tasks.inspect import queued
-from tasks.limits import parse_rate
-from tasks.results import AsyncResult
-from tasks.retries import RetryPolicy
-from tasks.signature import Signature, signature
+from ganns.queue.decorator import task
+from ganns.queue.inspect import queued
+from ganns.queue.limits import parse_rate
+from ganns.queue.results import AsyncResult
+from ganns.queue.retry import RetryPolicy
+from ganns.queue.signature import Signature, signature
 from tests.tasks import sample_tasks as sample
 
 Work = Callable[..., None]

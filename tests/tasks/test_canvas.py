@@ -10,9 +10,9 @@ import pytest
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import BadArguments, ChordFailed, TaskFailed, TaskRevoked, TaskUsageError
-from tasks import rescue
-from tasks.canvas import chain, chord, group
-from tasks.inspect import queued
+from ganns.queue import rescue
+from ganns.queue.canvas import chain, chord, group
+from ganns.queue.inspect import queued
 from tests.helpers import wait_until
 from tests.tasks import sample_tasks as sample
 

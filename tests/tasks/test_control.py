@@ -13,8 +13,8 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import TaskRevoked
-from tasks import control, inspect
-from tasks.canvas import group
+from ganns.queue import control, inspect
+from ganns.queue.canvas import group
 from tests.helpers import spawn_worker, wait_until
 from tests.tasks import sample_tasks as sample
 

@@ -13,8 +13,8 @@ import pytest
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import ChordFailed, TaskFailed
-from tasks import rescue
-from tasks.canvas import chord
+from ganns.queue import rescue
+from ganns.queue.canvas import chord
 from tests.helpers import spawn_worker, wait_until
 from tests.tasks import sample_tasks as sample
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ganns.db.connect import Connection
-from tasks import rescue
-from tasks.canvas import group
-from tasks.control import revoke
-from tasks.results import GroupResult
-from tasks.signature import signature
+from ganns.queue import rescue
+from ganns.queue.canvas import group
+from ganns.queue.control import revoke
+from ganns.queue.results import GroupResult
+from ganns.queue.signature import signature
 from tests.tasks import sample_tasks as sample
 
 

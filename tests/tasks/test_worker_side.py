@@ -19,8 +19,8 @@ import pytest
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import BadArguments, SoftTimeLimitExceeded, TaskFailed
-from tasks.arguments import pack, parameters, to_json, unpack
-from tasks.limits import soft_time_limit
+from ganns.queue.arguments import pack, parameters, to_json, unpack
+from ganns.queue.limits import soft_time_limit
 from tests.helpers import ROOT, wait_until
 from tests.tasks import sample_tasks as sample
 
@@ -90,7 +90,7 @@ def test_procrastinate_fetches_as_it_did_when_we_copied_it() -> None:
 
 
 def test_importing_the_framework_loads_no_task_and_no_torch() -> None:
-    modules = "tasks, tasks.canvas, tasks.definition, tasks.rescue, tasks.inspect, tasks.control, tasks.results"
+    modules = "tasks, ganns.queue.canvas, ganns.queue.decorator, ganns.queue.rescue, ganns.queue.inspect, ganns.queue.control, ganns.queue.results"
     code = f"import sys, {modules}; print([m for m in ('torch', 'tasks.gradient', 'ganns.config') if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "[]"

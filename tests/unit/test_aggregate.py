@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from ganns.aggregate import Accumulator, check_part, decode_part, encode_part, weighted_metrics
-from ganns.codec import get_codec
 from ganns.config import ModelConfig
 from ganns.errors import BadResult, ConfigError, PayloadError
-from ganns.gradients import Part
-from ganns.model import Discriminator
-from ganns.payload import digest, metadata, pack, split, unpack, write_file
+from ganns.training.aggregation import Accumulator, weighted_metrics
+from ganns.training.compression import get_codec
+from ganns.training.dcgan import Discriminator
+from ganns.training.parts import check_part, decode_part, encode_part
+from ganns.training.serialization import digest, metadata, pack, split, unpack, write_file
+from ganns.training.unit import Part
 
 CONFIG = ModelConfig(image_size=32, features_d=4)
 
@@ -41,7 +42,7 @@ def test_a_sum_depends_on_the_order_so_the_order_is_fixed():
         for number in order:
             total.add(parts[number], 1)
         sums.append(total.combine()["w"].item())
-    assert sums[0] != sums[1]  # why Folding adds in unit order, whatever arrived first
+    assert sums[0] != sums[1]  # why Collector adds in unit order, whatever arrived first
 
 
 def test_adding_does_not_change_what_was_added():

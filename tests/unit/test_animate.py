@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganns.animate import GIF_SIDE, animate, check_animation
 from ganns.errors import ExportError, MissingExtra
-from ganns.timelapse import GIF_FRAMES, frames, grids_of_folder
-from ganns.walk import slerp, walk, walk_points
+from ganns.export.timelapse import GIF_FRAMES, frames, grids_of_folder
+from ganns.pictures.animation import GIF_SIDE, animate, check_animation
+from ganns.pictures.latent_walk import slerp, walk, walk_points
 
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from ganns import together, train
 from ganns.config import Config
 from ganns.errors import ConfigError, RunError
-from ganns.sweep import Point
+from ganns.launch import compose, sweep_together
+from ganns.launch.sweep import Point
 
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Config]]:
     """The configurations that would have been trained; in an empty folder, with logging put back."""
     configs: list[Config] = []
-    monkeypatch.setattr(train, "train", configs.append)
+    monkeypatch.setattr(compose, "train", configs.append)
     monkeypatch.chdir(tmp_path)
     handlers, level = logging.root.handlers[:], logging.root.level
     yield configs
@@ -27,7 +27,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Co
 
 
 def test_overrides_reach_the_coordinator(trained: list[Config], tmp_path: Path) -> None:
-    assert train.run(["experiment=smoke", "seed=7", "strategy.unit_images=16", "resume=12"]) == 0
+    assert compose.run(["experiment=smoke", "seed=7", "strategy.unit_images=16", "resume=12"]) == 0
     [config] = trained
     assert (config.name, config.seed, config.model.image_size) == ("smoke", 7, 32)
     assert config.strategy.micro_batch == 16
@@ -39,12 +39,12 @@ def test_overrides_reach_the_coordinator(trained: list[Config], tmp_path: Path) 
 def swept(trained: list[Config], monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Point], int]]:
     """The sweeps that would have been trained: their points, and how many at once."""
     sweeps: list[tuple[list[Point], int]] = []
-    monkeypatch.setattr(together, "train_points", lambda points, num: sweeps.append((points, num)))
+    monkeypatch.setattr(sweep_together, "train_points", lambda points, num: sweeps.append((points, num)))
     return sweeps
 
 
 def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_path: Path) -> None:
-    assert train.run(["-m", "experiment=smoke", "seed=1,2", "codec=fp16,fp32"]) == 0
+    assert compose.run(["-m", "experiment=smoke", "seed=1,2", "codec=fp16,fp32"]) == 0
     [(points, num_at_once)] = swept
     assert [(one.config.seed, one.config.codec.name) for one in points] == [
         (1, "fp16"), (1, "fp32"), (2, "fp16"), (2, "fp32")
@@ -57,14 +57,14 @@ def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_p
 
 
 def test_how_many_are_trained_at_once_is_a_setting(swept: list) -> None:
-    assert train.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=2"]) == 0
+    assert compose.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=2"]) == 0
     assert swept[0][1] == 2
     with pytest.raises(ConfigError, match=r"^hydra\.launcher\.n_jobs=0 is out of range"):
-        train.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=0"])
+        compose.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=0"])
 
 
 def test_flags_may_stand_between_settings(swept: list) -> None:
-    assert train.run(["experiment=smoke", "-m", "seed=1,2"]) == 0
+    assert compose.run(["experiment=smoke", "-m", "seed=1,2"]) == 0
     assert [one.config.seed for one in swept[0][0]] == [1, 2]
 
 
@@ -72,13 +72,13 @@ def test_a_mistake_in_the_last_point_is_found_before_the_first_is_trained(
     swept: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError, match=r"^quorum\.units=0 is out of range"):
-        train.run(["-m", "quorum.units=1,2,0"])
+        compose.run(["-m", "quorum.units=1,2,0"])
     assert swept == []
     assert "Error executing job" not in capsys.readouterr().err
 
 
 def test_solo_trains_one_point_after_the_other(trained: list[Config]) -> None:
-    assert train.run(["-m", "experiment=smoke", "seed=1,2"], action=trained.append, command="solo") == 0
+    assert compose.run(["-m", "experiment=smoke", "seed=1,2"], action=trained.append, command="solo") == 0
     assert [config.seed for config in trained] == [1, 2]
 
 
@@ -88,9 +88,9 @@ def test_what_the_coordinator_raises_comes_out_as_it_is(
     def fail(config: Config) -> None:
         raise RunError("There is no run 3: `ganns runs` lists them.")
 
-    monkeypatch.setattr(train, "train", fail)
+    monkeypatch.setattr(compose, "train", fail)
     with pytest.raises(RunError, match="no run 3"):
-        train.run(["resume=3"])
+        compose.run(["resume=3"])
     assert capsys.readouterr().err == ""
 
 
@@ -116,20 +116,20 @@ def test_a_mistake_is_answered_in_one_sentence(
     arguments: list[str], answer: str, trained: list[Config], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError, match=answer) as raised:
-        train.run(arguments)
+        compose.run(arguments)
     assert "\n" not in str(raised.value)
     assert capsys.readouterr() == ("", "")
     assert trained == []
 
 
 def test_cfg_job_prints_the_configuration(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.run(["experiment=demo", "--cfg", "job"]) == 0
+    assert compose.run(["experiment=demo", "--cfg", "job"]) == 0
     assert "image_size: 32" in capsys.readouterr().out
     assert trained == []
 
 
 def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.run(["--help"]) == 0
+    assert compose.run(["--help"]) == 0
     shown = capsys.readouterr().out
     for part in ("ganns worker", "experiment: demo", "resume=latest", "data.path=", "--cfg job", " -m "):
         assert part in shown
@@ -137,11 +137,11 @@ def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str])
 
 def test_messages_follow_the_command(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
     """`ganns solo` is the same application under another name: whoever typed it must not be told of `ganns train`."""
-    assert train.run(["--help"], command="solo") == 0
+    assert compose.run(["--help"], command="solo") == 0
     assert "ganns solo experiment=demo" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"not an option of `ganns solo`: write .* `ganns solo stop\.epochs=3`"):
-        train.run(["--stop.epochs", "3"], command="solo")
+        compose.run(["--stop.epochs", "3"], command="solo")
     with pytest.raises(ConfigError, match=r"`ganns solo --help` shows the flags"):
-        train.run(["--cfg", "jbo"], command="solo")
+        compose.run(["--cfg", "jbo"], command="solo")
     with pytest.raises(ConfigError, match=r"`ganns solo --help` has examples"):
-        train.run(["seed"], command="solo")
+        compose.run(["seed"], command="solo")

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ganns.compare import Record, groups, in_order, show, verdict
+from ganns.comparison.table import Record, groups, in_order, show, verdict
 from ganns.config import Config, OptimizerConfig, StopConfig, to_dict
+from ganns.config_diff import differing, flat, label, labels, short
 from ganns.errors import DataError
-from ganns.plots import plot_comparison
-from ganns.settings import differing, flat, label, labels, short
+from ganns.pictures.plots import plot_comparison
 from ganns.store.runs import Run
 
 

@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 from ganns.config import DataConfig
-from ganns.data import celeba, open_images, synthetic
-from ganns.data.cache import decoded, prepare
-from ganns.data.celeba_layout import ATTRIBUTES
-from ganns.data.faces import HEIGHT, WIDTH, draw_face
-from ganns.data.sources import SOURCES
+from ganns.data import open_images
+from ganns.data.decoded_cache import decoded, prepare
+from ganns.data.sources import celeba, synthetic
+from ganns.data.sources.celeba_layout import ATTRIBUTES
+from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
+from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError, DatasetMismatch
 
 FACES = DataConfig(name="synthetic", count=12, holdout=4, seed=7)
@@ -52,7 +53,7 @@ def test_a_face_depends_on_seed_and_index_alone():
         [
             sys.executable,
             "-c",
-            "import hashlib, ganns.data.faces as f; print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())",
+            "import hashlib, ganns.data.sources.faces as f; print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())",
         ],
         capture_output=True,
         text=True,
@@ -146,7 +147,7 @@ def test_batches_are_floats_between_minus_one_and_one_from_the_cache(home):
 
 def test_the_cache_is_built_once(home, monkeypatch):
     open_images(FACES, 32)
-    monkeypatch.setattr("ganns.data.cache._build", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr("ganns.data.decoded_cache._build", lambda *_: pytest.fail("built again"))
     open_images(FACES, 32)
 
 
@@ -205,7 +206,7 @@ def test_what_cannot_be_read_is_named(home, tmp_path, pictures):
 def test_two_processes_at_once_draw_once(home):
     code = (
         "import logging; logging.basicConfig(level='INFO')\n"
-        "from ganns.config import DataConfig; from ganns.data import synthetic\n"
+        "from ganns.config import DataConfig; from ganns.data.sources import synthetic\n"
         "synthetic.ensure(DataConfig(name='synthetic', count=200, holdout=10))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
@@ -235,6 +236,6 @@ def test_an_interrupted_drawing_leaves_no_dataset(home, monkeypatch):
 def test_many_images_are_decoded_by_several_processes_to_the_same_pixels(home, monkeypatch):
     source = SOURCES["synthetic"](replace(FACES, count=20))
     one = np.array(decoded(source, 32, home / "one"))
-    monkeypatch.setattr("ganns.data.cache.CHUNK", 10)
+    monkeypatch.setattr("ganns.data.decoded_cache.CHUNK", 10)
     several = decoded(source, 32, home / "several")
     assert np.array_equal(one, several)

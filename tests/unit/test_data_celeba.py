@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from ganns.config import DataConfig
-from ganns.data import celeba, open_images, synthetic
-from ganns.data.sources import SOURCES
+from ganns.data import open_images
+from ganns.data.sources import celeba, synthetic
+from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError
 
 FACES = DataConfig(name="synthetic", count=12, holdout=4, seed=7)

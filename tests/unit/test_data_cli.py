@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from ganns.cli.app import app
 from ganns.config import DataConfig
-from ganns.data import hub, open_images
+from ganns.data import open_images
+from ganns.data.http import hub
 from ganns.errors import ConfigError, DataError, DownloadError, MissingExtra
 from tests.webserver import serving
 

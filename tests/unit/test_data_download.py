@@ -9,14 +9,15 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from ganns.data.download import download
-from ganns.data.web import Patience, shown
+from ganns.data.http.address import shown
+from ganns.data.http.client import Timeouts
+from ganns.data.http.download import download
 from ganns.errors import DownloadError
 from tests.webserver import serving
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Patience(connect_s=5, silence_s=5, attempts=3, pause_s=0.001)
+QUICK = Timeouts(connect_s=5, silence_s=5, attempts=3, pause_s=0.001)
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def web(monkeypatch):
         yield server
 
 
-def fetch(web, folder, path="/faces.zip", patience=QUICK, **expected):
-    return download(web.url + path, folder / "faces.zip", patience=patience, **expected)
+def fetch(web, folder, path="/faces.zip", timeouts=QUICK, **expected):
+    return download(web.url + path, folder / "faces.zip", timeouts=timeouts, **expected)
 
 
 def left(folder):
@@ -80,7 +81,7 @@ def test_the_next_command_goes_on_where_the_last_one_gave_up(web, tmp_path):
 
 def test_a_server_that_falls_silent_is_asked_again(web, tmp_path):
     web.fault("/faces.zip", "stall", 700)
-    assert fetch(web, tmp_path, patience=Patience(5, 0.2, 3, 0.001)).read_bytes() == CONTENT
+    assert fetch(web, tmp_path, timeouts=Timeouts(5, 0.2, 3, 0.001)).read_bytes() == CONTENT
     assert web.fired["stall"] == 1
     assert web.ranges_of("/faces.zip")[1] == "bytes=700-"
 
@@ -89,7 +90,7 @@ def test_a_server_that_stays_silent_is_given_up(web, tmp_path):
     for _ in range(3):
         web.fault("/faces.zip", "stall", 0)
     with pytest.raises(DownloadError, match="silent for too long"):
-        fetch(web, tmp_path, patience=Patience(5, 0.1, 3, 0.001))
+        fetch(web, tmp_path, timeouts=Timeouts(5, 0.1, 3, 0.001))
     assert web.fired["stall"] == 3
 
 
@@ -113,7 +114,7 @@ def test_a_file_that_changes_between_two_requests_is_fetched_anew(web, tmp_path)
     other = CONTENT[::-1]
     web.fault("/faces.zip", "cut", 1000)
     with pytest.raises(DownloadError, match=r"1,000 of|peer closed|incomplete"):
-        fetch(web, tmp_path, patience=Patience(5, 5, 1, 0.001))
+        fetch(web, tmp_path, timeouts=Timeouts(5, 5, 1, 0.001))
     web.files["/faces.zip"] = other
     assert fetch(web, tmp_path).read_bytes() == other
     assert web.fired["cut"] == 1
@@ -124,7 +125,7 @@ def test_a_change_is_noticed_where_the_server_does_not_know_if_range(web, tmp_pa
     web.conditional = False
     web.fault("/faces.zip", "cut", 1000)
     with pytest.raises(DownloadError):
-        fetch(web, tmp_path, patience=Patience(5, 5, 1, 0.001))
+        fetch(web, tmp_path, timeouts=Timeouts(5, 5, 1, 0.001))
     web.files["/faces.zip"] = CONTENT[::-1]
     assert fetch(web, tmp_path).read_bytes() == CONTENT[::-1]
     assert web.ranges_of("/faces.zip") == [None, "bytes=1000-", None]
@@ -134,7 +135,7 @@ def test_a_change_that_only_the_checksum_shows_is_fetched_anew_once(web, tmp_pat
     web.etags, web.files["/faces.zip"] = False, CONTENT[::-1]
     web.fault("/faces.zip", "cut", 1000)
     with pytest.raises(DownloadError):
-        fetch(web, tmp_path, sha256=SHA256, patience=Patience(5, 5, 1, 0.001))
+        fetch(web, tmp_path, sha256=SHA256, timeouts=Timeouts(5, 5, 1, 0.001))
     web.files["/faces.zip"] = CONTENT
     assert fetch(web, tmp_path, sha256=SHA256).read_bytes() == CONTENT
     assert web.ranges_of("/faces.zip") == [None, "bytes=1000-", None]
@@ -160,7 +161,7 @@ def test_a_file_that_became_shorter_is_fetched_anew(web, tmp_path):
     web.conditional = False
     web.fault("/faces.zip", "cut", 1000)
     with pytest.raises(DownloadError):
-        fetch(web, tmp_path, patience=Patience(5, 5, 1, 0.001))
+        fetch(web, tmp_path, timeouts=Timeouts(5, 5, 1, 0.001))
     web.files["/faces.zip"] = CONTENT[:500]
     assert fetch(web, tmp_path).read_bytes() == CONTENT[:500]
 
@@ -224,7 +225,7 @@ def test_what_a_crash_left_before_the_renaming_is_not_fetched_again(web, tmp_pat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ganns.data.download.os.replace", crash)
+        patch.setattr("ganns.data.http.download.os.replace", crash)
         with pytest.raises(KeyboardInterrupt):
             fetch(web, tmp_path)
     assert fetch(web, tmp_path).read_bytes() == CONTENT
@@ -243,7 +244,7 @@ def test_a_piece_of_another_address_is_not_continued(web, tmp_path):
     web.files["/other.zip"] = b"x" * 5000
     web.fault("/other.zip", "cut", 1000)
     with pytest.raises(DownloadError):
-        fetch(web, tmp_path, "/other.zip", patience=Patience(5, 5, 1, 0.001))
+        fetch(web, tmp_path, "/other.zip", timeouts=Timeouts(5, 5, 1, 0.001))
     assert fetch(web, tmp_path).read_bytes() == CONTENT
     assert web.ranges_of("/faces.zip") == [None]
 
@@ -264,7 +265,7 @@ def test_what_is_no_address_is_refused(url, tmp_path):
 def test_a_server_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(DownloadError, match=r"^http://127\.0\.0\.1:9/x cannot be fetched: no connection"):
-        download("http://me:secret@127.0.0.1:9/x?signature=1", tmp_path / "x", patience=Patience(5, 5, 2, 0.001))
+        download("http://me:secret@127.0.0.1:9/x?signature=1", tmp_path / "x", timeouts=Timeouts(5, 5, 2, 0.001))
 
 
 def test_messages_hold_no_secrets():

@@ -14,17 +14,18 @@ import torch
 from PIL import Image
 
 from ganns.config import DataConfig
-from ganns.data import open_images, pack
-from ganns.data.packed import Pack, PackedPixels
-from ganns.data.remote import Part, cut
-from ganns.data.sources import SOURCES
-from ganns.data.web import Patience
+from ganns.data import open_images
+from ganns.data.http.client import Timeouts
+from ganns.data.packed import format as pack_format
+from ganns.data.packed.reader import Pack, PackedPixels
+from ganns.data.packed.remote import Part, cut
+from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError, DatasetMismatch, DownloadError
 from tests.webserver import serving
 
 NUM, HOLDOUT, SIZE = 40, 8, 32
 ROW = 3 * SIZE * SIZE
-QUICK = Patience(connect_s=5, silence_s=5, attempts=3, pause_s=0.001)
+QUICK = Timeouts(connect_s=5, silence_s=5, attempts=3, pause_s=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANNS_HOME", str(base / "home"))
         patch.delenv("GANNS_DATA", raising=False)
-        patch.setattr(pack, "SHARD_IMAGES", 16)
+        patch.setattr(pack_format, "SHARD_IMAGES", 16)
         source = SOURCES["image_folder"](data)
-        pack.write(source, SIZE, base / "pack", base / "home" / "data")
+        pack_format.write(source, SIZE, base / "pack", base / "home" / "data")
         images = open_images(data, SIZE)
         pixels = np.array(images._pixels)
     return base / "pictures", base / "pack", pixels, images
@@ -59,9 +60,9 @@ def web(made, monkeypatch, tmp_path):
         yield server
 
 
-def opened(web, root, patience=QUICK, **settings):
+def opened(web, root, timeouts=QUICK, **settings):
     settings = {"url": f"{web.url}/faces", **settings}
-    return PackedPixels(Pack(DataConfig(name="packed", **settings), root, patience))
+    return PackedPixels(Pack(DataConfig(name="packed", **settings), root, timeouts))
 
 
 def shard_bytes(web):
@@ -78,7 +79,9 @@ def test_a_pack_is_its_files_and_nothing_else(made):
     flat = np.concatenate([np.fromfile(folder / f"shard-0000{k}.bin", np.uint8) for k in range(3)])
     assert np.array_equal(flat.reshape(pixels.shape), pixels)
     with pytest.raises(DataError, match="exists"):
-        pack.write(SOURCES["image_folder"](DataConfig("image_folder", str(made[0]), holdout=8)), SIZE, folder, folder)
+        pack_format.write(
+            SOURCES["image_folder"](DataConfig("image_folder", str(made[0]), holdout=8)), SIZE, folder, folder
+        )
 
 
 def test_a_worker_fetches_only_what_it_needs_and_never_twice(web, made, tmp_path):
@@ -113,7 +116,7 @@ def test_neighbours_are_fetched_in_one_request():
 def test_the_training_sees_the_same_images_wherever_they_come_from(web, made, tmp_path, monkeypatch):
     pictures, folder, _, images = made
     packed = DataConfig(name="packed", url=f"{web.url}/faces")
-    fingerprint = pack.fingerprint((folder / "index.json").read_bytes())
+    fingerprint = pack_format.fingerprint((folder / "index.json").read_bytes())
     from_web = open_images(packed, SIZE)
     assert (from_web.num_train, from_web.num_holdout, from_web.fingerprint) == (NUM - HOLDOUT, HOLDOUT, fingerprint)
     indices = np.array([31, 0, 7])
@@ -171,7 +174,7 @@ def test_two_workers_at_once_fetch_each_image_once(web, made, tmp_path):
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
         "from ganns.config import DataConfig\n"
-        "from ganns.data.packed import Pack\n"
+        "from ganns.data.packed.reader import Pack\n"
         "found = Pack(DataConfig(name='packed', url=sys.argv[1]), Path(sys.argv[2]))\n"
         "for number in range(0, 40, 2): found.read(np.array([number]))\n"
     )
@@ -197,14 +200,14 @@ def test_a_server_without_ranges_sends_each_shard_once(web, made, tmp_path):
 )
 def test_faults_that_pass_are_waited_out(web, made, tmp_path, fault):
     web.files["/moved.bin"] = web.files["/faces/shard-00001.bin"]
-    pixels = opened(web, tmp_path, Patience(5, 0.3, 3, 0.001))
+    pixels = opened(web, tmp_path, Timeouts(5, 0.3, 3, 0.001))
     web.fault("/faces/shard-00001.bin", *fault)
     assert np.array_equal(pixels[np.array([20, 29])], made[2][[20, 29]])
     assert web.fired[fault[0]] == 1
 
 
 def test_a_server_that_stays_silent_is_given_up(web, tmp_path):
-    pixels = opened(web, tmp_path, Patience(5, 0.1, 2, 0.001))
+    pixels = opened(web, tmp_path, Timeouts(5, 0.1, 2, 0.001))
     for _ in range(2):
         web.fault("/faces/shard-00000.bin", "stall", 5)
     with pytest.raises(DownloadError, match="silent"):
@@ -292,6 +295,6 @@ def test_a_full_disk_is_an_error_that_a_worker_survives(web, tmp_path, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ganns.data.sparse.SparseRows.write", full)
+    monkeypatch.setattr("ganns.data.packed.sparse_file.SparseRows.write", full)
     with pytest.raises(DownloadError, match="cannot be kept"):
         pixels[np.array([1])]

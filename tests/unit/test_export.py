@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganns import export_onnx
-from ganns.bundle import export
 from ganns.config import NAMES, Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
 from ganns.data import open_images
 from ganns.errors import ExportError, MissingExtra
-from ganns.export import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
-from ganns.model import sample
-from ganns.modelcard import DATA, RIGHTS
-from ganns.payload import digest, write_file
-from ganns.sampling import sample_noise
-from ganns.solo import train_solo
-from ganns.state import TrainingState
-from ganns.trained import Contributor, Facts, merge
+from ganns.export import onnx
+from ganns.export.folder import export
+from ganns.export.model import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
+from ganns.export.model_card import DATA, RIGHTS
+from ganns.export.trained_run import Contributor, Facts, merge
+from ganns.training.dcgan import sample
+from ganns.training.seeds import sample_noise
+from ganns.training.serialization import digest, write_file
+from ganns.training.solo import train_solo
+from ganns.training.state import TrainingState
 
 SMALL = Config(
     name="test",
@@ -97,7 +97,7 @@ def test_an_export_that_fails_leaves_nothing(
     def full(*arguments: object, **options: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ganns.bundle.model_card", full)
+    monkeypatch.setattr("ganns.export.folder.model_card", full)
     with pytest.raises(ExportError, match="No space left on device"):
         export(tmp_path / "faces", state, FACTS)
     assert list(tmp_path.iterdir()) == []
@@ -203,7 +203,9 @@ def test_onnx_draws_what_torch_draws(tmp_path: Path, state: TrainingState) -> No
         drawn = torch.from_numpy(session.run(["images"], {"latent": noise.numpy()})[0])
         assert drawn.shape == (count, 3, 32, 32)
         torch.testing.assert_close(drawn, sample(load(folder), noise), rtol=0, atol=1e-4)
-    assert b"ganns/model.py" not in (folder / ONNX).read_bytes()  # the exporter notes lines and paths of source files
+    assert (
+        b"ganns/training/dcgan.py" not in (folder / ONNX).read_bytes()
+    )  # the exporter notes lines and paths of source files
     assert "generator.onnx" in (folder / "README.md").read_text()
 
 
@@ -214,7 +216,7 @@ def test_without_the_package_nothing_is_written(
     with pytest.raises(MissingExtra, match=r"pip install 'ganns\[onnx\]'"):
         export(tmp_path / "faces", state, FACTS, onnx=True)
     with pytest.raises(MissingExtra):
-        export_onnx.write_onnx(state.generator(averaged=True), 8, tmp_path / ONNX)
+        onnx.write_onnx(state.generator(averaged=True), 8, tmp_path / ONNX)
     assert list(tmp_path.iterdir()) == []
 
 

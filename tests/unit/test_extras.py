@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganns.errors import MissingExtra
-from ganns.extras import extra
+from ganns.utils.extras import extra
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:

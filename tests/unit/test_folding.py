@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ganns.coordinator.folding import _has_metrics
+from ganns.coordinator.collector import _has_metrics
 
 GOOD = '{"metrics": {"d_loss": 1, "g_loss": 2.5, "d_real": 0.5, "d_fake": 0.5}, "timings": {"fetch": 0, "load": 0, "compute": 1, "upload": 0}}'  # noqa: E501
 

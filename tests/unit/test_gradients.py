@@ -4,23 +4,23 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ganns.aggregate import Accumulator
 from ganns.config import Config, ModelConfig, StrategyConfig
-from ganns.gradients import Replica
-from ganns.model import Discriminator, Generator, build
-from ganns.plan import slice_bounds
-from ganns.seeds import generator
-from ganns.state import TrainingState
+from ganns.training.aggregation import Accumulator
+from ganns.training.dcgan import Discriminator, Generator, build
+from ganns.training.gradient import GradientUnit
+from ganns.training.plan import slice_bounds
+from ganns.training.seeds import generator
+from ganns.training.state import TrainingState
 
 MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
 
 
-def make(micro_batch: int = 8, unit_images: int = 8, seed: int = 3) -> tuple[Config, TrainingState, Replica]:
+def make(micro_batch: int = 8, unit_images: int = 8, seed: int = 3) -> tuple[Config, TrainingState, GradientUnit]:
     config = Config(model=MODEL, strategy=StrategyConfig(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
     state = TrainingState(config)
-    replica = Replica(config)
-    replica.load(state.weights())
-    return config, state, replica
+    computer = GradientUnit(config)
+    computer.load(state.weights())
+    return config, state, computer
 
 
 def real_images(count: int, seed: int = 0) -> torch.Tensor:
@@ -46,9 +46,9 @@ def independent(config: Config, real: torch.Tensor, latent: torch.Tensor) -> tup
 
 
 def test_each_network_gets_the_gradient_of_its_own_loss_only():
-    config, _, replica = make()
+    config, _, computer = make()
     real = real_images(8)
-    result = replica.compute(real, (3, 0, 0))
+    result = computer.compute(real, (3, 0, 0))
     latent = torch.randn(8, 16, generator=generator(3, 0, 0, "noise"))
     expected_d, expected_g = independent(config, real, latent)
     for role, expected in (("d", expected_d), ("g", expected_g)):
@@ -59,20 +59,20 @@ def test_each_network_gets_the_gradient_of_its_own_loss_only():
 
 def test_the_classic_mistake_would_be_noticed():
     """g_loss.backward() on a shared graph pollutes D's gradients; the comparison above is sharp enough to see it."""
-    config, _, replica = make()
+    config, _, computer = make()
     real, latent = real_images(8), torch.randn(8, 16, generator=generator(3, 0, 0, "noise"))
     gen, disc = build(config.model, config.seed)
     fake = gen(latent)
     (softplus(-disc(real)).mean() + softplus(disc(fake.detach())).mean()).backward()
     softplus(-disc(fake)).mean().backward()
-    ours = replica.compute(real, (3, 0, 0)).parts["d"].gradients
+    ours = computer.compute(real, (3, 0, 0)).parts["d"].gradients
     assert max(relative(ours[name], p.grad) for name, p in disc.named_parameters()) > 0.1
 
 
 def test_micro_batches_are_weighted_by_their_images():
-    config, _, replica = make(micro_batch=4, unit_images=8)
+    config, _, computer = make(micro_batch=4, unit_images=8)
     real = real_images(7)  # micro-batches of 4 and 3
-    result = replica.compute(real, (3, 0, 0))
+    result = computer.compute(real, (3, 0, 0))
     rng = generator(3, 0, 0, "noise")
     total: dict[str, torch.Tensor] = {}
     for start, count in slice_bounds(7, 4):
@@ -100,13 +100,13 @@ def batch_inputs(network: nn.Module, *batches: torch.Tensor) -> dict[str, torch.
 
 
 def test_batchnorm_buffers_equal_a_direct_computation_on_the_union_of_all_batches():
-    config, state, replica = make(micro_batch=4)
+    config, state, computer = make(micro_batch=4)
     totals = {"g": Accumulator(), "d": Accumulator()}
     gen, disc = build(config.model, config.seed)
     latents, reals = [], []
     for unit, count in enumerate((8, 5)):
         real = real_images(count, seed=unit)
-        result = replica.compute(real, (3, 0, unit))
+        result = computer.compute(real, (3, 0, unit))
         for role, part in result.parts.items():
             totals[role].add(part, count)
         rng = generator(3, 0, unit, "noise")
@@ -136,13 +136,13 @@ def test_batchnorm_buffers_equal_a_direct_computation_on_the_union_of_all_batche
 
 
 def test_one_and_two_threads_agree_to_1e_5():
-    _, _, replica = make(micro_batch=16, unit_images=16)
+    _, _, computer = make(micro_batch=16, unit_images=16)
     before = torch.get_num_threads()
     flat = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            result = replica.compute(real_images(16), (3, 0, 0))
+            result = computer.compute(real_images(16), (3, 0, 0))
             flat.append(torch.cat([g.flatten() for part in result.parts.values() for g in part.gradients.values()]))
     finally:
         torch.set_num_threads(before)
@@ -150,9 +150,9 @@ def test_one_and_two_threads_agree_to_1e_5():
 
 
 def test_a_unit_is_abandoned_between_its_halves():
-    _, _, replica = make()
+    _, _, computer = make()
     parts = []
-    result = replica.compute(real_images(8), (3, 0, 0), lambda role, part: parts.append(role), lambda: True)
+    result = computer.compute(real_images(8), (3, 0, 0), lambda role, part: parts.append(role), lambda: True)
     assert result is None
     assert parts == ["d"]
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from ganns.aggregate import Accumulator
 from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig, validate
 from ganns.errors import ConfigError
-from ganns.local_steps import STATISTICS_STEPS, LocalSteps, num_steps, step_bounds
-from ganns.model import build, parameters_of, statistics_of
-from ganns.plan import Cursor
-from ganns.seeds import generator
-from ganns.state import Progress, TrainingState
+from ganns.training.aggregation import Accumulator
+from ganns.training.dcgan import build, parameters_of, statistics_of
+from ganns.training.local_steps import STATISTICS_STEPS, LocalStepsUnit
+from ganns.training.plan import Cursor, num_steps, step_bounds
+from ganns.training.seeds import generator
+from ganns.training.state import Progress, TrainingState
 
 MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
 
@@ -28,9 +28,9 @@ def images(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def unit(config: Config, state: TrainingState, real: torch.Tensor, number: int = 0):
-    replica = LocalSteps(config)
-    replica.load(state.weights())
-    return replica.compute(real, (3, state.progress.version, number))
+    computer = LocalStepsUnit(config)
+    computer.load(state.weights())
+    return computer.compute(real, (3, state.progress.version, number))
 
 
 def reference(config: Config, real: torch.Tensor, number: int = 0):
@@ -105,14 +105,14 @@ def test_nesterov_is_the_outer_optimizer(tmp_path):
 def test_a_unit_does_not_depend_on_the_one_before():
     config = config_of()
     state = TrainingState(config)
-    replica = LocalSteps(config)
-    replica.load(state.weights())
-    first = replica.compute(images(12), (3, 0, 0))
-    replica.compute(images(12, seed=1), (3, 0, 1))
+    computer = LocalStepsUnit(config)
+    computer.load(state.weights())
+    first = computer.compute(images(12), (3, 0, 0))
+    computer.compute(images(12, seed=1), (3, 0, 1))
     calls = []
-    assert replica.compute(images(12, seed=2), (3, 0, 2), should_stop=lambda: not calls.append(0)) is None
+    assert computer.compute(images(12, seed=2), (3, 0, 2), should_stop=lambda: not calls.append(0)) is None
     assert len(calls) == 1  # it was abandoned after a step
-    again = replica.compute(images(12), (3, 0, 0))
+    again = computer.compute(images(12), (3, 0, 0))
     for role in ("g", "d"):
         for name, value in first.parts[role].gradients.items():
             assert torch.equal(value, again.parts[role].gradients[name])

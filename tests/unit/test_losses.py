@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from ganns.augment import AUGMENTATIONS, augment
 from ganns.config import AUGMENTATIONS as NAMES
 from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig, validate
 from ganns.errors import ConfigError
-from ganns.gradients import Replica
-from ganns.losses import build_loss, r1_penalty
-from ganns.model import Discriminator, SpectralConv2d, build
-from ganns.seeds import generator
-from ganns.state import TrainingState
+from ganns.training.augment import AUGMENTATIONS, augment
+from ganns.training.dcgan import Discriminator, SpectralConv2d, build
+from ganns.training.gradient import GradientUnit
+from ganns.training.losses import build_loss, r1_penalty
+from ganns.training.seeds import generator
+from ganns.training.state import TrainingState
 
 MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
 LOGITS = torch.tensor([-3.0, -0.5, 0.0, 0.5, 3.0])
@@ -64,9 +64,9 @@ def test_a_unit_with_r1_has_its_gradient_and_g_has_none_of_it():
     with_r1 = replace(plain, loss=LossConfig(r1=2.0))
     results = []
     for config in (plain, with_r1):
-        replica = Replica(config)
-        replica.load(TrainingState(config).weights())
-        results.append(replica.compute(images(), (3, 0, 0)))
+        computer = GradientUnit(config)
+        computer.load(TrainingState(config).weights())
+        results.append(computer.compute(images(), (3, 0, 0)))
     for name, gradient in results[0].parts["g"].gradients.items():
         assert torch.equal(gradient, results[1].parts["g"].gradients[name])
     assert results[0].metrics["d_loss"] == pytest.approx(results[1].metrics["d_loss"])  # shown without the penalty
@@ -109,10 +109,10 @@ def test_spectral_normalisation_divides_by_the_largest_singular_value():
 
 def test_with_spectral_normalisation_d_has_no_batchnorm_and_trains():
     config = Config(model=replace(MODEL, spectral_norm=True), strategy=StrategyConfig(unit_images=6, micro_batch=6))
-    replica = Replica(config)
-    replica.load(TrainingState(config).weights())
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in replica.networks["d"].modules())
-    result = replica.compute(images(), (0, 0, 0))
+    computer = GradientUnit(config)
+    computer.load(TrainingState(config).weights())
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in computer.networks["d"].modules())
+    result = computer.compute(images(), (0, 0, 0))
     assert result.parts["d"].sums == {}
     assert all(bool(gradient.abs().sum() > 0) for gradient in result.parts["d"].gradients.values())
 

@@ -10,7 +10,7 @@ from scipy.stats import wasserstein_distance
 from torch.nn.functional import interpolate
 
 from ganns.errors import DataError
-from ganns.metrics import (
+from ganns.evaluation.swd import (
     _normalised,
     _sliced_distance,
     laplacian_pyramid,

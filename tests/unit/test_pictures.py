@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from ganns.errors import DataError
-from ganns.pictures import grid, save, save_grid, timeline
+from ganns.pictures.grid import grid, save, save_grid, timeline
 
 WHITE = (255, 255, 255)
 

@@ -11,13 +11,13 @@ import torch
 from torch.nn.functional import softplus
 
 from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
-from ganns.coordinator.planning import Planner
+from ganns.coordinator.scheduler import Planner
 from ganns.data import open_images
-from ganns.model import build
-from ganns.plan import Cursor
-from ganns.seeds import generator, permutation
-from ganns.solo import train_solo
-from ganns.state import Progress, TrainingState
+from ganns.training.dcgan import build
+from ganns.training.plan import Cursor
+from ganns.training.seeds import generator, permutation
+from ganns.training.solo import train_solo
+from ganns.training.state import Progress, TrainingState
 
 
 def test_solo_applies_to_each_version_the_gradient_at_the_one_before():

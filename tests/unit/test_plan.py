@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from ganns.plan import Cursor, carry, plan_round, slice_bounds
-from ganns.seeds import derive, permutation, permutation_digest
+from ganns.training.plan import Cursor, carry, plan_round, slice_bounds
+from ganns.training.seeds import derive, permutation, permutation_digest
 
 
 @pytest.mark.parametrize(("num", "size"), [(10, 4), (9, 4), (8, 4), (5, 4), (3, 4), (1, 4), (65, 64), (2, 2)])

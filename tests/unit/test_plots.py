@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganns.errors import DataError
-from ganns.plots import plot_losses, smoothed
+from ganns.pictures.plots import plot_losses, smoothed
 
 
 def history(num_rounds: int, **changes: float) -> list[dict[str, float]]:

@@ -16,15 +16,16 @@ from ganns import plugins
 from ganns.cli.app import app
 from ganns.config import AggregateConfig, Config, DataConfig, LossConfig, ModelConfig, StopConfig, StrategyConfig
 from ganns.data import ImageSet, open_images
-from ganns.data.sources import Origin
+from ganns.data.sources.source import Origin
 from ganns.errors import ConfigError, PluginError
-from ganns.losses import Loss, build_loss
-from ganns.rules import Mean, Median, Rule, build_rule
-from ganns.solo import train_solo
-from ganns.state import TrainingState
+from ganns.launch.compose import compose, run
 from ganns.testing import check_aggregate, check_data, check_loss, report
-from ganns.train import compose, run
-from ganns.workbench import Bench
+from ganns.training.aggregation import Mean, Median, Rule, build_rule
+from ganns.training.losses import Loss, build_loss
+from ganns.training.solo import train_solo
+from ganns.training.state import TrainingState
+from ganns.utils.checks import PROBLEM
+from tasks.run_cache import CachedRun
 from tests.plugin import EXAMPLE, announce, announce_example
 
 SMALL = Config(
@@ -90,7 +91,7 @@ def test_without_plug_ins_the_answer_says_so(site: Path) -> None:
 
 
 def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    announce(site, "greedy", "1.0", {"ganns.aggregate": {"mean": "greedy:Mine"}})
+    announce(site, "greedy", "1.0", {"ganns.training.parts": {"mean": "greedy:Mine"}})
     assert isinstance(build_rule(AggregateConfig()), Mean)
     monkeypatch.setattr(plugins, "entry_points", None)  # whoever asks for them fails
     build_rule(AggregateConfig())
@@ -103,20 +104,20 @@ def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.Monk
     [
         ("import a_module_that_nobody_has", "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"),
         ("1 / 0", "ZeroDivisionError"),
-        ("Wild = 3", "is no subclass of ganns.rules.Rule"),
+        ("Wild = 3", "is no subclass of ganns.training.aggregation.Rule"),
         ("", "has no attribute 'Wild'"),
     ],
 )
 def test_a_plug_in_that_is_broken_is_named(site: Path, code: str, reason: str) -> None:
     (site / "broken_plugin.py").write_text(code + "\n", "utf-8")
-    announce(site, "broken", "2.0", {"ganns.aggregate": {"wild": "broken_plugin:Wild"}})
+    announce(site, "broken", "2.0", {"ganns.training.parts": {"wild": "broken_plugin:Wild"}})
     with pytest.raises(PluginError, match=r"aggregate\.name=wild: .*broken_plugin:Wild") as caught:
         build_rule(AggregateConfig(name="wild"))
     assert reason in str(caught.value)
 
 
 def test_two_packages_with_one_name_are_refused(example: Path) -> None:
-    announce(example, "rival", "3.0", {"ganns.aggregate": {"trimmed": "rival:Trimmed"}})
+    announce(example, "rival", "3.0", {"ganns.training.parts": {"trimmed": "rival:Trimmed"}})
     with pytest.raises(PluginError, match=r"ganns-example==0\.1\.0 and rival==3\.0: uninstall one"):
         build_rule(AggregateConfig(name="trimmed"))
 
@@ -150,11 +151,11 @@ def test_a_worker_needs_the_loss_and_the_data_in_the_run_s_version(site: Path, m
 
 def test_a_bench_is_not_built_without_them(site: Path) -> None:
     from ganns.config import to_dict
-    from ganns.store.workers import RunInfo
+    from ganns.store.worker_api import RunInfo
 
     info = RunInfo(to_dict(replace(SMALL, plugins={"loss": "ganns-example==0.1.0"})), "x", 48, "y")
     with pytest.raises(PluginError, match="Install that version"):
-        Bench(1, info, torch.device("cpu"))
+        CachedRun(1, info, torch.device("cpu"))
 
 
 # ------------------------------------------------------------------------------------------ the new rule
@@ -189,7 +190,7 @@ def test_the_built_in_rules_are_right(rule: type[Rule]) -> None:
 
 
 def problems(findings: list) -> str:
-    return "; ".join(f"{one.what}: {one.problem}" for one in findings if one.problem)
+    return "; ".join(f"{one.subject}: {one.said}" for one in findings if one.state == PROBLEM)
 
 
 class Changing(Mean):
@@ -313,9 +314,10 @@ def test_the_command_says_what_is_right_and_what_is_wrong(example: Path) -> None
         assert done.exit_code == 0, done.output
         assert "ok  " in done.output
     (example / "broken_plugin.py").write_text(
-        "from ganns.rules import Mean\nclass Wild(Mean):\n    def combine(self):\n        return self.sums\n", "utf-8"
+        "from ganns.training.aggregation import Mean\nclass Wild(Mean):\n    def combine(self):\n        return self.sums\n",
+        "utf-8",
     )
-    announce(example, "broken", "2.0", {"ganns.aggregate": {"wild": "broken_plugin:Wild"}})
+    announce(example, "broken", "2.0", {"ganns.training.parts": {"wild": "broken_plugin:Wild"}})
     done = runner.invoke(app, ["plugin", "check", "wild"])
     assert done.exit_code == 1
     assert "WRONG equal results give that result" in done.output

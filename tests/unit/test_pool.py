@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from ganns.data.pool import in_background, in_processes
+from ganns.data.processes import in_background, in_processes
 
 
 def test_what_starts_after_the_end_is_refused():

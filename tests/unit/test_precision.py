@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from ganns import precision
 from ganns.config import Config, ModelConfig, StrategyConfig
-from ganns.gradients import Replica
-from ganns.local_steps import LocalSteps
-from ganns.precision import choose_autocast
-from ganns.state import TrainingState
+from ganns.training import precision
+from ganns.training.gradient import GradientUnit
+from ganns.training.local_steps import LocalStepsUnit
+from ganns.training.precision import choose_autocast
+from ganns.training.state import TrainingState
 
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
 
@@ -48,26 +48,26 @@ def test_it_is_not_even_tried_where_it_makes_no_sense(device, allowed):
     assert choose_autocast(device, allowed, compute) is False
 
 
-@pytest.mark.parametrize("kind", [Replica, LocalSteps])
+@pytest.mark.parametrize("kind", [GradientUnit, LocalStepsUnit])
 def test_a_result_in_bfloat16_is_close_and_in_float32(kind):
     model = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
     config = Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8))
-    if kind is LocalSteps:
+    if kind is LocalStepsUnit:
         config.strategy.name = "local_steps"
     images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     results = []
     for autocast in (False, True):
-        replica = kind(config)
-        replica.load(TrainingState(config).weights())
-        replica.choose_precision()
-        assert replica.autocast is False  # a CPU
-        replica.autocast = autocast
-        results.append(replica.compute(images, (0, 0, 0)))
+        computer = kind(config)
+        computer.load(TrainingState(config).weights())
+        computer.choose_precision()
+        assert computer.autocast is False  # a CPU
+        computer.autocast = autocast
+        results.append(computer.compute(images, (0, 0, 0)))
     for role in ("g", "d"):
         for name, exact in results[0].parts[role].gradients.items():
             mixed = results[1].parts[role].gradients[name]
             assert mixed.dtype == torch.float32
-            if kind is Replica:  # Adam's first step is the gradient's sign, whatever its size
+            if kind is GradientUnit:  # Adam's first step is the gradient's sign, whatever its size
                 assert not torch.equal(mixed, exact)
                 assert float((mixed - exact).norm() / exact.norm()) < 0.2
     assert results[0].metrics["d_loss"] == pytest.approx(results[1].metrics["d_loss"], rel=0.05)
@@ -77,8 +77,8 @@ def test_compiling_changes_the_way_and_not_the_names(monkeypatch):
     """Compiled for real, gradients differ by 2e-6; that takes minutes, so here the compiler is a stand-in."""
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(type(network).__name__))
-    replica = Replica(Config(model=ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)))
-    names = {role: list(dict(network.named_parameters())) for role, network in replica.networks.items()}
-    replica.compile()
+    computer = GradientUnit(Config(model=ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)))
+    names = {role: list(dict(network.named_parameters())) for role, network in computer.networks.items()}
+    computer.compile()
     assert sorted(compiled) == ["Discriminator", "Generator"]
-    assert names == {role: list(dict(network.named_parameters())) for role, network in replica.networks.items()}
+    assert names == {role: list(dict(network.named_parameters())) for role, network in computer.networks.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganns.errors import ConfigError, MissingExtra, PushError
-from ganns.push import Hub
+from ganns.export.hub import Hub
 from tests.hub import NAME, TOKEN, StandIn, stand_in
 
 

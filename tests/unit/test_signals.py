@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ganns.signals import Stop, stop_on_signals
+from ganns.utils.signals import Stop, stop_on_signals
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import sizing
 from benchmarks.sizing import BASE, Measured, Plan, Yours, gains, size, tables
 from ganns.config import ModelConfig
-from ganns.model import Discriminator, Generator
+from ganns.training.dcgan import Discriminator, Generator
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/howto/sizing.md").read_text("utf-8")

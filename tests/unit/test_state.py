@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from ganns.aggregate import Accumulator
 from ganns.config import Config, ModelConfig, OptimizerConfig
 from ganns.errors import PayloadError
-from ganns.gradients import Part
-from ganns.plan import Cursor, Slice
-from ganns.rules import Mean
-from ganns.state import Progress, TrainingState
+from ganns.training.aggregation import Accumulator, Mean
+from ganns.training.plan import Cursor, Slice
+from ganns.training.state import Progress, TrainingState
+from ganns.training.unit import Part
 
 MODEL = ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4)
 

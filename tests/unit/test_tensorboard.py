@@ -10,9 +10,9 @@ from PIL import Image
 from ganns.config import Config
 from ganns.coordinator.observer import RoundReport
 from ganns.errors import MissingExtra
-from ganns.pictures import save
-from ganns.sampling import Watch
-from ganns.tensorboard import TensorBoardLog
+from ganns.observers.tensorboard import TensorBoardLog
+from ganns.observers.watch import Watch
+from ganns.pictures.grid import save
 
 
 def report(version: int, images: int, seconds: float, **metrics: float) -> RoundReport:

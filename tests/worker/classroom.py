@@ -17,9 +17,9 @@ import psycopg
 from ganns.config import Config, QuorumConfig, StopConfig
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.embedded import EmbeddedServer
 from ganns.db.migrate import migrate
-from ganns.db.programs import run_program
+from ganns.db.server.embedded import EmbeddedServer
+from ganns.db.server.programs import run_program
 from tests.distributed.conftest import Coordinator
 from tests.distributed.fakes import tiny
 from tests.helpers import ROOT, wait_until
@@ -88,7 +88,7 @@ class WorkerProcess:
         with suppress(OSError):
             path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
             for pid in path.read_text().split():
-                if b"tasks.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"ganns.worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return int(pid)
         return None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
-from tasks.application import App
-from tasks.definition import task
+from ganns.queue.app import App
+from ganns.queue.decorator import task
 
 app = App(import_paths=["tests.worker.sample_app"])
 

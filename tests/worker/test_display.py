@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ganns.worker_display import Display, WorkerLine
+from ganns.worker.display import Display, WorkerLine
 
 JOINED = {"event": "registered", "worker": 3, "device": "cpu", "threads": 2, "host": "lab-7"}
 VIEW = {"event": "view", "num_open": 1, "requires": "", "units": 12, "images": 96, "late": 1, "hold": None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks import hardware
+from ganns.queue import machine
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from tasks import hardware
     ],
 )
 def test_major_and_minor_decide(mine, required, older):
-    assert hardware.is_older(mine, required) is older
+    assert machine.is_older(mine, required) is older
 
 
 def test_hardware_and_versions():
-    info = hardware.describe()
+    info = machine.describe()
     assert {"device", "threads", "memory_mb", "host", "system", "python", "ganns", "procrastinate"} <= set(info)
 
 
 def test_the_device_can_be_chosen(monkeypatch):
     monkeypatch.setenv("GANNS_DEVICE", "cuda:1")
-    assert hardware.describe()["device"] == "cuda:1"
+    assert machine.describe()["device"] == "cuda:1"

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks import platforms
-from tasks.reporting import FD_VARIABLE
+from ganns.queue.events import FD_VARIABLE
+from ganns.worker import platforms
 
 
 @pytest.fixture

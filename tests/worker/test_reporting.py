@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tasks.reporting import FD_VARIABLE, report
+from ganns.queue.events import FD_VARIABLE, report
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tasks.supervisor import Limits, Supervisor
+from ganns.worker.supervisor import Limits, Supervisor
 from tests.helpers import ROOT, wait_until
 
 QUICK = Limits(start_s=20, stall_s=1.0, busy_stall_s=3.0, leave_s=1.0)
 PRELUDE = """
 import os, signal, sys, time
-from tasks.platforms import adopt_pipe
-from tasks.reporting import report
+from ganns.worker.platforms import adopt_pipe
+from ganns.queue.events import report
 adopt_pipe()
 def live(seconds=60):
     until = time.monotonic() + seconds

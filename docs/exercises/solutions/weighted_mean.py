@@ -1,4 +1,4 @@
-"""Exercise 1: a solution. `ganns.aggregate.Accumulator` is the same idea, adding while results are still missing."""
+"""Exercise 1: a solution. `ganns.training.aggregation.Accumulator` is the same idea, adding while results are still missing."""
 
 from __future__ import annotations
 

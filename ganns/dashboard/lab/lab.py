@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 
 import psutil
 
-from ganns import resources
+from ganns import paths
 from ganns.dashboard.lab.harms import HARMS
 from ganns.dashboard.lab.keeper import end
 from ganns.dashboard.lab.proxy import Proxy
 from ganns.dashboard.lab.worker import LabWorker
 from ganns.db.address import Address
-from ganns.db.choose import embedded_server
+from ganns.db.server.embedded import embedded_server
 from ganns.errors import DashboardError
 
 MAX_WORKERS = 12
@@ -93,7 +93,7 @@ class Lab:
                 text=True,
                 start_new_session=True,
             )
-        folder = resources.home() / "lab"
+        folder = paths.home() / "lab"
         folder.mkdir(parents=True, exist_ok=True)
         self.workers = self._living()
         names = []

@@ -13,8 +13,8 @@ from ganns.dashboard.components.runs import Beside
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.dashboard.live import MAX_RUNS
-from ganns.watching.settings import table
-from ganns.watching.snapshot import look_at_run
+from ganns.monitor.settings_table import table
+from ganns.monitor.snapshot import look_at_run
 
 
 def register(dashboard: Dashboard) -> None:

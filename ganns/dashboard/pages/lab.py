@@ -18,7 +18,7 @@ from ganns.dashboard.lab.lab import Lab
 from ganns.dashboard.orders import MAY_ONLY_LOOK, may_order
 from ganns.dashboard.security.instructor import Ordering, Watching, page_session
 from ganns.errors import GannsError
-from ganns.watching.snapshot import latest_run
+from ganns.monitor.snapshot import latest_run
 
 What = Annotated[str, Path(pattern="^(start|end|kill|stop|continue|slow|fast|latency|restart)$")]
 Number = Annotated[int, Body(embed=True, ge=0, le=100_000)]

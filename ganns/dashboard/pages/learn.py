@@ -11,7 +11,7 @@ from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.documents import link_of
 from ganns.dashboard.explained import FAULTS, MOVING, PARTS, SAME, STEPS
 from ganns.dashboard.frame import frame, text
-from ganns.watching.snapshot import latest_run, look_at_run
+from ganns.monitor.snapshot import latest_run, look_at_run
 
 
 def register(dashboard: Dashboard) -> None:

@@ -9,7 +9,7 @@ from ganns.dashboard.components.chart import Axis, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Newer, Samples, State, TimeParts, Traffic, Units
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.watching.snapshot import latest_run, look_at_run
+from ganns.monitor.snapshot import latest_run, look_at_run
 
 
 def register(dashboard: Dashboard) -> None:

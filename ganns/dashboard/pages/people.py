@@ -8,8 +8,8 @@ from ganns.dashboard.components.leaderboard import Leaderboard
 from ganns.dashboard.components.person import Person
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.watching.people import look_at_person
-from ganns.watching.snapshot import latest_run, look_at_run
+from ganns.monitor.people import look_at_person
+from ganns.monitor.snapshot import latest_run, look_at_run
 
 EXPLAINED = (
     "Images count when their unit was in time for its round. A unit that came when its round was full already is extra"

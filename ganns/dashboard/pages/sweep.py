@@ -7,7 +7,7 @@ from nicegui import ui
 from ganns.dashboard.components.sweep import Sweep
 from ganns.dashboard.dashboard import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.watching.sweeps import look_at_sweep
+from ganns.monitor.sweeps import look_at_sweep
 
 
 def register(dashboard: Dashboard) -> None:

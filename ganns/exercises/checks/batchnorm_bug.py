@@ -9,7 +9,7 @@ import torch
 from ganns.exercises.learner import LearnersError, Program
 from ganns.exercises.report import Report
 from ganns.exercises.tensors import require_tensor, show
-from ganns.seeds import generator
+from ganns.training.seeds import generator
 
 FUNCTION = "pooled"
 Values = list[torch.Tensor]  # what each worker saw, float64 [count, C]

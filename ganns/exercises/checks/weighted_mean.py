@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from ganns.aggregate import Accumulator
 from ganns.exercises.learner import Program
 from ganns.exercises.report import Report
 from ganns.exercises.tensors import Tensors, copied, require_gradients, show
-from ganns.gradients import Part
-from ganns.seeds import generator
+from ganns.training.aggregation import Accumulator
+from ganns.training.seeds import generator
+from ganns.training.unit import Part
 
 Results = list[tuple[int, int, Tensors]]
 FUNCTION = "weighted_mean"
@@ -121,12 +121,12 @@ def _order(program: Program, report: Report) -> None:
     num_different = int((ours.combine()["w"] != in_order).sum())
     if num_different:
         report.remark(
-            f"{num_different} of {len(in_order)} numbers differ in their last bits from what ganns.aggregate computes",
+            f"{num_different} of {len(in_order)} numbers differ in their last bits from what ganns.training.parts computes",
             "Both are right. It multiplies and adds in one step, with one rounding. All workers of a class have to "
             "do the same.",
         )
     else:
-        report.remark("bit for bit what ganns.aggregate computes")
+        report.remark("bit for bit what ganns.training.parts computes")
 
 
 def many_results() -> Results:

@@ -12,7 +12,7 @@ from ganns.exercises import tiny
 from ganns.exercises.learner import Program
 from ganns.exercises.report import Report
 from ganns.exercises.tensors import Tensors, copied, cosine, norm, require_gradients, show
-from ganns.seeds import generator
+from ganns.training.seeds import generator
 
 FUNCTION = "aggregate"
 NUM_UNITS = tiny.NUM_UNITS

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ganns.data import ImageSet
-from ganns.data.fingerprint import of_recipe
-from ganns.data.sources import Origin
+from ganns.data.sources.fingerprint import of_recipe
+from ganns.data.sources.source import Origin
 
 VERSION = 1  # raise it when other images are drawn: the fingerprint is then another one
 

@@ -1,6 +1,6 @@
 """A loss: squares in place of logarithms (LSGAN, Mao et al., arXiv 1611.04076)."""
 
-from ganns.losses import Loss
+from ganns.training.losses import Loss
 
 
 class LeastSquares(Loss):

@@ -2,7 +2,7 @@
 
 import torch
 
-from ganns.rules import Rule, Tensors
+from ganns.training.aggregation import Rule, Tensors
 
 
 class Trimmed(Rule):

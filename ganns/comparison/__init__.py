@@ -1,0 +1,1 @@
+"""Compare runs by the quality of their samples."""

@@ -1,0 +1,137 @@
+"""Compare runs: in which settings they differ, what came out, and which settings were best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganns.config_diff import differing, flat, label, short, shown
+from ganns.db.connect import Connection
+from ganns.store import evaluations, runs
+from ganns.store.runs import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NUM_COLUMNS = 6  # of settings that differ, in a table; more would not fit on a screen
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run with what it reported."""
+
+    run: Run
+    metrics: list[dict[str, Any]]  # one a round: round, images, seconds, metrics
+    evaluations: list[dict[str, Any]] = field(default_factory=list)  # version, metrics
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings by dotted key."""
+        return flat(self.run.config)
+
+    @property
+    def seconds(self) -> float:
+        """How long it trained."""
+        return float(self.metrics[-1]["seconds"]) if self.metrics else 0.0
+
+    def best(self) -> tuple[int, float] | None:
+        """Return (version, swd) of the evaluated version with the smallest distance."""
+        found = [(one["metrics"]["swd"], one["version"]) for one in self.evaluations if "swd" in one["metrics"]]
+        return (min(found)[1], min(found)[0]) if found else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed."""
+
+    label: str
+    records: list[Record]
+
+
+def load(conn: Connection, run_id: int) -> Record:
+    """Return a run with what it reported."""
+    return Record(
+        runs.get_run(conn, run_id), runs.list_metrics(conn, run_id), evaluations.list_evaluations(conn, run_id)
+    )
+
+
+def groups(records: Sequence[Record]) -> list[Group]:
+    """Put runs together that differ in their seed alone, in the order of their first ones."""
+    keys = [key for key in differing([one.settings for one in records]) if key not in ("seed", "name")]
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(label(record.settings, keys), []).append(record)
+    return [Group(name, members) for name, members in found.items()]
+
+
+def in_order(records: Sequence[Record]) -> list[Record]:
+    """Return the runs with those that differ in their seed alone side by side, by seed."""
+    return [
+        one for group in groups(records) for one in sorted(group.records, key=lambda one: one.settings.get("seed", 0))
+    ]
+
+
+def show(
+    console: Console,
+    records: Sequence[Record],
+    states: Mapping[int, str] | None = None,
+    distances: Mapping[int, float] | None = None,
+) -> None:
+    """Print a table of the runs.
+
+    Args:
+        console: where.
+        records: the runs, in the order of the rows.
+        states: what became of each run; its state in the database without one.
+        distances: the sliced Wasserstein distance of each run's last checkpoint, where it was measured.
+    """
+    from rich.table import Table
+
+    keys = differing([one.settings for one in records])
+    table = Table("run", *short(keys)[:NUM_COLUMNS], "state", "rounds", "images", "time", "loss D", "loss G")
+    measured = distances or {}
+    if measured:
+        table.add_column("swd", justify="right")
+    if evaluated := any(one.best() for one in records):
+        table.add_column("best swd", justify="right")
+    for one in records:
+        last, best = (one.metrics[-1]["metrics"] if one.metrics else {}), one.best()
+        distance = measured.get(one.run.id)
+        table.add_row(
+            str(one.run.id),
+            *(shown(one.settings.get(key)) for key in keys[:NUM_COLUMNS]),
+            (states or {}).get(one.run.id, one.run.state),
+            str(one.run.version),
+            f"{one.run.images:,}",
+            f"{one.seconds:.0f} s",
+            *(f"{last[key]:.3f}" if key in last else "-" for key in ("d_loss", "g_loss")),
+            *([f"{distance:.1f}" if distance is not None else "-"] if measured else []),
+            *([f"{best[1]:.1f} (version {best[0]})" if best else "-"] if evaluated else []),
+        )
+    console.print(table)
+    if len(keys) > NUM_COLUMNS:
+        console.print(f"they differ in {', '.join(keys[NUM_COLUMNS:])} too", markup=False, highlight=False)
+
+
+def verdict(found: Sequence[Group], distances: Mapping[int, float]) -> list[str]:
+    """Say which settings were best, and whether the seeds allow to say so; lines, the best settings first."""
+    ranked = []
+    for group in found:
+        values = [distances[one.run.id] for one in group.records if one.run.id in distances]
+        if values:
+            ranked.append((sum(values) / len(values), min(values), max(values), len(values), group.label))
+    if len(ranked) < 2:
+        return []
+    ranked.sort()
+    lines = [
+        f"{mean:8.1f}   {low:.1f} to {high:.1f} over {num} seed(s)   {name}" for mean, low, high, num, name in ranked
+    ]
+    first, second = ranked[0], ranked[1]
+    if first[3] < 2 or second[3] < 2:
+        lines.append("One seed tells little: with seed=0,1,2 the table shows how much is chance.")
+    elif first[2] >= second[1]:
+        lines.append("The best two overlap: within the spread of the seeds there is no telling them apart.")
+    else:
+        lines.append("The best one's worst seed is better than the next one's best.")
+    return ["mean swd of each setting (lower is better):", *lines]

@@ -1,0 +1,142 @@
+"""One round's results: fetched as they arrive, checked, and added in unit order.
+
+Parts are fetched and checked as soon as they are there: the discriminator's while its worker still computes
+the generator's. They are *added* only when the unit's result is complete and every unit before it has been
+added; so the sum depends on which results were accepted, never on when they came.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from ganns.coordinator.connections import Session
+from ganns.errors import BadResult, PayloadError
+from ganns.store.results import PartKey, Submission, get_part, list_parts, list_results
+from ganns.store.rounds import Unit
+from ganns.training.aggregation import build_totals, weighted_metrics
+from ganns.training.compression import get_codec
+from ganns.training.parts import check_part, decode_part
+from ganns.training.serialization import unpack
+from ganns.training.state import TrainingState
+from ganns.training.unit import Part
+
+ROLES = ("d", "g")
+
+
+class Collector:
+    """The results of one open round, folded into one accumulator a network."""
+
+    def __init__(self, run_id: int, state: TrainingState, units: Sequence[Unit]) -> None:
+        """Begin with nothing; `units` are the round's, in order."""
+        self.run_id = run_id
+        self.round = state.progress.version
+        self.units = list(units)
+        self.totals = build_totals(state.config.aggregate)
+        self.submissions: dict[int, Submission] = {}
+        self.skipped = {unit.unit for unit in units if unit.skipped}
+        self._state = state
+        self._codec = get_codec(state.config.codec.name)
+        self._parts: dict[PartKey, Future[Part | Exception]] = {}
+        self._num_started = 0  # round-robin over the blob connections
+        self._next = 0  # every unit before this one has been added
+
+    def receive(self, session: Session) -> list[tuple[int, Exception]]:
+        """Recount what is in the database, fetch what is new, and add what can be added.
+
+        Returns:
+            Units whose result was refused by the checks, with the reason; the caller takes them out.
+        """
+        refused = []
+        found = list_results(session.main, self.run_id, self.round)
+        new = [one for one in found if one.unit not in self.submissions and one.unit not in self.skipped]
+        for submission in new:  # all of them at once, before the first is waited for
+            self._fetch(session, [(submission.job_id, submission.attempt, role) for role in ROLES])
+        for submission in new:
+            keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
+            failures = [part for key in keys if isinstance(part := self._parts[key].result(), Exception)]
+            if not _has_metrics(submission.report):
+                failures.append(BadResult(f"The report {submission.report} lacks finite metrics and timings."))
+            if failures:
+                refused.append((submission.unit, failures[0]))
+                for key in keys:
+                    del self._parts[key]
+            else:
+                self.submissions[submission.unit] = submission
+        self._add_prefix()
+        if len(self.submissions) + len(self.skipped) < len(self.units):  # what is there of the others already
+            self._fetch(session, list_parts(session.main, self.run_id, self.round))
+        return refused
+
+    def _fetch(self, session: Session, keys: Sequence[PartKey]) -> None:
+        for key in keys:
+            if key not in self._parts:
+                conn = session.blobs[self._num_started % len(session.blobs)]
+                self._num_started += 1
+                self._parts[key] = session.pool.submit(self._fetch_one, conn, key)
+
+    def _fetch_one(self, conn: Any, key: PartKey) -> Part | Exception:
+        """Fetch and check one part; what is wrong with it is returned, since it is the worker's fault, not ours."""
+        try:
+            data, digest = get_part(conn, key)
+            part = decode_part(unpack(data, digest), self._codec)
+            check_part(part, self._state.networks[key[2]], self._state.config.aggregate.max_norm)
+            return part
+        except (BadResult, PayloadError) as error:
+            return error
+
+    def skip(self, units: Iterable[int]) -> None:
+        """Do without these units; a result that came all the same is kept."""
+        self.skipped |= set(units) - self.submissions.keys()
+        self._add_prefix()
+
+    def _add_prefix(self) -> None:
+        while self._next < len(self.units) and (self._next in self.submissions or self._next in self.skipped):
+            if self._next in self.submissions:
+                self._add(self._next)
+            self._next += 1
+
+    def _add(self, number: int) -> None:
+        submission = self.submissions[number]
+        for role in ROLES:
+            part = self._parts.pop((submission.job_id, submission.attempt, role)).result()
+            assert isinstance(part, Part)  # refused otherwise
+            self.totals[role].add(part, self.units[number].slice.num_images)
+
+    def finish(self) -> None:
+        """Add what is left behind the first missing unit. Afterwards nothing more can be received."""
+        for number in sorted(self.submissions):
+            if number >= self._next:
+                self._add(number)
+        self._next = len(self.units)
+
+    def num_images(self) -> int:
+        """Return how many images the received results cover."""
+        return sum(self.units[number].slice.num_images for number in self.submissions)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the image-weighted mean of the accepted results' metrics."""
+        return weighted_metrics(
+            [(self.units[n].slice.num_images, self.submissions[n].report["metrics"]) for n in sorted(self.submissions)]
+        )
+
+    def timings(self) -> dict[str, float]:
+        """Return the mean over the accepted results of where their workers' time went, in seconds."""
+        reports = [submission.report["timings"] for submission in self.submissions.values()]
+        return {name: sum(report[name] for report in reports) / len(reports) for name in reports[0]}
+
+
+def _has_metrics(report: dict[str, Any]) -> bool:
+    """Check a worker's report: the names that we rely on, finite numbers (JSON has no NaN, but strings)."""
+    wanted = {
+        "metrics": {"d_loss", "g_loss", "d_real", "d_fake"},
+        "timings": {"fetch", "load", "compute", "upload"},
+    }
+    return all(
+        isinstance(group := report.get(name), dict)
+        and set(group) == keys
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in group.values())
+        for name, keys in wanted.items()
+    )

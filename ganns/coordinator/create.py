@@ -1,0 +1,85 @@
+"""Create a run in the database, or take up one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from ganns import plugins
+from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.warm_start import start_state
+from ganns.data import open_images
+from ganns.db.connect import Connection
+from ganns.errors import ConfigError, RunError
+from ganns.evaluation.features import require_features
+from ganns.store import runs, sweeps, weights
+from ganns.store.runs import Run
+from ganns.training.seeds import permutation_digest
+
+FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
+"""Settings that a resumed run may change; all others decide what its versions are."""
+
+
+def create_run(conn: Connection, config: Config, point: str | None = None) -> Run:
+    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint.
+
+    Args:
+        conn: a connection.
+        config: the run's configuration.
+        point: the digest by which a sweep finds the run again.
+    """
+    if config.evaluate.every:
+        require_features(config.evaluate.features)
+    images = open_images(config.data, config.model.image_size)
+    if config.start_from is not None:
+        source, data = start_state(conn, config)
+        config = replace(config, start_from=source)  # the version too, so that the run says what it started from
+    config = replace(config, plugins=plugins.packages(config))
+    with conn.transaction():
+        run_id = runs.create_run(
+            conn,
+            name=config.name,
+            config=to_dict(config),
+            fingerprint=images.fingerprint,
+            num_images=images.num_train,
+            permutation_digest=permutation_digest(config.seed, images.num_train),
+        )
+        if point is not None:
+            sweeps.set_point(conn, run_id, point)
+        if config.start_from is not None:
+            weights.put_checkpoint(conn, run_id, 0, data)
+    return runs.get_run(conn, run_id)
+
+
+def resume_run(conn: Connection, config: Config, changed: Collection[str] | None = None) -> tuple[Run, Config]:
+    """Find the run that `config.resume` names, and its own configuration with what is to change.
+
+    Args:
+        conn: a connection.
+        config: what was asked for now.
+        changed: the keys or groups of `config` that were set on purpose; None means all that may change.
+
+    Raises:
+        RunError: if there is no such run, or it diverged.
+        ConfigError: for a key that decides what the run's versions are.
+    """
+    assert config.resume is not None
+    run = runs.find_run(conn, config.resume)
+    if run.state == "diverged":
+        raise RunError(f"Run {run.id} diverged and cannot be resumed; start a new run with smaller learning rates.")
+    merged = from_dict(run.config)
+    merged.resume = config.resume
+    for key in FREE_ON_RESUME if changed is None else changed:
+        group, _, name = key.partition(".")
+        if group not in FREE_ON_RESUME:
+            raise ConfigError(
+                f"{key} cannot change when a run is resumed, since it decides what the run's versions are: "
+                f"leave it out, or start a new run without resume={config.resume}."
+            )
+        if name:
+            setattr(getattr(merged, group), name, getattr(getattr(config, group), name))
+        else:
+            value = getattr(config, group)
+            if value or changed is not None:  # what was typed counts also when it is 0 or false
+                setattr(merged, group, value)
+    return run, merged

@@ -1,0 +1,53 @@
+"""Where a run's state comes from: this machine's disk, else a checkpoint in the database, else the seed.
+
+A run that starts from another run's version has a checkpoint from the first moment on (`start.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ganns.config import Config
+from ganns.coordinator.state_files import StateFiles
+from ganns.db.connect import Connection
+from ganns.errors import RunError
+from ganns.store import lease, rounds, runs, weights
+from ganns.store.runs import Run
+from ganns.training.state import TrainingState
+
+
+def restore(
+    conn: Connection, run: Run, generation: int, files: StateFiles, config: Config, say: Callable[[str], None]
+) -> TrainingState:
+    """Return the state of the run's open round (or of its last version, when none is open).
+
+    The state file on this disk makes the resumption exact. On another machine it is not there: then the
+    newest checkpoint is taken, and what came after it is undone, in the ledger too, in one transaction.
+    """
+    open_round = rounds.get_open_round(conn, run.id)
+    version = open_round.round if open_round else run.version
+    if (state := files.load(config, version)) is not None:
+        return state
+    if version == 0 and config.start_from is None:
+        return TrainingState(config)  # the seed says it all
+    found = weights.latest_checkpoint(conn, run.id)
+    if found is None and config.start_from is not None:
+        raise RunError(
+            f"Run {run.id} began with version {config.start_from} of another run, and no checkpoint of its own is "
+            f"left: start it anew with `ganns train start_from={config.start_from}`, if that version is still there."
+        )
+    if found is None:
+        state, source = TrainingState(config), "its beginning"
+    else:
+        number, digest, data = found
+        state, source = TrainingState.from_bytes(config, data, digest), f"the checkpoint of version {number}"
+        files.put(number, data)
+    back_to = state.progress.version
+    with conn.transaction():
+        lease.hold_lease(conn, run.id, generation)
+        if back_to < version or (open_round is None and back_to < run.version):
+            weights.undo_versions(conn, run.id, back_to)
+        runs.set_progress(conn, run.id, version=back_to, images=state.progress.images)
+    if back_to < version:
+        say(f"this machine has no state of version {version}; going on from {source}")
+    return state

@@ -1,0 +1,105 @@
+"""Which rounds should be open, and which images each covers.
+
+At version v, round v is open; with `strategy.pipeline` round v + 1 is open as well, so that a worker that is done with
+the one goes on with the other at once, while the coordinator collects, steps and publishes. Two things follow:
+
+- Round v + 1 is planned before it is known which units of round v are accepted. What round v leaves over waits
+  for round v + 2 (`plan.hold`), so that every image of an epoch is still in exactly one accepted result.
+- Its units compute at version v, the newest there is, and their gradients are applied to version v + 1.
+
+The cursor in the state of version v stands before round v. Everything else follows from it and from how many
+units the open rounds have: so a killed coordinator finds out where it was from its state and our own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+
+from ganns.config import Config
+from ganns.db.connect import Connection
+from ganns.errors import RunError
+from ganns.store import rounds
+from ganns.store.rounds import Unit
+from ganns.store.runs import Run
+from ganns.training.plan import Cursor, Slice, carry, hold, plan_round
+from ganns.training.state import Progress, TrainingState, finished
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A round that is to be opened."""
+
+    round: int
+    weights_version: int
+    quorum: int
+    slices: list[Slice]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """The plans of one run."""
+
+    run: Run
+    config: Config
+
+    def units_ahead(self, conn: Connection, version: int) -> list[Unit]:
+        """Return the units of the round after the version's; none if it is not open yet."""
+        return rounds.list_units(conn, self.run.id, version + 1) if self.config.strategy.pipeline else []
+
+    def cursor_after(self, before: Progress, units: Sequence[Unit], done: Container[int], num_ahead: int) -> Cursor:
+        """Return the cursor of the next version.
+
+        Args:
+            before: the version whose round ends.
+            units: the round's.
+            done: those that were accepted or set aside; the others' images come again.
+            num_ahead: how many units the next round has, if that is open already; else 0.
+
+        Raises:
+            RunError: if the round covers other images than the cursor says.
+        """
+        planned, behind = self._plan(before.cursor, len(units), None)
+        if planned != [unit.slice for unit in units]:
+            raise RunError(
+                f"Round {before.version} of run {self.run.id} covers other images than its configuration says: "
+                "data, strategy and seed of a run cannot change; start a new run."
+            )
+        left = [unit.slice for unit in units if unit.unit not in done]
+        return hold(behind, left) if num_ahead else carry(behind, left)
+
+    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[Planned]:
+        """Return the rounds that should be open at the state's version and are not.
+
+        Args:
+            state: where the run stands.
+            num_ahead: how many units the version's round has, if that is open already; else 0.
+            units: an instructor's quorum in place of the configured one.
+
+        Returns:
+            The rounds in order. With `num_ahead` = 0, none means that the run is finished. An open round is always
+            finished, whatever the end of the run is by then; no round beyond the end is opened.
+        """
+        progress, spares, quorum = state.progress, self.config.quorum.spares, units or self.config.quorum.units
+        number, cursor, base, planned = progress.version, progress.cursor, state.base_version, []
+        if num_ahead:
+            _, cursor = self._plan(cursor, num_ahead, None)
+            number, base = number + 1, number
+        while number <= progress.version + self.config.strategy.pipeline:
+            if finished(self.config, replace(progress, version=number)):
+                break
+            slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs)
+            if not slices:
+                break
+            planned.append(Planned(number, base, min(quorum, len(slices)), slices))
+            number, base = number + 1, number
+        return planned
+
+    def _plan(self, cursor: Cursor, num_units: int, epochs: int | None) -> tuple[list[Slice], Cursor]:
+        return plan_round(
+            cursor,
+            num_units,
+            num_images=self.run.num_images,
+            unit_images=self.config.strategy.unit_images,
+            epochs=epochs,
+        )

@@ -1,0 +1,99 @@
+"""Decoded images on disk: one uint8 array, memory-mapped, so that loading is never the bottleneck.
+
+Decoding a JPEG and resizing it costs more than everything else a small GAN does with the image on a GPU, and it
+would be repeated in every epoch. The usual CelebA-64 protocol is applied once: centre crop to 178x178 (to the
+short side, for other formats), then antialiased bilinear resizing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import fasteners
+import numpy as np
+from PIL import Image
+
+from ganns.data.processes import in_processes
+from ganns.data.sources.source import Source, image_reader
+from ganns.errors import DataError
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+"""Raise it when `prepare` changes: old caches are then left alone and new ones built."""
+CHUNK = 512
+
+
+def prepare(image: Image.Image, size: int) -> np.ndarray:
+    """Crop the centre square and resize it: RGB image -> uint8 [3, size, size]."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    resized = square.resize((size, size), Image.Resampling.BILINEAR)  # Pillow's is antialiased when it shrinks
+    return np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def decoded(source: Source, size: int, root: Path) -> np.ndarray:
+    """Return all images as a read-only memory map, uint8 [num, 3, size, size], building the file if need be."""
+    path = path_of(source.name, source.fingerprint, size, root)
+    if not path.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        lock = fasteners.InterProcessLock(str(path) + ".lock")
+        if not lock.acquire(blocking=False):
+            log.info("another process is decoding the %s images; waiting for it", source.name)
+            lock.acquire()
+        try:
+            if not path.exists():
+                _build(source, size, path)
+        finally:
+            lock.release()
+    pixels: np.ndarray = np.load(path, mmap_mode="r")
+    num = len(source.files.items)
+    if pixels.shape != (num, 3, size, size):
+        raise DataError(f"{path} has shape {pixels.shape}, not that of {num} images; delete it.")
+    return pixels
+
+
+def path_of(name: str, fingerprint: str, size: int, root: Path) -> Path:
+    """Return where the decoded images of a source are kept."""
+    return root / f"decoded-v{PROTOCOL}-{name}-{fingerprint}-{size}.npy"
+
+
+def _build(source: Source, size: int, path: Path) -> None:
+    """Decode everything, on all processors, into a file that appears by rename."""
+    files, num = source.files, len(source.files.items)
+    log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
+        _reserve(partial)
+        starts = range(0, num, CHUNK)  # a call carries only the names of its own images to another process
+        calls = [(source.name, files.archive, files.items[start : start + CHUNK], size) for start in starts]
+        for start, block in zip(starts, in_processes(_decode, calls), strict=True):
+            pixels[start : start + len(block)] = block
+        pixels.flush()
+        del pixels
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space of a file that is only its length so far.
+
+    Writing to a memory map on a full disk is no error that could be handled: the system kills the process (SIGBUS).
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _decode(name: str, archive: Path | None, items: Sequence[str], size: int) -> np.ndarray:
+    read = image_reader(name, archive, items)
+    return np.stack([prepare(read(number), size) for number in range(len(items))])

@@ -1,0 +1,1 @@
+"""Fetch data sets from web servers and hubs."""

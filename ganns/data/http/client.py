@@ -1,0 +1,130 @@
+"""HTTP, patiently: what is worth another attempt, for how long, and what is said in the end."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+
+from ganns.data.http.address import shown
+from ganns.errors import DownloadError
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long to wait for a server, and how often to try again (a test waits less)."""
+
+    connect_s: float = 15.0
+    silence_s: float = 30.0  # without a byte, while one is expected
+    attempts: int = 7  # in a row that bring nothing new
+    pause_s: float = 0.5  # before the second attempt; doubles with each, up to
+    longest_pause_s: float = 20.0
+
+
+class Trouble(Exception):
+    """Something that may be better in a moment; never leaves `patiently`."""
+
+
+def open_client(timeouts: Timeouts, headers: dict[str, str] | None = None) -> httpx.Client:
+    """Return a client that follows redirects and wants the bytes as they are.
+
+    `identity`: a server that compresses on the way sends other bytes than the file's, and their count says nothing.
+    """
+    return httpx.Client(
+        timeout=httpx.Timeout(timeouts.silence_s, connect=timeouts.connect_s),
+        follow_redirects=True,
+        headers={"Accept-Encoding": "identity", **(headers or {})},
+    )
+
+
+def patiently(
+    attempt: Callable[[], Result],
+    url: str,
+    timeouts: Timeouts,
+    progress: Callable[[], int] = lambda: 0,
+    advice: str = "Check the network and the address, and try again.",
+) -> Result:
+    """Call `attempt` until it succeeds; only attempts in a row that do not raise `progress()` count.
+
+    Between two of them is a pause that doubles, and is drawn at random from its upper half: a class whose server was
+    away for a moment should not come back in one instant.
+
+    Raises:
+        DownloadError: the last trouble, or one that no further attempt can mend.
+    """
+    furthest, failures = progress(), 0
+    while True:
+        try:
+            return attempt()
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise DownloadError(f"{shown(url)} cannot be fetched: {error}. Check the address.") from error
+        except (Trouble, httpx.TransportError) as error:
+            failures += 1
+            if progress() > furthest:
+                furthest, failures = progress(), 1
+            reason = _reason(error)
+            if failures >= timeouts.attempts:
+                raise DownloadError(
+                    f"{shown(url)} cannot be fetched: {reason}, and {failures} attempts brought nothing new. {advice}"
+                ) from error
+        pause_s = min(timeouts.pause_s * 2 ** (failures - 1), timeouts.longest_pause_s)
+        log.warning("%s: %s; trying again", shown(url), reason)
+        time.sleep(pause_s * random.uniform(0.5, 1))
+
+
+def check_status(response: httpx.Response, url: str) -> None:
+    """Tell answers that further attempts may mend from those that they cannot.
+
+    Raises:
+        Trouble: the server, or something before it, is overloaded or restarting.
+        DownloadError: there is no such file, or it is not for us.
+    """
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    if status in (408, 425, 429) or status >= 500:
+        raise Trouble(f"the server answered {status}")
+    if status in (404, 410):
+        raise DownloadError(f"{shown(url)} does not exist (the server answered {status}); check the address.")
+    if status in (401, 403):
+        raise DownloadError(f"{shown(url)} is not public (the server answered {status}); ask its owner for access.")
+    raise DownloadError(f"{shown(url)} cannot be fetched: the server answered {status}; check the address.")
+
+
+def content_range(response: httpx.Response) -> tuple[int, int, int | None]:
+    """Return (first byte, end, the file's length if it is said) of a 206 answer.
+
+    Raises:
+        Trouble: if the header is missing or malformed.
+    """
+    header = response.headers.get("Content-Range", "")
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header.strip())
+    if found is None:
+        raise Trouble(f"the server answered 206 with the range {header!r}")
+    return int(found[1]), int(found[2]) + 1, None if found[3] == "*" else int(found[3])
+
+
+def validator_of(response: httpx.Response) -> str | None:
+    """Return what names this state of the file for `If-Range`: a strong ETag, or the time of its last change."""
+    etag = str(response.headers.get("ETag", ""))
+    if etag and not etag.startswith("W/"):  # a weak one only promises the same meaning, not the same bytes
+        return etag
+    modified: str | None = response.headers.get("Last-Modified")
+    return modified
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "the server was silent for too long"
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection ({error})"
+    return str(error) or type(error).__name__

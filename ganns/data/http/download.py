@@ -1,0 +1,83 @@
+"""Fetch one file: goes on where it stopped, is checked, and appears under its name only when it is whole.
+
+What has come so far is in `NAME.partial`; `NAME.partial.json` says of which state of the file it is a piece. RFC 9110
+calls the request for the rest a range, conditional on that state: `If-Range` makes a server whose file has changed
+send all of it, since the tail of a new file behind the head of an old one is neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import fasteners
+
+from ganns.data.http.address import check_address, shown
+from ganns.data.http.client import Timeouts, open_client, patiently
+from ganns.data.http.transfer import OnProgress, Transfer
+from ganns.errors import DownloadError
+
+log = logging.getLogger(__name__)
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    size: int | None = None,
+    sha256: str | None = None,
+    headers: dict[str, str] | None = None,
+    timeouts: Timeouts | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> Path:
+    """Fetch `url` into the file `target` and return it; a file that is there already is checked and kept.
+
+    Args:
+        url: http or https; redirects are followed.
+        target: the file; of several processes one fetches it.
+        size: the file's length in bytes, if it is known beforehand.
+        sha256: its checksum in hexadecimal, if it is known beforehand.
+        headers: sent along, such as an authorisation (a redirect to another host does not get it).
+        timeouts: how long to wait and how often to try.
+        on_progress: called with each piece.
+
+    Raises:
+        DownloadError: it cannot be fetched, or is not the file that was expected, or does not fit on the disk.
+    """
+    check_address(url)
+    transfer = Transfer(url, target, size, sha256.lower() if sha256 else None, on_progress)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = fasteners.InterProcessLock(f"{target}.lock")
+        if not lock.acquire(blocking=False):
+            log.warning("another process is fetching %s; waiting for it", target)
+            lock.acquire()
+        try:
+            if target.exists():
+                transfer.check(target)
+            else:
+                _fetch(transfer, timeouts or Timeouts(), headers)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise DownloadError(f"{target} cannot be written ({error.strerror}); make room, or choose another.") from error
+    return target
+
+
+def _fetch(transfer: Transfer, timeouts: Timeouts, headers: dict[str, str] | None) -> None:
+    """Fetch, check and rename. Pieces that do not fit together are thrown away, and all is fetched anew, once."""
+    advice = "What has come is kept: the same command goes on from there."
+    with open_client(timeouts, headers) as client:
+        for second in (False, True):
+            patiently(lambda: transfer.attempt(client), transfer.url, timeouts, transfer.num_bytes, advice)
+            try:
+                transfer.check(transfer.partial)
+                break
+            except DownloadError:
+                transfer.discard()
+                if second or not transfer.joined:
+                    raise
+                log.warning("%s: the pieces do not make the file; fetching it anew", shown(transfer.url))
+    os.replace(transfer.partial, transfer.target)
+    transfer.note.unlink(missing_ok=True)

@@ -1,0 +1,149 @@
+"""One file on its way: what has come, of which state of the file it is a piece, and whether it is the right one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from ganns.data.http.address import shown
+from ganns.data.http.client import Trouble, check_status, content_range, validator_of
+from ganns.errors import DownloadError
+
+SPARE_BYTES = 64 * 2**20
+"""Disk space that a download leaves free."""
+
+OnProgress = Callable[[int, int | None], None]
+"""Told (bytes so far, bytes in all if that is known)."""
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's checksum in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Transfer:
+    """One file on its way."""
+
+    def __init__(self, url: str, target: Path, size: int | None, sha256: str | None, on_progress: OnProgress) -> None:
+        """Nothing is fetched yet; the arguments are those of `download`."""
+        self.url, self.target = url, target
+        self.size, self.sha256, self.on_progress = size, sha256, on_progress
+        self.partial = target.with_name(f"{target.name}.partial")
+        self.note = target.with_name(f"{target.name}.partial.json")
+        self.joined = False  # whether the file was put together from several answers
+
+    def num_bytes(self) -> int:
+        """Return how much has come."""
+        return self.partial.stat().st_size if self.partial.exists() else 0
+
+    def discard(self) -> None:
+        """Begin anew."""
+        self.partial.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+    def attempt(self, client: httpx.Client) -> None:
+        """Ask for what is missing, and append it.
+
+        Raises:
+            Trouble: it did not all come, or does not belong to what is there.
+            DownloadError: it is not the file that was expected.
+        """
+        start, known = self._resumable()
+        if start and known.get("total") == start:
+            return  # all of it was here; only the renaming was missing
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and known.get("validator"):
+            headers["If-Range"] = str(known["validator"])
+        with client.stream("GET", self.url, headers=headers) as response:
+            if response.status_code == 416:
+                self.discard()
+                raise Trouble("the server has less than what was fetched before")
+            check_status(response, self.url)
+            start, total = self._begin(response, start, known.get("validator"))
+            self.joined = self.joined or start > 0
+            with self.partial.open("ab" if start else "wb") as file:
+                for piece in response.iter_raw():
+                    file.write(piece)
+                    start += len(piece)
+                    self.on_progress(start, total)
+                file.flush()
+                os.fsync(file.fileno())
+        if total is not None and start != total:
+            raise Trouble(f"{start:,} of {total:,} bytes came")
+
+    def _resumable(self) -> tuple[int, dict[str, str | int | None]]:
+        """Return (how many bytes are kept, of what): none where nothing would tell that they are another file's."""
+        start, known = self.num_bytes(), _read_note(self.note)
+        if known.get("url") != _digest(self.url) or not (known.get("validator") or self.sha256):
+            return 0, {}
+        return start, known
+
+    def _begin(self, response: httpx.Response, start: int, validator: object) -> tuple[int, int | None]:
+        """Read an answer's headers; return (where its bytes go, the file's length), and note what they belong to."""
+        now = validator_of(response)
+        if response.status_code == 206:
+            first, _, total = content_range(response)
+            if first != start or (validator and now and now != validator):
+                self.discard()
+                raise Trouble("the file has changed meanwhile")
+        else:  # all of it: the first time, after a change, or because the server knows no ranges
+            self.discard()  # before the new note: old bytes must not be taken for a piece of the new state
+            length = response.headers.get("Content-Length")
+            start, total = 0, int(length) if length else self.size
+            if total is None and not self.sha256 and "Transfer-Encoding" not in response.headers:
+                raise DownloadError(
+                    f"{shown(self.url)}: the server does not say how long the file is, so a part of it would look "
+                    "whole; give its checksum with --sha256."
+                )
+        if None not in (self.size, total) and total != self.size:
+            self.discard()
+            raise DownloadError(
+                f"{shown(self.url)} has {total:,} bytes, and {self.size:,} are expected: it is another."
+            )
+        self._check_space((total or 0) - start)
+        note = {"url": _digest(self.url), "validator": now or validator, "total": total}
+        self.note.write_text(json.dumps(note))
+        return start, total
+
+    def _check_space(self, num_bytes: int) -> None:
+        free = shutil.disk_usage(self.target.parent).free
+        if free < num_bytes + SPARE_BYTES:
+            raise DownloadError(
+                f"{self.target.parent} has {free / 1e6:,.0f} MB free, and {num_bytes / 1e6:,.0f} MB are still to come: "
+                "make room, or choose another folder."
+            )
+
+    def check(self, path: Path) -> None:
+        """Check size and checksum of a whole file, as far as they are known.
+
+        Raises:
+            DownloadError: it is another file.
+        """
+        where = path if path == self.target else shown(self.url)
+        then = "Delete it, or choose another name." if path == self.target else "Nothing was kept; ask who made it."
+        found = path.stat().st_size
+        if self.size is not None and found != self.size:
+            raise DownloadError(f"{where} has {found:,} bytes, and {self.size:,} are expected. {then}")
+        if self.sha256 and (digest := sha256_of(path)) != self.sha256:
+            raise DownloadError(f"{where} has the SHA-256 {digest}, and {self.sha256} is expected. {then}")
+
+
+def _read_note(path: Path) -> dict[str, str | int | None]:
+    """Return what was noted; nothing if it is not there or a crash cut it."""
+    try:
+        note = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _digest(url: str) -> str:
+    """Return what tells addresses apart without keeping what may be in one: a password, a signature."""
+    return hashlib.sha256(url.encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""`data=packed`: images of a pack (ganns/data/packed/pack_format.py), from this machine where they are, else from the web.
+
+Several places may have an image. They are asked one after the other, and what each gives is compared with the digest
+that the index vouches for: whether a machine has the pack's folder, the images that it was made of, or nothing yet, it
+trains on the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganns.config import DataConfig
+from ganns.data.decoded_cache import PROTOCOL, decoded, path_of
+from ganns.data.http.address import is_url, shown
+from ganns.data.http.client import Timeouts
+from ganns.data.packed import format as pack_format
+from ganns.data.packed.format import Index
+from ganns.data.packed.local import DecodedPlace, FolderPlace, Place
+from ganns.data.packed.remote import WebPlace, fetch_digests, fetch_index
+from ganns.data.sources.location import local, named
+from ganns.data.sources.source import SOURCES, Origin
+from ganns.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+class Pack:
+    """An index, its digests, and the places that have its images."""
+
+    def __init__(self, data: DataConfig, root: Path, timeouts: Timeouts | None = None) -> None:
+        """Find the pack that `data` names; an index and digests from the web are fetched.
+
+        Args:
+            data: `path` or GANNS_DATA may be the pack's folder, or the images that it was made of.
+            root: where caches are.
+            timeouts: with the web server.
+
+        Raises:
+            DataError: if there is none.
+        """
+        timeouts = timeouts or Timeouts()
+        here, self.url = local(data), address(data)
+        folder = here if here and (here / pack_format.INDEX).is_file() else None
+        if folder is None and self.url is None:
+            raise DataError(
+                "{}={} is no packed data set, and data.url is not set: ".format(*named(data))
+                + "make a pack with `ganns data pack`, or give the address of one: data.url=http://host/faces"
+            )
+        self.where = str(folder) if folder else shown(str(self.url))
+        self.folder = folder
+        content = (folder / pack_format.INDEX).read_bytes() if folder else fetch_index(str(self.url), timeouts)
+        self.index, self.fingerprint = Index.from_bytes(content, self.where), pack_format.fingerprint(content)
+        self.cache_folder = root / f"packed-{self.fingerprint}"
+        if folder:
+            digests = (folder / pack_format.DIGESTS).read_bytes()
+            if hashlib.sha256(digests).hexdigest() != self.index.digests:
+                raise DataError(
+                    f"{folder / pack_format.DIGESTS} is not the file that the index names; copy the pack again."
+                )
+        else:
+            digests = fetch_digests(str(self.url), self.index, self.cache_folder, timeouts)
+        self._digests = np.frombuffer(digests, np.uint8).reshape(-1, pack_format.DIGEST_BYTES)
+        self.places = list(self._places(here, root, timeouts))
+
+    def _places(self, here: Path | None, root: Path, timeouts: Timeouts) -> Iterator[Place]:
+        """Yield who may have images, the nearest first."""
+        index = self.index
+        if self.folder:
+            yield FolderPlace(self.folder, index)
+        elif here and here.exists():
+            self._decode(here, root)
+        cached = path_of(index.source, index.source_fingerprint, index.image_size, root)
+        if index.protocol == PROTOCOL and index.source in SOURCES and cached.exists():
+            yield DecodedPlace(cached, index)
+        if self.url:
+            yield WebPlace(self.url, index, self.verify, self.cache_folder, timeouts)
+
+    def _decode(self, here: Path, root: Path) -> None:
+        """Decode the images that the pack was made of, if they are here."""
+        index = self.index
+        if index.source not in ("celeba", "image_folder") or index.protocol != PROTOCOL:
+            return
+        own = DataConfig(name=index.source, path=str(here), holdout=index.num_images - index.num_train)
+        try:
+            source = SOURCES[index.source](own)
+            if source.fingerprint == index.source_fingerprint:
+                decoded(source, index.image_size, root)
+                return
+            reason = "they have another fingerprint"
+        except DataError as error:
+            reason = str(error)
+        log.warning("%s does not have the images that the pack was made of: %s", here, reason)
+
+    def verify(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Tell for each image whether these are its bytes, bool [N]."""
+        sound: np.ndarray = (pack_format.digest_rows(rows) == self._digests[numbers]).all(axis=1)
+        return sound
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return images, uint8 [N, row_bytes], from the first place that has them right.
+
+        Raises:
+            DataError: if none has.
+        """
+        rows = np.empty((len(numbers), self.index.row_bytes), np.uint8)
+        wanted = np.arange(len(numbers))
+        for place in self.places:
+            found = place.read(numbers[wanted])
+            sound = self.verify(numbers[wanted], found)
+            rows[wanted[sound]] = found[sound]
+            wanted = wanted[~sound]
+            if not len(wanted):
+                return rows
+        raise DataError(
+            f"Image {int(numbers[wanted[0]])} of the pack in {self.where} is damaged; copy the pack again, or give "
+            "its address, data.url, to fetch what is damaged."
+        )
+
+
+class PackedPixels:
+    """A pack's images as an array of which only what is asked for is read: uint8 [num, 3, S, S]."""
+
+    def __init__(self, found: Pack) -> None:
+        """Serve what `found` has."""
+        self.pack = found
+        self._numbers = np.arange(found.index.num_images)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, key: np.ndarray | slice) -> np.ndarray:
+        size = self.pack.index.image_size
+        return self.pack.read(self._numbers[key]).reshape(-1, 3, size, size)
+
+
+def address(data: DataConfig) -> str | None:
+    """Return where the pack is served: GANNS_DATA if it is an address, else `data.url`."""
+    _, value = named(data)
+    return value if value and is_url(value) else data.url
+
+
+def open_pack(data: DataConfig, size: int, root: Path) -> tuple[PackedPixels, Origin]:
+    """Return a pack's images, and what is known of them.
+
+    Raises:
+        DataError: if there is none, or it is of another image size.
+    """
+    found = Pack(data, root)
+    index = found.index
+    if index.image_size != size:
+        raise DataError(
+            f"The pack in {found.where} has images of {index.image_size} pixels, and model.image_size is {size}: "
+            f"choose model=dcgan{index.image_size}, or make another pack."
+        )
+    how = f"this run's pack was another; ask for it, and set GANNS_DATA or data.url to it (here: {found.where})"
+    return PackedPixels(found), Origin("packed", index.num_train, found.fingerprint, how)

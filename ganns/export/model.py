@@ -1,0 +1,160 @@
+"""A trained generator as a folder that anybody can use: safetensors, config.json, and a model card beside them.
+
+    from ganns.export import load
+    generator = load("run-7")                   # a ganns.training.dcgan.Generator in eval mode
+    images = generator(torch.randn(16, 100))    # [16, 3, 64, 64] in [-1, 1]
+
+What is read back may come from anywhere: every file is checked before it is believed, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganns.config import Config, ModelConfig, StopConfig, from_dict, to_dict
+from ganns.errors import ConfigError, ExportError, PayloadError
+from ganns.training.dcgan import Generator, parameters_of, statistics_of
+from ganns.training.serialization import unpack, write_file
+from ganns.training.state import TrainingState
+
+FORMAT = "ganns.generator/1"
+CONFIG, WEIGHTS, CARD, SAMPLES, ONNX = (
+    "config.json",
+    "generator.safetensors",
+    "README.md",
+    "samples.png",
+    "generator.onnx",
+)
+MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES = 1 << 20, 4 << 30
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a folder says about the generator in it."""
+
+    model: ModelConfig
+    digest: str  # of the weights' file
+    averaged: bool
+    seed: int  # of the run: its fixed noise follows from it
+    version: int
+    images: int
+
+
+def write_model(folder: Path, state: TrainingState, *, averaged: bool, source: dict[str, Any] | None = None) -> None:
+    """Write the weights and config.json into `folder`, which exists.
+
+    Args:
+        folder: where to.
+        state: the version to export.
+        averaged: the moving average of the generator (True) or the generator itself.
+        source: what else config.json should say about where it comes from (JSON values).
+    """
+    generator = state.generator(averaged=averaged)
+    found = write_file(folder / WEIGHTS, tensors_of(generator), {"format": FORMAT})
+    progress = state.progress
+    content = {
+        "format": FORMAT,
+        "ganns": installed("ganns"),
+        "model": dataclasses.asdict(state.config.model),
+        "weights": {"file": WEIGHTS, "digest": found, "algorithm": "XXH3-128"},
+        "input": "latent: float32 [N, latent_dim], standard normal",
+        "output": "images: float32 [N, 3, image_size, image_size], RGB in [-1, 1]",
+        "averaged": averaged,
+        "seed": state.config.seed,
+        "version": progress.version,
+        "images": progress.images,
+        "seconds": round(progress.seconds, 3),
+        "settings": public_settings(state.config),
+    }
+    text = json.dumps(content | {"source": source or {}}, indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def load(folder: str | Path) -> Generator:
+    """Return the exported generator, in eval mode.
+
+    Raises:
+        ExportError: if the folder holds no such model, or a file in it is damaged or foreign.
+    """
+    folder = Path(folder)
+    info = describe(folder)
+    data = _read(folder / WEIGHTS, MAX_WEIGHTS_BYTES)
+    try:
+        tensors = unpack(data, info.digest)
+    except PayloadError as error:
+        raise ExportError(f"{folder / WEIGHTS} is damaged, or of another model than {CONFIG}: {error}") from error
+    with torch.device("meta"):  # shapes without memory: what does not fit is refused before anything is built
+        places = tensors_of(Generator(info.model))
+    shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    wanted = {name: (place.dtype, tuple(place.shape)) for name, place in places.items()}
+    if shapes != wanted:
+        odd = sorted(name for name in shapes.keys() | wanted.keys() if shapes.get(name) != wanted.get(name))
+        raise ExportError(
+            f"{folder / WEIGHTS} does not fit the model that {CONFIG} describes: {odd[0]} is "
+            f"{shapes.get(odd[0], 'missing')}, wanted is {wanted.get(odd[0], 'nothing')}; export the model again."
+        )
+    generator = Generator(info.model)
+    with torch.no_grad():
+        for name, place in tensors_of(generator).items():
+            place.copy_(tensors[name])
+    return generator.eval()
+
+
+def describe(folder: str | Path) -> Exported:
+    """Read config.json, without the weights.
+
+    Raises:
+        ExportError: if it is missing or not what `write_model` writes.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise ExportError(f"There is no exported model in {folder}: it has no {CONFIG}. `ganns export` makes one.")
+    try:
+        content = json.loads(_read(path, MAX_CONFIG_BYTES))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, this program reads {FORMAT!r}")
+        # Through the same checks as a run's settings: sizes out of range would build a network of any size.
+        model = from_dict({"model": content["model"], "stop": dataclasses.asdict(StopConfig(rounds=1))}).model
+        weights = content["weights"]
+        return Exported(
+            model,
+            str(weights["digest"]),
+            bool(content["averaged"]),
+            int(content["seed"]),
+            int(content["version"]),
+            int(content["images"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError, ConfigError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ExportError(f"{path} is not the description of an exported model ({reason}).") from error
+
+
+def tensors_of(generator: Generator) -> dict[str, torch.Tensor]:
+    """Return everything that decides what the generator draws, by name (memory is shared with it)."""
+    return parameters_of(generator) | statistics_of(generator)
+
+
+def public_settings(config: Config) -> dict[str, Any]:
+    """Return the run's settings without paths and addresses of somebody's, and without what only starting needs."""
+    settings = to_dict(config)
+    for key in ("resume", "start_from"):
+        settings.pop(key, None)
+    for key in ("path", "url"):
+        settings["data"].pop(key, None)
+    return settings
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise ExportError(f"{path} has {path.stat().st_size:,} bytes; no model of ours is so large.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read ({error.strerror}): export the model again.") from error

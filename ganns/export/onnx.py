@@ -1,0 +1,77 @@
+"""The generator as ONNX, for programs that know no PyTorch (a browser, a phone). Needs the extra `onnx`.
+
+The network is exported in eval mode: BatchNorm becomes a multiplication with what it has seen in training, so an image
+does not depend on the others of its batch. The batch's size stays free.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganns.errors import ExportError
+from ganns.training.dcgan import Generator
+from ganns.utils.extras import extra
+
+
+def require_onnx() -> None:
+    """Raise MissingExtra if the packages are not installed, before anything is written."""
+    with extra("onnx", "ONNX"):
+        import onnx
+        import onnxscript  # noqa: F401
+
+        assert onnx
+
+
+def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
+    """Write `generator` as one file: input `latent` [N, latent_dim], output `images` [N, 3, S, S] in [-1, 1].
+
+    Raises:
+        MissingExtra: without the extra `onnx`.
+        ExportError: if PyTorch's exporter, or ONNX's own check of the result, fails.
+    """
+    require_onnx()
+    import onnx
+
+    # A batch of 2: the exporter takes a size of 1 for a constant.
+    example = torch.zeros(2, latent_dim)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own making; the result is checked below
+            program = torch.onnx.export(
+                generator.eval(),
+                (example,),
+                dynamo=True,
+                verbose=False,
+                input_names=["latent"],
+                output_names=["images"],
+                dynamic_shapes={"latent": {0: torch.export.Dim("num")}},
+            )
+        assert program is not None
+        model = program.model_proto
+        _forget_sources(model)
+        onnx.checker.check_model(model, full_check=True)
+    except (RuntimeError, ValueError, TypeError, onnx.checker.ValidationError) as error:
+        raise ExportError(f"The generator could not be written as ONNX: {str(error).splitlines()[0]}") from error
+    finally:
+        logger.setLevel(level)
+    path.write_bytes(model.SerializeToString())
+
+
+def _forget_sources(model: Any) -> None:
+    """Take out where each operation was written: the exporter notes lines of files, with this machine's paths."""
+    graph = model.graph
+    for one in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer, graph, model):
+        one.ClearField("metadata_props")
+        if hasattr(one, "doc_string"):
+            one.doc_string = ""
+    for function in model.functions:
+        for one in (function, *function.node):
+            one.ClearField("metadata_props")

@@ -1,0 +1,98 @@
+"""What Hydra starts for `ganns train -m`: it composes all points of the sweep, then trains them together.
+
+A launcher is Hydra's plugin for *where* the jobs of a sweep run. Hydra's own runs one after the other; its joblib one
+starts a process a job, each of which would load PyTorch and would have to be told of a Ctrl-C. Ours composes first, so
+that a mistake in the last point is found before the first is trained, and then needs one process: a coordinator mostly
+waits, and what it computes, PyTorch computes without Python's lock.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ganns.errors import ConfigError
+
+
+class TogetherLauncher(Launcher):
+    """Hydra's interface to `ganns.launch.sweep_together.train_points`."""
+
+    __module__ = "hydra_plugins.ganns"  # see `register`
+
+    def __init__(self, n_jobs: Any) -> None:
+        """Keep how many runs are trained at once (conf/hydra/launcher/together.yaml)."""
+        self._num_at_once = n_jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra says."""
+        self._context, self._config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Compose and train the points; `job_overrides` has one list of overrides for each.
+
+        Raises:
+            ConfigError: for a setting that cannot be used, of a point or of the launcher.
+        """
+        num = self._num_at_once
+        if not isinstance(num, int) or num < 1:
+            raise ConfigError(f"hydra.launcher.n_jobs={num} is out of range: give how many runs may train at once.")
+        setup_globals()
+        configure_log(self._config.hydra.job_logging, self._config.hydra.verbose)
+        from ganns.launch import sweep_together  # loads PyTorch, and what logs as soon as it is imported
+
+        try:
+            points = [self._compose(initial_job_idx + n, overrides) for n, overrides in enumerate(job_overrides)]
+            sweep_together.train_points(points, self._num_at_once)
+        except Exception as error:
+            raise Failed(error) from error
+        return [JobReturn(overrides=overrides, status=JobStatus.COMPLETED) for overrides in job_overrides]
+
+    def _compose(self, number: int, overrides: Sequence[str]) -> Any:
+        """Return the point of these overrides."""
+        from ganns.config import from_dict
+        from ganns.launch.sweep import Point
+
+        composed = self._context.config_loader.load_sweep_config(self._config, list(overrides))
+        with open_dict(composed):
+            composed.hydra.job.id = composed.hydra.job.num = number
+        folder = Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+        typed = [str(word).lstrip("+~").partition("=")[0] for word in composed.hydra.overrides.task]
+        with open_dict(composed):
+            del composed["hydra"]
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+        assert isinstance(values, dict)
+        return Point(number, from_dict({str(key): value for key, value in values.items()}), folder, tuple(typed))
+
+
+def register() -> None:
+    """Let Hydra find the launcher of conf/hydra/launcher/together.yaml.
+
+    It takes launchers from a top-level package `hydra_plugins` alone. A folder of that name would do; this
+    makes the package's entry instead, so that everything of ours stays in `ganns`.
+    """
+    try:
+        package = importlib.import_module("hydra_plugins")
+    except ImportError:
+        package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
+        package.__path__ = []  # a package, if an empty one
+    package.ganns = sys.modules["hydra_plugins.ganns"] = sys.modules[__name__]  # type: ignore[attr-defined]
+    Plugins.instance().register(TogetherLauncher)
+
+
+class Failed(BaseException):
+    """Carries an error of the job through Hydra, which prints a text of its own for every `Exception`."""
+
+    def __init__(self, error: Exception) -> None:
+        """Keep the error."""
+        super().__init__(error)
+        self.error = error

@@ -1,0 +1,156 @@
+"""`ganns train -m`: the points of a sweep, several at once, over one pool of workers.
+
+Each point is a run of its own, with a coordinator on a thread. A point is found again by the digest of its
+configuration: the same sweep typed again leaves finished points alone and goes on with open ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+
+from ganns.config import Config, to_dict
+from ganns.coordinator import train_run
+from ganns.coordinator.create import create_run
+from ganns.data import open_images
+from ganns.db.address import Address
+from ganns.db.connect import Connection, connect
+from ganns.db.migrate import require_current
+from ganns.errors import GannsError, RunError
+from ganns.observers.watch import Watch
+from ganns.store import runs, sweeps
+
+log = logging.getLogger(__name__)
+
+KEY_LENGTH = 12  # of a sweep's key, in hexadecimal digits
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of settings."""
+
+    number: int  # from 0, as Hydra counts
+    config: Config
+    folder: Path  # for its samples
+    typed: tuple[str, ...] = ()  # the keys that were given on the command line
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a point."""
+
+    point: Point
+    state: str  # finished, finished before, stopped, failed, not begun
+    run_id: int | None = None
+    reason: str = ""
+
+
+def point_digest(config: Config) -> str:
+    """Return the digest of a configuration: two points are the same if all their settings are."""
+    text = json.dumps(to_dict(config) | {"resume": None}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sweep_key(points: Sequence[Point]) -> str:
+    """Return the sweep's name: a digest of its points, so that the same sweep, however it is spelt, has the same."""
+    digests = sorted(point_digest(point.config) for point in points)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:KEY_LENGTH]
+
+
+class Sweep:
+    """The points of one sweep on one database."""
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        address: Address,
+        watch: Callable[[Point], Watch],
+        stop: threading.Event,
+    ) -> None:
+        """Prepare; `watch` returns what watches a point, `stop` is set to stop all of them, resumable."""
+        self.points, self.key = list(points), sweep_key(points)
+        self._address, self._watch, self._stop = address, watch, stop
+        self._creating = threading.Lock()  # one thread at a time makes images: locks on files are the process's
+        self._outcomes: dict[int, Outcome] = {}
+
+    def run(self, num_at_once: int) -> list[Outcome]:
+        """Train all points, at most `num_at_once` at a time; return what became of them, in order."""
+        waiting: queue.SimpleQueue[Point] = queue.SimpleQueue()
+        for point in self.points:
+            waiting.put(point)
+
+        def work() -> None:
+            while not self._stop.is_set():
+                try:
+                    point = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self._outcomes[point.number] = self._attempt(point)
+
+        # Daemons: a second Ctrl-C ends the program, whatever they do.
+        num = min(num_at_once, len(self.points))
+        threads = [threading.Thread(target=work, name=f"point-{n}", daemon=True) for n in range(num)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():  # `join()` alone would keep the main thread from its signal handlers
+                thread.join(0.2)
+        return [self._outcomes.get(point.number) or Outcome(point, "not begun") for point in self.points]
+
+    def _attempt(self, point: Point) -> Outcome:
+        """Train one point; whatever goes wrong with it is its outcome, and the others go on."""
+        found: list[int] = []
+        try:
+            return self._train(point, found.append)
+        except GannsError as error:
+            return Outcome(point, "failed", found[-1] if found else None, str(error))
+        except Exception as error:  # a fault of ours: the traceback is for whoever mends it
+            log.exception("point %d of the sweep failed", point.number)
+            return Outcome(point, "failed", found[-1] if found else None, f"{type(error).__name__}: {error}")
+
+    def _train(self, point: Point, found: Callable[[int], None]) -> Outcome:
+        with self._watch(point) as watch:
+            return self._train_watched(point, watch, found)
+
+    def _train_watched(self, point: Point, watch: Watch, found: Callable[[int], None]) -> Outcome:
+        changed: tuple[str, ...] = ()
+        with connect(self._address, application="ganns sweep") as conn:
+            require_current(conn)
+            if point.config.resume is not None:  # `ganns train -m resume=3,4`
+                run, changed = runs.find_run(conn, point.config.resume), point.typed
+            else:
+                run = self._find(conn, point) or self._create(conn, point)
+                sweeps.add_to_sweep(conn, self.key, run.id)
+                if not run.version and (source := run.config.get("start_from")):
+                    watch.say(f"it begins with version {source}'s weights")
+                if run.state == "finished":
+                    watch.say(f"run {run.id} is finished already")
+                    return Outcome(point, "finished before", run.id)
+        found(run.id)
+        if run.state == "diverged":
+            raise RunError(f"Run {run.id} diverged; `ganns runs delete {run.id}` lets this point be tried again.")
+        if run.version:
+            watch.say(f"run {run.id} goes on from version {run.version}")
+        _, done = train_run(replace(point.config, resume=str(run.id)), self._address, watch, self._stop, changed)
+        watch.last_grid()
+        return Outcome(point, "finished" if done else "stopped", run.id)
+
+    def _find(self, conn: Connection, point: Point) -> runs.Run | None:
+        run_id = sweeps.find_point(conn, point_digest(point.config))
+        return None if run_id is None else runs.get_run(conn, run_id)
+
+    def _create(self, conn: Connection, point: Point) -> runs.Run:
+        with self._creating:
+            open_images(point.config.data, point.config.model.image_size)
+            try:
+                return create_run(conn, point.config, point=point_digest(point.config))
+            except psycopg.errors.UniqueViolation as error:
+                raise RunError("Another sweep began this point at the same moment; type the command again.") from error

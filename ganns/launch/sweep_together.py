@@ -1,0 +1,73 @@
+"""A whole sweep, from its composed points to the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from ganns.comparison.table import load, show
+from ganns.config_diff import labels
+from ganns.db.address import Address, join_line
+from ganns.db.choose import coordinator_database
+from ganns.db.connect import connect
+from ganns.errors import RunError
+from ganns.launch.sweep import Outcome, Point, Sweep
+from ganns.observers.progress import make_bar
+from ganns.observers.watch import Watch
+from ganns.utils.console import wide_console
+from ganns.utils.signals import stop_on_signals
+
+
+def train_points(points: Sequence[Point], num_at_once: int) -> None:
+    """Train the points of a sweep, so many at once, until all are finished or Ctrl-C; then say what became of them.
+
+    Raises:
+        RunError: if a point failed; the others were trained all the same.
+    """
+    console = wide_console()
+    bar, names = make_bar(console), labels([point.config for point in points])
+
+    def watch(point: Point) -> Watch:
+        made = Watch(point.config, point.folder, console, address=address)
+        made.share(bar, f"[{point.number}] ")
+        return made
+
+    with coordinator_database() as address, stop_on_signals() as stop, bar:
+        for line in (
+            f"the database is {address} ({address.source})",
+            f"workers join with  {join_line(address)}",
+            f"{len(points)} points, {min(num_at_once, len(points))} at a time (hydra.launcher.n_jobs):",
+            *(f"[{point.number}] {name}" for point, name in zip(points, names, strict=True)),
+        ):
+            console.print(line, markup=False, highlight=False)
+        sweep = Sweep(points, address, watch, stop)
+        outcomes = sweep.run(num_at_once)
+        bar.stop()
+        _show_outcomes(console, address, sweep, outcomes)
+    if failed := [one for one in outcomes if one.state == "failed"]:
+        raise RunError(
+            f"{len(failed)} of {len(points)} points failed; the first, [{failed[0].point.number}]: {failed[0].reason}"
+        )
+
+
+def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+    """Print the points with what differs between them and what came out, and what to type next."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    with connect(address) as conn:
+        records = {one.run_id: load(conn, one.run_id) for one in outcomes if one.run_id is not None}
+    show(
+        console,
+        [records[one.run_id] for one in outcomes if one.run_id is not None],
+        {one.run_id: one.state for one in outcomes if one.run_id is not None},
+    )
+    for one in outcomes:
+        if one.reason or one.run_id is None:
+            say(f"[{one.point.number}] {one.state}{f': {one.reason}' if one.reason else ''}")
+    if any(one.state in ("stopped", "not begun") for one in outcomes):
+        say("the same command goes on with what is open; finished points are not trained again")
+    if len(records) > 1:
+        say(f"compare with `ganns compare --sweep {sweep.key}`")

@@ -1,0 +1,19 @@
+"""In which settings some runs differ, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganns.config_diff import differing, flat, shown
+from ganns.monitor.redact import redact
+
+
+def table(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return (key, its value in each run, as it is typed) for each setting that is not the same in all.
+
+    Args:
+        configs: as they are stored with the runs.
+    """
+    settings = [flat(redact(config)) for config in configs]
+    return [(key, [shown(one.get(key)) for one in settings]) for key in differing(settings) if key != "name"]

@@ -1,0 +1,125 @@
+"""One run, now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.monitor.redact import redact
+from ganns.store.samples import list_samples
+
+NUM_RATES = 20
+"""Speed is measured over so many rounds."""
+
+OF_RUN = (
+    "run",
+    "name",
+    "state",
+    "version",
+    "images",
+    "num_images",
+    "best_version",
+    "best_swd",
+    "went_back_at_version",
+    "coordinated",
+    "workers_alive",
+    "wanted",
+    "wanted_units",
+)
+"""What is passed on as it is in the row."""
+
+
+def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
+    """Return one run as it is now, or None if there is no such run.
+
+    Returns:
+        What `docs/reference/dashboard.md` lists under "run".
+    """
+    row = execute(conn, "watch_run", run_id=run_id).fetchone()
+    if row is None:
+        return None
+    rounds = execute(conn, "watch_rounds", run_id=run_id).fetchall()
+    units = execute(conn, "watch_units", run_id=run_id, rounds=[one["round"] for one in rounds]).fetchall()
+    rates = execute(conn, "watch_rates", run_id=run_id, num=NUM_RATES + 1).fetchall()
+    config, seconds = row["config"], rates[0]["seconds"] if rates else 0.0
+    images_per_s, rounds_per_min = speed(rates)
+    return {
+        **{key: row[key] for key in OF_RUN},
+        "latest": latest_run(conn),
+        "coordinator": _person(row["coordinator"]),
+        "wanted_by": _person(row["asked_by"]) if row["wanted"] != "run" else "",
+        "created_at": row["created_at"].timestamp(),
+        "seconds": round(seconds, 2),
+        "images_per_s": images_per_s,
+        "rounds_per_min": rounds_per_min,
+        **remaining(config["stop"], row, seconds, rounds_per_min, images_per_s),
+        "quorum": config["quorum"],
+        "config": redact(config),
+        "samples": [one.version for one in list_samples(conn, run_id)],
+        "rounds": [
+            _rounded(one) | {"units": [_rounded(u) for u in units if u["round"] == one["round"]]} for one in rounds
+        ],
+    }
+
+
+def latest_run(conn: Connection) -> int | None:
+    """Return the newest open run, else the newest; None if there is none."""
+    row = execute(conn, "latest_run").fetchone()
+    return int(row["id"]) if row else None
+
+
+def speed(rates: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+    """Return (images/s, rounds/min) over these rounds, newest first; None for a run of fewer than two rounds.
+
+    The seconds are those of training: a pause does not count.
+    """
+    if len(rates) < 2 or rates[0]["seconds"] <= rates[-1]["seconds"]:
+        return None, None
+    seconds = rates[0]["seconds"] - rates[-1]["seconds"]
+    images = rates[0]["images"] - rates[-1]["images"]
+    return round(images / seconds, 1), round(60 * (len(rates) - 1) / seconds, 1)
+
+
+def remaining(
+    stop: Mapping[str, Any],
+    run: Mapping[str, Any],
+    seconds: float,
+    rounds_per_min: float | None,
+    images_per_s: float | None,
+) -> dict[str, float | None]:
+    """Return `done`, the fraction of the run, and `left_s`, seconds at this speed, by the first of its ends.
+
+    Args:
+        stop: its configuration: rounds, epochs and minutes, each of them or None.
+        run: `state`, `version`, `images` and `num_images`.
+        seconds: of training so far.
+        rounds_per_min: rounds in a minute of training.
+        images_per_s: images in a second of training.
+    """
+    if run["state"] != "open":
+        return {"done": 1.0, "left_s": 0.0}
+    ends: list[tuple[float, float | None]] = []
+    if stop.get("rounds"):
+        left = stop["rounds"] - run["version"]
+        ends.append((run["version"] / stop["rounds"], 60 * left / rounds_per_min if rounds_per_min else None))
+    if stop.get("epochs"):
+        total = stop["epochs"] * run["num_images"]
+        ends.append((run["images"] / total, (total - run["images"]) / images_per_s if images_per_s else None))
+    if stop.get("minutes"):
+        ends.append((seconds / (60 * stop["minutes"]), 60 * stop["minutes"] - seconds))
+    lefts = [left for _, left in ends if left is not None]
+    return {
+        "done": round(min(1.0, max((part for part, _ in ends), default=0.0)), 4),
+        "left_s": round(max(0.0, min(lefts)), 1) if lefts else None,
+    }
+
+
+def _person(asked_by: str | None) -> str:
+    """Return who asked, without the machine: "ada" of "ada@desk (process 7)"."""
+    return (asked_by or "").partition(" (")[0].partition("@")[0]
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()}

@@ -1,0 +1,36 @@
+"""A sweep: its points, in which settings they differ, and what came of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganns.config_diff import differing, flat, short, shown
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.monitor.redact import redact
+from ganns.monitor.rows import plain
+
+
+def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
+    """Return a sweep, or None if there is none with this key.
+
+    Returns:
+        `axes`: each setting that differs, the seed last, with its `key` and a shorter `name`. `points`: each run, with
+        `settings` in the order of the axes, as numbers where all of them are.
+    """
+    rows = execute(conn, "watch_sweep", sweep=key).fetchall()
+    if not rows:
+        return None
+    settings = [flat(redact(row["config"])) for row in rows]
+    keys = sorted((one for one in differing(settings) if one != "name"), key=lambda one: (one == "seed", one))
+    numbers = {one for one in keys if all(_is_number(of.get(one)) for of in settings)}
+    points = []
+    for row, of in zip(rows, settings, strict=True):
+        values = [of[one] if one in numbers else shown(of.get(one)) for one in keys]
+        points.append({name: value for name, value in plain(row).items() if name != "config"} | {"settings": values})
+    axes = [{"key": one, "name": name} for one, name in zip(keys, short(keys), strict=True)]
+    return {"sweep": key, "axes": axes, "points": points}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

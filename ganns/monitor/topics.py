@@ -1,0 +1,151 @@
+"""What there is to watch, as messages: JSON objects with a `type`. A new watcher gets all of a topic, then what is new.
+
+A message is made once, whoever watches, and is not sent again while it stays the same.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.monitor.events import Event
+from ganns.monitor.history import History
+from ganns.monitor.people import Credit, leaderboard, look_at_workers
+from ganns.monitor.rows import plain
+from ganns.monitor.snapshot import latest_run, look_at_run
+
+MAX_EVENTS = 40
+"""More in one message would be drawn by nobody."""
+
+
+class Topic(ABC):
+    """Something to watch. One thread uses it."""
+
+    period_s = 2.0
+    """It is looked at again after so long even if nothing is announced: hints get lost, and heartbeats are none."""
+
+    @abstractmethod
+    def wakes(self, event: Event) -> bool:
+        """Tell whether an event is a reason to look again."""
+
+    @abstractmethod
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
+        """Look again, and return what is new; `events` are those that woke it, oldest first."""
+
+    @abstractmethod
+    def whole(self) -> list[str]:
+        """Return what somebody who begins to watch has to know; after `look`."""
+
+
+class RunTopic(Topic):
+    """One run: "run" as it is now, "history", "evaluations", and "events" as they happen."""
+
+    def __init__(self, run_id: int) -> None:
+        """Watch this run."""
+        self._run_id = run_id
+        self._history = History(run_id)
+        self._run = self._evaluations = ""
+
+    def wakes(self, event: Event) -> bool:
+        """Whatever happens to this run, and that a worker joined."""
+        return event.get("run") == self._run_id or event["event"] == "joined"
+
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
+        """Return the events, the run if anything changed, and the new rounds."""
+        now = look_at_run(conn, self._run_id)
+        if now is None:
+            self._run = message("gone", run=self._run_id)
+            return [self._run]
+        news = [message("events", run=self._run_id, events=some)] if (some := events[-MAX_EVENTS:]) else []
+        whole = now["version"] < self._history.next_round  # it went back, or somebody restored a backup
+        if whole:
+            self._history.forget()
+        if num := self._history.look(conn):
+            news.append(self._history_message(None if whole else num))
+        run, evaluations = message("run", **now), self._list_evaluations(conn)
+        if evaluations != self._evaluations:
+            news.append(evaluations)
+        if run != self._run:
+            news.append(run)
+        self._run, self._evaluations = run, evaluations
+        return news
+
+    def whole(self) -> list[str]:
+        """Return everything; events that are over are nobody's business."""
+        return [self._history_message(None), *filter(None, (self._evaluations, self._run))]
+
+    def _history_message(self, num_new: int | None) -> str:
+        return message("history", run=self._run_id, whole=num_new is None, columns=self._history.columns(num_new))
+
+    def _list_evaluations(self, conn: Connection) -> str:
+        rows = [
+            {"version": row["version"], **{key: float(f"{value:.5g}") for key, value in row["metrics"].items()}}
+            for row in execute(conn, "list_evaluations", run_id=self._run_id)
+        ]
+        return message("evaluations", run=self._run_id, rows=rows)
+
+
+class PeopleTopic(Topic):
+    """Who contributes to a run, and who is there: "people"."""
+
+    period_s = 3.0
+
+    def __init__(self, run_id: int) -> None:
+        """Watch the people of this run."""
+        self._run_id, self._people = run_id, ""
+        self._credit = Credit(run_id)
+
+    def wakes(self, event: Event) -> bool:
+        """A worker joined, or a round was closed: only then there is new credit."""
+        return event["event"] == "joined" or (event["event"] == "closed" and event.get("run") == self._run_id)
+
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
+        """Return the leaderboard if it changed."""
+        row = execute(conn, "get_run", run_id=self._run_id).fetchone()
+        if row is not None:  # without a run there is no credit, but who is there can be seen
+            self._credit.look(conn, row["version"])
+        found = leaderboard(look_at_workers(conn), self._credit)
+        people = message("people", run=self._run_id, latest=latest_run(conn), people=found)
+        if people == self._people:
+            return []
+        self._people = people
+        return [people]
+
+    def whole(self) -> list[str]:
+        """Return the leaderboard."""
+        return [self._people] if self._people else []
+
+
+class RunsTopic(Topic):
+    """Every run, newest first: "runs"."""
+
+    period_s = 3.0
+
+    def __init__(self) -> None:
+        """Watch the list."""
+        self._runs = ""
+
+    def wakes(self, event: Event) -> bool:
+        """A run began, was steered, went on, or ended."""
+        return event["event"] in ("created", "changed", "controlled", "closed")
+
+    def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
+        """Return the list if it changed."""
+        runs = message("runs", runs=[plain(row) for row in execute(conn, "watch_runs")])
+        if runs == self._runs:
+            return []
+        self._runs = runs
+        return [runs]
+
+    def whole(self) -> list[str]:
+        """Return the list."""
+        return [self._runs]
+
+
+def message(type_: str, /, **content: Any) -> str:
+    """Return a message as it is sent."""
+    return json.dumps({"type": type_, **content}, separators=(",", ":"), allow_nan=False)

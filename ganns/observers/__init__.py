@@ -1,0 +1,1 @@
+"""Watch a run from inside its process: terminal, sample grids, TensorBoard."""

@@ -1,0 +1,117 @@
+"""A run on the terminal: one live line on a screen, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ganns.config import StopConfig
+from ganns.coordinator.observer import RoundReport
+from ganns.training.state import TrainingState
+from ganns.utils.console import plural
+
+LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
+LINE_EVERY_S = 5.0
+"""In a pipe, a line is printed so often."""
+
+
+def make_bar(console: Console) -> Progress:
+    """Return a live display, a line for each run in it; it shows nothing in a pipe."""
+    return Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+class TerminalProgress:
+    """An `Observer` that shows round, images/s, losses, workers alive and the time left."""
+
+    def __init__(self, stop: StopConfig, console: Console | None = None) -> None:
+        """Show progress towards `stop`."""
+        self._console = console or Console(soft_wrap=True)
+        self._stop = stop
+        self._rate = 0.0
+        self._last: tuple[float, int] | None = None
+        self._printed_at = 0.0
+        self._prefix, self._shared = "", False
+        self._bar = make_bar(self._console)
+        self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
+
+    def share(self, bar: Progress, prefix: str) -> None:
+        """Be one line of a display of several runs; what is said begins with `prefix`. Call it before anything else."""
+        self._prefix, self._shared, self._bar = prefix, True, bar
+        self._task = bar.add_task(escape(f"{prefix}starting"), total=1.0, detail="", left="")
+
+    def __enter__(self) -> Self:
+        """Start the live line."""
+        if not self._shared:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the live line."""
+        if self._shared:
+            self._bar.remove_task(self._task)
+        else:
+            self._bar.stop()
+
+    def started(self, run_id: int, state: TrainingState) -> None:
+        """Say which run it is."""
+        self._last = (time.monotonic(), state.progress.images)
+        self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
+
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Do nothing: whoever evaluates says so in words."""
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(self._prefix + text, markup=False, highlight=False)
+
+    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
+        """Move the bar, or print a line now and then."""
+        now = time.monotonic()
+        if self._last is not None:
+            speed = (report.images - self._last[1]) / max(now - self._last[0], 1e-9)
+            self._rate = speed if self._rate == 0 else 0.9 * self._rate + 0.1 * speed
+        self._last = (now, report.images)
+        done = self._share_done(report)
+        left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
+        losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
+        alive = "" if report.num_alive is None else f"  {plural(report.num_alive, 'worker')}"
+        detail = f"{self._rate:.0f} images/s{losses and f'  loss {losses}'}{alive}"
+        title = escape(f"{self._prefix}round {report.version}")
+        self._bar.update(self._task, completed=done, description=title, detail=detail, left=left)
+        if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
+            self._printed_at = now
+            self.say(f"round {report.version}  {detail}  {left}")
+
+    def _share_done(self, report: RoundReport) -> float:
+        """Return how far the run is towards whichever end comes first, in [0, 1]."""
+        shares = [0.0]
+        if self._stop.rounds:
+            shares.append(report.version / self._stop.rounds)
+        if self._stop.minutes:
+            shares.append(report.seconds / (60 * self._stop.minutes))
+        if self._stop.epochs and report.num_images:
+            shares.append(report.images / (self._stop.epochs * report.num_images))
+        return min(1.0, max(shares))
+
+
+def _duration(seconds: float) -> str:
+    """Return "1:02:03" or "2:03"."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""The task framework: Celery's semantics on procrastinate and PostgreSQL. It knows nothing of GANs."""

@@ -1,0 +1,109 @@
+"""`@task`: a function that can be called now, or enqueued and called by a worker; options as in Celery."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from procrastinate import JobContext
+
+from ganns.errors import TaskUsageError
+from ganns.queue.app import App, default_app
+from ganns.queue.arguments import parameters
+from ganns.queue.limits import parse_rate
+from ganns.queue.retry import CAP_S, RetryPolicy
+from ganns.queue.runner import RetryAdapter, run
+from ganns.queue.task import P, R, Task
+
+
+def task(
+    *,
+    app: App | None = None,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    autoretry_for: Sequence[type[BaseException]] = (),
+    retry_for: Sequence[type[BaseException]] = (),
+    max_retries: int | None = 3,
+    retry_backoff: float = 1.0,
+    retry_backoff_max: float = CAP_S,
+    retry_jitter: bool = True,
+    bind: bool = False,
+    time_limit: float | None = None,
+    soft_time_limit: float | None = None,
+    expires: float | None = None,
+    rate_limit: str | None = None,
+    ignore_result: bool = False,
+    requires: Sequence[str] = (),
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task.
+
+    Args:
+        app: the app whose workers run it; `tasks.app` without one.
+        name: unique; the function's dotted path without one.
+        queue: in which its jobs wait.
+        priority: higher comes first.
+        autoretry_for: errors after which it is tried again. `retry_for` is another name for it, as in Celery.
+        retry_for: see `autoretry_for`.
+        max_retries: None for no limit.
+        retry_backoff: seconds before the first retry, twice as many before each further one.
+        retry_backoff_max: the longest delay in seconds.
+        retry_jitter: draw each delay between zero and what the backoff says.
+        bind: pass a `Context` (job, attempt, `retry()`) as the first argument.
+        time_limit: seconds after which the supervisor kills the worker's process, and the task has failed.
+        soft_time_limit: seconds after which SoftTimeLimitExceeded is raised in the task.
+        expires: seconds after which a job that still waits is revoked.
+        rate_limit: "10/s", "100/m" or "5/h", over all workers together.
+        ignore_result: store no result (an error is stored all the same).
+        requires: what a worker must be able to do: "cuda", "mps", any word of its GANNS_ABILITIES, "memory:8192" (MB).
+
+    Raises:
+        TaskUsageError: for options that cannot work, or a name that is taken.
+    """
+    words = [word for word in requires if not word.startswith("memory:")]
+    memory = [word.removeprefix("memory:") for word in requires if word.startswith("memory:")]
+    if any(not re.fullmatch(r"\d+", number) for number in memory):
+        raise TaskUsageError(f"requires={list(requires)}: write memory as 'memory:8192', in MB.")
+    if time_limit is not None and soft_time_limit is not None and soft_time_limit >= time_limit:
+        raise TaskUsageError(f"soft_time_limit={soft_time_limit} must be below time_limit={time_limit}.")
+    policy = RetryPolicy((*autoretry_for, *retry_for), max_retries, retry_backoff, retry_backoff_max, retry_jitter)
+    rate = parse_rate(rate_limit) if rate_limit else None
+    memory_mb = max(map(int, memory), default=0)
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        owner = app or default_app()
+        if owner is None:
+            raise TaskUsageError("A task needs an app: `import tasks` before, or give app=...")
+        full_name = name or f"{function.__module__}.{function.__qualname__}"
+        if inspect.iscoroutinefunction(function):
+            raise TaskUsageError(f"{full_name} is a coroutine function: a task is an ordinary function, on a thread.")
+        if full_name in owner.tasks:
+            raise TaskUsageError(f"There is a task called {full_name!r} already: give this one another name.")
+        made: Task[P, R] = Task(
+            owner,
+            function=function,
+            name=full_name,
+            parameters=parameters(function, bound=bind),
+            queue=queue,
+            priority=priority,
+            policy=policy,
+            bind=bind,
+            time_limit=time_limit,
+            soft_time_limit=soft_time_limit,
+            expires=expires,
+            rate=rate,
+            ignore_result=ignore_result,
+            requires=words,
+            memory_mb=memory_mb,
+        )
+
+        def runner(context: JobContext, /, **arguments: Any) -> None:
+            run(made, owner.job_manager, context, arguments)
+
+        runner.task = made  # type: ignore[attr-defined]
+        owner.task(name=full_name, queue=queue, priority=priority, pass_context=True, retry=RetryAdapter(owner))(runner)
+        return made
+
+    return decorate

@@ -1,0 +1,71 @@
+"""The lease that makes a process the only coordinator of a run."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.errors import LeaseLost
+
+LEASE_S = 30.0
+"""A coordinator that was not heard of for so long may be replaced, even if its connection seems alive."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What instructors want of a run; see `control.py`."""
+
+    wanted: str = "run"  # or "pause" or "stop"
+    units: int | None = None  # the quorum from the next round on; None: as configured
+
+
+def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> int:
+    """Become the run's only coordinator and return the new generation.
+
+    Raises:
+        LeaseLost: if another coordinator holds the run.
+    """
+    holder = f"{myself()} (process {os.getpid()})"
+    row = execute(conn, "acquire_lease", run_id=run_id, holder=holder, lease_s=lease_s).fetchone()
+    if row is not None:
+        return int(row["generation"])
+    other = execute(conn, "lease_holder", run_id=run_id).fetchone() or {}
+    raise LeaseLost(
+        f"Run {run_id} already has a coordinator: {other.get('lease_holder')}, whose lease runs for another "
+        f"{other.get('seconds_left') or 0:.0f} s. Stop that one with Ctrl-C first, or start a run of your own."
+    )
+
+
+def myself() -> str:
+    """Return who is at work here: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        user = "someone"
+    return f"{user}@{socket.gethostname()}"
+
+
+def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:
+    """Prolong the lease and return what is wanted of the run.
+
+    Inside a transaction nobody can take the lease, or change the wish, until the transaction ends.
+
+    Raises:
+        LeaseLost: if another coordinator took over.
+    """
+    row = execute(conn, "hold_lease", run_id=run_id, generation=generation, lease_s=lease_s).fetchone()
+    if row is None:
+        raise LeaseLost(
+            f"Run {run_id} was taken over by another coordinator while this one was not heard of; "
+            "nothing was overwritten. `ganns runs` shows who has it."
+        )
+    return Wish(**row)
+
+
+def release_lease(conn: Connection, run_id: int, generation: int) -> None:
+    """Give the run up."""
+    execute(conn, "release_lease", run_id=run_id, generation=generation)

@@ -1,0 +1,113 @@
+"""The worker's half of the round: register, claim a unit, fetch weights, submit a result."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute, fetch_blob
+from ganns.errors import RunError, WeightsMissing
+from ganns.training.plan import Slice
+from ganns.training.serialization import digest, split
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A unit that this attempt holds."""
+
+    run_id: int
+    round: int
+    unit: int
+    slice: Slice
+    weights_version: int  # the version to compute at
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a worker must know of a run."""
+
+    config: dict[str, Any]
+    fingerprint: str
+    num_images: int
+    permutation_digest: str
+
+
+def register(conn: Connection, worker_id: int, name: str, info: dict[str, Any]) -> None:
+    """Say who this worker is."""
+    execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
+
+
+def get_run_info(conn: Connection, run_id: int) -> RunInfo:
+    """Return what a worker must know of a run.
+
+    Raises:
+        RunError: if the run was deleted meanwhile.
+    """
+    row = execute(conn, "api_run", run_id=run_id).fetchone()
+    if row is None:
+        raise RunError(f"Run {run_id} is not in the database any more.")
+    return RunInfo(**row)
+
+
+def requires(conn: Connection, run_id: int) -> str:
+    """Return the "major.minor" of the program that made the run; "" if it was not recorded."""
+    row = execute(conn, "api_requires", run_id=run_id).fetchone()
+    return str(row["requires"] or "") if row else ""
+
+
+def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
+    """Take up a job's unit; None if it is no longer wanted from this attempt."""
+    row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()
+    if row is None:
+        return None
+    slice_ = Slice(row["epoch"], row["start"], row["count"])
+    return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"])
+
+
+def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:
+    """Return (bytes, digest) of a version's weights.
+
+    Raises:
+        WeightsMissing: if they are not (all) there; the coordinator uploads them again within a second or two.
+    """
+    found = fetch_blob(conn, "api_weights", run_id=run_id, version=version)
+    if found is None:
+        raise WeightsMissing
+    return found
+
+
+def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
+    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
+    chunks, found = split(data), digest(data)
+    with conn.transaction() if len(chunks) > 1 else nullcontext():  # one statement is a transaction by itself
+        for number, chunk in enumerate(chunks):
+            execute(
+                conn,
+                "api_put_part",
+                job_id=job_id,
+                attempt=attempt,
+                role=role,
+                chunk=number,
+                num_chunks=len(chunks),
+                data=chunk,
+                digest=found,
+            )
+
+
+def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
+    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
+    row = execute(
+        conn,
+        "api_submit",
+        job_id=job_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        roles=["d", "g"],
+        report=Jsonb(report),
+    ).fetchone()
+    assert row is not None
+    return str(row["answer"])

@@ -1,0 +1,135 @@
+"""`strategy=local_steps`: a unit trains for itself, and what travels is the change of the weights.
+
+From the round's version, a worker does H = unit_images / micro_batch steps of ordinary GAN training: a step of D, a
+step of G against the new D, and so on, each with Adam. Its result is the weights before minus the weights after, which
+the coordinator averages like a gradient and applies with an outer optimizer. That is FedAvg (McMahan et al., arXiv
+1602.05629) for GANs: FedGAN (Rasouli et al., arXiv 2006.07228); the outer optimizer is DiLoCo's (Douillard et al.,
+arXiv 2311.08105). One message for H steps instead of one for each: H times fewer bytes for the same images.
+
+Two choices keep a unit a function of (version, images, seed), whatever its worker did before:
+
+- *Adam begins anew in each unit.* Its moments are neither kept on the worker nor sent (docs/explain/strategies.md has
+  what was measured).
+- *BatchNorm's statistics are those of the last steps*, pooled over the workers like in `gradients`. Those of the first
+  steps belong to weights that are gone.
+
+Shapes: N images of a step, Z latent_dim, S image_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ganns.training.augment import augment
+from ganns.training.losses import r1_penalty
+from ganns.training.optimizers import adam
+from ganns.training.plan import step_bounds
+from ganns.training.seeds import generator as seeded
+from ganns.training.unit import Part, Tensors, UnitComputer, UnitResult, d_metrics
+
+STATISTICS_STEPS = 16
+"""BatchNorm's statistics come from so many last steps: enough to be steady, few enough to be of the last weights."""
+
+
+class LocalStepsUnit(UnitComputer):
+    """Computes units of `strategy=local_steps`."""
+
+    def compute(
+        self,
+        images: torch.Tensor,
+        seed_parts: tuple[int | str, ...],
+        on_part: Callable[[str, Part], None] = lambda role, part: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> UnitResult | None:
+        """Train on a unit's images; afterwards the networks have the loaded weights again.
+
+        See `UnitComputer.compute`. A part's "gradients" are the weights before minus the weights after, and the metrics are
+        means over all steps.
+        """
+        before = {role: _copy(network) for role, network in self.networks.items()}
+        try:
+            return self._train(images, seed_parts, before, on_part, should_stop)
+        finally:  # the round's next unit begins where this one began
+            self.load({f"{role}.{name}": value for role, some in before.items() for name, value in some.items()})
+
+    def _train(
+        self,
+        images: torch.Tensor,
+        seed_parts: tuple[int | str, ...],
+        before: dict[str, Tensors],
+        on_part: Callable[[str, Part], None],
+        should_stop: Callable[[], bool],
+    ) -> UnitResult | None:
+        self.begin()
+        rng = seeded(*seed_parts, "noise")
+        total: dict[str, float] = {}
+        bounds = step_bounds(len(images), self.config.strategy.micro_batch)
+        sums: dict[str, list[Tensors]] = {"g": [], "d": []}
+        for number, (start, count) in enumerate(bounds):
+            real = images[start : start + count].to(self.device, memory_format=torch.channels_last)
+            metrics = self._step(real, rng, sums if len(bounds) - number <= STATISTICS_STEPS else None)
+            for name, value in metrics.items():
+                total[name] = total.get(name, 0.0) + value * count / len(images)
+            if should_stop():
+                return None
+        parts = {}
+        for role in ("d", "g"):
+            after = _copy(self.networks[role])
+            moved = {name: (before[role][name] - after[name]).cpu() for name in after}
+            parts[role] = Part(moved, _added(sums[role]))
+            on_part(role, parts[role])
+        return UnitResult(len(images), parts, total)
+
+    def begin(self) -> None:
+        """Start the optimizers of a unit."""
+        config = self.config.optimizer
+        self.optimizers = {
+            "g": adam(self.networks["g"], config, config.lr_g),
+            "d": adam(self.networks["d"], config, config.lr_d),
+        }
+
+    def _step(
+        self, real: torch.Tensor, rng: torch.Generator, sums: dict[str, list[Tensors]] | None
+    ) -> dict[str, float]:
+        """Do one step of D and one of G on the same generated images, as in the DCGAN paper's training."""
+        gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
+        latent = torch.randn(len(real), self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
+        real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
+        with self.precision():
+            fake = gen(latent)  # [N, 3, S, S]
+            real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
+        d_loss = self.loss.real(real_logits) + self.loss.fake(fake_logits)
+        metrics = d_metrics(d_loss, real_logits, fake_logits)
+        if loss.r1:
+            d_loss = d_loss + loss.r1 * r1_penalty(real, real_logits)
+        self._follow("d", d_loss)
+        for role, recorder in self.recorders.items():  # G's pass, and D's two: not D's next one, which is for G's loss
+            if sums is not None:
+                sums[role].append(recorder.take())
+            recorder.forget()
+
+        with self.precision():
+            logits = disc(augment(fake, loss.augment, rng))
+        g_loss = self.loss.generator(logits.float())
+        self._follow("g", g_loss)
+        self.recorders["d"].forget()
+        return metrics | {"g_loss": g_loss.item()}
+
+    def _follow(self, role: str, loss: torch.Tensor) -> None:
+        """Step one network along its own loss; `autograd.grad` leaves the other's gradients alone."""
+        parameters = list(self.networks[role].parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            # Adam's one-pass implementation ignores strides (see `state`).
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+        self.optimizers[role].step()
+
+
+def _copy(network: torch.nn.Module) -> Tensors:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+
+def _added(some: list[Tensors]) -> Tensors:
+    return {name: torch.stack([one[name] for one in some]).sum(0) for name in some[0]}

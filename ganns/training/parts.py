@@ -1,0 +1,70 @@
+"""From many results to one: an aggregation rule's update (`rules`), and BatchNorm's pooled statistics.
+
+Floating-point addition is not associative, so results are added **in unit order**, whatever order they
+arrived in: the sum then depends on the set of accepted results alone. While later ones are still missing, a
+prefix can already be added; that is what `Accumulator` is for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from ganns.errors import BadResult
+from ganns.training.compression import Codec
+from ganns.training.unit import Part, UnitResult
+
+Tensors = dict[str, torch.Tensor]
+GRADIENT, SUMS = "gradient.", "sums."  # prefixes of a part's tensors on the wire
+
+
+def encode_part(part: Part, codec: Codec) -> Tensors:
+    """Return the tensors of a part as they travel: gradients through the codec, sums exact."""
+    encoded = codec.encode({GRADIENT + name: gradient for name, gradient in part.gradients.items()})
+    return encoded | {SUMS + name: sums for name, sums in part.sums.items()}
+
+
+def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec) -> Part:
+    """Read what `encode_part` wrote (the contents are checked by `check_part`)."""
+    gradients = codec.decode({name: value for name, value in tensors.items() if name.startswith(GRADIENT)})
+    return Part(
+        {name.removeprefix(GRADIENT): value for name, value in gradients.items()},
+        {name.removeprefix(SUMS): value for name, value in tensors.items() if name.startswith(SUMS)},
+    )
+
+
+def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> float:
+    """Check a part against the network that it is for, and return the norm of its gradient.
+
+    Raises:
+        BadResult: for a missing, extra or misshapen tensor, a number that is not finite, a norm above
+            `max_norm`, or BatchNorm sums that no batch can have.
+    """
+    shapes = {name: tuple(parameter.shape) for name, parameter in like.named_parameters()}
+    found = {name: tuple(gradient.shape) for name, gradient in part.gradients.items()}
+    if found != shapes:
+        name = min(set(found.items()) ^ set(shapes.items()))[0]
+        raise BadResult(
+            f"The gradient of {name} has shape {found.get(name, 'none')}, expected {shapes.get(name, 'none')}."
+        )
+    if wrong := [name for name, gradient in part.gradients.items() if gradient.dtype != torch.float32]:
+        raise BadResult(f"The gradient of {wrong[0]} is {part.gradients[wrong[0]].dtype}, expected torch.float32.")
+    layers = {n: m.num_features for n, m in like.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    expected = {name: (torch.float64, (2 * width + 1,)) for name, width in layers.items()}
+    if {name: (sums.dtype, tuple(sums.shape)) for name, sums in part.sums.items()} != expected:
+        raise BadResult(f"The BatchNorm sums {sorted(part.sums)} do not fit the network's layers {sorted(layers)}.")
+    norms = torch._foreach_norm(list(part.gradients.values()))
+    norm = float(torch.stack(norms).norm())
+    if not math.isfinite(norm) or not all(bool(s.isfinite().all() and s[-1] > 1) for s in part.sums.values()):
+        raise BadResult("The result has a number that is not finite (NaN or infinity).")
+    if max_norm is not None and norm > max_norm:
+        raise BadResult(f"The gradient's norm is {norm:.3g}, above aggregate.max_norm={max_norm:g}.")
+    return norm
+
+
+def through_codec(result: UnitResult, codec: Codec) -> UnitResult:
+    """Return the result as the coordinator sees it after the wire; `ganns solo` applies the same loss."""
+    parts = {role: decode_part(encode_part(part, codec), codec) for role, part in result.parts.items()}
+    return UnitResult(result.num_images, parts, result.metrics)

@@ -1,0 +1,115 @@
+"""Which images a round's units cover: pure bookkeeping, no torch and no database.
+
+An epoch is a permutation of the images, cut into slices. Each unit of a round covers a slice of its own,
+spares included. Slices whose units were not accepted are carried, unchanged, into the next round, before new
+ones: so accepted slices together cover every epoch exactly once, whatever was late or lost.
+
+With `strategy.pipeline` the next round is planned while this one is still open. What this one leaves over then comes
+too late for the next, and is held until that one, too, is planned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ganns.config import Config
+
+
+class Slice(NamedTuple):
+    """Positions [start, start + num_images) of an epoch's permutation."""
+
+    epoch: int
+    start: int
+    num_images: int
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the run stands: the next new slice, and the slices that still wait to be accepted."""
+
+    epoch: int = 0
+    position: int = 0  # index of the next new slice within the epoch
+    carried: tuple[Slice, ...] = ()
+    held: tuple[Slice, ...] = ()  # carried as well, but only after the next round, which was planned without them
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary, the inverse of `from_json`."""
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "carried": [list(one) for one in self.carried],
+            "held": [list(one) for one in self.held],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Cursor:
+        """Read what `to_json` wrote."""
+        carried, held = (tuple(Slice(*one) for one in data.get(name, [])) for name in ("carried", "held"))
+        return cls(data["epoch"], data["position"], carried, held)
+
+
+def slice_bounds(num_images: int, size: int) -> list[tuple[int, int]]:
+    """Cut `num_images` into (start, count) of `size` images each; the last may be shorter.
+
+    A rest of a single image joins the slice before it: BatchNorm cannot normalise a batch of one.
+    """
+    starts = list(range(0, num_images, size))
+    if len(starts) > 1 and num_images - starts[-1] < 2:
+        starts.pop()
+    ends = [*starts[1:], num_images]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
+
+
+def plan_round(
+    cursor: Cursor, num_units: int, *, num_images: int, unit_images: int, epochs: int | None = None
+) -> tuple[list[Slice], Cursor]:
+    """Choose a round's slices: the carried ones first, then new ones, across the epoch's end if need be.
+
+    Args:
+        cursor: where the run stands.
+        num_units: how many units the round should have (quorum + spares).
+        num_images: images in the training set.
+        unit_images: images a unit.
+        epochs: the run ends after so many epochs; None for no such end.
+
+    Returns:
+        The slices, fewer than `num_units` (down to none) only when the run's last epoch is used up; and the
+        cursor behind them, which carries nothing but what was held, and what did not fit.
+    """
+    chosen, carried = list(cursor.carried[:num_units]), cursor.carried[num_units:]
+    bounds = slice_bounds(num_images, unit_images)
+    epoch, position = cursor.epoch, cursor.position
+    while len(chosen) < num_units and (epochs is None or epoch < epochs):
+        chosen.append(Slice(epoch, *bounds[position]))
+        position += 1
+        if position == len(bounds):
+            epoch, position = epoch + 1, 0
+    return chosen, Cursor(epoch, position, (*cursor.held, *carried))
+
+
+def carry(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
+    """Put the slices of units that were not accepted before whatever the cursor already carries."""
+    return replace(cursor, carried=(*not_accepted, *cursor.carried))
+
+
+def hold(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
+    """Keep the slices of units that were not accepted back: the next round is open already, without them."""
+    return replace(cursor, held=(*not_accepted, *cursor.held))
+
+
+def num_steps(config: Config) -> int:
+    """Return H, the steps of each network in a whole unit."""
+    return len(step_bounds(config.strategy.unit_images, config.strategy.micro_batch))
+
+
+def step_bounds(num_images: int, size: int) -> list[tuple[int, int]]:
+    """Cut a unit's images into (start, count) a step; a rest below half a step joins the one before.
+
+    Each step moves the weights equally far, so one that sees two images would do more harm than good.
+    """
+    bounds = slice_bounds(num_images, size)
+    if len(bounds) > 1 and bounds[-1][1] < size / 2:
+        (start, count), (_, rest) = bounds[-2:]
+        bounds[-2:] = [(start, count + rest)]
+    return bounds

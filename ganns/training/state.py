@@ -1,0 +1,197 @@
+"""The whole state of a training run, and the one step that advances it.
+
+`TrainingState` is everything that version `v` is: both networks, the optimizers' moments, the averaged generator and
+the cursor in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v`
+are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
+`strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read
+back bit for bit; there is no random state (see `seeds`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from ganns.config import Config
+from ganns.errors import PayloadError
+from ganns.training.aggregation import Accumulator
+from ganns.training.dcgan import Discriminator, Generator, build, parameters_of, sample, statistics_of
+from ganns.training.optimizers import adam, outer
+from ganns.training.plan import Cursor, num_steps
+from ganns.training.serialization import digest, metadata, pack, unpack, write_file
+
+Tensors = dict[str, torch.Tensor]
+PREVIOUS = "previous."  # prefix of the version before's weights among the state's tensors
+BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the pooled statistics
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the run stands besides its tensors."""
+
+    version: int = 0
+    images: int = 0  # accepted so far
+    seconds: float = 0.0  # of training, summed over resumes
+    cursor: Cursor = field(default_factory=Cursor)
+
+
+class TrainingState:
+    """Version `progress.version` of a run."""
+
+    def __init__(self, config: Config) -> None:
+        """Build version 0 from the run's seed."""
+        self.config = config
+        self.progress = Progress()
+        gen, disc = build(config.model, config.seed)
+        self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
+        self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
+        self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
+        self.local = config.strategy.name == "local_steps"
+        rates = {"g": config.optimizer.lr_g, "d": config.optimizer.lr_d}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            role: outer(network, config.strategy) if self.local else adam(network, config.optimizer, rates[role])
+            for role, network in self.networks.items()
+        }
+
+    @torch.no_grad()
+    def advance(self, totals: dict[str, Accumulator], progress: Progress) -> None:
+        """Become the next version: one step of each network along the combined result, both from the same version.
+
+        Args:
+            totals: for "g" and "d", the accepted results, added in unit order.
+            progress: where the run stands afterwards; its version is set here.
+        """
+        if self.config.strategy.pipeline:
+            self.previous = {name: value.clone() for name, value in self.weights().items()}
+        for role, network in self.networks.items():
+            gradients = totals[role].combine()
+            for name, parameter in network.named_parameters():
+                # Adam's one-pass implementation walks through memory and ignores strides: a channels_last gradient
+                # would meet the wrong weights, without any error.
+                parameter.grad = gradients[name].contiguous()
+            self.optimizers[role].step()
+            self.optimizers[role].zero_grad(set_to_none=True)
+            buffers = statistics_of(network)
+            for name, value in totals[role].statistics().items():
+                # `local_steps` pools many batches a round, of weights that moved far since the last one.
+                buffers[name].lerp_(value, 1.0 if self.local else BATCHNORM_MOMENTUM)
+        self.progress = replace(progress, version=self.progress.version + 1)
+        self._average()
+
+    def take_over(self, other: TrainingState, progress: Progress) -> None:
+        """Go on as `progress` with the networks, average and moments of `other`, which is not to be used any more."""
+        self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
+        self.previous = {}  # its round is computed at its own weights
+        self.progress = progress
+
+    def _average(self) -> None:
+        """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with G's steps.
+
+        min(d, (1 + n) / (10 + n)) after n steps lets the average leave the initialisation quickly (as TensorFlow's
+        ExponentialMovingAverage with num_updates does). A round of `local_steps` is H steps at once: its decay is
+        that of one step to the power of H, so the setting means the same in both strategies.
+        """
+        steps = num_steps(self.config) if self.local else 1
+        n = self.progress.version * steps
+        decay = min(self.config.optimizer.ema_decay, (1 + n) / (10 + n)) ** steps
+        current = parameters_of(self.networks["g"])
+        torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
+
+    def weights(self) -> Tensors:
+        """Return what workers fetch: "g.<parameter>" and "d.<parameter>"."""
+        return {
+            f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
+        }
+
+    @property
+    def base_version(self) -> int:
+        """The version that the units of this version's round are computed at; the one before, with a pipeline."""
+        return max(0, self.progress.version - bool(self.previous))  # 0: a run may begin with another's state
+
+    def weights_of(self, version: int) -> Tensors:
+        """Return what workers fetch as `version`: this one, or `base_version`."""
+        return self.weights() if version == self.progress.version else self.previous
+
+    def generator(self, *, averaged: bool) -> Generator:
+        """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
+        copy = Generator(self.config.model)
+        copy.load_state_dict(self.networks["g"].state_dict())
+        if averaged:
+            copy.load_state_dict(self.ema, strict=False)
+        return copy
+
+    def draw(self, latent: torch.Tensor, *, averaged: bool) -> torch.Tensor:
+        """Draw images [N, 3, S, S] from latent [N, Z]."""
+        return sample(self.generator(averaged=averaged), latent)
+
+    def weights_digest(self) -> str:
+        """Return the digest of everything that defines this version, to compare two runs bit for bit."""
+        return digest(pack(self.tensors()))
+
+    def tensors(self) -> Tensors:
+        """Return every tensor of the state by a unique name (they share memory with the state)."""
+        tensors = {f"ema.{name}": value for name, value in self.ema.items()}
+        for role, network in self.networks.items():
+            tensors |= {f"{role}.{name}": value for name, value in parameters_of(network).items()}
+            tensors |= {f"{role}.{name}": value for name, value in statistics_of(network).items()}
+            for name, parameter in network.named_parameters():
+                for key, value in sorted(self.optimizers[role].state.get(parameter, {}).items()):
+                    if value is not None:  # SGD without momentum
+                        tensors[f"optimizer.{role}.{name}.{key}"] = value
+        return tensors | {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
+
+    def header(self) -> dict[str, str]:
+        """Return the metadata that is stored beside the tensors."""
+        progress = self.progress
+        fields = {"version": progress.version, "images": progress.images, "seconds": progress.seconds}
+        return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
+
+    def save(self, path: Path) -> str:
+        """Write the state to a file (the caller renames it into place) and return its digest."""
+        return write_file(path, self.tensors(), self.header())
+
+    @classmethod
+    def from_bytes(cls, config: Config, data: bytes, expected_digest: str | None = None) -> TrainingState:
+        """Read what `save` wrote.
+
+        Raises:
+            PayloadError: if the bytes are not the state of such a model, or not those of `expected_digest`.
+        """
+        state = cls(config)
+        tensors = unpack(data, expected_digest)
+        try:
+            header = json.loads(metadata(data)["ganns"])
+            state._restore(tensors)
+            cursor = Cursor.from_json(header["cursor"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:  # RuntimeError: tensors of other shapes
+            raise PayloadError(f"{len(data)} bytes are not the state of this run's model ({error}).") from error
+        state.progress = Progress(header["version"], header["images"], header["seconds"], cursor)
+        return state
+
+    @torch.no_grad()
+    def _restore(self, tensors: Tensors) -> None:
+        # In the order of `weights`, not of the file: the bytes that are packed from them are then the same again.
+        names = self.weights() if self.config.strategy.pipeline else ()
+        self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in names if f"{PREVIOUS}{n}" in tensors}
+        for name in self.ema:
+            self.ema[name].copy_(tensors[f"ema.{name}"])
+        for role, network in self.networks.items():
+            for name, value in (parameters_of(network) | statistics_of(network)).items():
+                value.copy_(tensors[f"{role}.{name}"])
+            for name, parameter in network.named_parameters():
+                # None at version 0; and safetensors keep no None
+                prefix = f"optimizer.{role}.{name}."
+                found = {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
+                if found:
+                    self.optimizers[role].state[parameter] = found
+
+
+def finished(config: Config, progress: Progress) -> bool:
+    """Tell whether the run has had its rounds or its minutes (epochs end when there is no slice left)."""
+    stop = config.stop
+    return (stop.rounds is not None and progress.version >= stop.rounds) or (
+        stop.minutes is not None and progress.seconds >= 60 * stop.minutes
+    )

@@ -1,0 +1,19 @@
+"""From a strategy's name to the code that computes its units."""
+
+from __future__ import annotations
+
+import torch
+
+from ganns.config import Config
+from ganns.training.gradient import GradientUnit
+from ganns.training.local_steps import LocalStepsUnit
+
+STRATEGIES: dict[str, type[GradientUnit] | type[LocalStepsUnit]] = {
+    "gradient": GradientUnit,
+    "local_steps": LocalStepsUnit,
+}
+
+
+def build_computer(config: Config, device: torch.device | str = "cpu") -> GradientUnit | LocalStepsUnit:
+    """Return what computes the units of `config` on `device`."""
+    return STRATEGIES[config.strategy.name](config, device)

@@ -1,0 +1,107 @@
+"""What a unit's computation takes and returns: `UnitComputer`, `Part`, `UnitResult`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from ganns.config import Config
+from ganns.training.batchnorm import SumRecorder
+from ganns.training.dcgan import Discriminator, Generator
+from ganns.training.losses import build_loss
+from ganns.training.precision import choose_autocast
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class Part:
+    """One network's half of a unit's result."""
+
+    gradients: Tensors  # by parameter name; the mean over the unit's images (of `local_steps`: before minus after)
+    sums: Tensors  # BatchNorm: "<layer>" -> float64 [2C + 1]: sum (C), sum of squares (C), count (1)
+
+
+@dataclass
+class UnitResult:
+    """What a unit computed. Losses and probabilities are means over its images."""
+
+    num_images: int
+    parts: dict[str, Part]  # "d" and "g"
+    metrics: dict[str, float] = field(default_factory=dict)  # d_loss, g_loss, d_real, d_fake
+
+
+class UnitComputer(ABC):
+    """A pair of networks that unit after unit is computed on, with whatever weights are loaded."""
+
+    def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
+        """Build both networks on `device`, in channels_last (about twice as fast on a CPU)."""
+        self.config = config
+        self.loss = build_loss(config.loss)
+        self.device = torch.device(device)
+        self.networks: dict[str, nn.Module] = {
+            "g": Generator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            "d": Discriminator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        }
+        self.recorders = {role: SumRecorder(network) for role, network in self.networks.items()}
+        self.autocast = False
+
+    def precision(self) -> torch.autocast:
+        """Return the context in which networks are applied: bfloat16 if `autocast` is set."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+    def compile(self) -> None:
+        """Let PyTorch compile both networks at their first use: a minute or more, for faster units."""
+        for network in self.networks.values():
+            network.compile()
+
+    def choose_precision(self) -> None:
+        """Set `autocast` if the run allows it and this device is faster with it (it is tried)."""
+        strategy, size = self.config.strategy, self.config.model.image_size
+        images = torch.zeros(strategy.micro_batch, 3, size, size)
+
+        def step(autocast: bool) -> None:
+            self.autocast = autocast
+            self.compute(images, (0, "trial"))
+
+        self.autocast = choose_autocast(self.device, strategy.mixed_precision, step)
+
+    @abstractmethod
+    def compute(
+        self,
+        images: torch.Tensor,
+        seed_parts: tuple[int | str, ...],
+        on_part: Callable[[str, Part], None] = lambda role, part: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> UnitResult | None:
+        """Compute a unit.
+
+        Args:
+            images: float32 [count, 3, S, S] in [-1, 1].
+            seed_parts: what the unit's noise is derived from: (run seed, round, unit).
+            on_part: called as soon as a network's half is complete, the discriminator's first: a worker
+                uploads it while the generator's is still being computed.
+            should_stop: asked between the micro-batches and halves; True abandons the unit.
+
+        Returns:
+            The result, or None if the unit was abandoned.
+        """
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copy in the learned tensors, named "g.<parameter>" and "d.<parameter>"."""
+        for role, network in self.networks.items():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(weights[f"{role}.{name}"])
+
+
+def d_metrics(d_loss: torch.Tensor, real_logits: torch.Tensor, fake_logits: torch.Tensor) -> dict[str, float]:
+    """Return D's loss, and its mean probability of "real" for real and for generated images, from logits [N]."""
+    probabilities = [logits.detach().sigmoid().mean() for logits in (real_logits, fake_logits)]
+    # One transfer from the device for all three: each makes a GPU wait.
+    values = torch.stack([d_loss.detach(), *probabilities]).tolist()
+    return dict(zip(("d_loss", "d_real", "d_fake"), values, strict=True))

@@ -1,0 +1,1 @@
+"""Helpers that know nothing of GANs: signals, the console, atomic writes, background threads, checks."""

@@ -1,0 +1,1 @@
+"""The hardened worker: a supervisor, and the process below it that runs tasks."""

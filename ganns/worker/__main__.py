@@ -1,0 +1,122 @@
+"""Starting and ending a worker process: wait for a database, load the tasks, work, leave without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from typing import NoReturn
+
+import procrastinate
+import psycopg
+
+from ganns.db.address import require
+from ganns.db.connect import connect
+from ganns.db.migrate import require_current
+from ganns.errors import DatabaseError, NoDatabaseAddress
+from ganns.queue.app import App
+from ganns.queue.events import PID_VARIABLE, report
+from ganns.worker import platforms
+from ganns.worker.resilient_connector import ResilientConnector
+from ganns.worker.resilient_manager import ResilientJobManager, jittered
+from ganns.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+
+APP_VARIABLE = "GANNS_APP"
+"""Whose tasks: the dotted path of an App, as procrastinate's --app; ours without it."""
+POLLING_VARIABLE = "GANNS_POLLING"
+"""Set to 1 behind a pooler in transaction mode, through which LISTEN silently does nothing: one connection less."""
+GOODBYE_S = 7.0
+PARENT_S = 1.0
+
+
+def main() -> NoReturn:
+    """Work until told to leave."""
+    platforms.adopt_pipe()
+    logging.basicConfig(level=os.environ.get("GANNS_LOG", "WARNING"), format="%(message)s", stream=sys.stdout)
+    # Its errors are all said by us, in one line each.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    loop = platforms.loop_factory()()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(work())
+    # Not sys.exit, which would wait for the thread that computes a unit which was handed back already.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+async def work() -> None:
+    """Run the worker until a signal."""
+    leaving = asyncio.Event()
+    platforms.on_leave(asyncio.get_running_loop(), leaving.set)
+    watching = asyncio.create_task(_watch_parent(leaving))  # from the start: it may be killed while we load torch
+    app = procrastinate.App.from_path(os.environ.get(APP_VARIABLE) or "tasks.app")
+    assert isinstance(app, App), "the app is a ganns.queue.app.App"
+    connector = ResilientConnector()
+    manager = ResilientJobManager(connector, app)
+    app.connector, app.job_manager = connector, manager
+    ready = asyncio.create_task(_get_ready(app, connector))
+    if await _first(ready, leaving):
+        return
+    polling = os.environ.get(POLLING_VARIABLE) == "1"
+    worker = Worker(manager, connector, app=app, **app.worker_defaults, listen_notify=not polling)
+    running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
+    if await _first(running, leaving):
+        worker.stop()  # type: ignore[no-untyped-call]
+        # A registration that waits for a server, or an answer that does not come, is not waited for.
+        await asyncio.wait({running}, timeout=GOODBYE_S if worker.worker_id is not None else 0.0)
+    watching.cancel()
+
+
+async def _watch_parent(leaving: asyncio.Event) -> None:
+    """Leave when the supervisor is gone: nobody could end this process with Ctrl-C any more."""
+    number = os.environ.get(PID_VARIABLE, "")
+    while number.isdecimal() and not platforms.parent_is_gone(int(number)):
+        await asyncio.sleep(PARENT_S)
+    if number:
+        log.warning("the supervisor is gone: handing back and leaving")
+        leaving.set()
+
+
+async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
+    """Wait for the task or the signal to leave; True for the signal. An error of the task is raised."""
+    signal = asyncio.create_task(leaving.wait())
+    await asyncio.wait({task, signal}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        signal.cancel()
+        task.result()
+    return leaving.is_set()
+
+
+async def _get_ready(app: App, connector: ResilientConnector) -> None:
+    loading = asyncio.create_task(asyncio.to_thread(app.perform_import_paths))  # torch takes seconds
+    attempt = 0
+    while (reason := await asyncio.to_thread(why_wait)) is not None:
+        report({"event": "waiting", "reason": reason})
+        await asyncio.sleep(jittered(attempt))
+        attempt += 1
+    while not loading.done():
+        report({"event": "waiting", "reason": "loading the tasks"})
+        await asyncio.wait({loading}, timeout=1.0)
+    await loading
+    await connector.open_async()
+
+
+def why_wait() -> str | None:
+    """Return why there is nothing to work on yet: no server, or not the schema of this program; None if there is."""
+    begun = time.monotonic()
+    try:
+        with connect(require(), application="ganns worker: start") as conn:
+            require_current(conn)
+    except NoDatabaseAddress:
+        raise  # waiting would not help
+    except (psycopg.Error, DatabaseError) as error:
+        log.info("waiting after %.1f s: %s", time.monotonic() - begun, error)
+        return " ".join(str(error).split())
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Everything that is different on Windows and macOS, in one file.
+
+**Untested on the real thing**: there was no Windows and no Mac to run it on. What can be tested by injection is
+(tests/worker/test_platforms.py): each function takes the system's name, and the modules that only Windows has.
+
+| | Linux, macOS | Windows |
+|---|---|---|
+| the pipe to the child | inherited (`pass_fds`) | an inherited handle, made a descriptor there |
+| Ctrl-C reaches | the supervisor alone: the child has a session of its own | the same, by a process group of its own |
+| asking the child to leave | SIGINT | CTRL_BREAK_EVENT, the only one that can be sent to a group |
+| asyncio | any loop | the selector loop: psycopg waits on sockets, which the proactor loop cannot |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ganns.queue.events import FD_VARIABLE
+
+HANDLE_VARIABLE = "GANNS_SUPERVISOR_HANDLE"
+_CREATE_NEW_PROCESS_GROUP = 0x200  # subprocess has the name on Windows only
+
+
+def _msvcrt() -> ModuleType:
+    return __import__("msvcrt")
+
+
+def child_options(
+    writing: int, system: str = sys.platform, msvcrt: Callable[[], ModuleType] = _msvcrt
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return (options of Popen, variables) with which a child inherits the pipe's end `writing` and nothing else.
+
+    It also gets a session (process group) of its own: a terminal's Ctrl-C is the supervisor's to pass on.
+    """
+    if system != "win32":
+        return {"pass_fds": (writing,), "start_new_session": True}, {FD_VARIABLE: str(writing)}
+    handle = msvcrt().get_osfhandle(writing)
+    os.set_inheritable(writing, True)
+    startup = getattr(subprocess, "STARTUPINFO", dict)(lpAttributeList={"handle_list": [handle]})
+    options = {"startupinfo": startup, "close_fds": True, "creationflags": _CREATE_NEW_PROCESS_GROUP}
+    return options, {HANDLE_VARIABLE: str(handle)}
+
+
+def adopt_pipe(system: str = sys.platform, msvcrt: Callable[[], ModuleType] = _msvcrt) -> None:
+    """In the child: make the inherited pipe usable for `report`, and let it never block us."""
+    if system == "win32" and (handle := os.environ.get(HANDLE_VARIABLE)):
+        os.environ[FD_VARIABLE] = str(msvcrt().open_osfhandle(int(handle), os.O_WRONLY))
+    number = os.environ.get(FD_VARIABLE, "")
+    if not number.isdecimal():
+        return
+    os.set_inheritable(int(number), False)  # a task's own child processes have no business with it
+    if system != "win32":  # Python cannot do it on Windows before 3.12; there a full pipe (64 kB unread) waits
+        os.set_blocking(int(number), False)
+
+
+def ask_to_leave(process: subprocess.Popen[bytes], system: str = sys.platform) -> None:
+    """Ask a child to hand back what it has and exit."""
+    try:
+        process.send_signal(signal.SIGINT if system != "win32" else getattr(signal, "CTRL_BREAK_EVENT", 1))
+    except OSError:
+        return  # it is gone already
+
+
+def leave_signals(system: str = sys.platform) -> list[int]:
+    """Return the signals by which a person or the system asks a process to end."""
+    if system == "win32":
+        return [signal.SIGINT, getattr(signal, "SIGBREAK", 21)]
+    return [signal.SIGINT, signal.SIGTERM]
+
+
+def on_leave(loop: asyncio.AbstractEventLoop, callback: Callable[[], None], system: str = sys.platform) -> None:
+    """In the child: call `callback` in the loop when one of those signals comes."""
+    for number in leave_signals(system):
+        if system != "win32":
+            loop.add_signal_handler(number, callback)
+        else:  # its loops have no add_signal_handler; the handler runs between two bytecodes of the main thread
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(callback))
+
+
+def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop that psycopg can work in."""
+    return asyncio.SelectorEventLoop if system == "win32" else asyncio.new_event_loop
+
+
+def parent_is_gone(parent: int, system: str = sys.platform) -> bool:
+    """Tell whether the process that started us, `parent`, has ended: an orphan belongs to another one.
+
+    Windows does not hand orphans on, and a number may be somebody else's by then: there we cannot tell.
+    """
+    return system != "win32" and os.getppid() != parent

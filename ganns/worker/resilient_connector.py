@@ -1,0 +1,119 @@
+"""procrastinate's connector on one connection that cannot hang.
+
+The stock one has a pool: it checks a connection before each use (a round trip), waits longer and longer between
+its attempts to reconnect (a minute, after an outage of a minute), and hangs with a half-open connection. This one
+has one connection for everything but LISTEN. Any failure closes it, and the next statement opens another; a
+statement without an answer within `ANSWER_S` is cut off. Whoever calls decides what to do about the error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate import connector, sql
+from procrastinate.sync_psycopg_connector import wrap_exceptions
+from psycopg.rows import DictRow, dict_row
+
+from ganns.db.address import require
+from ganns.db.connect import OPTIONS
+from ganns.db.link import cut
+
+ANSWER_S = 5.0
+"""Nothing that a worker asks takes so long (blobs have a connection of their own)."""
+PING_S = 10.0
+"""How often a quiet LISTEN connection is asked whether it is still there."""
+
+
+class ResilientConnector(procrastinate.PsycopgConnector):
+    """At most two connections: one for statements, one for LISTEN."""
+
+    def __init__(self) -> None:
+        """Prepare; nothing is connected yet."""
+        super().__init__()
+        self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._turn = asyncio.Lock()
+        self._conninfo = ""
+        self.num_opened = 0
+        self.on_listening: Callable[[], None] = lambda: None
+
+    async def open_async(self, pool: Any = None) -> None:
+        """Look the address up. Connecting is left to the first statement, which may be tried again.
+
+        Raises:
+            NoDatabaseAddress: naming the places that were looked at.
+        """
+        self._conninfo = require().conninfo
+
+    async def close_async(self) -> None:
+        """Close the connection."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with suppress(psycopg.Error):
+                await conn.close()
+
+    def get_sync_connector(self) -> connector.BaseConnector:
+        """Return this one: a task's thread that defers jobs does so through the event loop."""
+        return self
+
+    async def _connect(self, application: str) -> psycopg.AsyncConnection[Any]:
+        # The options' connect_timeout covers a server that accepts and then says nothing.
+        conn = await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, prepare_threshold=None, application_name=application, **OPTIONS
+        )
+        self.num_opened += 1
+        return conn
+
+    @asynccontextmanager
+    async def _get_cursor(
+        self, connection: psycopg.AsyncConnection[Any] | None = None
+    ) -> AsyncGenerator[psycopg.AsyncCursor[DictRow], None]:
+        if connection is not None:  # the caller's own transaction
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                yield cursor
+            return
+        async with self._turn:
+            if self._conn is None or self._conn.closed or self._conn.broken:
+                self._conn = await self._connect("ganns worker")
+            conn = self._conn
+            try:
+                with answer_expected(conn):
+                    async with conn.cursor(row_factory=dict_row) as cursor:
+                        yield cursor
+            except (psycopg.OperationalError, psycopg.InterfaceError, asyncio.CancelledError):
+                await self.close_async()
+                raise
+
+    async def listen_notify(self, on_notification: connector.Notify, channels: Iterable[str]) -> None:
+        """Listen until the connection is lost, which is an error for the caller to handle."""
+        with wrap_exceptions():
+            async with await self._connect("ganns worker: listen") as conn:
+                with answer_expected(conn):
+                    for channel in channels:
+                        await conn.execute(
+                            self._make_dynamic_query(query=sql.queries["listen_queue"], channel_name=channel)
+                        )
+                self.on_listening()  # what happened before now must be looked for
+                while True:
+                    async for note in conn.notifies(timeout=PING_S):
+                        await on_notification(channel=note.channel, payload=note.payload)
+                    with answer_expected(conn):
+                        await conn.execute(sql.queries["check_connection"])
+
+
+@contextmanager
+def answer_expected(conn: psycopg.AsyncConnection[Any], within_s: float = ANSWER_S) -> Iterator[None]:
+    """Cut the connection unless the block ends in time.
+
+    `asyncio.wait_for` would not do: psycopg answers a cancellation by asking the server to end the statement and
+    waiting until it has, for ever if the server is not there.
+    """
+    timer = asyncio.get_running_loop().call_later(within_s, cut, conn)
+    try:
+        yield
+    finally:
+        timer.cancel()

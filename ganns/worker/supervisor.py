@@ -1,0 +1,154 @@
+"""The parent of worker processes: whatever happens to a child, there is soon one again that works.
+
+It holds no database connection and imports no torch: what it does not do cannot hang it. It knows its children
+by what they `report`, and kills one (kill -9: a hung process answers nothing milder) that
+
+- said for `STALL_S` seconds neither that a heartbeat arrived at the server nor that a *fresh* connection failed.
+  The second is a sign of life too: a server that is away is nothing that a new process could cure, so a child
+  waits out any outage. While it computes it has `BUSY_STALL_S`, for its event loop shares the processors.
+- runs a task beyond its hard time limit, or was told to end one: a thread cannot be killed, its process can.
+
+The supervisor marks nothing in the database: the heartbeat that stops is what the rescue goes by.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ganns.worker.child import Child
+from ganns.worker.platforms import leave_signals
+
+START_S = 120.0  # loading torch from a cold, slow disk
+STALL_S = 20.0
+BUSY_STALL_S = 60.0
+LEAVE_S = 10.0  # from the first Ctrl-C to the kill
+LOOK_EVERY_S = 0.25
+ASLEEP_S = 5.0  # a step of ours that took so long: the machine slept, or we were stopped
+DELAYS_S = (0.5, 5.0)  # before a new child: the first one, and the longest
+
+Say = Callable[[str, str], None]
+"""Gets a worker's name and a line about it."""
+OnEvent = Callable[[str, dict[str, object]], None]
+"""Gets a worker's name and what it reported."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long is too long, in seconds; tests use shorter ones."""
+
+    start_s: float = START_S
+    stall_s: float = STALL_S
+    busy_stall_s: float = BUSY_STALL_S
+    leave_s: float = LEAVE_S
+
+
+class Supervisor:
+    """Keeps one process a name running until it is told to stop."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        names: Mapping[str, Mapping[str, str]],
+        say: Say,
+        on_event: OnEvent = lambda name, event: None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Prepare; `names` holds each worker's own environment variables.
+
+        Limits come from $GANNS_STALL_S if it is set: both stall times, for classes (and tests) in a hurry.
+        """
+        stall_s = float(os.environ.get("GANNS_STALL_S") or 0)
+        self._limits = limits or (Limits(stall_s=stall_s, busy_stall_s=stall_s) if stall_s else Limits())
+        self._say, self._on_event = say, on_event
+        # SimpleQueue: `put` may be called by a signal handler while the same thread is inside `get`.
+        self._events: queue.SimpleQueue[tuple[Child | None, dict[str, object]]] = queue.SimpleQueue()
+        self._children = [Child(name, command, variables, self._events.put) for name, variables in names.items()]
+        self._asked = 0
+
+    def ask_to_stop(self, *_: object) -> None:
+        """Stop: the first time children hand back their units, the second time they are killed. Any thread may call."""
+        self._asked += 1
+        self._events.put((None, {}))
+
+    def run(self) -> int:
+        """Supervise until told to stop, by `ask_to_stop` or a signal; return the exit code, 130 after the second."""
+        before = {number: signal.signal(number, self.ask_to_stop) for number in leave_signals()}
+        try:
+            for child in self._children:
+                child.start()
+            return self._loop()
+        finally:
+            for child in self._children:
+                child.kill()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _loop(self) -> int:
+        leaving_at: float | None = None
+        looked_at = time.monotonic()
+        while True:
+            try:
+                child, event = self._events.get(timeout=LOOK_EVERY_S)
+                if child is not None:
+                    self._take(child, event)
+            except queue.Empty:
+                pass
+            now = time.monotonic()
+            if now - looked_at > ASLEEP_S:
+                # Nobody was heard because nobody was listened to. All clocks stood still together.
+                for child in self._children:
+                    child.forgive(now - looked_at)
+            looked_at = now
+            if self._asked and leaving_at is None:
+                leaving_at = now + self._limits.leave_s
+                for child in self._children:
+                    self._say(child.name, "leaving; what it holds goes to others (Ctrl-C again: now)")
+                    child.ask_to_leave()
+            if self._asked > 1 or (leaving_at is not None and now > leaving_at):
+                return 130 if self._asked > 1 else 0  # `run` kills what is left
+            self._look_after(now, leaving=leaving_at is not None)
+            if leaving_at is not None and not any(child.is_running() for child in self._children):
+                return 0
+
+    def _take(self, child: Child, event: dict[str, object]) -> None:
+        """Take in one report; one of a process that was replaced meanwhile counts no more."""
+        if event.get("pid") == child.pid:
+            child.heard(event, time.monotonic())
+            self._on_event(child.name, event)
+
+    def _look_after(self, now: float, *, leaving: bool) -> None:
+        for child in self._children:
+            if child.is_running():
+                if not leaving and (why := self._why_kill(child, now)):
+                    self._say(child.name, f"{why}: ending the process and starting another")
+                    child.kill()
+            elif leaving:
+                continue
+            elif child.restart_at is None:
+                # Code 0 included: procrastinate's worker ends "well" when a side task of its own died.
+                longest_s = min(DELAYS_S[1], DELAYS_S[0] * 2.0**child.failures)
+                # Jittered, so that 200 workers which ended together do not come back together.
+                child.restart_at = now + longest_s * random.uniform(0.5, 1.0)
+                child.failures += 1
+                if not child.was_killed:
+                    self._say(child.name, f"ended by itself with code {child.exit_code}; starting it again")
+            elif now >= child.restart_at:
+                child.start()
+
+    def _why_kill(self, child: Child, now: float) -> str | None:
+        if child.terminate:
+            return "told to end what it runs"
+        if late := [job for job, until in child.running.items() if until is not None and now > until]:
+            return f"job {late[0]} ran into its time limit"
+        silent_s = now - child.life_at
+        if not child.ready:
+            limit_s = self._limits.start_s
+        else:
+            limit_s = self._limits.busy_stall_s if child.running else self._limits.stall_s
+        return f"not heard of for {silent_s:.0f} s" if silent_s > limit_s else None

@@ -1,0 +1,65 @@
+"""What a process keeps between the parts of evaluations: the generator, and the network that looks at its images.
+
+Everything here is a cache, as in `tasks.run_cache`; a part's result never depends on it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ganns.config import Config, from_dict
+from ganns.db.connect import Connection
+from ganns.evaluation import batches
+from ganns.evaluation.features import feature_network
+from ganns.store import evaluations, worker_api
+from ganns.store.evaluations import fetch_feature_network
+from ganns.training.dcgan import Generator
+from ganns.training.serialization import unpack
+
+
+class EvaluationCache:
+    """One evaluation on this worker."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Prepare; nothing is loaded yet."""
+        self.device = device
+        self._run: tuple[int, Config, nn.Module] | None = None
+        self._generator: tuple[str, Generator] | None = None
+
+    def prepare(self, conn: Connection, run_id: int, evaluation: str) -> bool:
+        """Fetch what the evaluation needs, unless it is here; False if the evaluation is over."""
+        if self._run is None or self._run[0] != run_id:
+            self._generator = None
+            config = from_dict(worker_api.get_run_info(conn, run_id).config)
+            self._run = (
+                run_id,
+                config,
+                feature_network(run_id, config, fetch_feature_network(conn, run_id)).to(self.device),
+            )
+        if self._generator is None or self._generator[0] != evaluation:
+            found = evaluations.fetch_generator(conn, evaluation)
+            if found is None:
+                return False
+            network = batches.build_generator(self._run[1], unpack(*found)).to(self.device)
+            self._generator = evaluation, network
+        return True
+
+    def see(self, start: int, count: int) -> bytes:
+        """Draw images `start` to `start + count`, look at them, and return what travels."""
+        assert self._run is not None
+        assert self._generator is not None
+        _, config, network = self._run
+        pixels = batches.draw(config, self._generator[1], start, count)
+        return batches.encode(batches.see(pixels, network, start))
+
+
+_cache: EvaluationCache | None = None
+
+
+def get_evaluation_cache(device: torch.device) -> EvaluationCache:
+    """Return this process's cache."""
+    global _cache
+    if _cache is None:
+        _cache = EvaluationCache(device)
+    return _cache
