@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass, replace
 
 NUM_WEIGHTS_G, NUM_WEIGHTS_D = 3_576_704, 2_765_568
-"""Of the DCGAN for 64x64 (tests/unit/test_sizing.py counts them)."""
+"""Of the DCGAN for 64x64 (tests/project/test_sizing.py counts them)."""
 WORKER_CONNECTIONS, COORDINATOR_CONNECTIONS = 3, 6
 """At most, from docs/explain/workers.md and docs/howto/external-database.md."""
 MEGA = 1e6

@@ -41,6 +41,8 @@ from ganns.db.connect import Connection, connect  # noqa: E402
 from ganns.db.migrate import migrate, set_search_path  # noqa: E402
 from ganns.db.server.embedded import EmbeddedServer  # noqa: E402
 
+pytest_plugins = ["tests.support.coordinators", "tests.support.databases"]
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[SimpleNamespace]:

@@ -20,7 +20,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
-from tests.helpers import ROOT, free_port, wait_until
+from tests.support.helpers import ROOT, free_port, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, PHONE = (1600, 900), (390, 844)

@@ -30,9 +30,9 @@ from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import Site, serving
-from tests.distributed.conftest import Coordinator
-from tests.distributed.fakes import tiny
-from tests.helpers import ROOT, wait_until
+from tests.support.coordinators import Coordinator
+from tests.support.fakes import tiny
+from tests.support.helpers import ROOT, wait_until
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ganns.dashboard import documents
 from ganns.dashboard.explained import FAULTS, MOVING, PARTS, SAME
 from ganns.monitor.events import NAMES
 from tests.dashboard.conftest import PHONE, WIDE, Site
-from tests.helpers import ROOT
+from tests.support.helpers import ROOT
 
 IN_THE_PICTURE = PARTS.keys() - MOVING.keys()
 

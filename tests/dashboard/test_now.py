@@ -14,7 +14,7 @@ from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.store.control import pause, resume
 from tests.dashboard.conftest import PHONE, Site, serving
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 
 def figure(page: Page, label: str) -> Locator:

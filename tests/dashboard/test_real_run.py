@@ -18,7 +18,7 @@ from ganns.db.connect import connect
 from ganns.worker.launch import Process, start_worker, stop_workers
 from tests.dashboard.browsing import PASSWORD
 from tests.dashboard.conftest import serving
-from tests.helpers import ROOT, wait_until
+from tests.support.helpers import ROOT, wait_until
 
 SETTINGS = ("experiment=smoke", "data.count=512", "sample_every=2", "evaluate.every=0")
 

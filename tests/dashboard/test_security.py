@@ -22,7 +22,7 @@ from ganns.db.address import Address
 from ganns.monitor.watcher import Watcher
 from tests.dashboard.browsing import PASSWORD, csrf, form_token, instructing, log_in, visiting
 from tests.dashboard.conftest import Site, serving
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 SHOWN = r"/\d/.test(document.querySelector('.figure strong')?.textContent)"
 DATABASE_PASSWORD = "d4tabase-s3cret"

@@ -27,7 +27,7 @@ from ganns.top.charts import spark
 from ganns.top.screen import screen, snapshot
 from ganns.top.view import View, joined
 from ganns.top.words import event_in_words, run_in_words, seconds, worker_in_words
-from tests.helpers import ROOT, wait_until
+from tests.support.helpers import ROOT, wait_until
 
 SIZES = [(80, 24), (100, 30), (160, 48)]
 

@@ -23,7 +23,7 @@ from ganns.monitor.snapshot import look_at_run, remaining, speed
 from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic
 from ganns.monitor.viewer import connect_viewer
 from ganns.monitor.watcher import Watcher
-from tests.helpers import ROOT, wait_until
+from tests.support.helpers import ROOT, wait_until
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate
 from ganns.errors import DatabaseError, PayloadError
 from ganns.store import runs
-from tests.distributed.conftest import Coordinator
-from tests.distributed.fakes import FakeWorker, solo_digest, tiny
-from tests.distributed.test_faults import finish_run
-from tests.helpers import wait_until
+from tests.coordinator.test_faults import finish_run
+from tests.support.coordinators import Coordinator
+from tests.support.fakes import FakeWorker, solo_digest, tiny
+from tests.support.helpers import wait_until
 
 LEFT_OUT = {  # can be computed again, is the open round's, or belongs to this database alone
     "components",

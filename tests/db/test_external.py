@@ -11,7 +11,7 @@ import pytest
 
 from ganns.db.connect import connect
 from ganns.db.server.embedded import EmbeddedServer
-from tests.helpers import ROOT
+from tests.support.helpers import ROOT
 
 FILES = ("test_migrate.py", "test_queries.py", "test_golden.py", "test_cli_db.py")
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ganns.db.server.locks import FileLock
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 
 def test_a_lock_is_shared_or_held_alone(tmp_path: Path) -> None:

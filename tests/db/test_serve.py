@@ -23,7 +23,7 @@ from ganns.db.migrate import require_current
 from ganns.db.server import serve as serving
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import ConfigError
-from tests.helpers import ROOT, spawn_worker, wait_until
+from tests.support.helpers import ROOT, spawn_worker, wait_until
 
 
 @dataclass

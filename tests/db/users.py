@@ -11,7 +11,7 @@ from pathlib import Path
 from ganns.db.connect import connect
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseUnreachable
-from tests.helpers import ROOT
+from tests.support.helpers import ROOT
 
 
 @contextmanager

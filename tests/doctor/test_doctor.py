@@ -25,9 +25,9 @@ from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, exam
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
-from tests.distributed.fakes import tiny
-from tests.environments import served_database
-from tests.helpers import ROOT, free_port
+from tests.support.environments import served_database
+from tests.support.fakes import tiny
+from tests.support.helpers import ROOT, free_port
 
 PASSWORD = "open-sesame-42"
 

@@ -14,10 +14,7 @@ from ganns.db.connect import Connection
 from ganns.evaluation.features import train_network
 from ganns.store import evaluations
 from ganns.training.serialization import pack
-from tests.distributed.conftest import coordinate, join
-from tests.distributed.fakes import tiny
-
-__all__ = ["coordinate", "join"]
+from tests.support.fakes import tiny
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from ganns.coordinator import train_run
 from ganns.observers.watch import Watch
 from ganns.store import evaluations, runs
 from tests.evaluation.conftest import judged
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 
 def test_metrics_of_evaluated_versions_are_in_tensorboards_files(opened, work_off, database, conn, tmp_path: Path):

@@ -10,10 +10,10 @@ from ganns.coordinator import evaluator as one_evaluation
 from ganns.coordinator.health import SampleHealth
 from ganns.store import evaluations, runs, weights
 from ganns.training.state import TrainingState
-from tests.distributed.fakes import FakeWorker, Job
-from tests.distributed.test_faults import finish_run
+from tests.coordinator.test_faults import finish_run
 from tests.evaluation.conftest import judged
-from tests.helpers import wait_until
+from tests.support.fakes import FakeWorker, Job
+from tests.support.helpers import wait_until
 
 METRICS = {"swd", "fid", "kid", "pixel_variance", "feature_variance"}
 

@@ -20,9 +20,9 @@ from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.db.server.programs import run_program
-from tests.distributed.conftest import Coordinator
-from tests.distributed.fakes import tiny
-from tests.helpers import ROOT, wait_until
+from tests.support.coordinators import Coordinator
+from tests.support.fakes import tiny
+from tests.support.helpers import ROOT, wait_until
 
 BACK_S = 10 + 80
 """What is promised is 10 s; the rest is for a test machine that does something else at the time."""

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ganns.config import DataConfig, ModelConfig, StrategyConfig
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 from tests.worker.classroom import endless
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ganns.db import link as links
 from ganns.db.link import Link, cut_suspects
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from ganns.config import DataConfig
 from ganns.data import open_images
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 from tests.worker.classroom import endless
 
 AN_HOUR_WRONG = """

@@ -17,7 +17,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.doctor import OK, WARNING
 from ganns.doctor.server import check_notifications
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 from tests.worker.proxy import Proxy
 
 

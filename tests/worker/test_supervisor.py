@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ganns.worker.supervisor import Limits, Supervisor
-from tests.helpers import ROOT, wait_until
+from tests.support.helpers import ROOT, wait_until
 
 QUICK = Limits(start_s=20, stall_s=1.0, busy_stall_s=3.0, leave_s=1.0)
 PRELUDE = """

@@ -11,7 +11,7 @@ import pytest
 from ganns.db.connect import connect
 from ganns.errors import DatabaseError
 from ganns.queue import connection, rescue
-from tests.helpers import wait_until
+from tests.support.helpers import wait_until
 from tests.worker import sample_app
 
 

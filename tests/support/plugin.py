@@ -1,0 +1,28 @@
+"""The example package of docs/tutorial/plugin/, as if it were installed, or another one like it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from tests.support.helpers import ROOT
+
+EXAMPLE = ROOT / "docs/tutorial/plugin"
+
+
+def announce(folder: Path, name: str, version: str, points: dict[str, dict[str, str]]) -> None:
+    """Write what pip leaves of a package beside its modules: name, version and entry points."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "utf-8")
+    lines = [
+        line for group, some in points.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in some.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def announce_example(folder: Path, version: str = "0.1.0") -> None:
+    """Announce the example; its modules are found in `EXAMPLE`."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == "0.1.0"
+    announce(folder, project["name"], version, project["entry-points"])
