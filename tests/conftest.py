@@ -50,6 +50,10 @@ def server() -> Iterator[SimpleNamespace]:
     external = os.environ.get("GANNS_TEST_DATABASE_URL")
     with ExitStack() as stack:
         conninfo = external or stack.enter_context(EmbeddedServer(_HOME / "pg")).address.conninfo
+        if external is None:
+            with psycopg.connect(conninfo, autocommit=True) as owner:  # it will not outlive a crash of the machine
+                owner.execute("ALTER SYSTEM SET fsync = off")
+                owner.execute("SELECT pg_reload_conf()")
         parts = conninfo_to_dict(conninfo)
         yield SimpleNamespace(
             host=parts.get("host"),
