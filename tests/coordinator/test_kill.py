@@ -33,7 +33,7 @@ class CoordinatorProcess:
                 cwd=ROOT,
                 env=os.environ | {"GANNS_DATABASE_URL": database.conninfo},
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=stream,
             )
         self.started.append(self.process)
 

@@ -82,6 +82,13 @@ def data_dir(home: Path) -> Path:
 
 
 @pytest.fixture
+def cluster(data_dir: Path) -> Path:
+    """Return where an embedded server was made already; it does not run."""
+    copy_cluster(data_dir)
+    return data_dir
+
+
+@pytest.fixture
 def unused_port() -> int:
     """Return a TCP port on which nobody listened a moment ago."""
     with socket.socket() as probe:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
 import io
@@ -22,16 +23,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PRELOADED = ("ganns.cli.app", "ganns.coordinator", "ganns.launch.train", "procrastinate.cli", "tasks.evaluate", "tasks.gradient")
+PRELOADED = (
+    *("ganns.cli.app", "ganns.coordinator", "ganns.launch.train"),
+    *("procrastinate.cli", "tasks.evaluate", "tasks.gradient"),
+)
 _AT_THE_START = ("CUDA", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON", "TORCH")
 """Beginnings of variables that Python or torch reads only once: with others than ours, a process starts by itself."""
 _ROOM = "-" * 4000
@@ -159,8 +165,6 @@ def run(
     command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as `subprocess.run(..., capture_output=True, text=True)` would."""
-    import tempfile
-
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = start(command, env=env, cwd=cwd, stdout=out, stderr=err)
         try:
@@ -183,7 +187,12 @@ def _first_process() -> socket.socket:
             command = [sys.executable, "-m", "tests.support.warm", str(theirs.fileno()), _ROOM]
             with theirs:
                 process = subprocess.Popen(
-                    command, cwd=ROOT, env=kept, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+                    command,
+                    cwd=ROOT,
+                    env=kept,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # Ctrl-C in the terminal is for pytest, which then ends it
                 )
             _first = ours, process
             atexit.register(_end)
@@ -218,10 +227,8 @@ def _become(command: list[str], environment: Mapping[str, str], kept: set[int]) 
         gc.collect()  # what closes its file when it is forgotten does so before the numbers are used again
         for number in sorted(int(name) for name in os.listdir("/proc/self/fd")):
             if number > 2 and number not in kept:
-                try:
+                with suppress(OSError):  # the listing's own is closed already
                     os.close(number)
-                except OSError:
-                    pass  # the listing's own
         signal.set_wakeup_fd(-1)
         for one in signal.valid_signals():
             if callable(signal.getsignal(one)):
@@ -234,17 +241,8 @@ def _become(command: list[str], environment: Mapping[str, str], kept: set[int]) 
         time.tzset()
         logging.root.handlers.clear()
         at_once = bool(environment.get("PYTHONUNBUFFERED"))
-        sys.stdin = open(0, closefd=False)
-        sys.stdout, sys.stderr = (
-            io.TextIOWrapper(
-                io.FileIO(number, "wb", closefd=False) if at_once else open(number, "wb", closefd=False),
-                encoding="utf-8",
-                errors=errors,
-                line_buffering=number == 2 or os.isatty(number),
-                write_through=at_once,
-            )
-            for number, errors in ((1, "strict"), (2, "backslashreplace"))
-        )
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
+        sys.stdout, sys.stderr = (_stream(1, "strict", at_once), _stream(2, "backslashreplace", at_once))
         _show_arguments(command)
         sys.path[0] = os.getcwd()
         sys.argv = [command[2], *command[3:]]
@@ -259,7 +257,20 @@ def _become(command: list[str], environment: Mapping[str, str], kept: set[int]) 
         os._exit(code)
 
 
+def _stream(number: int, errors: str, at_once: bool) -> io.TextIOWrapper:
+    """Return standard output or error as Python makes them when it starts."""
+    raw = io.FileIO(number, "wb", closefd=False)
+    return io.TextIOWrapper(
+        raw if at_once else io.BufferedWriter(raw),  # type: ignore[arg-type]
+        encoding="utf-8",
+        errors=errors,
+        line_buffering=number == 2 or os.isatty(number),
+        write_through=at_once,
+    )
+
+
 def _run(module: str) -> int:
+    """Run a module as `python -m` does; return the exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
@@ -295,8 +306,6 @@ def _start_asked(told: socket.socket) -> None:
     asked = json.loads(text)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Out of the way first: a file's number here may be the number that another one has there.
-    import fcntl
-
     moved = [fcntl.fcntl(number, fcntl.F_DUPFD, 500) for number in fds]
     told = socket.socket(fileno=fcntl.fcntl(told.detach(), fcntl.F_DUPFD, 500))
     for number, target in zip(moved[3:], asked["pass_fds"], strict=True):
