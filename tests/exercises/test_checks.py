@@ -71,7 +71,7 @@ def test_the_starter_fails_with_words(number: int, said: str, tmp_path: Path) ->
         (5, ("seconds_alone / seconds_together", "seconds_together / seconds_alone"), "speedup()", "upside down"),
         (5, ("/ num_workers\n\n", "/ (num_workers - 1 or 1)\n\n"), "efficiency()", "expected 1, got 2"),
         (5, (") / (1 - 1 / num_workers)", ")"), "amdahl_fraction()", "expected 1, got 0.666667"),
-        (5, ("return (1 /", "return 1 - (1 /"), "amdahl_fraction()", "that is shared out"),
+        (5, ("return (1 /", "return 1 - (1 /"), "amdahl_fraction()", "divided among workers"),
         (5, ("return (1 /", "return float('nan') * (1 /"), "amdahl_fraction()", "got nan"),
     ],
 )
