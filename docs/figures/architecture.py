@@ -1,4 +1,4 @@
-"""Who imports whom: boxes from pyproject's contracts, arrows from the imports of today."""
+"""The imports between the parts: boxes from pyproject's contracts, arrows from the current imports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from docs.figures.drawing import BLUE, GREEN, GREY, ORANGE, arrow, box, canvas
 
-# name: (x, y, colour). `errors` is left out: everybody imports it.
+# name: (x, y, colour). `errors` is left out, because every part imports it.
 PLACES = {
     "command line": (2.2, 4.6, GREY),
     "dashboard": (1.1, 2.75, ORANGE),
@@ -37,7 +37,7 @@ MODULES = {
 
 
 def groups() -> dict[str, list[str]]:
-    """Return the modules of each box; a module stands for what is below it, too."""
+    """Return the modules of each box; a module stands also for its submodules."""
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     contracts = {one["name"]: one for one in tomllib.loads(text)["tool"]["importlinter"]["contracts"]}
     [framework] = [one for name, one in contracts.items() if name.startswith("The task framework")]
@@ -48,7 +48,7 @@ def groups() -> dict[str, list[str]]:
 
 
 def edges() -> set[tuple[str, str]]:
-    """Return who imports whom, without what a longer way says already."""
+    """Return the imports between the boxes, without those that a longer path implies."""
     graph = grimp.build_graph("ganns", "tasks", cache_dir=None)
     owner = {}
     for name, modules in groups().items():

@@ -20,9 +20,9 @@ def check(file: Path, report: Report) -> None:
     program = Program(file)
     with report.part("the mean"):
         _mean(program, report)
-    with report.part("workers that see much the same"):
+    with report.part("workers with similar values"):
         _alike(program, report)
-    with report.part("workers that see different things"):
+    with report.part("workers with different values"):
         _different(program, report)
     with report.part("workers with different numbers of values"):
         _unequal(program, report)
@@ -57,7 +57,7 @@ def _mean(program: Program, report: Report) -> None:
 
 
 def _alike(program: Program, report: Report) -> None:
-    title = "workers that see much the same"
+    title = "workers with similar values"
     rng = generator("exercise", 2, "alike")
     values: Values = [torch.randn(1000, 1, generator=rng).double() for _ in range(4)]
     expected = torch.cat(values).var(0)
@@ -73,7 +73,7 @@ def _alike(program: Program, report: Report) -> None:
 
 
 def _different(program: Program, report: Report) -> None:
-    title = "workers that see different things"
+    title = "workers with different values"
     values = [_column(0, 2), _column(10, 12)]
     expected = torch.cat(values).var(0)  # 104 / 3
     _, found = _pooled(program, values)

@@ -24,9 +24,9 @@ def check(file: Path, report: Report, address: Address | None = None) -> None:
     if not file.read_text(encoding="utf-8", errors="replace").strip():
         raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start 3`.")
     scenarios = {
-        "claim: two at once get two jobs, and nobody waits": _two_claims,
-        "claim: one that is undone gives its job back": _undone_claim,
-        "claim: when nothing is left there is no row": _nothing_left,
+        "claim: two workers at once get two jobs without waiting": _two_claims,
+        "claim: after a rollback the job is free again": _undone_claim,
+        "claim: without free jobs there is no row": _nothing_left,
         "submit: a result is stored once": _one_submit,
         "submit: a sleeper's result is stale": _sleeper,
         "submit: a sleeper wakes while its job is handed out again": _race,
