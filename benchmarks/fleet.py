@@ -1,11 +1,11 @@
-"""A class of 200: do rounds close, and does the coordinator stay as small as it was?
+"""A class of 200: do rounds close, and does the coordinator's memory stay the same?
 
     python -m benchmarks.fleet
 
-200 workers that do not compute, on threads of a few processes, each with a connection and a heartbeat of its own. They
-fetch, claim, fetch the weights once a round, and submit a prepared result. The last line is one JSON object: rounds per
-minute, units per second, the coordinator's memory after the first fifth of the rounds and at the end, the connections
-that the server had open, and how many errors there were.
+The 200 workers do not compute. They are threads of a few processes, and each has its own connection and heartbeat. They
+fetch jobs, claim units, fetch the weights once a round, and submit a prepared result. The last line is one JSON object:
+rounds per minute, units per second, the coordinator's memory after the first fifth of the rounds and at the end, the
+server's open connections, and the number of errors.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def some_workers(address: Address, first: int, num: int, config: Config, stop: E
 
 
 def memory_mb() -> float:
-    """Return the most memory that this process ever had, in MB."""
+    """Return this process's peak memory in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 

@@ -1,10 +1,10 @@
-"""What a round costs when there is nothing to compute, and whether the database grows with the rounds.
+"""The time of a round with almost nothing to compute, and whether the database grows with the rounds.
 
     python -m benchmarks.overhead
 
 500 rounds of 2 workers on a model of about 100 kB, two images a unit. The last line is one JSON object: the
-median milliseconds of a round, what is left of them when the workers' computing is taken off, and the database's
-size in bytes after every 100 rounds.
+median milliseconds of a round, the same without the workers' computing time, and the database's size in bytes
+after every 100 rounds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Two open rounds against one: the same training with and without `strategy.pipeline`, in alternating blocks.
+"""Two open rounds compared with one: the same training with and without `strategy.pipeline`, in alternating blocks.
 
     python -m benchmarks.pipeline [--delay-s 0.5]
 
-DCGAN-64, 2 workers of 1 thread, 64 images each. `--delay-s` makes the coordinator sleep so long before each step, as a
-slow disk or a slow link would: what the pipeline is for. The last line is one JSON object; `ratio` is the images/s
-with it over those without, from the medians of all blocks.
+DCGAN-64, 2 workers of 1 thread, 64 images each. With `--delay-s` the coordinator sleeps before each step. This has the
+effect of a slow disk or network, for which the pipeline is made. The last line is one JSON object; `ratio` is the
+images/s with the pipeline divided by those without it, from the medians of all blocks.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ NUM_WORKERS, WARMUP = 2, 3
 def main() -> None:
     """Run the blocks and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=5, help="of each kind, alternating")
-    parser.add_argument("--rounds", type=int, default=12, help="measured in a block")
-    parser.add_argument("--size", type=int, default=64, choices=[32, 64], help="of the images")
-    parser.add_argument("--delay-s", type=float, default=0.0, help="that each step takes longer")
+    parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each kind, alternating")
+    parser.add_argument("--rounds", type=int, default=12, help="measured rounds in a block")
+    parser.add_argument("--size", type=int, default=64, choices=[32, 64], help="side of the images in pixels")
+    parser.add_argument("--delay-s", type=float, default=0.0, help="additional seconds of each step")
     arguments = parser.parse_args()
     _delay_steps(arguments.delay_s)
 

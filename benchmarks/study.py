@@ -2,8 +2,8 @@
 
     python -m benchmarks.study [--seeds 3] [--images 65536] [--only moments] [--out outputs/study.jsonl]
 
-It takes an hour on two cores. Each result is a line of `--out`; what is there already is not computed again, so a study
-that was stopped goes on, and one with more seeds adds to it.
+It takes an hour on two cores. Each result is a line of `--out`. Existing results are not computed again, so you can
+continue a stopped study, or add more seeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganns.config import Config, DataConfig, LossConfig, ModelConfig, StopConfig
 from ganns.data import open_images
 
 FEW = DataConfig(count=512, holdout=1000)
-"""So small a data set that a discriminator can learn it by heart: what augmentation is for."""
+"""A data set so small that a discriminator can memorise it: augmentation is for this case."""
 
 
 def with_loss(**changes: Any) -> Callable[[int, int], Result]:
@@ -34,13 +34,13 @@ def with_loss(**changes: Any) -> Callable[[int, int], Result]:
 
 
 def spectral(seed: int, num: int) -> Result:
-    """Local steps with a spectrally normalised discriminator."""
+    """Train with local steps and a spectrally normalised discriminator."""
     model = ModelConfig(image_size=32, features_g=16, features_d=16, spectral_norm=True)
     return product(local(small(seed, num, model=model)), num)
 
 
 def stale(config: Config) -> Config:
-    """Return `config` with a pipeline: what a round computes is applied one version later."""
+    """Return `config` with a pipeline: results of a round are applied one version later."""
     return replace(config, strategy=replace(config.strategy, pipeline=True))
 
 
@@ -51,7 +51,7 @@ def slow(config: Config) -> Config:
 
 
 def few(config: Config) -> Config:
-    """Return `config` on the small data set, with as many images seen in all, and units that fit into it."""
+    """Return `config` with the small data set, the same total number of images, and units that fit into it."""
     epochs = config.stop.epochs * config.data.count // FEW.count if config.stop.epochs else None
     units = replace(config.strategy, unit_images=8 * BATCH)
     return replace(config, data=FEW, strategy=units, stop=StopConfig(epochs=epochs))
@@ -94,13 +94,13 @@ ALL = {name: run for group in GROUPS.values() for name, run in group.items()}
 
 
 def main() -> None:
-    """Run what is missing, and print the table and the JSON."""
+    """Run the missing variants, and print the table and the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=65536)
     parser.add_argument("--only", choices=GROUPS, action="append")
     parser.add_argument("--out", type=Path, default=Path("outputs/study.jsonl"))
-    parser.add_argument("--plot", type=Path, help="draw all results of --out into this PNG, and compute nothing")
+    parser.add_argument("--plot", type=Path, help="only draw all results of --out into this PNG")
     options = parser.parse_args()
     if options.plot:
         plot(read(options.out), options.plot)
@@ -142,7 +142,7 @@ def read(path: Path) -> dict[tuple[str, int, int], Result]:
 
 
 def plot(results: dict[tuple[str, int, int], Result], path: Path) -> None:
-    """Draw a row of dots for each variant, one dot a seed."""
+    """Draw a row of dots for each variant, one dot for each seed."""
     from matplotlib.figure import Figure
 
     shown = [name for name in ALL if not name.startswith("512") and any(key[0] == name for key in results)]

@@ -1,7 +1,7 @@
-"""Write what the schema decides into docs/reference/configuration.md: `python -m docs.generate`.
+"""Update the tables of docs/reference/configuration.md from the schema: `python -m docs.generate`.
 
-Type, range and default of each setting come from ganns/config.py. What a setting means is written by hand, and
-stays. For a new setting add the line `| key | | | | what it means |` where it belongs, and run this.
+Type, range and default of each setting come from ganns/config.py. The meaning of a setting is written by hand, and
+stays. For a new setting add the line `| key | | | | its meaning |` in its place, and run this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parent / "reference" / "configuration.md"
 
 
 def fields() -> dict[str, tuple[str, Any]]:
-    """Return every setting's type, as it is written, and its default."""
+    """Return every setting's type, as written in the schema, and its default."""
     found: dict[str, tuple[str, Any]] = {}
     for outer in dataclasses.fields(Config):
         value = getattr(Config(), outer.name)
@@ -31,7 +31,7 @@ def fields() -> dict[str, tuple[str, Any]]:
 
 
 def shown_range(key: str) -> str | None:
-    """Return a setting's range as the page has it; None for the one that depends on another setting."""
+    """Return a setting's range as on the page; None for the one that depends on another setting."""
     if key == "strategy.micro_batch":
         return None
     group, _, last = key.partition(".")
@@ -52,7 +52,7 @@ def shown_range(key: str) -> str | None:
 
 
 def shown_default(value: Any) -> str:
-    """Return a default as YAML has it."""
+    """Return a default in YAML's form."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -63,7 +63,7 @@ def shown_default(value: Any) -> str:
 
 
 def generate(text: str) -> str:
-    """Return the page with type, range and default of each setting's row as the schema has them."""
+    """Return the page with type, range and default of each setting's row from the schema."""
     known = fields()
 
     def row(found: re.Match[str]) -> str:
