@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import relu
 
 from ganns import plugins
-from ganns.config import LossConfig
+from ganns.config import LossConfig, NonSaturatingLoss
 
 
 class Loss(ABC):
@@ -49,6 +49,8 @@ class Loss(ABC):
 
 class NonSaturating(Loss):
     """`loss=non_saturating`: cross-entropy."""
+
+    config: NonSaturatingLoss
 
     def real(self, logits: torch.Tensor) -> torch.Tensor:
         """Real images should be called real."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ganns import plugins
-from ganns.config import Config, from_dict, nearest, unknown_key
+from ganns.config import OPTIONS, Config, from_dict, nearest, settings, unknown_key, without_foreign_keys
 from ganns.errors import ConfigError
 
 
@@ -43,7 +43,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     """
     import hydra
     from hydra.errors import HydraException
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
     from ganns.hydra_launcher import register
@@ -55,8 +55,9 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
         try:
-            values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-            config = from_dict(_plain(values))
+            from hydra.core.hydra_config import HydraConfig
+
+            config = to_config(composed, HydraConfig.get().overrides.task)
             plugins.require(config)
             (action or train)(config)
         except Exception as error:
@@ -84,19 +85,53 @@ def compose(overrides: Sequence[str]) -> Config:
     """
     import hydra
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     from ganns.resources import conf_dir
 
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-            composed = hydra.compose("config", list(overrides))
-            config = from_dict(_plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+            config = to_config(hydra.compose("config", _with_all_keys(overrides)), overrides)
     except (HydraException, OmegaConfBaseException) as error:
         _explain(error)
     plugins.require(config)
     return config
+
+
+def to_config(composed: Any, overrides: Sequence[str]) -> Config:
+    """Return what Hydra composed as a checked `Config`.
+
+    `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`; the
+    same key is refused if it was typed.
+
+    Args:
+        composed: Hydra's configuration, without its own settings.
+        overrides: what was typed.
+
+    Raises:
+        ConfigError: see `from_dict`.
+    """
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    named = {str(key): value for key, value in values.items()}
+    return from_dict(without_foreign_keys(named, typed_keys(overrides)))
+
+
+def typed_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the keys of overrides: "seed" of "seed=7", "data.count" of "+data.count=9"."""
+    return [str(word).lstrip("+~").partition("=")[0] for word in overrides]
+
+
+def _with_all_keys(overrides: Sequence[str]) -> list[str]:
+    """Write `++data.path=x` for `data.path=x`, and the same for all keys of groups whose options have different keys.
+
+    Hydra knows only the keys in the file of the chosen option. With `++` it takes the others too, so that plug-ins get
+    them, and `from_dict` can say which option a key belongs to.
+    """
+    keys = [key for key in settings() if key.partition(".")[0] in OPTIONS]
+    return [f"++{word}" if word.partition("=")[0] in keys else word for word in overrides]
 
 
 def train(config: Config) -> None:
@@ -113,11 +148,10 @@ def train(config: Config) -> None:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    typed = [word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task]
     with coordinator_database() as address, Watch(config, folder, address=address) as watch:
         watch.say(f"the database is {address} ({address.source})")
         watch.say(f"workers join with  {join_line(address)}")
-        run_id, done = train_run(config, address, watch, changed=typed)
+        run_id, done = train_run(config, address, watch, changed=typed_keys(hydra.overrides.task))
         watch.last_grid()
         if watch.grids.saved:
             watch.say(f"samples are in {folder / 'samples'}")
@@ -152,7 +186,7 @@ def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
     chosen = [f"hydra/help={command}"]
     if command == "solo":  # alone it needs the whole machine
         chosen.append("hydra/launcher=basic")
-    return [*flags, *chosen, *overrides]
+    return [*flags, *chosen, *_with_all_keys(overrides)]
 
 
 @contextmanager
@@ -171,12 +205,6 @@ def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error_before
 
 
-def _plain(container: Any) -> dict[str, Any]:
-    """Return what OmegaConf made of `config.yaml` as the dictionary that it is."""
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
 def _explain(error: Exception, command: str = "train") -> NoReturn:
     """Raise the ConfigError that says in one sentence what Hydra or OmegaConf says in many lines."""
     text = str(error)
@@ -189,7 +217,7 @@ def _explain(error: Exception, command: str = "train") -> NoReturn:
         raise ConfigError(f"{first}: add -m to try one value after the other.") from error
     override = getattr(error, "override", None)
     if override is not None:
-        first = f"{override} cannot be read as a setting ({first})"
+        first = f"{str(override).lstrip('+')} cannot be read as a setting ({first})"
     raise ConfigError(f"{first}; write key=value, `ganns {command} --help` has examples.") from error
 
 

@@ -35,12 +35,13 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
         PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
     from ganns import resources
+    from ganns.config import PackedData
     from ganns.data.cache import decoded
     from ganns.data.packed import open_pack
     from ganns.data.sources import SOURCES
 
     root = cache_root or resources.home() / "data"
-    if data.name == "packed":
+    if isinstance(data, PackedData):
         return ImageSet(*open_pack(data, image_size, root))
     if data.name not in SOURCES:
         return plugged(data, image_size)
