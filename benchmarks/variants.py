@@ -17,7 +17,15 @@ import torch
 from ganns.aggregate import Accumulator, encode_part
 from ganns.augment import augment
 from ganns.codec import get_codec
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    GradientStrategy,
+    LocalStepsStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.data import ImageSet, open_images
 from ganns.local_steps import LocalSteps
 from ganns.losses import build_loss, r1_penalty
@@ -41,8 +49,8 @@ def small(seed: int, num_images: int, **changes: Any) -> Config:
     config = Config(
         seed=seed,
         model=ModelConfig(image_size=32, features_g=16, features_d=16),
-        data=DataConfig(count=8192, holdout=1000),
-        strategy=StrategyConfig(unit_images=BATCH, micro_batch=BATCH),
+        data=SyntheticData(count=8192, holdout=1000),
+        strategy=GradientStrategy(unit_images=BATCH, micro_batch=BATCH),
         quorum=QuorumConfig(units=NUM_UNITS),
         stop=StopConfig(epochs=max(1, -(-num_images // 8192))),
     )
@@ -51,7 +59,7 @@ def small(seed: int, num_images: int, **changes: Any) -> Config:
 
 def local(config: Config, **changes: Any) -> Config:
     """Return `config` with units of local steps."""
-    strategy = StrategyConfig(name="local_steps", unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
+    strategy = LocalStepsStrategy(unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
     return replace(config, strategy=replace(strategy, **changes))
 
 

@@ -265,7 +265,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "codec": ("fp32", "fp16"),
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
-OLD_KEYS = {"data": {"path", "count"}, "strategy": {"outer_lr", "outer_momentum"}, "loss": {"label_smoothing"}}
+OLD_KEYS = {
+    "data": {"path", "count", "holdout", "seed"},
+    "strategy": {"outer_lr", "outer_momentum"},
+    "loss": {"label_smoothing"},
+}
 """Older versions stored all keys of each group with a run, whatever its options; such a run has at least these."""
 
 
@@ -284,9 +288,8 @@ def from_dict(values: Mapping[str, Any]) -> Config:
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-    values, schema = without_old_keys(values), Config()
-    for group in OPTIONS:
-        setattr(schema, group, _option(group, values))
+    values = without_old_keys(values)
+    schema = _schema(values)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(dict(values)))
         config = OmegaConf.to_object(merged)
@@ -309,21 +312,30 @@ def without_old_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def without_foreign_keys(values: Mapping[str, Any], typed: Collection[str] = ()) -> dict[str, Any]:
-    """Return `values` without the keys that belong to another option of their group, except those in `typed`."""
-    found = dict(values)
+    """Return `values` without the keys that belong to another option of their group.
+
+    Raises:
+        ConfigError: such a key is in `typed`.
+    """
+    found, schema = dict(values), _schema(values)
     for group in OPTIONS:
         if isinstance(given := values.get(group), Mapping):
-            foreign = settings().keys() - set(typed) - {f"{group}.{key}" for key in vars(_option(group, values))}
-            found[group] = {key: value for key, value in given.items() if f"{group}.{key}" not in foreign}
+            own = vars(getattr(schema, group))
+            foreign = [key for key in given if key not in own and f"{group}.{key}" in settings()]
+            if refused := [key for key in foreign if f"{group}.{key}" in typed]:
+                raise unknown_key(f"{group}.{refused[0]}", schema)
+            found[group] = {key: value for key, value in given.items() if key not in foreign}
     return found
 
 
-def _option(group: str, values: Mapping[str, Any]) -> Any:
-    """Return the defaults of the option that `values` names, built in or a plug-in, or those of the default option."""
-    options, given = OPTIONS[group], values.get(group)
-    name = str(given["name"]) if isinstance(given, Mapping) and "name" in given else next(iter(options))
-    kind = options.get(name) or PLUGGED.get(group) or next(iter(options.values()))
-    return kind(name=name)
+def _schema(values: Mapping[str, Any]) -> Config:
+    """Return the default configuration, with the options that `values` names, built in or plug-ins."""
+    schema = Config()
+    for group, options in OPTIONS.items():
+        default, given = next(iter(options)), values.get(group)
+        name = str(given.get("name", default)) if isinstance(given, Mapping) else default
+        setattr(schema, group, (options.get(name) or PLUGGED.get(group) or options[default])(name=name))
+    return schema
 
 
 def validate(config: Config) -> None:

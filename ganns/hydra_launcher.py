@@ -59,8 +59,9 @@ class TogetherLauncher(Launcher):
 
     def _compose(self, number: int, overrides: Sequence[str]) -> Any:
         """Return the point of these overrides."""
+        from ganns.config import from_dict
         from ganns.sweep import Point
-        from ganns.train import to_config, typed_keys
+        from ganns.train import to_values, typed_keys
 
         composed = self._context.config_loader.load_sweep_config(self._config, list(overrides))
         with open_dict(composed):
@@ -69,7 +70,7 @@ class TogetherLauncher(Launcher):
         typed = composed.hydra.overrides.task
         with open_dict(composed):
             del composed["hydra"]
-        return Point(number, to_config(composed, typed), folder, tuple(typed_keys(typed)))
+        return Point(number, from_dict(to_values(composed, typed)), folder, tuple(typed_keys(typed)))
 
 
 def register() -> None:

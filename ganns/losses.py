@@ -31,7 +31,10 @@ class Loss(ABC):
     """
 
     def __init__(self, config: LossConfig) -> None:
-        """Keep `config`, which has the run's `loss.*`; `r1` and `augment` are taken care of outside."""
+        """Keep `config`, which has the run's `loss.*`; `r1` and `augment` are applied outside.
+
+        The loss of another package gets a `NonSaturatingLoss`, with its own `name`: it may use `label_smoothing`.
+        """
         self.config = config
 
     @abstractmethod

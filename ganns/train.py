@@ -43,13 +43,16 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     """
     import hydra
     from hydra.errors import HydraException
-    from omegaconf import DictConfig
+    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     from ganns.hydra_launcher import register
     from ganns.resources import conf_dir
 
-    argv = _sort_arguments(argv, command)
+    argv, shown = _sort_arguments(argv, command)
+    if shown is not None:
+        print(OmegaConf.to_yaml(_compose(shown, command)), end="")
+        return 0
     register()
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
@@ -57,7 +60,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
         try:
             from hydra.core.hydra_config import HydraConfig
 
-            config = to_config(composed, HydraConfig.get().overrides.task)
+            config = from_dict(to_values(composed, HydraConfig.get().overrides.task))
             plugins.require(config)
             (action or train)(config)
         except Exception as error:
@@ -83,6 +86,13 @@ def compose(overrides: Sequence[str]) -> Config:
     Raises:
         ConfigError: an override or a value is wrong.
     """
+    config = from_dict(_compose(overrides))
+    plugins.require(config)
+    return config
+
+
+def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]:
+    """Return the values that Hydra composes, not checked yet."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -91,32 +101,24 @@ def compose(overrides: Sequence[str]) -> Config:
 
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-            config = to_config(hydra.compose("config", _with_all_keys(overrides)), overrides)
+            return to_values(hydra.compose("config", _with_all_keys(overrides)), overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        _explain(error)
-    plugins.require(config)
-    return config
+        _explain(error, command)
 
 
-def to_config(composed: Any, overrides: Sequence[str]) -> Config:
-    """Return what Hydra composed as a checked `Config`.
+def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what Hydra composed (without its own settings) as dictionaries, without the keys of other options.
 
-    `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`; the
-    same key is refused if it was typed.
-
-    Args:
-        composed: Hydra's configuration, without its own settings.
-        overrides: what was typed.
+    `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`.
 
     Raises:
-        ConfigError: see `from_dict`.
+        ConfigError: a key of another option was typed.
     """
     from omegaconf import OmegaConf
 
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    named = {str(key): value for key, value in values.items()}
-    return from_dict(without_foreign_keys(named, typed_keys(overrides)))
+    return without_foreign_keys({str(key): value for key, value in values.items()}, typed_keys(overrides))
 
 
 def typed_keys(overrides: Sequence[str]) -> list[str]:
@@ -128,7 +130,7 @@ def _with_all_keys(overrides: Sequence[str]) -> list[str]:
     """Write `++data.path=x` for `data.path=x`, and the same for all keys of groups whose options have different keys.
 
     Hydra knows only the keys in the file of the chosen option. With `++` it takes the others too, so that plug-ins get
-    them, and `from_dict` can say which option a key belongs to.
+    them, and `to_values` can say which option a key belongs to.
     """
     keys = [key for key in settings() if key.partition(".")[0] in OPTIONS]
     return [f"++{word}" if word.partition("=")[0] in keys else word for word in overrides]
@@ -161,8 +163,10 @@ def train(config: Config) -> None:
             watch.say(f"run {run_id} stopped; go on with `ganns train resume={run_id}`")
 
 
-def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
-    """Return the flags, then the overrides (argparse wants them in one row), the choice of the help among them.
+def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[str] | None]:
+    """Return the flags and then the overrides, as Hydra wants them; and the overrides that `--cfg job` shows, or None.
+
+    Hydra's own `--cfg job` would show keys that an experiment sets for another option, which a run does not get.
 
     Raises:
         ConfigError: what is wrong with the flags; Hydra's parser alone would answer with a page of usage.
@@ -181,12 +185,14 @@ def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
-    overrides = parser.parse_intermixed_args(list(argv)).overrides
+    found = parser.parse_intermixed_args(list(argv))
+    overrides = found.overrides
     flags = [word for word in argv if word not in overrides]
     chosen = [f"hydra/help={command}"]
     if command == "solo":  # alone it needs the whole machine
         chosen.append("hydra/launcher=basic")
-    return [*flags, *chosen, *_with_all_keys(overrides)]
+    shown = overrides if found.cfg == "job" and not (found.multirun or found.package) else None
+    return [*flags, *chosen, *_with_all_keys(overrides)], shown
 
 
 @contextmanager

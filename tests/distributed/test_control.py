@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import control as obeying
 from ganns.coordinator import housekeeping, rounds, statefiles
 from ganns.errors import RunError
@@ -17,7 +17,7 @@ from tests.distributed.test_pipeline import PIPELINE, open_rounds, piped
 from tests.distributed.test_resume import state_files, work_until
 from tests.helpers import wait_until
 
-LOCAL = StrategyConfig(name="local_steps", unit_images=8, micro_batch=4, outer_momentum=0.5)
+LOCAL = LocalStepsStrategy(unit_images=8, micro_batch=4, outer_momentum=0.5)
 STRATEGIES = [tiny().strategy, PIPELINE, LOCAL]
 NAMES = ["gradient", "pipeline", "local_steps"]
 LONG = StopConfig(rounds=9)  # more than a worker can do unasked before a wish is obeyed

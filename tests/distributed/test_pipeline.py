@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import GradientStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import housekeeping, publisher, rounds, statefiles
 from ganns.db.connect import connect
 from ganns.state import TrainingState
@@ -17,7 +17,7 @@ from tests.distributed.test_faults import finish_run, wait_for_job
 from tests.distributed.test_resume import state_files, work_until
 from tests.helpers import wait_until, workers
 
-PIPELINE = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
+PIPELINE = GradientStrategy(unit_images=8, micro_batch=8, pipeline=True)
 
 
 def piped(**changes):

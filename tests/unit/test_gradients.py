@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from ganns.aggregate import Accumulator
-from ganns.config import Config, ModelConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, ModelConfig
 from ganns.gradients import Replica
 from ganns.model import Discriminator, Generator, build
 from ganns.plan import slice_bounds
@@ -16,7 +16,7 @@ MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
 
 
 def make(micro_batch: int = 8, unit_images: int = 8, seed: int = 3) -> tuple[Config, TrainingState, Replica]:
-    config = Config(model=MODEL, strategy=StrategyConfig(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
+    config = Config(model=MODEL, strategy=GradientStrategy(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
     state = TrainingState(config)
     replica = Replica(config)
     replica.load(state.weights())
