@@ -33,7 +33,7 @@ from websockets.sync.client import connect as connect_socket
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.lesson import Lesson
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -206,8 +206,8 @@ def slowdown(blocks: int, block_s: float) -> dict[str, Any]:
     config = Config(
         name="slowdown",
         model=ModelConfig(image_size=32, features_g=32, features_d=32),
-        data=DataConfig(count=4000, holdout=2),
-        strategy=StrategyConfig(unit_images=64, micro_batch=64),
+        data=SyntheticData(count=4000, holdout=2),
+        strategy=GradientStrategy(unit_images=64, micro_batch=64),
         quorum=QuorumConfig(units=4),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=1_000_000),

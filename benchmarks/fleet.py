@@ -24,7 +24,15 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    EvaluateConfig,
+    GradientStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -119,8 +127,8 @@ def main() -> None:
     config = Config(
         name="fleet",
         model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=DataConfig(count=4 * arguments.workers, holdout=2),
-        strategy=StrategyConfig(unit_images=2, micro_batch=2),
+        data=SyntheticData(count=4 * arguments.workers, holdout=2),
+        strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=arguments.workers),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=arguments.rounds),

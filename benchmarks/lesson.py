@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from psycopg.types.json import Jsonb
 
-from ganns.config import Config, ModelConfig, QuorumConfig, StopConfig, StrategyConfig, to_dict
+from ganns.config import Config, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import Connection
 
 NAMES = (
@@ -64,7 +64,7 @@ class Lesson:
             name=self.name,
             seed=self.seed,
             model=ModelConfig(image_size=32),
-            strategy=StrategyConfig(unit_images=UNIT_IMAGES),
+            strategy=GradientStrategy(unit_images=UNIT_IMAGES),
             quorum=QuorumConfig(units=self.units, spares=self.spares),
             stop=StopConfig(rounds=5000),
         )

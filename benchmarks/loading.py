@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ganns.config import DataConfig
+from ganns.config import DataConfig, SyntheticData
 from ganns.data import ImageSet, open_images
 from ganns.data.decoded_cache import prepare
 from ganns.data.sources.source import SOURCES, Source
@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ganns-benchmark-") as folder:
         os.environ["GANNS_HOME"] = folder
         try:
-            figures = measure(DataConfig(count=arguments.images, holdout=2), arguments.blocks)
+            figures = measure(SyntheticData(count=arguments.images, holdout=2), arguments.blocks)
         finally:
             if home_before is None:
                 del os.environ["GANNS_HOME"]

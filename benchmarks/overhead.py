@@ -14,7 +14,7 @@ import json
 import statistics
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.connect import connect
 from ganns.db.queries import execute
@@ -31,8 +31,8 @@ def main() -> None:
     config = Config(
         name="overhead",
         model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=DataConfig(count=2000, holdout=2),
-        strategy=StrategyConfig(unit_images=2, micro_batch=2),
+        data=SyntheticData(count=2000, holdout=2),
+        strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=2),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=arguments.rounds),

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.training.state import TrainingState
@@ -51,7 +51,7 @@ def main() -> None:
                 medians[pipeline] = statistics.median(found)
             block_ratios.append(medians[False] / medians[True])
             print(f"block {block + 1}: {medians[False]:.3f} s a round, with the pipeline {medians[True]:.3f} s")
-    images = NUM_WORKERS * StrategyConfig().unit_images
+    images = NUM_WORKERS * GradientStrategy().unit_images
     figures = {
         "images_per_s": round(images / statistics.median(seconds[False]), 1),
         "pipeline_images_per_s": round(images / statistics.median(seconds[True]), 1),
@@ -68,8 +68,8 @@ def _config(size: int, pipeline: bool) -> Config:
     return Config(
         name="benchmark",
         model=ModelConfig(image_size=size, features_g=size, features_d=size),
-        data=DataConfig(count=1024, holdout=8),
-        strategy=StrategyConfig(pipeline=pipeline),
+        data=SyntheticData(count=1024, holdout=8),
+        strategy=GradientStrategy(pipeline=pipeline),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),

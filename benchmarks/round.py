@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.ddp import run_ddp
-from ganns.config import CodecConfig, Config, DataConfig, EvaluateConfig, QuorumConfig, StopConfig
+from ganns.config import CodecConfig, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 
 NUM_WORKERS, NUM_IMAGES = 2, 64
@@ -38,7 +38,7 @@ def main() -> None:
     watch = Stopwatch()
     config = Config(
         name="benchmark",
-        data=DataConfig(count=1024, holdout=8),
+        data=SyntheticData(count=1024, holdout=8),
         codec=CodecConfig(arguments.codec),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),

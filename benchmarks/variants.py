@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    GradientStrategy,
+    LocalStepsStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.data import ImageSet, open_images
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.aggregation import Accumulator
@@ -42,8 +50,8 @@ def small(seed: int, num_images: int, **changes: Any) -> Config:
     config = Config(
         seed=seed,
         model=ModelConfig(image_size=32, features_g=16, features_d=16),
-        data=DataConfig(count=8192, holdout=1000),
-        strategy=StrategyConfig(unit_images=BATCH, micro_batch=BATCH),
+        data=SyntheticData(count=8192, holdout=1000),
+        strategy=GradientStrategy(unit_images=BATCH, micro_batch=BATCH),
         quorum=QuorumConfig(units=NUM_UNITS),
         stop=StopConfig(epochs=max(1, -(-num_images // 8192))),
     )
@@ -52,7 +60,7 @@ def small(seed: int, num_images: int, **changes: Any) -> Config:
 
 def local(config: Config, **changes: Any) -> Config:
     """Return `config` with units of local steps."""
-    strategy = StrategyConfig(name="local_steps", unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
+    strategy = LocalStepsStrategy(unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
     return replace(config, strategy=replace(strategy, **changes))
 
 

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganns.training.aggregation import Accumulator
-from ganns.config import Config, DataConfig, ModelConfig, OptimizerConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, ModelConfig, OptimizerConfig, SyntheticData
 from ganns.data.sources.faces import draw_face
-from ganns.training.unit import Part
 from ganns.evaluation.swd import sliced_wasserstein
+from ganns.training.aggregation import Accumulator
 from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState
 from ganns.training.strategies import build_computer
+from ganns.training.unit import Part
 
 Tensors = dict[str, torch.Tensor]
 Rule = Callable[[list[Tensors]], Tensors]
@@ -48,8 +48,8 @@ def tiny_config() -> Config:
     """Return the configuration: 32x32, networks with 8 features, and large steps, so that a few rounds are enough."""
     return Config(
         model=ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8),
-        data=DataConfig(count=NUM_TRAIN, holdout=NUM_HOLDOUT),
-        strategy=StrategyConfig(unit_images=UNIT_IMAGES, micro_batch=UNIT_IMAGES),
+        data=SyntheticData(count=NUM_TRAIN, holdout=NUM_HOLDOUT),
+        strategy=GradientStrategy(unit_images=UNIT_IMAGES, micro_batch=UNIT_IMAGES),
         optimizer=OptimizerConfig(lr_g=5e-3, lr_d=5e-3),
     )
 

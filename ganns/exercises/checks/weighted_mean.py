@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from ganns.training.aggregation import Accumulator
 from ganns.exercises.learner import Program
 from ganns.exercises.report import Report
 from ganns.exercises.tensors import Tensors, copied, require_gradients, show
-from ganns.training.unit import Part
+from ganns.training.aggregation import Accumulator
 from ganns.training.seeds import generator
+from ganns.training.unit import Part
 
 Results = list[tuple[int, int, Tensors]]
 FUNCTION = "weighted_mean"
