@@ -1,5 +1,5 @@
-# `make help` lists the targets. Everything runs from .venv, which the first target that needs it creates.
-# Another interpreter: make setup PYTHON=python3.12      More for pytest: make test ARGS="-k codec -x"
+# `make help` lists the targets. All commands run from .venv; the first target that needs .venv creates it.
+# Another interpreter: make setup PYTHON=python3.12      Options for pytest: make test ARGS="-k codec -x"
 
 PYTHON = python3
 BIN = .venv/bin
@@ -12,36 +12,36 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(READY) ## create .venv with the pinned packages (once; about 5 GB on Linux)
-	@echo '.venv is ready: make demo, make test, or .venv/bin/ganns --help'
+	@echo '.venv is ready. Next: make demo, make test, or .venv/bin/ganns --help'
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'GANNs with friends needs Python 3.11 or newer, and "$(PYTHON)" is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
-	@echo 'Setting up .venv: this downloads PyTorch and takes some minutes, once.'
+		echo 'GANNs with friends needs Python 3.11 or newer, but "$(PYTHON)" is older or missing. Type: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Setting up .venv: the first time, this downloads PyTorch and takes some minutes.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip --disable-pip-version-check install -e '.[dev]' -c constraints.txt
 	@touch $(READY)
 
-demo: $(READY) ## two workers learn to draw faces, in a few minutes
+demo: $(READY) ## train a small model with two workers, in a few minutes
 	$(BIN)/ganns demo
 
-test: $(READY) ## the tests, without the slow ones
+test: $(READY) ## run the tests, without the slow ones
 	$(BIN)/python -m pytest -n 2 -m 'not slow' $(ARGS)
 
-test-all: $(READY) ## all tests
+test-all: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: $(READY) docs ## style, spelling, types, who imports whom, and the documentation's site
+check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(READY) ## the documentation as a site, in build/docs/html
+docs: $(READY) ## build the documentation's site in build/docs/html
 	$(BIN)/python -m sphinx -E -W --keep-going -n -q -b html docs build/docs/html
-	@echo 'build/docs/html/index.html is the documentation.'
+	@echo 'The documentation is in build/docs/html/index.html.'
 
-clean: ## remove .venv, caches and build products; outputs/ stays
+clean: ## remove .venv, caches and build products, but not outputs/
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find ganns tasks tests -name __pycache__ -type d -prune -exec rm -rf {} +

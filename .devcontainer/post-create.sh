@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# After the container is made: the project's packages, and the tables in the PostgreSQL beside it.
+# Runs once, after the container is created: installs the packages, and creates the tables in PostgreSQL.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# An environment that the host's Python made is of no use here.
+# An environment of the host's Python does not work in the container.
 .venv/bin/python -c '' 2>/dev/null || rm -rf .venv
 make setup
 .venv/bin/ganns db migrate

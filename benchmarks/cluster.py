@@ -1,4 +1,4 @@
-"""A PostgreSQL and a few workers of the benchmark's own, gone afterwards."""
+"""A PostgreSQL and a few workers for one benchmark, which end with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganns.worker.launch import start_worker, stop_workers
 
 @contextmanager
 def cluster(num_workers: int, threads: int = 1) -> Iterator[Address]:
-    """Yield the address of a fresh database that `num_workers` real workers wait at."""
+    """Yield the address of a new database with `num_workers` waiting real workers."""
     folder = Path(tempfile.mkdtemp(prefix="ganns-benchmark-"))
     home_before = os.environ.get("GANNS_HOME")
     os.environ["GANNS_HOME"] = str(folder / "home")
@@ -44,15 +44,15 @@ def cluster(num_workers: int, threads: int = 1) -> Iterator[Address]:
 
 
 class Stopwatch(Quiet):
-    """An observer that notes when each round was closed."""
+    """An observer that records the time of each round's closing."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin without rounds."""
         self.closed_at: list[float] = []
         self.reports: list[RoundReport] = []
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
-        """Note a round."""
+        """Record a round's closing."""
         self.closed_at.append(time.perf_counter())
         self.reports.append(report)
 

@@ -1,12 +1,13 @@
-"""What the dashboard costs, and how soon it shows what was committed.
+"""The dashboard's cost, and the time from a commit to the pixels.
 
     python -m benchmarks.dashboard
 
-Three parts. A class of 30 with 1,000 rounds behind it goes on, a round a second, written by `benchmarks.lesson`: a
-headless Chromium notes when the pixels of a new version are drawn, and is compared with the time of the commit. Then
-ten WebSocket clients that draw nothing watch, and the dashboard's own CPU time and memory are read. Then two real
-workers train in blocks, with and without a dashboard that ten clients watch, in turns; the CPU time of everything but
-the dashboard (coordinator, workers, all of PostgreSQL) for an image is compared. The last line is one JSON object.
+There are three parts. In the first, `benchmarks.lesson` simulates a class of 30 with 1,000 earlier rounds, and adds a
+round a second: a headless Chromium records when it draws the pixels of a new version, which is compared with the time
+of the commit. In the second, ten WebSocket clients watch without drawing, and the dashboard's own CPU time and memory
+are read. In the third, two real workers train in alternating blocks, with and without a dashboard that ten clients
+watch; the compared number is the CPU time for an image of all other processes (coordinator, workers, all of
+PostgreSQL). The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from websockets.sync.client import connect as connect_socket
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.lesson import Lesson
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -41,7 +42,7 @@ from ganns.db.server.embedded import EmbeddedServer
 
 NUM_CLIENTS = 10
 TICK = os.sysconf("SC_CLK_TCK")
-# Note when a new text of the version's figure is on the screen: after the frame that follows its change.
+# Record when a new text of the version's figure is on the screen: after the frame that follows its change.
 WATCH_PIXELS = """() => {
   window.seen = [];
   const figure = [...document.querySelectorAll(".figure")].find((one) => one.textContent.includes("version"));
@@ -56,7 +57,7 @@ WATCH_PIXELS = """() => {
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """Return the CPU seconds that processes have used so far, and their children that ended."""
+    """Return the CPU seconds that processes and their ended children have used so far."""
     total = 0
     for pid in pids:
         try:
@@ -68,7 +69,7 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that descend from it."""
+    """Return a process and all its descendants."""
     found = [pid]
     for one in found:
         for path in Path(f"/proc/{one}/task").glob("*/children"):
@@ -107,7 +108,7 @@ def dashboard(address: Address) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def clients(url: str, run: int, num: int = NUM_CLIENTS) -> Iterator[list[int]]:
-    """Let `num` clients watch a run and its people; yield the number of messages that each got so far."""
+    """Let `num` clients watch a run and its people; yield each one's number of messages so far."""
     counts = [0] * num
     address = url.replace("http", "ws") + f"/live?run={run}&people={run}"
     sockets = [connect_socket(address, max_size=None) for _ in range(num)]
@@ -129,7 +130,7 @@ def clients(url: str, run: int, num: int = NUM_CLIENTS) -> Iterator[list[int]]:
 
 
 def play(lesson: Lesson, rounds: int, every_s: float) -> dict[int, float]:
-    """Let rounds happen, one in `every_s` seconds; return {version: when it was committed, in ms since 1970}."""
+    """Simulate rounds, one in `every_s` seconds; return {version: time of its commit, in ms since 1970}."""
     committed = {}
     for number in range(rounds):
         until = time.monotonic() + every_s
@@ -148,7 +149,7 @@ def play(lesson: Lesson, rounds: int, every_s: float) -> dict[int, float]:
 
 
 def watch_pixels(lesson: Lesson, url: str, rounds: int, every_s: float) -> dict[str, Any]:
-    """Return how long page loads took, and how long a commit took to the pixels."""
+    """Return the durations of page loads, and the times from a commit to the pixels."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -201,12 +202,12 @@ def watch_cost(lesson: Lesson, url: str, pid: int, rounds: int, every_s: float) 
 
 
 def slowdown(blocks: int, block_s: float) -> dict[str, Any]:
-    """Return the CPU time of an image with a watched dashboard over that without one, from alternating blocks."""
+    """Return the CPU time of an image with a watched dashboard divided by that without, from alternating blocks."""
     config = Config(
         name="slowdown",
         model=ModelConfig(image_size=32, features_g=32, features_d=32),
-        data=DataConfig(count=4000, holdout=2),
-        strategy=StrategyConfig(unit_images=64, micro_batch=64),
+        data=SyntheticData(count=4000, holdout=2),
+        strategy=GradientStrategy(unit_images=64, micro_batch=64),
         quorum=QuorumConfig(units=4),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=1_000_000),
@@ -222,14 +223,14 @@ def slowdown(blocks: int, block_s: float) -> dict[str, Any]:
         run = watch.reports[0].run_id
 
         def block(without: int) -> float:
-            """Return the CPU seconds of an image, of all but one process."""
+            """Return the CPU seconds of an image, without those of one process."""
             pids = [pid for pid in [*family(os.getpid()), *postgres(address)] if pid != without]
             begun, images = cpu_s(pids), watch.reports[-1].images
             time.sleep(block_s)
             return (cpu_s(pids) - begun) / (watch.reports[-1].images - images)
 
         for number in range(2 * blocks):
-            watched = number % 4 in (0, 3)  # with, without, without, with: a drift of the machine's speed cancels
+            watched = number % 4 in (0, 3)  # with, without, without, with: cancels a drift of the machine's speed
             if watched:
                 with dashboard(address) as (pid, url), clients(url, run):
                     time.sleep(1)
@@ -261,7 +262,7 @@ def main() -> None:
     """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--blocks", type=int, default=10, help="of each kind, for the slowdown; 0 leaves it out")
+    parser.add_argument("--blocks", type=int, default=10, help="blocks of each kind, for the slowdown; 0: none")
     parser.add_argument("--block-s", type=float, default=8.0)
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ganns-benchmark-"))

@@ -1,16 +1,16 @@
-"""The yardstick: PyTorch's DistributedDataParallel over gloo, doing the same update on the same machine.
+"""For comparison: PyTorch's DistributedDataParallel over gloo, with the same update on the same machine.
 
     python -m benchmarks.ddp --updates 20
 
-DDP is what one would use in a machine room: processes that hold a copy of everything, connected all to all,
-summing gradients while the backward pass still runs. Nobody may leave, join or be late; in exchange there is
-no coordinator. We measure ourselves against it to see what going through a database costs.
+DDP is the usual choice for a machine room: each process has a copy of everything and a connection to every other one,
+and they sum gradients while the backward pass still runs. No process may leave, join or be late; but there is no
+coordinator. The comparison shows the cost of our way through a database.
 
-It does the work that `ganns.training.gradient` and `ganns.training.state` do, so that only the plumbing differs: the networks,
+The work is that of `ganns.training.gradient` and `ganns.training.state`, so that only the communication differs: the networks,
 channels_last, the *simultaneous* update (both gradients at the same version, one shared forward pass of the
 fake images through D), Adam with the same implementation, the averaged generator, images converted from an
-array of bytes in memory. What DDP is spared: BatchNorm's statistics stay local instead of being pooled, and
-nothing is ever saved, so it could not resume.
+array of bytes in memory. DDP does less in two points: BatchNorm's statistics stay local instead of being pooled, and
+nothing is saved, so it could not resume.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ganns.training.seeds import generator as seeded
 from ganns.training.seeds import permutation
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = timedelta(seconds=120)  # for a process that does not come, or died
+TIMEOUT = timedelta(seconds=120)  # for a process that does not start, or died
 NUM_IMAGES = 2048
 
 
@@ -53,25 +53,25 @@ def run_ddp(
     seed: int = 0,
     model: ModelConfig | None = None,
 ) -> list[float]:
-    """Train in `world` processes and return the seconds that each update took, without the warm-up.
+    """Train in `world` processes and return the duration of each update in seconds, without the warm-up.
 
     Args:
-        world: processes, one computer each.
-        threads: of each process.
-        images_per_rank: images that each process computes on for an update.
-        updates: how many to measure (at least 1).
-        warmup: updates before the measurement begins.
+        world: number of processes, with one computer each.
+        threads: number of threads of each process.
+        images_per_rank: number of images of each process in an update.
+        updates: number of measured updates (at least 1).
+        warmup: number of updates before the measurement.
         seed: of weights, images and noise.
         model: DCGAN for 64x64 images if None.
 
     Returns:
-        Seconds by rank 0's clock, `updates` of them. All ranks wait for one another at each update.
+        `updates` durations in seconds, by rank 0's clock. All ranks wait for one another at each update.
     """
-    # The parent holds the rendezvous: port 0 is given a free port by the system, which a port that was looked
-    # up before and might be taken by now is not.
+    # The parent holds the rendezvous with port 0: the system then chooses a free port. A port that we had looked
+    # up before might be taken by now.
     store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
     job = (world, store.port, threads, images_per_rank, updates + warmup, seed, model or ModelConfig())
-    spawn(_rank_main, args=job, nprocs=world)  # raises if one of them fails, having ended the others
+    spawn(_rank_main, args=job, nprocs=world)  # if one of them fails, ends the others and raises
     seconds: list[float] = json.loads(store.get("seconds"))
     return seconds[warmup:]
 
@@ -79,12 +79,12 @@ def run_ddp(
 def _rank_main(
     rank: int, world: int, port: int, threads: int, images: int, updates: int, seed: int, model: ModelConfig
 ) -> None:
-    """Be one of the processes."""
+    """Run one of the processes."""
     torch.set_num_threads(threads)
-    if sys.platform in ("linux", "darwin"):  # otherwise gloo asks how the machine's name resolves
+    if sys.platform in ("linux", "darwin"):  # otherwise gloo resolves the machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
-    store = TCPStore(LOOPBACK, port, is_master=False, timeout=PATIENCE)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    store = TCPStore(LOOPBACK, port, is_master=False, timeout=TIMEOUT)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=TIMEOUT)
     computer = DdpReplica(model, OptimizerConfig(), seed)
     batches = _batches(rank, world, images, model, seed)
     seconds = []
@@ -101,7 +101,7 @@ def _rank_main(
 
 
 class DdpReplica:
-    """Both networks, each in a DDP wrapper of its own, and all that an update needs."""
+    """Both networks, each in its own DDP wrapper, and everything that an update needs."""
 
     def __init__(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
         """Build within an initialised process group."""
@@ -125,12 +125,12 @@ class DdpReplica:
 
         DDP starts the sum of a bucket when its gradients have been *accumulated into `.grad`*: with
         `torch.autograd.grad`, which we use elsewhere, its hooks would never run. `backward(inputs=...)`
-        accumulates, and into these parameters only: D's loss does not reach G, and G's loss flows through D
-        without adding to D's gradients. D is called twice and its backward pass run once, over both losses:
-        each parameter is complete once, as the hooks expect.
+        accumulates only into these parameters: D's loss does not reach G, and G's loss flows through D without
+        adding to D's gradients. D is called twice, but its backward pass runs once, over both losses: so each
+        parameter is complete once, as the hooks expect.
 
-        What cannot overlap: each backward waits for its own last bucket, so D's last sum is not hidden behind
-        G's backward pass.
+        One part cannot overlap: each backward pass waits for its own last bucket, so D's last sum does not run
+        during G's backward pass.
         """
         fake = self.gen(latent)
         real_logits, fake_logits = self.disc(real), self.disc(fake)
@@ -150,18 +150,18 @@ class DdpReplica:
 
     @torch.no_grad()
     def average(self, version: int) -> None:
-        """Move the averaged generator as `TrainingState` does; rank 0 alone, where samples would be drawn."""
+        """Update the averaged generator like `TrainingState`; only on rank 0, where samples would be drawn."""
         decay = min(self._settings.ema_decay, (1 + version) / (10 + version))
         torch._foreach_lerp_(list(self.ema.values()), list(parameters_of(self._gen).values()), 1 - decay)
 
 
 def _wrapped(network: nn.Module) -> DistributedDataParallel:
     network.to(memory_format=torch.channels_last)
-    # Buckets of 4 MB instead of 25: networks of 11 and 14 MB would be one or two, and little could overlap
-    # (measured: 0.76 instead of 0.78 s an update; 1 MB gains nothing more).
+    # Buckets of 4 MB instead of 25: networks of 11 and 14 MB would be one or two buckets, and little could overlap
+    # (measured: 0.76 instead of 0.78 s an update; 1 MB is not faster).
     wrapped = DistributedDataParallel(network, bucket_cap_mb=4, gradient_as_bucket_view=True)
-    # Otherwise rank 0's BatchNorm buffers are sent to all at each forward pass: work that we do not ask of
-    # DDP, and it would write into what D's first forward pass keeps for its backward pass. (An attribute:
+    # Otherwise each forward pass sends rank 0's BatchNorm buffers to all ranks. The comparison does not need this,
+    # and it would overwrite data of D's first forward pass that the backward pass needs. (An attribute, because
     # the constructor's argument has another name in newer versions of PyTorch.)
     wrapped.broadcast_buffers = False
     return wrapped
@@ -170,7 +170,7 @@ def _wrapped(network: nn.Module) -> DistributedDataParallel:
 def _batches(
     rank: int, world: int, count: int, model: ModelConfig, seed: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield this rank's (real, latent), for ever, epoch after epoch."""
+    """Yield this rank's (real, latent), epoch after epoch, without an end."""
     rng = seeded(seed, "ddp", "noise", rank)
     images = _images(max(NUM_IMAGES, world * count), model.image_size, seed)
     epoch = 0
@@ -194,8 +194,8 @@ def main() -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--world", type=int, default=2, help="processes (default 2)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each (default 1)")
-    parser.add_argument("--images-per-rank", type=int, default=64, help="images of each, per update (default 64)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process (default 1)")
+    parser.add_argument("--images-per-rank", type=int, default=64, help="images of each in an update (default 64)")
     parser.add_argument("--updates", type=int, default=20, help="updates to measure (default 20)")
     parser.add_argument("--warmup", type=int, default=3, help="updates before that (default 3)")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,11 +1,11 @@
-"""A class of 200: do rounds close, and does the coordinator stay as small as it was?
+"""A class of 200: do rounds close, and does the coordinator's memory stay the same?
 
     python -m benchmarks.fleet
 
-200 workers that do not compute, on threads of a few processes, each with a connection and a heartbeat of its own. They
-fetch, claim, fetch the weights once a round, and submit a prepared result. The last line is one JSON object: rounds per
-minute, units per second, the coordinator's memory after the first fifth of the rounds and at the end, the connections
-that the server had open, and how many errors there were.
+The 200 workers do not compute. They are threads of a few processes, and each has its own connection and heartbeat. They
+fetch jobs, claim units, fetch the weights once a round, and submit a prepared result. The last line is one JSON object:
+rounds per minute, units per second, the coordinator's memory after the first fifth of the rounds and at the end, the
+server's open connections, and the number of errors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    EvaluateConfig,
+    GradientStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -105,7 +113,7 @@ def some_workers(address: Address, first: int, num: int, config: Config, stop: E
 
 
 def memory_mb() -> float:
-    """Return the most memory that this process ever had, in MB."""
+    """Return this process's peak memory in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
@@ -119,8 +127,8 @@ def main() -> None:
     config = Config(
         name="fleet",
         model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=DataConfig(count=4 * arguments.workers, holdout=2),
-        strategy=StrategyConfig(unit_images=2, micro_batch=2),
+        data=SyntheticData(count=4 * arguments.workers, holdout=2),
+        strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=arguments.workers),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=arguments.rounds),

@@ -1,7 +1,7 @@
-"""The traces of a lesson, written straight into a database: a class, a run of many rounds, and rounds as they go on.
+"""A simulated lesson, written directly into a database: a class, a run of many rounds, and further rounds.
 
-Nobody computes: it is there to look at what shows runs, without training one first. The numbers follow the shape of a
-real run's. `python -m benchmarks.lesson` only says so; benchmarks.dashboard and the tests of the dashboard use it.
+Nothing is computed: it lets you test the dashboard without training a run first. The numbers follow the shape of a real
+run's. `python -m benchmarks.lesson` measures nothing; benchmarks.dashboard and the dashboard's tests use this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from psycopg.types.json import Jsonb
 
-from ganns.config import Config, ModelConfig, QuorumConfig, StopConfig, StrategyConfig, to_dict
+from ganns.config import Config, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import Connection
 
 NAMES = (
@@ -45,7 +45,7 @@ UNIT_IMAGES = 64
 
 @dataclass
 class Lesson:
-    """A class at work on one run."""
+    """A simulated class that works on one run."""
 
     conn: Connection
     num_workers: int = 6
@@ -58,13 +58,13 @@ class Lesson:
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Let the workers join and the run begin."""
+        """Register the workers and begin the run."""
         self.random = np.random.RandomState(self.seed)
         self.config = Config(
             name=self.name,
             seed=self.seed,
             model=ModelConfig(image_size=32),
-            strategy=StrategyConfig(unit_images=UNIT_IMAGES),
+            strategy=GradientStrategy(unit_images=UNIT_IMAGES),
             quorum=QuorumConfig(units=self.units, spares=self.spares),
             stop=StopConfig(rounds=5000),
         )
@@ -114,7 +114,7 @@ class Lesson:
             "INSERT INTO ganns.rounds (run_id, round, weights_version, quorum) VALUES (%s, %s, %s, %s)",
             (self.run, self.round, self.round, self.units),
         )
-        base = uuid.uuid4().int >> 70  # jobs of nobody
+        base = uuid.uuid4().int >> 70  # numbers of jobs that do not exist
         num = self.units + self.spares
         self.conn.execute(
             "INSERT INTO ganns.units (run_id, round, unit, epoch, start, count, job_id)"
@@ -123,7 +123,7 @@ class Lesson:
         )
 
     def claim(self, unit: int, worker: int | None = None) -> None:
-        """Let a worker take a unit up."""
+        """Let a worker claim a unit."""
         worker = self.workers[unit % len(self.workers)] if worker is None else worker
         self.conn.execute(
             "UPDATE ganns.units SET attempt = 1, claimed_at = now(), claimed_by = %s"
@@ -142,7 +142,7 @@ class Lesson:
         )
 
     def close(self) -> None:
-        """Close the open round in one transaction with everything that belongs to it, and go on to the next."""
+        """Close the open round and store all its data in one transaction; the next round follows."""
         accepted = list(range(self.units))
         with self.conn.transaction():
             self.conn.execute(
@@ -161,14 +161,14 @@ class Lesson:
             self._progress()
 
     def play(self) -> None:
-        """Let a whole round happen."""
+        """Simulate a whole round."""
         self.open()
         for unit in range(self.units):
             self.claim(unit)
             self.submit(unit)
         self.close()
 
-    # ------------------------------------------------------------------------------------------------- what came before
+    # --------------------------------------------------------------------------------------------------- earlier rounds
 
     def past(self, rounds: int, samples: int = 10, evaluate_every: int = 50) -> None:
         """Write `rounds` closed rounds at once, with samples and evaluations."""
@@ -209,7 +209,7 @@ class Lesson:
             self.evaluate(number)
 
     def draw(self, version: int) -> None:
-        """Store a grid of a version: coloured noise that calms down."""
+        """Store a grid of a version: coloured noise that becomes weaker."""
         noise = np.random.RandomState(version).rand(8, 8, 3) * 255
         amount = 1 / (1 + version / 100)
         y, x = np.mgrid[0:8, 0:8]
@@ -244,7 +244,7 @@ class Lesson:
         )
 
     def beat(self) -> None:
-        """Let every worker give a sign of life."""
+        """Send a heartbeat of every worker."""
         self.conn.execute(
             "UPDATE procrastinate.procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%s)", (self.workers,)
         )

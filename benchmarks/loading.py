@@ -1,11 +1,11 @@
-"""What the decoded cache is worth: images a second out of JPEG files, and out of the memory map.
+"""The speed of the decoded cache: images a second from JPEG files, and from the memory map.
 
     python -m benchmarks.loading
 
 Draws synthetic faces as JPEGs into a temporary GANNS_HOME, and loads shuffled batches of them at 64x64 in both ways,
 in one process on one thread: read, decode, crop, resize and convert each file; or take the pixels from the cache
-and convert them. All files have just been written, so both ways find them in memory: a disk would only add to the
-time of both. The last line is one JSON object; the figures are medians over alternating blocks.
+and convert them. All files have just been written, so both ways read from memory: a disk would add the same time to
+both. The last line is one JSON object; the figures are medians over alternating blocks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ganns.config import DataConfig
+from ganns.config import DataConfig, SyntheticData
 from ganns.data import ImageSet, open_images
 from ganns.data.decoded_cache import prepare
 from ganns.data.sources.source import SOURCES, Source
@@ -33,15 +33,15 @@ SIZE, BATCH = 64, 64
 def main() -> None:
     """Draw, load in both ways, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=2000, help="how many faces are drawn")
-    parser.add_argument("--blocks", type=int, default=5, help="of each way, alternating")
+    parser.add_argument("--images", type=int, default=2000, help="number of faces to draw")
+    parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each way, alternating")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     home_before = os.environ.get("GANNS_HOME")
     with tempfile.TemporaryDirectory(prefix="ganns-benchmark-") as folder:
         os.environ["GANNS_HOME"] = folder
         try:
-            figures = measure(DataConfig(count=arguments.images, holdout=2), arguments.blocks)
+            figures = measure(SyntheticData(count=arguments.images, holdout=2), arguments.blocks)
         finally:
             if home_before is None:
                 del os.environ["GANNS_HOME"]
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def measure(data: DataConfig, blocks: int) -> dict[str, float]:
-    """Return images a second in both ways, and how many times faster the cache is."""
+    """Return images a second in both ways, and the speed-up of the cache."""
     images = open_images(data, SIZE)  # draws the faces and builds the cache
     source = SOURCES[data.name](data)
     order = permutation(0, 0, images.num_train)
@@ -70,7 +70,7 @@ def measure(data: DataConfig, blocks: int) -> dict[str, float]:
 
 
 def rate(load: Callable[[np.ndarray], torch.Tensor], order: np.ndarray, least_s: float = 1.0) -> float:
-    """Return images a second over whole batches of `order`, begun anew when it ends, for at least `least_s`."""
+    """Return images a second over whole batches of `order`, repeated for at least `least_s`."""
     starts = range(0, len(order) - BATCH + 1, BATCH)
     num_images, begun = 0, time.perf_counter()
     while True:
@@ -88,7 +88,7 @@ def decode(source: Source, indices: np.ndarray) -> torch.Tensor:
 
 
 def check(source: Source, images: ImageSet, indices: np.ndarray) -> None:
-    """Make sure that both ways load the same."""
+    """Check that both ways load the same images."""
     assert torch.equal(decode(source, indices), images.train(indices))
 
 

@@ -1,10 +1,10 @@
-"""What a round costs when there is nothing to compute, and whether the database grows with the rounds.
+"""The time of a round with almost nothing to compute, and whether the database grows with the rounds.
 
     python -m benchmarks.overhead
 
 500 rounds of 2 workers on a model of about 100 kB, two images a unit. The last line is one JSON object: the
-median milliseconds of a round, what is left of them when the workers' computing is taken off, and the database's
-size in bytes after every 100 rounds.
+median milliseconds of a round, the same without the workers' computing time, and the database's size in bytes
+after every 100 rounds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import statistics
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.connect import connect
 from ganns.db.queries import execute
@@ -31,8 +31,8 @@ def main() -> None:
     config = Config(
         name="overhead",
         model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=DataConfig(count=2000, holdout=2),
-        strategy=StrategyConfig(unit_images=2, micro_batch=2),
+        data=SyntheticData(count=2000, holdout=2),
+        strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=2),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=arguments.rounds),

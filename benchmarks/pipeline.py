@@ -1,10 +1,10 @@
-"""Two open rounds against one: the same training with and without `strategy.pipeline`, in alternating blocks.
+"""Two open rounds compared with one: the same training with and without `strategy.pipeline`, in alternating blocks.
 
     python -m benchmarks.pipeline [--delay-s 0.5]
 
-DCGAN-64, 2 workers of 1 thread, 64 images each. `--delay-s` makes the coordinator sleep so long before each step, as a
-slow disk or a slow link would: what the pipeline is for. The last line is one JSON object; `ratio` is the images/s
-with it over those without, from the medians of all blocks.
+DCGAN-64, 2 workers of 1 thread, 64 images each. With `--delay-s` the coordinator sleeps before each step. This has the
+effect of a slow disk or network, for which the pipeline is made. The last line is one JSON object; `ratio` is the
+images/s with the pipeline divided by those without it, from the medians of all blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, DataConfig, EvaluateConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.training.state import TrainingState
@@ -29,10 +29,10 @@ NUM_WORKERS, WARMUP = 2, 3
 def main() -> None:
     """Run the blocks and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=5, help="of each kind, alternating")
-    parser.add_argument("--rounds", type=int, default=12, help="measured in a block")
-    parser.add_argument("--size", type=int, default=64, choices=[32, 64], help="of the images")
-    parser.add_argument("--delay-s", type=float, default=0.0, help="that each step takes longer")
+    parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each kind, alternating")
+    parser.add_argument("--rounds", type=int, default=12, help="measured rounds in a block")
+    parser.add_argument("--size", type=int, default=64, choices=[32, 64], help="side of the images in pixels")
+    parser.add_argument("--delay-s", type=float, default=0.0, help="additional seconds of each step")
     arguments = parser.parse_args()
     _delay_steps(arguments.delay_s)
 
@@ -51,7 +51,7 @@ def main() -> None:
                 medians[pipeline] = statistics.median(found)
             block_ratios.append(medians[False] / medians[True])
             print(f"block {block + 1}: {medians[False]:.3f} s a round, with the pipeline {medians[True]:.3f} s")
-    images = NUM_WORKERS * StrategyConfig().unit_images
+    images = NUM_WORKERS * GradientStrategy().unit_images
     figures = {
         "images_per_s": round(images / statistics.median(seconds[False]), 1),
         "pipeline_images_per_s": round(images / statistics.median(seconds[True]), 1),
@@ -68,8 +68,8 @@ def _config(size: int, pipeline: bool) -> Config:
     return Config(
         name="benchmark",
         model=ModelConfig(image_size=size, features_g=size, features_d=size),
-        data=DataConfig(count=1024, holdout=8),
-        strategy=StrategyConfig(pipeline=pipeline),
+        data=SyntheticData(count=1024, holdout=8),
+        strategy=GradientStrategy(pipeline=pipeline),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),

@@ -1,9 +1,9 @@
-"""How well each strategy learns from the same images: a small comparison, one seed, in under five minutes.
+"""A small comparison of the strategies on the same images, with one seed, in under five minutes.
 
     python -m benchmarks.quality [--seed 0] [--images 65536]
 
-Sliced Wasserstein distances to held-out faces, lower is better, of the averaged generator. `docs/explain/strategies.md`
-has the study over several seeds, which `python -m benchmarks.study` runs.
+The numbers are sliced Wasserstein distances of the averaged generator to held-out faces; lower is better.
+`docs/explain/strategies.md` has the study over several seeds, which `python -m benchmarks.study` runs.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from benchmarks.variants import VARIANTS, bytes_per_image, local, small
 from ganns.data import open_images
 
 NUM_IMAGES = 65536
-"""A multiple of two units of local steps, so that every variant sees the same number."""
+"""A multiple of two units of local steps, so that every variant sees the same number of images."""
 
 
 def one_thread() -> None:
-    """Let each process compute on one processor."""
+    """Limit each process to one thread."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def main() -> None:
-    """Train each variant in a process of its own, as many at a time as there are processors."""
+    """Train each variant in a separate process; one process for each processor runs at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--images", type=int, default=NUM_IMAGES)
     options = parser.parse_args()
     config = small(options.seed, options.images)
-    open_images(config.data, config.model.image_size)  # drawn once, before the clock matters to anybody
+    open_images(config.data, config.model.image_size)  # draw the images before any time is measured
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=one_thread) as pool:
         jobs = {name: pool.submit(run, name, options.seed, options.images) for name in VARIANTS}

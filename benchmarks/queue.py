@@ -1,10 +1,10 @@
-"""What our layer costs on top of procrastinate: no-op jobs, enqueueing, and the reaction of a chord.
+"""The task framework compared with procrastinate alone: no-op jobs, enqueueing, and the reaction of a chord.
 
     python -m benchmarks.queue
 
-Stock command-line workers in both cases, 1, 4 and 16 of them, on one fresh server; bare procrastinate has its
-connector's defaults. Both kinds of workers run all the time, and short batches of jobs take turns, so that a noisy
-machine disturbs both alike; a ratio is the median of the turns' ratios. The time counted is the server's: from the
+Both use stock command-line workers, 1, 4 and 16 of them, on one new server; procrastinate alone has its connector's
+defaults. Both kinds of workers run all the time, and short batches of jobs take turns, so that other work on the
+machine disturbs both equally; a ratio is the median of the turns' ratios. Times are by the server's clock: from the
 first job's start to the last one's end. The last line is one JSON object.
 """
 
@@ -61,7 +61,7 @@ def throughput(conn: Connection, kind: str, num_jobs: int) -> float:
     """Return jobs per second, from the first start to the last end, by the server's clock."""
     conn.execute("TRUNCATE procrastinate_jobs, procrastinate_events, ganns.task_results, ganns.task_calls CASCADE")
     name = {"bare": "bare_noop", "ours": "noop", "ours_results": "noop_result"}[kind]
-    # The same statement for both, so that only the working differs.
+    # The same statement for both, so that only the workers differ.
     conn.execute(
         "SELECT procrastinate_defer_jobs_v1(array_agg(ROW(%s, %s, 0, NULL, NULL,"
         " jsonb_build_object('n', n), NULL)::procrastinate_job_to_defer_v1)) FROM generate_series(1, %s) AS n",
@@ -82,9 +82,9 @@ def throughput(conn: Connection, kind: str, num_jobs: int) -> float:
 def compare(
     conn: Connection, address: Address, num: int, num_jobs: int, repeat: int, log: Path
 ) -> list[dict[str, float]]:
-    """Return each repetition's jobs per second by kind. All workers run all the time; the batches take turns."""
+    """Return each repetition's jobs per second by kind. All workers run all the time; their batches take turns."""
     with workers(address, "bare", num, log, conn), workers(address, "ours", num, log, conn):
-        for kind in KINDS:  # warm
+        for kind in KINDS:  # a warm-up
             throughput(conn, kind, num_jobs // 4)
         turns = []
         for turn in range(repeat):

@@ -1,4 +1,4 @@
-"""The apps of the benchmarks: procrastinate as it comes, and ours."""
+"""The apps of the benchmarks: procrastinate alone, and ours."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def noop(n: int) -> None:
 
 @task(app=ours, name="noop_result", queue="ours")
 def noop_result(n: int) -> int:
-    """Do nothing, with a result."""
+    """Return a result without computing."""
     return n
 
 
 @task(app=ours, name="body", queue="ours")
 def body(values: list[int]) -> int:
-    """Say how many there were."""
+    """Return the number of values."""
     return len(values)
 
 
 @task(app=ours, name="hold", queue="hold", bind=True, ignore_result=True)
 def hold(self: Context) -> None:
-    """Hold a worker until it is asked to leave."""
+    """Keep a worker busy until it is asked to leave."""
     while not self.should_abort():
         time.sleep(0.05)
     raise self.aborted()

@@ -1,11 +1,11 @@
-"""How long does a task wait when its worker is gone?
+"""The time until another worker starts the task of a worker that has ended.
 
     python -m benchmarks.rescue
 
-Workers hold a task each and end, one after the other: killed with -9 (the rescue notices when their heartbeat is too
-old), or asked to leave with Ctrl-C (a hardened worker hands its task back). Workers that are left take the tasks over.
-The seconds count from just before the signal to the start of the next attempt, by the server's clock, with all settings
-as they come. The last line is one JSON object.
+Each worker holds one task, and they end one after the other: killed with SIGKILL (the rescue finds their heartbeat too
+old), or asked to leave with Ctrl-C (a `ganns worker` hands its task back). The remaining workers take the tasks. The
+time is counted from just before the signal to the start of the next attempt, by the server's clock, with the default
+settings. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HARDENED = ["ganns", "worker", "--app", "benchmarks.queue_app.ours"]
 
 
 def start(address: Address, name: str, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own."""
+    """Start a worker in its own session."""
     environment = os.environ | {"GANNS_DATABASE_URL": address.conninfo, "GANNS_WORKER_NAME": name}
     with log.open("ab") as stream:
         line = [sys.executable, "-m", *command]
@@ -53,7 +53,7 @@ def wait(conn: Connection, statement: str, at_least: int, timeout_s: float = 120
 
 
 def measure(address: Address, conn: Connection, num: int, command: list[str], number: int, folder: Path) -> list[float]:
-    """Let `num` workers that hold a task end, and return the seconds until each task's next start."""
+    """End `num` workers that hold a task, and return the seconds until each task's next start."""
     conn.execute("TRUNCATE procrastinate_jobs, procrastinate_events, ganns.task_calls, ganns.task_attempts CASCADE")
     victims = [start(address, f"v{k}", command, folder / "log") for k in range(num)]
     jobs = group(queue_app.hold.s() for _ in range(num)).apply_async(connection=conn).job_ids
@@ -69,7 +69,7 @@ def measure(address: Address, conn: Connection, num: int, command: list[str], nu
             os.killpg(victim.pid, number)
         else:
             victim.send_signal(number)
-        time.sleep(0.7)  # the heartbeats are at different ages
+        time.sleep(0.7)  # so that the heartbeats have different ages
     again = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND attempts > 0"
     wait(conn, again, num)
     starts = conn.execute(
@@ -81,14 +81,14 @@ def measure(address: Address, conn: Connection, num: int, command: list[str], nu
     for process in (*victims, spare):
         process.wait(30)
     conn.execute("DELETE FROM procrastinate_workers")
-    # The k-th end belongs to the k-th restart: tasks are told apart by nothing, and order makes the sum right.
+    # Pair the k-th end with the k-th restart: we do not know which task belongs to which end, but sums stay right.
     return [(row[0] - end).total_seconds() for row, end in zip(starts, ended, strict=True)]
 
 
 def main() -> None:
-    """Measure both ways of going, and print the figures."""
+    """Measure both ways of ending, and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--workers", type=int, default=6, help="that end in a turn")
+    parser.add_argument("--workers", type=int, default=6, help="number of workers that end in a turn")
     parser.add_argument("--turns", type=int, default=2)
     arguments = parser.parse_args()
     dead: list[float] = []

@@ -1,10 +1,10 @@
-"""Our round against PyTorch DDP's update: the same work, the same machine, alternating blocks.
+"""Our round compared with PyTorch DDP's update: the same work, the same machine, alternating blocks.
 
     python -m benchmarks.round
 
 DCGAN-64, 2 workers of 1 thread, 64 images each. DDP keeps its processes connected to each other; we send the
 weights and gradients through PostgreSQL, save the whole state each round and could be killed at any moment.
-The last line is one JSON object; `ratio` is ours over DDP's, from the medians of all blocks.
+The last line is one JSON object; `ratio` is our images/s divided by DDP's, from the medians of all blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.ddp import run_ddp
-from ganns.config import CodecConfig, Config, DataConfig, EvaluateConfig, QuorumConfig, StopConfig
+from ganns.config import CodecConfig, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 
 NUM_WORKERS, NUM_IMAGES = 2, 64
@@ -27,8 +27,8 @@ WARMUP = 3
 def main() -> None:
     """Run the blocks and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=5, help="of each side, alternating")
-    parser.add_argument("--updates", type=int, default=12, help="measured in a block")
+    parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each side, alternating")
+    parser.add_argument("--updates", type=int, default=12, help="measured updates in a block")
     parser.add_argument("--codec", default="fp32", choices=["fp32", "fp16"])
     arguments = parser.parse_args()
 
@@ -38,7 +38,7 @@ def main() -> None:
     watch = Stopwatch()
     config = Config(
         name="benchmark",
-        data=DataConfig(count=1024, holdout=8),
+        data=SyntheticData(count=1024, holdout=8),
         codec=CodecConfig(arguments.codec),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),

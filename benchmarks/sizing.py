@@ -1,16 +1,16 @@
-"""How many machines can train together: round time, links, connections, disk, processor and cost, by arithmetic.
+"""The size of a class: round time, links, connections, disk, processor and cost, by arithmetic.
 
     python -m benchmarks.sizing --table
     python -m benchmarks.sizing --workers 30 --server-mbit 300 --price-gb 0.1
 
-Nothing is measured here. What was measured comes from the other benchmarks (`Measured`, docs/howto/benchmarks.md), what
-depends on your links and machines is an option (`Yours`), and everything that is printed is computed from both. With
-`--table` it prints the tables of docs/howto/sizing.md. The last line is one JSON object.
+Nothing is measured here. Measured numbers come from the other benchmarks (`Measured`, docs/howto/benchmarks.md), and
+options describe your links and machines (`Yours`). Every printed number is computed from both. With `--table` it prints
+the tables of docs/howto/sizing.md. The last line is one JSON object.
 
 The model: a worker fetches the weights, computes, and uploads its result, one after the other. All workers share the
-server's link and its processors. The round lasts as long as its slowest part, plus what a round costs anyway. Nothing
-overlaps, nothing is lost, everybody's link is as slow as the option says: the real class is a little faster, or has
-other trouble than this.
+server's link and its processors. The round lasts as long as its slowest part, plus a fixed time. Nothing overlaps,
+nothing is lost, and every worker's link has the speed of the option. A real class may be a little faster, or have
+problems that the model does not know.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import math
 from dataclasses import dataclass, replace
 
 NUM_WEIGHTS_G, NUM_WEIGHTS_D = 3_576_704, 2_765_568
-"""Of the DCGAN for 64x64 (tests/project/test_sizing.py counts them)."""
+"""The parameters of DCGAN for 64x64 (tests/project/test_sizing.py counts them)."""
 WORKER_CONNECTIONS, COORDINATOR_CONNECTIONS = 3, 6
-"""At most, from docs/explain/workers.md and docs/howto/external-database.md."""
+"""The maximum, from docs/explain/workers.md and docs/howto/external-database.md."""
 MEGA = 1e6
 
 
 @dataclass(frozen=True)
 class Measured:
-    """From docs/howto/benchmarks.md: 2 cores of an AMD EPYC, 2026-11-24."""
+    """Numbers from docs/howto/benchmarks.md: 2 cores of an AMD EPYC, 2026-11-24."""
 
     compute_s: float = 1.4909  # benchmarks.round, `compute`: 64 images of 64x64 by one thread
     compute_images: int = 64
@@ -42,13 +42,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Yours:
-    """What you know better: links in Mbit/s, machines, and prices in whatever money."""
+    """Your own numbers: links in Mbit/s, machines, and prices in any currency."""
 
     server_mbit: float = 1000.0
     down_mbit: float = 50.0
     up_mbit: float = 10.0
     server_cores: float = 2
-    slow_share: float = 0.1  # of the workers, and how many times slower they compute
+    slow_share: float = 0.1  # the fraction of slow workers; below, the factor by which they are slower
     slow_factor: float = 3.0
     price_hour: float = 0.0
     price_gb: float = 0.0
@@ -57,18 +57,18 @@ class Yours:
 OPTIONS = {
     "--server-mbit": "the server's link, each way",
     "--down-mbit": "a worker's link, down",
-    "--up-mbit": "and up",
+    "--up-mbit": "a worker's link, up",
     "--server-cores": "the server's cores",
-    "--slow-share": "which part of the workers is slow",
-    "--slow-factor": "how many times as long they compute",
-    "--price-hour": "of an hour of server",
-    "--price-gb": "of a GB that leaves it",
+    "--slow-share": "the fraction of slow workers",
+    "--slow-factor": "the factor by which they are slower",
+    "--price-hour": "the price of an hour of the server",
+    "--price-gb": "the price of a GB that the server sends",
 }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings that matter here."""
+    """The settings that the model uses."""
 
     name: str
     typed: str
@@ -93,7 +93,7 @@ KNOBS = (
 
 
 def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = None) -> dict[str, float]:
-    """Return what a class of so many workers needs; each has one unit a round. Times in s, links in Mbit/s."""
+    """Return the needs of a class with `workers` workers and one unit each in a round; times in s, links in Mbit/s."""
     found = measured or Measured()
     weights_mb = (NUM_WEIGHTS_G + NUM_WEIGHTS_D) * 4 / MEGA
     result_mb = weights_mb * plan.result_bytes / 4
@@ -105,14 +105,14 @@ def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = Non
         compute_s *= yours.slow_factor
     fetch_s = 8 * max(weights_mb / yours.down_mbit, workers * weights_mb / yours.server_mbit)
     upload_s = 8 * max(result_mb / yours.up_mbit, workers * result_mb / yours.server_mbit)
-    # A core's time for each unit, and for each MB that goes through PostgreSQL. Both have the clients' part in them.
+    # A core's time for each unit, and for each MB that goes through PostgreSQL. Both include the clients' part.
     core_s = workers * found.units_cores / found.units_per_s
     core_s += workers * (weights_mb + result_mb) * found.fetch_s / weights_mb
     round_s = max(fetch_s + compute_s + upload_s, core_s / yours.server_cores) + found.fixed_s
 
     gb_hour = workers * weights_mb / 1000 * 3600 / round_s
     state_mb = (3 * (NUM_WEIGHTS_G + NUM_WEIGHTS_D) + NUM_WEIGHTS_G) * 4 / MEGA  # weights, Adam's moments, the average
-    transfers = math.ceil(workers * (fetch_s + upload_s) / round_s)  # at one moment, on average
+    transfers = math.ceil(workers * (fetch_s + upload_s) / round_s)  # at the same time, on average
     figures = {
         "round_s": round_s,
         "images_per_s": accepted * plan.unit_images / round_s,
@@ -130,14 +130,14 @@ def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = Non
 
 
 def gains(workers: int, yours: Yours, measured: Measured | None = None) -> list[tuple[str, str, float]]:
-    """Return (knob, what to type, times as many images/s) of each knob turned alone, the best first."""
+    """Return (name, settings, factor of images/s) of each change made alone, the best first."""
     before = size(workers, BASE, yours, measured)["images_per_s"]
     found = [(knob.name, knob.typed, size(workers, knob, yours, measured)["images_per_s"] / before) for knob in KNOBS]
     return sorted(found, key=lambda one: -one[2])
 
 
 def shown(value: float) -> str:
-    """Round to three digits, as far as they say something."""
+    """Return a number with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
@@ -177,8 +177,8 @@ def main() -> None:
     """Compute and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--table", action="store_true", help="print the tables of docs/howto/sizing.md before")
-    parser.add_argument("--compute-s", type=float, default=Measured.compute_s, help="for 64 images, on a worker")
+    parser.add_argument("--table", action="store_true", help="first print the tables of docs/howto/sizing.md")
+    parser.add_argument("--compute-s", type=float, default=Measured.compute_s, help="a worker's seconds for 64 images")
     for option, help_ in OPTIONS.items():
         parser.add_argument(option, type=float, default=getattr(Yours, _field(option)), help=help_)
     arguments = parser.parse_args()

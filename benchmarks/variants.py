@@ -1,7 +1,7 @@
-"""Ways to train the same small GAN on the same images, in one process: what `quality` and `study` compare.
+"""Ways to train the same small GAN on the same images in one process, for `quality` and `study`.
 
-Two are plain PyTorch loops that share nothing with the product but the networks and the losses; the others drive the
-product's own code for several units a round, as workers would. Each returns the same numbers.
+Plain PyTorch loops share only the networks and the losses with the program. The other ways run the program's own code
+for several units a round, as workers do. All return the same kinds of numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    GradientStrategy,
+    LocalStepsStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.data import ImageSet, open_images
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.aggregation import Accumulator
@@ -38,12 +46,12 @@ Result = dict[str, Any]
 
 
 def small(seed: int, num_images: int, **changes: Any) -> Config:
-    """Return the study's configuration: 32x32 faces, networks with 16 features, `num_images` seen in all."""
+    """Return the study's configuration: 32x32 faces, networks with 16 features, `num_images` in total."""
     config = Config(
         seed=seed,
         model=ModelConfig(image_size=32, features_g=16, features_d=16),
-        data=DataConfig(count=8192, holdout=1000),
-        strategy=StrategyConfig(unit_images=BATCH, micro_batch=BATCH),
+        data=SyntheticData(count=8192, holdout=1000),
+        strategy=GradientStrategy(unit_images=BATCH, micro_batch=BATCH),
         quorum=QuorumConfig(units=NUM_UNITS),
         stop=StopConfig(epochs=max(1, -(-num_images // 8192))),
     )
@@ -52,7 +60,7 @@ def small(seed: int, num_images: int, **changes: Any) -> Config:
 
 def local(config: Config, **changes: Any) -> Config:
     """Return `config` with units of local steps."""
-    strategy = StrategyConfig(name="local_steps", unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
+    strategy = LocalStepsStrategy(unit_images=LOCAL_STEPS * BATCH, micro_batch=BATCH)
     return replace(config, strategy=replace(strategy, **changes))
 
 
@@ -68,8 +76,8 @@ def distance(config: Config, network: Generator, images: ImageSet) -> float:
 def alternating(config: Config, num_images: int, *, num_parts: int, batch: int) -> Result:
     """Train alternately, D then G, with the gradient averaged over `num_parts` batches before each step.
 
-    With one part it is the loop of every GAN tutorial; with several it is what a class would do that synchronises
-    twice an update.
+    With one part it is the loop of every GAN tutorial; with several it is the training of a class that synchronises
+    twice in an update.
     """
     images = open_images(config.data, config.model.image_size)
     gen, disc = (network.to(memory_format=torch.channels_last) for network in build(config.model, config.seed))
@@ -127,7 +135,7 @@ def _step(network: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: li
     optimizer.step()
 
 
-# ------------------------------------------------------------------------------------------ the product's code
+# ------------------------------------------------------------------------------------------ the program's code
 
 
 def product(config: Config, num_images: int) -> Result:
@@ -141,10 +149,10 @@ def product(config: Config, num_images: int) -> Result:
 
 
 def moments(config: Config, num_images: int, kind: str) -> Result:
-    """Train with local steps whose Adam lives as `kind` says: what the product does not offer, for comparison.
+    """Train with local steps and another treatment of Adam's moments, which the program does not offer.
 
     "worker": each worker keeps its moments from unit to unit. "averaged": they are averaged over the workers each
-    round, and sent like the weights. "second": the same with the second moments alone, the first beginning at zero.
+    round, and sent like the weights. "second": the same with only the second moments; the first ones begin at zero.
     """
     images = open_images(config.data, config.model.image_size)
     workers = [_Keeping(config) for _ in range(config.quorum.units)]
@@ -198,10 +206,10 @@ def _judged(state: TrainingState, images: ImageSet, begun: float) -> Result:
 
 
 def bytes_per_image(config: Config) -> float:
-    """Return what a worker sends and fetches for an image of a unit: its result, and the version's weights."""
+    """Return the bytes that a worker sends and fetches for an image: its result, and the version's weights."""
     state = TrainingState(config)
     down = len(pack(state.weights()))
-    # What travels is a tensor for each parameter, and sums for each BatchNorm layer: the same in both strategies.
+    # Both strategies send a tensor for each parameter, and sums for each BatchNorm layer.
     images = torch.from_numpy(np.zeros((4, 3, config.model.image_size, config.model.image_size), np.float32))
     few = replace(config, strategy=replace(config.strategy, unit_images=4, micro_batch=2))
     computer = build_computer(few)

@@ -1,58 +1,50 @@
-"""Write what the schema decides into docs/reference/configuration.md: `python -m docs.generate`.
+"""Update the tables of docs/reference/configuration.md from the schema: `python -m docs.generate`.
 
-Type, range and default of each setting come from ganns/config.py. What a setting means is written by hand, and
-stays. For a new setting add the line `| key | | | | what it means |` where it belongs, and run this.
+Type, range and default of each setting come from ganns/config.py. The meaning of a setting is written by hand, and
+stays. For a new setting add the line `| key | | | | its meaning |` in its place, and run this.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
-from ganns import config
-from ganns.config import NAMES, Config
+from ganns.config import AUGMENTATIONS, NAMES, PLUGGED, TINY, settings
 
 PAGE = Path(__file__).parent / "reference" / "configuration.md"
 
 
-def fields() -> dict[str, tuple[str, Any]]:
-    """Return every setting's type, as it is written, and its default."""
-    found: dict[str, tuple[str, Any]] = {}
-    for outer in dataclasses.fields(Config):
-        value = getattr(Config(), outer.name)
-        if not dataclasses.is_dataclass(value):
-            found[outer.name] = (str(outer.type), value)
-            continue
-        for inner in dataclasses.fields(value):
-            found[f"{outer.name}.{inner.name}"] = (str(inner.type), getattr(value, inner.name))
-    return found
-
-
 def shown_range(key: str) -> str | None:
-    """Return a setting's range as the page has it; None for the one that depends on another setting."""
+    """Return a setting's range as on the page; None for the one that depends on another setting."""
     if key == "strategy.micro_batch":
         return None
     group, _, last = key.partition(".")
     if last == "name" and group in NAMES:
         names = [f"`{name}`" for name in NAMES[group]]
-        return " or ".join([*names, "a plug-in"] if group in config.PLUGGED else names)
-    if key == "evaluate.features":
-        return " or ".join(f"`{name}`" for name in config.FEATURES)
+        return " or ".join([*names, "a plug-in"] if group in PLUGGED else names)
     if key == "loss.augment":
-        return ", ".join(f"`{name}`" for name in config.AUGMENTATIONS) + ", joined by commas"
-    if key == "model.image_size":
-        return "32 or 64"
-    for found, _, low, high in config._ranges(Config()):
-        if found == key:
-            bounds = [f"{bound:,}" if isinstance(bound, int) else f"{bound:g}" for bound in (low, high)]
-            return f"more than 0, to {bounds[1]}" if low == 1e-12 else " to ".join(bounds)
+        return ", ".join(f"`{name}`" for name in AUGMENTATIONS) + ", joined by commas"
+    allowed = next(iter(settings()[key].values())).metadata
+    if "choices" in allowed:
+        return " or ".join(shown_default(one) for one in allowed["choices"])
+    if "range" in allowed:
+        bounds = [f"{bound:,}" if isinstance(bound, int) else f"{bound:g}" for bound in allowed["range"]]
+        return f"more than 0, to {bounds[1]}" if allowed["range"][0] == TINY else " to ".join(bounds)
     return "any"
 
 
+def shown_defaults(key: str) -> str:
+    """Return a setting's default, and those of options that have another one: "2000; `image_folder`: 1000"."""
+    defaults = {option: shown_default(found.default) for option, found in settings()[key].items()}
+    first = next(iter(defaults.values()))
+    if key.endswith(".name"):
+        return first
+    return "; ".join([first, *(f"`{option}`: {value}" for option, value in defaults.items() if value != first)])
+
+
 def shown_default(value: Any) -> str:
-    """Return a default as YAML has it."""
+    """Return a default in YAML's form."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -64,14 +56,13 @@ def shown_default(value: Any) -> str:
 
 def generate(text: str) -> str:
     """Return the page with type, range and default of each setting's row as the schema has them."""
-    known = fields()
 
     def row(found: re.Match[str]) -> str:
         key, by_hand, meaning = found.groups()
-        if key not in known:
+        if key not in settings():
             return found[0]
-        kind, default = known[key]
-        cells = [kind.replace(" | None", " or null"), shown_range(key) or by_hand.strip(), shown_default(default)]
+        kind = str(next(iter(settings()[key].values())).type)
+        cells = [kind.replace(" | None", " or null"), shown_range(key) or by_hand.strip(), shown_defaults(key)]
         return f"| `{key}` | {' | '.join(cells)} | {meaning} |"
 
     # | `key` | type | range | default | meaning |

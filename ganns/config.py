@@ -1,34 +1,37 @@
-"""What a run is configured with: one dataclass a group of `conf/`, and the range of every number.
+"""The configuration of a run: one dataclass for each group of `conf/`, with the range of every number.
+
+In the groups `data`, `strategy` and `loss` each option has a dataclass of its own, with only the keys that it uses.
 
 `ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker
-reads them back with `from_dict`: no laptop carries YAML that can disagree. The dataclasses are plain Python:
-the maths imports them without pulling in Hydra, and OmegaConf is imported only to check a dictionary.
+reads them back with `from_dict`: no laptop has YAML that can disagree. The dataclasses are plain Python:
+the maths imports them without Hydra, and OmegaConf is imported only to check a dictionary.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache
 from typing import Any
 
 from ganns.errors import ConfigError
 
-# What the `name` of a group may be. The registries that turn a name into code use the same words.
-NAMES: dict[str, tuple[str, ...]] = {
-    "model": ("dcgan",),
-    "data": ("synthetic", "image_folder", "celeba", "packed"),
-    "strategy": ("gradient", "local_steps"),
-    "loss": ("non_saturating", "hinge"),
-    "optimizer": ("adam",),
-    "aggregate": ("mean", "median"),
-    "codec": ("fp32", "fp16"),
-}
-PLUGGED = ("data", "loss", "aggregate")
-"""Groups of which other packages may bring more (`ganns.plugins`, where their names are checked)."""
-FEATURES = ("attributes", "inception")
 AUGMENTATIONS = ("color", "translation", "cutout")
+TINY = 1e-12  # as the lowest value it means "more than 0"
+YEAR_S = 366 * 86400
+SEED_MAX = 2**31 - 1  # the order of an epoch's images comes from RandomState, which takes 32 bits
+
+
+def number(default: float | None, low: float, high: float) -> Any:
+    """Return a dataclass field for a number from `low` to `high`; None, as a default, means "not set"."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+def choice(default: Any, choices: tuple[Any, ...]) -> Any:
+    """Return a dataclass field for one of `choices`."""
+    return field(default=default, metadata={"choices": choices})
 
 
 @dataclass
@@ -36,49 +39,126 @@ class ModelConfig:
     """DCGAN (Radford et al. 2015); `features_*` is the number of channels in the layer next to the image."""
 
     name: str = "dcgan"
-    image_size: int = 64
-    latent_dim: int = 100
-    features_g: int = 64
-    features_d: int = 64
+    image_size: int = choice(64, (32, 64))
+    latent_dim: int = number(100, 1, 4096)
+    features_g: int = number(64, 1, 1024)
+    features_d: int = number(64, 1, 1024)
     spectral_norm: bool = False
 
 
 @dataclass
 class DataConfig:
-    """The images. `count` and `seed` belong to `synthetic`; `path` and `url` to the data that you bring."""
+    """The images: what all options of `data` have. Each option is a subclass."""
+
+    name: str
+
+
+@dataclass
+class SyntheticData(DataConfig):
+    """Faces that a program draws from `seed`: `count` faces to train on, and `holdout` further ones."""
 
     name: str = "synthetic"
+    count: int = number(20000, 2, 10**8)
+    holdout: int = number(2000, 0, 10**8)
+    seed: int = number(0, 0, SEED_MAX)
+
+
+@dataclass
+class ImageFolderData(DataConfig):
+    """A folder or zip of images; the last `holdout` images are held out."""
+
+    name: str = "image_folder"
+    path: str | None = None
+    holdout: int = number(1000, 0, 10**8)
+
+
+@dataclass
+class CelebAData(DataConfig):
+    """CelebA, with its own split; without `path` it is below GANNS_HOME."""
+
+    name: str = "celeba"
+    path: str | None = None
+
+
+@dataclass
+class PackedData(DataConfig):
+    """A pack, from the web server at `url`, or from the folder `path`; it says which images are held out."""
+
+    name: str = "packed"
     path: str | None = None
     url: str | None = None
-    count: int = 20000
-    holdout: int = 2000
-    seed: int = 0
+
+
+@dataclass
+class PluginData(SyntheticData):
+    """A data set of another package (`ganns.plugins`), which decides what each of these keys means."""
+
+    path: str | None = None
+    url: str | None = None
 
 
 @dataclass
 class StrategyConfig:
-    """What a unit computes: `unit_images` images in steps of `micro_batch`, which is what BatchNorm sees.
+    """What a unit computes, over `unit_images` images: what all options of `strategy` have.
 
-    `outer_*` belong to `local_steps`: how the averaged weight delta is applied.
+    BatchNorm normalises over `micro_batch` images at once, and needs two for a variance.
     """
 
-    name: str = "gradient"
-    unit_images: int = 64
-    micro_batch: int = 64
-    outer_lr: float = 1.0
-    outer_momentum: float = 0.0
-    pipeline: bool = False  # open each round before the one before it is closed; its units compute at an older version
+    name: str
+    unit_images: int = number(64, 2, 65536)
+    micro_batch: int = number(64, 2, 65536)
     mixed_precision: bool = False
+
+    @property
+    def pipeline(self) -> bool:
+        """Whether two rounds are open; not with `local_steps`, whose many steps would make the networks swing."""
+        return False
+
+
+@dataclass
+class GradientStrategy(StrategyConfig):
+    """One synchronous step a round; with `pipeline` the gradients are one version old."""
+
+    name: str = "gradient"
+    pipeline: bool = False
+
+
+@dataclass
+class LocalStepsStrategy(StrategyConfig):
+    """Steps of `micro_batch` images on the worker; `outer_*` say how the mean change of the weights is applied."""
+
+    name: str = "local_steps"
+    unit_images: int = number(1024, 2, 65536)
+    micro_batch: int = number(32, 2, 65536)
+    outer_lr: float = number(1.0, TINY, 10)
+    outer_momentum: float = number(0.0, 0, 0.999)
 
 
 @dataclass
 class LossConfig:
-    """What the networks minimise; `r1` is a penalty's weight, `augment` a list like "color,translation"."""
+    """What the networks minimise: what all options of `loss` have.
+
+    `r1` is the weight of a penalty, `augment` a list like "color,translation".
+    """
+
+    name: str
+    r1: float = number(0.0, 0, 1e6)
+    augment: str = ""
+
+
+@dataclass
+class NonSaturatingLoss(LossConfig):
+    """Cross-entropy; the label of real images is 1 - `label_smoothing`."""
 
     name: str = "non_saturating"
-    label_smoothing: float = 0.0
-    r1: float = 0.0
-    augment: str = ""
+    label_smoothing: float = number(0.0, 0, 0.5)
+
+
+@dataclass
+class HingeLoss(LossConfig):
+    """The hinge loss, which has no labels."""
+
+    name: str = "hinge"
 
 
 @dataclass
@@ -86,12 +166,12 @@ class OptimizerConfig:
     """Adam (Kingma & Ba 2015) for both networks, and the decay of the averaged generator."""
 
     name: str = "adam"
-    lr_g: float = 2e-4
-    lr_d: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    eps: float = 1e-8
-    ema_decay: float = 0.999
+    lr_g: float = number(2e-4, 0, 1)
+    lr_d: float = number(2e-4, 0, 1)
+    beta1: float = number(0.5, 0, 0.999999)
+    beta2: float = number(0.999, 0, 0.999999)
+    eps: float = number(1e-8, TINY, 1)
+    ema_decay: float = number(0.999, 0, 0.999999)
 
 
 @dataclass
@@ -99,62 +179,62 @@ class AggregateConfig:
     """How results become one update; a result whose gradient norm is above `max_norm` is refused."""
 
     name: str = "mean"
-    max_norm: float | None = None
+    max_norm: float | None = number(None, TINY, 1e12)
 
 
 @dataclass
 class CodecConfig:
-    """How tensors become bytes on the wire."""
+    """How tensors become bytes for the database."""
 
     name: str = "fp32"
 
 
 @dataclass
 class QuorumConfig:
-    """How many results close a round; without `deadline_s` the round waits for all `units`."""
+    """How many results close a round; without `deadline_s` it waits for all `units`."""
 
-    units: int = 4
-    spares: int = 0
-    deadline_s: float | None = None
-    grace_s: float = 0.0
+    units: int = number(4, 1, 10000)
+    spares: int = number(0, 0, 10000)
+    deadline_s: float | None = number(None, TINY, YEAR_S)
+    grace_s: float = number(0.0, 0, 3600)
 
 
 @dataclass
 class DbConfig:
     """How often a checkpoint goes to the database, and how many versions of the weights stay there."""
 
-    checkpoint_s: float = 60.0
-    keep_versions: int = 2
+    checkpoint_s: float = number(60.0, 0, YEAR_S)
+    keep_versions: int = number(2, 2, 10000)  # the newest version, and the one in use
 
 
 @dataclass
 class EvaluateConfig:
-    """How often versions are compared with held-out images (0: never), with how many of each, seen with what."""
+    """How often versions are compared with held-out images (0: never), how many images, and which features."""
 
-    every: int = 100
-    images: int = 2000
-    features: str = "attributes"
+    every: int = number(100, 0, 10**9)
+    images: int = number(2000, 2, 10000)
+    features: str = choice("attributes", ("attributes", "inception"))
 
 
 @dataclass
 class StopConfig:
-    """When the run ends: at whichever comes first; at least one is needed."""
+    """When the run ends: as soon as one limit is reached; at least one is needed."""
 
-    rounds: int | None = None
-    epochs: int | None = None
-    minutes: float | None = None
+    rounds: int | None = number(None, 1, 10**12)
+    epochs: int | None = number(None, 1, 10**9)
+    minutes: float | None = number(None, TINY, YEAR_S // 60)
 
 
 @dataclass
 class Config:
-    """Everything about a run. `Config()` equals `conf/config.yaml` except that it has no `stop` yet."""
+    """All settings of a run. `Config()` equals `conf/config.yaml` except that it has no `stop` yet."""
 
     name: str = ""
-    seed: int = 0
+    seed: int = number(0, 0, SEED_MAX)
     model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    strategy: StrategyConfig = field(default_factory=StrategyConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    data: DataConfig = field(default_factory=SyntheticData)
+    strategy: StrategyConfig = field(default_factory=GradientStrategy)
+    loss: LossConfig = field(default_factory=NonSaturatingLoss)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
@@ -163,10 +243,34 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     resume: str | None = None
-    sample_every: int = 50
+    sample_every: int = number(50, 0, 10**9)
     tensorboard: bool = False
     start_from: str | None = None
-    plugins: dict[str, str] = field(default_factory=dict)  # not typed: which packages the run was made with
+    plugins: dict[str, str] = field(default_factory=dict)  # not a setting: the packages that the run needs
+
+
+OPTIONS: dict[str, dict[str, type[Any]]] = {
+    "data": {"synthetic": SyntheticData, "image_folder": ImageFolderData, "celeba": CelebAData, "packed": PackedData},
+    "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
+    "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
+}
+"""Groups whose options have keys of their own, and the dataclass of each option; the default option comes first."""
+PLUGGED: dict[str, type[Any]] = {"data": PluginData, "loss": NonSaturatingLoss, "aggregate": AggregateConfig}
+"""Groups to which other packages may add options (`ganns.plugins`), and the dataclass with such an option's keys."""
+NAMES: dict[str, tuple[str, ...]] = {
+    **{group: tuple(options) for group, options in OPTIONS.items()},
+    "model": ("dcgan",),
+    "optimizer": ("adam",),
+    "aggregate": ("mean", "median"),
+    "codec": ("fp32", "fp16"),
+}
+"""The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
+OLD_KEYS = {
+    "data": {"path", "count", "holdout", "seed"},
+    "strategy": {"outer_lr", "outer_momentum"},
+    "loss": {"label_smoothing"},
+}
+"""Older versions stored all keys of each group with a run, whatever its options; such a run has at least these."""
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -178,16 +282,19 @@ def from_dict(values: Mapping[str, Any]) -> Config:
     """Build a checked `Config` from nested dictionaries; a key that is missing gets its default.
 
     Raises:
-        ConfigError: an unknown key, a value of the wrong type, or one out of its range; it names the key.
+        ConfigError: a key is unknown or belongs to another option, or a value has the wrong type or is out of its
+            range; the message names the key.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+    values = without_old_keys(values)
+    schema = _schema(values)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.create(dict(values)))
+        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(dict(values)))
         config = OmegaConf.to_object(merged)
     except ConfigKeyError as error:
-        raise unknown_key(str(error.full_key or error.key)) from error
+        raise unknown_key(str(error.full_key or error.key), schema) from error
     except OmegaConfBaseException as error:
         key = error.full_key or error.key or "the configuration"
         reason = (error.msg or str(error)).splitlines()[0]
@@ -195,6 +302,40 @@ def from_dict(values: Mapping[str, Any]) -> Config:
     assert isinstance(config, Config)
     validate(config)
     return config
+
+
+def without_old_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a run's stored configuration; if an older version stored it, without the keys of other options."""
+    groups = [(values.get(group), keys) for group, keys in OLD_KEYS.items()]
+    old = all(isinstance(given, Mapping) and keys <= given.keys() for given, keys in groups)
+    return without_foreign_keys(values) if old else values
+
+
+def without_foreign_keys(values: Mapping[str, Any], typed: Collection[str] = ()) -> dict[str, Any]:
+    """Return `values` without the keys that belong to another option of their group.
+
+    Raises:
+        ConfigError: such a key is in `typed`.
+    """
+    found, schema = dict(values), _schema(values)
+    for group in OPTIONS:
+        if isinstance(given := values.get(group), Mapping):
+            own = vars(getattr(schema, group))
+            foreign = [key for key in given if key not in own and f"{group}.{key}" in settings()]
+            if refused := [key for key in foreign if f"{group}.{key}" in typed]:
+                raise unknown_key(f"{group}.{refused[0]}", schema)
+            found[group] = {key: value for key, value in given.items() if key not in foreign}
+    return found
+
+
+def _schema(values: Mapping[str, Any]) -> Config:
+    """Return the default configuration, with the options that `values` names, built in or plug-ins."""
+    schema = Config()
+    for group, options in OPTIONS.items():
+        default, given = next(iter(options)), values.get(group)
+        name = str(given.get("name", default)) if isinstance(given, Mapping) else default
+        setattr(schema, group, (options.get(name) or PLUGGED.get(group) or options[default])(name=name))
+    return schema
 
 
 def validate(config: Config) -> None:
@@ -206,13 +347,17 @@ def validate(config: Config) -> None:
     for group, names in NAMES.items():
         name = getattr(config, group).name
         if name not in names and group not in PLUGGED:
-            choice = f"choose {' or '.join(names)}{nearest(name, names)}"
-            raise ConfigError(f"{group}.name={name} is not known: {choice}")
-    if config.model.image_size not in (32, 64):
-        raise ConfigError(f"model.image_size={config.model.image_size} is out of range: choose 32 or 64.")
-    for key, value, low, high in _ranges(config):
+            raise ConfigError(f"{group}.name={name} is not known: choose {' or '.join(names)}{nearest(name, names)}")
+    for key, by_option in settings().items():
+        group, _, name = key.rpartition(".")
+        value = getattr(getattr(config, group) if group else config, name, None)  # None: not set, or of another option
+        allowed = next(iter(by_option.values())).metadata
+        low, high = allowed.get("range", (value, value))
         if value is not None and not low <= value <= high:
             raise ConfigError(f"{key}={value} is out of range: give a value from {low} to {high}.")
+        if value not in (choices := allowed.get("choices", (value,))):
+            words = [str(one) for one in choices]
+            raise ConfigError(f"{key}={value} is not known: choose {' or '.join(words)}{nearest(str(value), words)}")
     unit, micro = config.strategy.unit_images, config.strategy.micro_batch
     if unit % micro:
         raise ConfigError(
@@ -224,90 +369,45 @@ def validate(config: Config) -> None:
             f"loss.augment={config.loss.augment} names {min(unknown)!r}, which is not known: "
             f"choose from {', '.join(AUGMENTATIONS)}, joined by commas."
         )
-    if config.loss.name == "hinge" and config.loss.label_smoothing:
-        raise ConfigError(
-            f"loss.label_smoothing={config.loss.label_smoothing} has no meaning with loss=hinge, which has no labels: "
-            "set it to 0, or choose loss=non_saturating."
-        )
-    if config.evaluate.features not in FEATURES:
-        raise ConfigError(
-            f"evaluate.features={config.evaluate.features} is not known: "
-            f"choose {' or '.join(FEATURES)}{nearest(config.evaluate.features, FEATURES)}"
-        )
-    if config.strategy.pipeline and config.strategy.name != "gradient":
-        raise ConfigError(
-            f"strategy.pipeline=true does not go with strategy={config.strategy.name}: a change of so many steps, "
-            "applied to a version that has moved on, makes the networks swing. Leave it out, or choose "
-            "strategy=gradient."
-        )
-    if config.data.name == "image_folder" and not config.data.path:
+    if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
-    if config.data.name == "packed" and not (config.data.url or config.data.path):
+    if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
         raise ConfigError("data.url is empty: give the address that the pack is served at, data.url=http://host/faces.")
     if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
         raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
 
 
-def _ranges(config: Config) -> list[tuple[str, float | None, float, float]]:
-    """Return (key, value, lowest, highest) of every number; None means "not set" and is always allowed."""
-    model, data, strategy, optimizer = config.model, config.data, config.strategy, config.optimizer
-    quorum, db, stop = config.quorum, config.db, config.stop
-    tiny, year_s = 1e-12, 366 * 86400  # `tiny` stands for "more than 0"
-    return [
-        ("seed", config.seed, 0, 2**31 - 1),  # the epoch's order comes from RandomState, which takes 32 bits
-        ("sample_every", config.sample_every, 0, 10**9),
-        ("model.latent_dim", model.latent_dim, 1, 4096),
-        ("model.features_g", model.features_g, 1, 1024),
-        ("model.features_d", model.features_d, 1, 1024),
-        ("data.count", data.count, 2, 10**8),
-        ("data.holdout", data.holdout, 0, 10**8),
-        ("data.seed", data.seed, 0, 2**31 - 1),
-        # BatchNorm has no variance to normalise with below two images.
-        ("strategy.unit_images", strategy.unit_images, 2, 65536),
-        ("strategy.micro_batch", strategy.micro_batch, 2, strategy.unit_images),
-        ("strategy.outer_lr", strategy.outer_lr, tiny, 10),
-        ("strategy.outer_momentum", strategy.outer_momentum, 0, 0.999),
-        ("loss.label_smoothing", config.loss.label_smoothing, 0, 0.5),
-        ("loss.r1", config.loss.r1, 0, 1e6),
-        ("optimizer.lr_g", optimizer.lr_g, 0, 1),
-        ("optimizer.lr_d", optimizer.lr_d, 0, 1),
-        ("optimizer.beta1", optimizer.beta1, 0, 0.999999),
-        ("optimizer.beta2", optimizer.beta2, 0, 0.999999),
-        ("optimizer.eps", optimizer.eps, tiny, 1),
-        ("optimizer.ema_decay", optimizer.ema_decay, 0, 0.999999),
-        ("aggregate.max_norm", config.aggregate.max_norm, tiny, 1e12),
-        ("quorum.units", quorum.units, 1, 10000),
-        ("quorum.spares", quorum.spares, 0, 10000),
-        ("quorum.deadline_s", quorum.deadline_s, tiny, year_s),
-        ("quorum.grace_s", quorum.grace_s, 0, 3600),
-        ("db.checkpoint_s", db.checkpoint_s, 0, year_s),
-        ("db.keep_versions", db.keep_versions, 2, 10000),  # the newest, and the one in use
-        ("evaluate.every", config.evaluate.every, 0, 10**9),
-        ("evaluate.images", config.evaluate.images, 2, 10000),
-        ("stop.rounds", stop.rounds, 1, 10**12),
-        ("stop.epochs", stop.epochs, 1, 10**9),
-        ("stop.minutes", stop.minutes, tiny, year_s // 60),
-    ]
-
-
-def keys() -> list[str]:
-    """Return every dotted key that a run can be configured with, `model.latent_dim` and so on."""
-    found: list[str] = []
-    for name, value in to_dict(Config()).items():
-        found += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
+@cache
+def settings() -> dict[str, dict[str, dataclasses.Field[Any]]]:
+    """Return the dataclass field of every setting, by dotted key, then by the option that has it ("" for all)."""
+    found: dict[str, dict[str, dataclasses.Field[Any]]] = {}
+    for outer in dataclasses.fields(Config):
+        value = getattr(Config(), outer.name)
+        if not is_dataclass(value):
+            found[outer.name] = {"": outer}
+            continue
+        for option, kind in OPTIONS.get(outer.name, {"": value}).items():
+            for inner in dataclasses.fields(kind):
+                found.setdefault(f"{outer.name}.{inner.name}", {})[option] = inner
+    del found["plugins"]
     return found
 
 
-def unknown_key(key: str) -> ConfigError:
-    """Return the error for a key that does not exist, with the nearest one that does.
+def unknown_key(key: str, config: Config | None = None) -> ConfigError:
+    """Return the error for a key that does not exist, or, with a `config`, that its options do not have.
 
-    The last word decides, within its group if that is right: `minutes` and `stp.minuts` mean `stop.minutes`.
+    It names the nearest key. The last word decides, within its group if that is right: `minutes` and `stp.minuts` mean
+    `stop.minutes`.
     """
     group, _, word = key.rpartition(".")
-    groups = [name for name, value in to_dict(Config()).items() if isinstance(value, dict)]
-    known = [*keys(), *groups]
-    if group in groups:
-        known = [found for found in known if found.startswith(f"{group}.")]
+    if config is not None and key in settings():
+        owners = [f"{group}={option}" for option in settings()[key]]
+        return ConfigError(
+            f"{key} is a setting of {' and '.join(owners)}, and this run has {group}={getattr(config, group).name}: "
+            f"leave it out, or type {' or '.join(owners)}."
+        )
+    groups = {found.partition(".")[0] for found in settings() if "." in found}
+    known = [found for found in (*settings(), *groups) if group not in groups or found.startswith(f"{group}.")]
     by_word = {found.rpartition(".")[2]: found for found in reversed(known)}
     close = difflib.get_close_matches(word, by_word, n=1, cutoff=0.6)
     hint = f"did you mean {by_word[close[0]]}?" if close else "`ganns train --cfg job` lists all settings."

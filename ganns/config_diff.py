@@ -5,28 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganns.config import Config, to_dict
+from ganns.config import Config, to_dict, without_old_keys
+from ganns.config import settings as known_settings
 
 NOT_SETTINGS = {"resume"}
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested configuration by dotted key."""
+def flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's stored configuration by dotted key."""
     found: dict[str, Any] = {}
-    for key, value in config.items():
+    for key, value in without_old_keys(config).items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        elif f"{prefix}{key}" not in NOT_SETTINGS:
-            found[f"{prefix}{key}"] = value
+            found |= {f"{key}.{inner}": one for inner, one in value.items()}
+        elif key not in NOT_SETTINGS:
+            found[key] = value
     return found
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys in which these differ; one that an older run does not have yet counts as its default."""
-    defaults = flat(to_dict(Config()))
-    keys = {key for one in settings for key in one}
-    values = {key: {repr(one.get(key, defaults.get(key))) for one in settings} for key in keys}
-    return sorted(key for key in keys if len(values[key]) > 1)
+    """Return the keys in which these differ.
+
+    A run may lack a key, because it is older, or has another option of the group (`data.count` is of `data=synthetic`
+    alone). That is a difference only if another run has a value that is not the default.
+    """
+    found = []
+    for key in sorted({key for one in settings for key in one}):
+        values = {repr(one[key]) for one in settings if key in one}
+        defaults = {repr(option.default) for option in known_settings().get(key, {}).values()}
+        if len(values) > 1 or (any(key not in one for one in settings) and not values <= defaults):
+            found.append(key)
+    return found
 
 
 def labels(configs: Sequence[Config]) -> list[str]:
@@ -37,9 +45,14 @@ def labels(configs: Sequence[Config]) -> list[str]:
 
 
 def label(settings: Mapping[str, Any], keys: Sequence[str], names: Sequence[str] | None = None) -> str:
-    """Return "optimizer.lr_g=0.0002 seed=1"; `names` may be shorter ones for the same keys."""
-    words = [f"{name}={shown(settings.get(key))}" for key, name in zip(keys, names or keys, strict=True)]
+    """Return "optimizer.lr_g=0.0002 seed=1", without keys that the run lacks; `names` may be shorter ones."""
+    words = [f"{name}={shown(settings[key])}" for key, name in zip(keys, names or keys, strict=True) if key in settings]
     return " ".join(words) or "all settings alike"
+
+
+def shown_in(settings: Mapping[str, Any], key: str) -> str:
+    """Return a run's value of a setting as it is typed, or "-" if the run has no such setting."""
+    return shown(settings[key]) if key in settings else "-"
 
 
 def shown(value: Any) -> str:

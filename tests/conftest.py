@@ -42,7 +42,7 @@ from ganns.db.connect import Connection, connect  # noqa: E402
 from ganns.db.migrate import migrate, set_search_path  # noqa: E402
 from ganns.db.server.embedded import EmbeddedServer  # noqa: E402
 
-pytest_plugins = ["tests.support.coordinators", "tests.support.databases"]
+pytest_plugins = ["tests.support.coordinators", "tests.support.databases", "tests.support.queue_workers"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from ganns.config import NAMES, Config, StopConfig, from_dict, keys, to_dict
+from ganns.config import NAMES, OPTIONS, PLUGGED, Config, PluginData, StopConfig, from_dict, settings, to_dict
+from ganns.config_diff import differing
+from ganns.config_diff import flat as flat_settings
 from ganns.errors import ConfigError
+from ganns.launch import compose
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
-OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
-EXPERIMENTS = [option for group, option in OPTIONS if group == "experiment"]
+FILES = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = [option for group, option in FILES if group == "experiment"]
 # The values that an option cannot know.
 NEEDED = {("data", "packed"): ["data.url=http://host/faces"], ("data", "image_folder"): ["data.path=/pictures"]}
 
 
 def composed(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        values = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+        values = OmegaConf.to_container(hydra.compose("config", overrides=list(overrides)), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -37,7 +42,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def nested(key: str, value: Any) -> dict[str, Any]:
     """`stop.rounds`, 3 -> a configuration that is valid but for this one value."""
-    values: dict[str, Any] = to_dict(Config(stop=StopConfig(epochs=1)))
+    config = Config(stop=StopConfig(epochs=1))
+    for option in settings().get(key, {}):
+        if option:
+            setattr(config, key.partition(".")[0], OPTIONS[key.partition(".")[0]][option]())
+            break
+    values: dict[str, Any] = to_dict(config)
     *groups, last = key.split(".")
     target = values
     for group in groups:
@@ -53,20 +63,27 @@ def test_the_schema_and_the_files_have_the_same_defaults() -> None:
 
 
 def test_every_key_is_written_in_the_files() -> None:
-    assert sorted(flat(composed())) == sorted(keys())
+    written = {key for group in OPTIONS for option in OPTIONS[group] for key in flat(composed(f"{group}={option}"))}
+    assert sorted(written) == sorted(settings())
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS)
+@pytest.mark.parametrize(("group", "option"), FILES)
 def test_every_option_composes_and_validates(group: str, option: str) -> None:
     config = from_dict(composed(f"{group}={option}", *NEEDED.get((group, option), [])))
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in OPTIONS if group in NAMES])
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in FILES if group in NAMES])
 def test_every_option_says_all_of_its_group(group: str, option: str) -> None:
     values = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
     assert isinstance(values, dict)
-    assert sorted(map(str, values)) == sorted(to_dict(Config())[group])
+    option_class = OPTIONS[group][values["name"]] if group in OPTIONS else type(getattr(Config(), group))
+    assert sorted(map(str, values)) == sorted(option_class.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group in OPTIONS for name in OPTIONS[group]])
+def test_an_option_has_the_same_defaults_in_the_schema_and_in_its_file(group: str, name: str) -> None:
+    assert composed(f"{group}={name}")[group] == asdict(OPTIONS[group][name]())
 
 
 def test_every_name_has_an_option() -> None:
@@ -174,3 +191,143 @@ def test_packed_data_need_an_address_or_a_folder() -> None:
     with pytest.raises(ConfigError, match=r"^data\.url is empty"):
         from_dict(composed("data=packed"))
     from_dict(composed("data=packed", "data.path=/faces"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "owners", "chosen"),
+    [
+        (["data=celeba", "data.count=5"], "data.count", "data=synthetic", "data=celeba"),
+        (["data.path=/faces"], "data.path", "data=image_folder and data=celeba and data=packed", "data=synthetic"),
+        (["strategy.outer_lr=0.7"], "strategy.outer_lr", "strategy=local_steps", "strategy=gradient"),
+        (
+            ["strategy=local_steps", "strategy.pipeline=true"],
+            *("strategy.pipeline", "strategy=gradient", "strategy=local_steps"),
+        ),
+        (["loss=hinge", "loss.label_smoothing=0"], "loss.label_smoothing", "loss=non_saturating", "loss=hinge"),
+    ],
+)
+def test_a_key_of_another_option_is_answered_with_the_option(
+    overrides: list[str], key: str, owners: str, chosen: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        compose.compose(overrides)
+    assert str(raised.value) == (
+        f"{key} is a setting of {owners}, and this run has {chosen}: "
+        f"leave it out, or type {owners.replace(' and ', ' or ')}."
+    )
+    group, _, name = key.partition(".")
+    with pytest.raises(ConfigError, match=f"^{key} is a setting of {owners}"):
+        from_dict({group: {"name": chosen.partition("=")[2], name: 1}, "stop": {"rounds": 1}})
+
+
+def test_an_experiments_keys_for_another_option_do_not_count() -> None:
+    config = compose.compose(["experiment=demo", "data=celeba"])
+    assert to_dict(config)["data"] == {"name": "celeba", "path": None}
+    assert compose.compose(["experiment=demo", "data.name=celeba"]) == config  # `data=` is only the usual way
+    with pytest.raises(ConfigError, match=r"^data\.count is a setting of data=synthetic"):
+        compose.compose(["experiment=demo", "data=celeba", "data.count=8000"])
+
+
+def test_a_typed_key_is_refused_even_if_the_run_then_has_all_keys() -> None:
+    """As a stored run of an older version has: what is typed must not be dropped without a word."""
+    typed = ["data=celeba", "data.url=x", "data.count=9", "data.holdout=9", "data.seed=9", "strategy=local_steps"]
+    with pytest.raises(ConfigError, match=r"^data\.url is a setting of data=packed, and this run has data=celeba"):
+        compose.compose(typed)
+
+
+def test_a_plug_in_has_all_keys_of_its_group() -> None:
+    assert set(PluginData.__dataclass_fields__) == {"name", "path", "url", "count", "holdout", "seed"}
+    for group in OPTIONS.keys() & PLUGGED.keys():
+        every = {key for key in settings() if key.startswith(f"{group}.")}
+        assert {f"{group}.{name}" for name in PLUGGED[group].__dataclass_fields__} == every
+    values = composed() | {"data": {"name": "discs", "path": "/x", "count": 5}, "loss": {"name": "mine"}}
+    config = from_dict(values)
+    assert to_dict(config)["data"] == {
+        **{"name": "discs", "path": "/x", "url": None, "count": 5, "holdout": 2000, "seed": 0}
+    }
+    assert to_dict(config)["loss"] == {"name": "mine", "r1": 0.0, "augment": "", "label_smoothing": 0.0}
+
+
+# A run as versions before this one stored it: every key of every group, whatever the options.
+OLD = {
+    "name": "faces",
+    "seed": 3,
+    "model": {
+        **{"name": "dcgan", "image_size": 32, "latent_dim": 100, "features_g": 8, "features_d": 8},
+        "spectral_norm": False,
+    },
+    "data": {"name": "synthetic", "path": None, "url": None, "count": 64, "holdout": 16, "seed": 5},
+    "strategy": {
+        **{"name": "gradient", "unit_images": 8, "micro_batch": 4, "outer_lr": 1.0, "outer_momentum": 0.0},
+        **{"pipeline": True, "mixed_precision": False},
+    },
+    "loss": {"name": "non_saturating", "label_smoothing": 0.1, "r1": 0.5, "augment": "color"},
+    "optimizer": {
+        **{"name": "adam", "lr_g": 0.0002, "lr_d": 0.0002, "beta1": 0.5, "beta2": 0.999, "eps": 1e-08},
+        "ema_decay": 0.99,
+    },
+    "aggregate": {"name": "mean", "max_norm": None},
+    "codec": {"name": "fp32"},
+    "quorum": {"units": 2, "spares": 0, "deadline_s": None, "grace_s": 0.0},
+    "db": {"checkpoint_s": 60.0, "keep_versions": 2},
+    "evaluate": {"every": 100, "images": 2000, "features": "attributes"},
+    "stop": {"rounds": 3, "epochs": None, "minutes": None},
+    "resume": None,
+    "sample_every": 0,
+    "tensorboard": False,
+    "start_from": None,
+    "plugins": {},
+}
+ALL_DATA = {"path": "/faces", "url": "http://host/faces", "count": 2, "holdout": 1000, "seed": 0}
+ALL_STEPS = {"unit_images": 64, "micro_batch": 8, "outer_lr": 0.7, "outer_momentum": 0.9, "mixed_precision": True}
+
+
+@pytest.mark.parametrize(
+    ("group", "old", "new"),
+    [
+        ("data", OLD["data"], {"name": "synthetic", "count": 64, "holdout": 16, "seed": 5}),
+        (
+            "data",
+            {"name": "image_folder", **ALL_DATA},
+            {"name": "image_folder", "path": "/faces", "holdout": 1000},
+        ),
+        ("data", {"name": "celeba", **ALL_DATA}, {"name": "celeba", "path": "/faces"}),
+        ("data", {"name": "packed", **ALL_DATA}, {"name": "packed", "path": "/faces", "url": "http://host/faces"}),
+        ("data", {"name": "discs", **ALL_DATA}, {"name": "discs", **ALL_DATA}),
+        (
+            "strategy",
+            {"name": "gradient", **ALL_STEPS, "pipeline": True},
+            {"name": "gradient", "unit_images": 64, "micro_batch": 8, "mixed_precision": True, "pipeline": True},
+        ),
+        ("strategy", {"name": "local_steps", **ALL_STEPS, "pipeline": False}, {"name": "local_steps", **ALL_STEPS}),
+        ("loss", OLD["loss"], OLD["loss"]),
+        (
+            "loss",
+            {"name": "hinge", "label_smoothing": 0.0, "r1": 1.0, "augment": ""},
+            {"name": "hinge", "r1": 1.0, "augment": ""},
+        ),
+        ("loss", {"name": "mine", "label_smoothing": 0.2, "r1": 0.0, "augment": ""}, None),
+    ],
+)
+def test_a_stored_run_of_the_old_form_loads(group: str, old: dict[str, Any], new: dict[str, Any] | None) -> None:
+    stored = OLD | {group: old}
+    before = json.dumps(stored)
+    config = from_dict(stored)
+    assert json.dumps(stored) == before
+    assert to_dict(config)[group] == (new or old)
+    assert from_dict(to_dict(config)) == config
+    assert not differing([flat_settings(stored), flat_settings(to_dict(config))])
+
+
+def test_an_even_older_run_loads() -> None:
+    """Before `data.url`, `strategy.pipeline` and `strategy.mixed_precision` there were runs, too."""
+    data = {"name": "celeba", "path": "/faces", "count": 2, "holdout": 2000, "seed": 0}
+    strategy = {"name": "gradient", "unit_images": 8, "micro_batch": 4, "outer_lr": 1.0, "outer_momentum": 0.0}
+    config = from_dict(OLD | {"data": data, "strategy": strategy})
+    assert to_dict(config)["data"] == {"name": "celeba", "path": "/faces"}
+    assert not config.strategy.pipeline
+
+
+def test_an_unknown_key_of_an_old_run_is_refused_all_the_same() -> None:
+    with pytest.raises(ConfigError, match=r"^data\.cuont is not a setting; did you mean data\.count\?$"):
+        from_dict(OLD | {"data": {"name": "celeba", **ALL_DATA, "cuont": 3}})

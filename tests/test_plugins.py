@@ -14,7 +14,15 @@ from typer.testing import CliRunner
 
 from ganns import plugins
 from ganns.cli.app import app
-from ganns.config import AggregateConfig, Config, DataConfig, LossConfig, ModelConfig, StopConfig, StrategyConfig
+from ganns.config import (
+    AggregateConfig,
+    Config,
+    GradientStrategy,
+    ModelConfig,
+    NonSaturatingLoss,
+    PluginData,
+    StopConfig,
+)
 from ganns.data import ImageSet, open_images
 from ganns.data.sources.source import Origin
 from ganns.errors import ConfigError, PluginError
@@ -30,13 +38,13 @@ from tests.support.plugin import EXAMPLE, announce, announce_example
 
 SMALL = Config(
     model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
-    data=DataConfig(name="discs", count=48, holdout=8),
-    loss=LossConfig(name="least_squares"),
+    data=PluginData(name="discs", count=48, holdout=8),
+    loss=NonSaturatingLoss(name="least_squares"),
     aggregate=AggregateConfig(name="trimmed"),
-    strategy=StrategyConfig(unit_images=8, micro_batch=8),
+    strategy=GradientStrategy(unit_images=8, micro_batch=8),
     stop=StopConfig(rounds=2),
 )
-DISCS = DataConfig(name="discs", count=48, holdout=8)
+DISCS = PluginData(name="discs", count=48, holdout=8)
 
 
 @pytest.fixture
@@ -95,7 +103,7 @@ def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.Monk
     assert isinstance(build_rule(AggregateConfig()), Mean)
     monkeypatch.setattr(plugins, "entry_points", None)  # whoever asks for them fails
     build_rule(AggregateConfig())
-    build_loss(LossConfig())
+    build_loss(NonSaturatingLoss())
     assert plugins.packages(Config()) == {}
 
 
@@ -126,7 +134,7 @@ def test_a_data_set_that_returns_something_else_is_refused(site: Path) -> None:
     (site / "broken_plugin.py").write_text("def images(data, size):\n    return [1]\n", "utf-8")
     announce(site, "broken", "2.0", {"ganns.data": {"odd": "broken_plugin:images"}})
     with pytest.raises(PluginError, match="returned list instead"):
-        open_images(DataConfig(name="odd"), 32)
+        open_images(PluginData(name="odd"), 32)
 
 
 # -------------------------------------------------------------------------------------- the same everywhere
@@ -282,7 +290,7 @@ def images(pixels: np.ndarray, fingerprint: str = "x") -> ImageSet:
     return ImageSet(pixels, Origin("mine", 10, fingerprint, "ask me"))
 
 
-def noise(data: DataConfig, size: int) -> np.ndarray:
+def noise(data: PluginData, size: int) -> np.ndarray:
     return np.random.RandomState(data.seed).randint(0, 256, (20, 3, 64, 64))[:, :, :size, :size].astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """The figures of the explanations: `python -m docs.figures` draws them into docs/images/.
 
-What they show is taken from the program where it can be: shapes from the networks, arrows from the imports.
+Where possible, their contents come from the program: shapes from the networks, arrows from the imports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FIGURES = ("architecture", "batchnorm", "dcgan", "gan", "topologies")
 
 
 def draw(name: str, folder: Path) -> Path:
-    """Draw one figure into `folder`, as an SVG; the same bytes each time.
+    """Draw one figure into `folder`, as an SVG with the same bytes each time.
 
     Returns:
         the file.

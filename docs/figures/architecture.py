@@ -1,60 +1,38 @@
-"""Who imports whom: boxes from pyproject's contracts, arrows from the imports of today."""
+"""Who imports whom: the boxes are packages, the arrows come from the imports of today."""
 
 from __future__ import annotations
 
-import tomllib
 from itertools import permutations
-from pathlib import Path
 
 import grimp
 from matplotlib.figure import Figure
 
 from docs.figures.drawing import BLUE, GREEN, GREY, ORANGE, arrow, box, canvas
 
-# name: (x, y, colour). `errors` is left out: everybody imports it.
+# package or packages of ganns/ (or tasks/): (x, y, colour). `errors` is left out: every package imports it.
 PLACES = {
-    "command line": (2.2, 4.6, GREY),
-    "dashboard": (1.1, 2.75, ORANGE),
-    "train": (3.4, 3.7, GREY),
-    "coordinator": (4.0, 2.75, BLUE),
-    "tasks": (6.9, 2.75, GREEN),
-    "task framework": (5.6, 1.6, GREEN),
-    "store": (2.9, 1.6, BLUE),
-    "mathematics": (5.6, 0.5, BLUE),
-    "db": (2.9, 0.5, BLUE),
+    "cli, launch, demo": (3.4, 4.6, GREY),
+    "dashboard, top": (1.1, 3.65, ORANGE),
+    "monitor": (1.1, 2.65, ORANGE),
+    "coordinator": (3.6, 3.35, BLUE),
+    "tasks": (7.0, 3.65, GREEN),
+    "worker": (5.3, 2.75, GREEN),
+    "store": (3.6, 1.95, BLUE),
+    "queue": (6.9, 1.5, GREEN),
+    "training, evaluation": (2.2, 1.1, BLUE),
+    "data": (2.2, 0.4, BLUE),
+    "db": (5.2, 0.5, BLUE),
 }
-MODULES = {
-    "command line": "ganns.cli, ganns.demo.run",
-    "dashboard": "ganns.dashboard,\nganns.watching",
-    "train": "ganns.launch.compose",
-    "coordinator": "ganns.coordinator",
-    "tasks": "tasks.gradient, tasks.evaluate",
-    "task framework": "ganns.queue.canvas, ganns.worker.worker, ...",
-    "store": "ganns.store",
-    "mathematics": "ganns.training.gradient,\nganns.aggregate, ...",
-    "db": "ganns.db",
-}
-
-
-def groups() -> dict[str, list[str]]:
-    """Return the modules of each box; a module stands for what is below it, too."""
-    text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
-    contracts = {one["name"]: one for one in tomllib.loads(text)["tool"]["importlinter"]["contracts"]}
-    [framework] = [one for name, one in contracts.items() if name.startswith("The task framework")]
-    found = {name: [one.strip() for one in MODULES[name].split(",")] for name in PLACES}
-    found["mathematics"] = contracts["The mathematics knows no database and no Hydra"]["source_modules"]
-    found["task framework"] = ["tasks", *framework["source_modules"]]
-    return found
 
 
 def edges() -> set[tuple[str, str]]:
-    """Return who imports whom, without what a longer way says already."""
+    """Return which box imports which, without the arrows that a longer way says already."""
     graph = grimp.build_graph("ganns", "tasks", cache_dir=None)
     owner = {}
-    for name, modules in groups().items():
-        for module in modules:
-            below = set() if module == "tasks" else graph.find_descendants(module)
-            owner |= dict.fromkeys({module, *below}, name)
+    for name in PLACES:
+        for package in name.split(", "):
+            module = package if package == "tasks" else f"ganns.{package}"
+            owner |= dict.fromkeys({module, *graph.find_descendants(module)}, name)
     found = {
         (owner[module], owner[imported])
         for module in owner
@@ -73,12 +51,7 @@ def edges() -> set[tuple[str, str]]:
 def figure() -> Figure:
     """Draw it."""
     drawn, axes = canvas(8.0, 5.1)
-    boxes = {
-        name: box(
-            axes, x, y, f"{name}\n{MODULES[name]}", width=1.9, height=0.62 + 0.1 * MODULES[name].count("\n"), fill=fill
-        )
-        for name, (x, y, fill) in PLACES.items()
-    }
+    boxes = {name: box(axes, x, y, name, width=1.9, height=0.5, fill=fill) for name, (x, y, fill) in PLACES.items()}
     for start, end in sorted(edges()):
         arrow(axes, boxes[start], boxes[end])
     return drawn

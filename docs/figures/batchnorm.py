@@ -1,4 +1,4 @@
-"""Why the variances of BatchNorm are pooled as sums: what averaging them loses."""
+"""Why BatchNorm's variances are pooled as sums: their mean leaves out the spread between the workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from docs.figures.drawing import BLUE, INK, ORANGE, RED
 
-MEANS = (-1.5, -0.4, 0.5, 1.6)  # of the values that four workers see
+MEANS = (-1.5, -0.4, 0.5, 1.6)  # of the values of four workers
 
 
 def figure() -> Figure:
@@ -27,7 +27,7 @@ def figure() -> Figure:
         left.plot(one, np.full(len(one), len(values) - number), "|", color=INK, alpha=0.5, markersize=11)
         left.plot(one.mean(), len(values) - number, "o", color=RED, markersize=5)
     left.set_yticks(range(1, len(values) + 1), [f"worker {len(values) - number}" for number in range(len(values))])
-    left.set(title="What a BatchNorm layer sees, and the workers' means", xlabel="value", ylim=(0.4, 4.6))
+    left.set(title="The inputs of a BatchNorm layer, and the workers' means", xlabel="value", ylim=(0.4, 4.6))
     bars = right.bar(list(ways), list(ways.values()), color=[ORANGE, BLUE, BLUE], edgecolor=INK, width=0.6)
     right.bar_label(bars, fmt="%.2f")
     right.set(title="The variance", yticks=[], ylim=(0, 1.2 * max(ways.values())))

@@ -15,7 +15,7 @@ from ganns.training.dcgan import build
 
 
 def shapes(network: torch.nn.Module, start: torch.Tensor) -> list[tuple[int, ...]]:
-    """Return the shape that goes in, and the one behind each convolution, without the batch."""
+    """Return the shape of the input, and the shape after each convolution, without the batch."""
     found = [tuple(start.shape[1:])]
 
     def note(layer: Any, inputs: Any, output: torch.Tensor) -> None:
@@ -30,7 +30,7 @@ def shapes(network: torch.nn.Module, start: torch.Tensor) -> list[tuple[int, ...
 
 
 def _row(axes: Axes, y: float, title: str, found: list[tuple[int, ...]], num: int, fill: str) -> None:
-    """Draw each shape as a rectangle: as high as the image, as wide as it has channels."""
+    """Draw each shape as a rectangle: its height is the image's, its width the number of channels."""
     axes.text(0.1, y + 0.95, f"{title}, {num:,} parameters", weight="bold")
     for number, shape in enumerate(found):
         channels, side = shape[0], shape[1] if len(shape) > 1 else 1

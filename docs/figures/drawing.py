@@ -1,4 +1,4 @@
-"""Boxes with words in them, and arrows between."""
+"""Boxes with text, and arrows between them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Box(NamedTuple):
     height: float
 
     def towards(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point of the border on the way from the centre to (x, y)."""
+        """Return the border's point on the line from the centre to (x, y)."""
         dx, dy = x - self.x, y - self.y
         scale = min(self.width / 2 / abs(dx) if dx else 9e9, self.height / 2 / abs(dy) if dy else 9e9)
         return self.x + dx * scale, self.y + dy * scale

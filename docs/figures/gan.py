@@ -1,4 +1,4 @@
-"""A GAN: what goes through which network, and whose loss moves whose weights."""
+"""A GAN: the data through both networks, and the effect of each loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def figure() -> Figure:
         arrow(axes, start, end)
     arrow(axes, critic, verdict)
     above, below = Box(verdict.x, 1.7, 0, 0), Box(verdict.x, 1.2, 0, 0)
-    arrow(axes, above, Box(generator.x, 2.46, 0, 0), "G's loss moves G alone: D shall say yes", bend=0.33, color=RED)
-    words = "D's loss moves D alone:\nno to drawn, yes to real"
+    arrow(axes, above, Box(generator.x, 2.46, 0, 0), "G's loss changes only G: D should say yes", bend=0.33, color=RED)
+    words = "D's loss changes only D:\nno to drawn, yes to real"
     arrow(axes, below, Box(critic.x, 1.2, 0, 0), words, bend=-0.7, color=RED)
     return drawn

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganns.config_diff import differing, flat, label, short, shown
+from ganns.config_diff import differing, flat, label, short, shown_in
 from ganns.db.connect import Connection
 from ganns.store import evaluations, runs
 from ganns.store.runs import Run
@@ -100,7 +100,7 @@ def show(
         distance = measured.get(one.run.id)
         table.add_row(
             str(one.run.id),
-            *(shown(one.settings.get(key)) for key in keys[:NUM_COLUMNS]),
+            *(shown_in(one.settings, key) for key in keys[:NUM_COLUMNS]),
             (states or {}).get(one.run.id, one.run.state),
             str(one.run.version),
             f"{one.run.images:,}",

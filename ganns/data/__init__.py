@@ -2,8 +2,9 @@
 
 `open_images` is all that the rest of the program uses.
 
-A data set of another package is a function `(data, image_size) -> ImageSet`: see `plugged`. What must hold for it,
-`ganns plugin check NAME` tries:
+A data set of another package is a function `(data, image_size) -> ImageSet`: see `plugged`. `data` is a
+`ganns.config.PluginData`: it has `name`, `path`, `url`, `count`, `holdout` and `seed`; the function uses what it needs.
+`ganns plugin check NAME` tries what must hold for it:
 
 - The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
 - `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array
@@ -35,12 +36,13 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
         PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
     from ganns import paths
+    from ganns.config import PackedData
     from ganns.data.decoded_cache import decoded
     from ganns.data.packed.reader import open_pack
     from ganns.data.sources.source import SOURCES
 
     root = cache_root or paths.home() / "data"
-    if data.name == "packed":
+    if isinstance(data, PackedData):
         return ImageSet(*open_pack(data, image_size, root))
     if data.name not in SOURCES:
         return plugged(data, image_size)

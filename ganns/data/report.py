@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganns.config import DataConfig
+from ganns.config import DataConfig, PackedData, SyntheticData
 from ganns.data import ImageSet, plugged
 from ganns.data.decoded_cache import path_of, prepare
 from ganns.data.http.transfer import sha256_of
@@ -31,7 +31,7 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
     Raises:
         DataError: if it cannot be found.
     """
-    if data.name == "packed":
+    if isinstance(data, PackedData):
         return _info_packed(Pack(data, root))
     if data.name not in SOURCES:
         images = plugged(data, size)
@@ -40,7 +40,7 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
             "images": _images(images.num_train, images.num_holdout),
             "fingerprint": images.fingerprint,
         }
-    if _not_drawn(data):
+    if isinstance(data, SyntheticData) and not synthetic.folder(data).exists():
         return {
             "source": "synthetic",
             "images": _images(data.count, data.holdout),
@@ -66,13 +66,13 @@ def check(data: DataConfig, size: int, root: Path, say: Callable[[str], None], t
     Raises:
         DataError: if something is missing or damaged; it names the file.
     """
-    if data.name == "packed":
+    if isinstance(data, PackedData):
         _check_packed(Pack(data, root), say, track)
         return
     if data.name not in SOURCES:
         _check_plugged(plugged(data, size), say, track)
         return
-    if _not_drawn(data):
+    if isinstance(data, SyntheticData) and not synthetic.folder(data).exists():
         say("the faces are not drawn yet; that happens on first use")
         return
     source = SOURCES[data.name](data)
@@ -153,10 +153,6 @@ def _check_plugged(images: ImageSet, say: Callable[[str], None], track: Track) -
     images.holdout(images.num_holdout)
     say(f"{len(sample)} of {images.num_train:,} images to train on, and {images.num_holdout:,} held out, can be read")
     say(f"fingerprint {images.fingerprint}; `ganns plugin check` tries more")
-
-
-def _not_drawn(data: DataConfig) -> bool:
-    return data.name == "synthetic" and not synthetic.folder(data).exists()
 
 
 def _images(num_train: int, num_holdout: int) -> str:

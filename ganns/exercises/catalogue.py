@@ -1,4 +1,4 @@
-"""Which exercises there are, and where their files lie."""
+"""The list of exercises, and the places of their files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Exercise:
     name: str
     title: str
     page: str
-    file: str  # what the learner completes; the reference solution has the same name
-    others: tuple[str, ...] = ()  # what else the learner gets
-    also_solved: tuple[str, ...] = ()  # what else the solution has
+    file: str  # the learner completes it; the reference solution has the same name
+    others: tuple[str, ...] = ()  # further files for the learner
+    also_solved: tuple[str, ...] = ()  # further files of the solution
     needs_database: bool = False
-    time_limit_s: float = 120.0  # generous: for a machine that does something else, too
+    time_limit_s: float = 120.0  # generous, for a busy machine
 
     @property
     def starters(self) -> list[Path]:
-        """The files that a learner begins with, the one to complete first."""
+        """The learner's starter files; the first one is to be completed."""
         return [exercise_dir("starters") / name for name in (self.file, *self.others)]
 
     @property

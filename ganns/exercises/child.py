@@ -1,6 +1,6 @@
-"""`python -m ganns.exercises.child NUMBER FILE REPORT`: check a file, in a process that may crash or be ended.
+"""`python -m ganns.exercises.child NUMBER FILE REPORT`: check a file, in a process that may crash or be killed.
 
-The runner starts it. A check that needs a database finds its address in GANNS_DATABASE_URL.
+The runner starts it. A check that needs a database reads its address from GANNS_DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ganns.exercises.report import Report
 
 
 def check(number: int, file: Path, report: Report) -> Report:
-    """Check a file as the exercise with that number. An error that stops the check is a finding, too."""
+    """Check a file for the exercise with that number. An error that stops the check is also a finding."""
     module = importlib.import_module(f"ganns.exercises.checks.{find(number).name}")
     try:
         module.check(file, report)

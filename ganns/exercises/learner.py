@@ -1,6 +1,6 @@
-"""A learner's Python file: loaded, and its functions called, with errors said as a teacher would.
+"""Load a learner's Python file and call its functions, with errors explained as by a teacher.
 
-Whatever the file does (a typo, a wrong name, an exception, `sys.exit()`) becomes a `LearnersError`, whose text has the
+Every error of the file (a typo, a wrong name, an exception, `sys.exit()`) becomes a `LearnersError`, whose text has the
 line number and the last lines of the traceback.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class LearnersError(Exception):
-    """The learner's file does not do what it should. It is caught by the check, and becomes a finding."""
+    """The learner's file has an error. The check catches it, and makes it a finding."""
 
 
 class Program:
@@ -36,9 +36,9 @@ class Program:
             raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start`.")
         self.module = ModuleType(f"learners_{file.stem}")
         self.module.__file__ = str(file)
-        sys.modules[self.module.__name__] = self.module  # dataclasses look for theirs there
+        sys.modules[self.module.__name__] = self.module  # dataclasses look for their module there
         try:
-            # Compiled with its name, so that tracebacks show its lines; nothing is written beside it.
+            # Compiled with the file's name, so that tracebacks show its lines; no other file is written.
             exec(compile(source, str(file), "exec"), self.module.__dict__)
         except KeyboardInterrupt:
             raise
@@ -49,7 +49,7 @@ class Program:
         """Call one of the file's functions.
 
         Raises:
-            LearnersError: if there is no such function, or it raises something.
+            LearnersError: if there is no such function, or it raises an error.
         """
         found = getattr(self.module, function, None)
         if not callable(found):
@@ -65,7 +65,7 @@ class Program:
 
 
 def explain(error: BaseException, file: Path) -> str:
-    """Return where in the file it happened and what, in a few lines: "line 12: total += x", and the error."""
+    """Return the error and its place in the file, in a few lines: "line 12: total += x", and the error."""
     linecache.checkcache(str(file))
     lines = []
     if isinstance(error, SyntaxError) and error.filename == str(file):

@@ -1,4 +1,4 @@
-"""What a learner has begun and done: a small file below GANNS_HOME."""
+"""The exercises that a learner has begun and done, in a small file below GANNS_HOME."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganns import paths
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """Return {"1": {"file": where the learner works, "done": the day or None}}; a damaged file counts as none."""
+    """Return {"1": {"file": the learner's file, "done": the day or None}}; ignore a damaged file."""
     try:
         found = json.loads(_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -21,12 +21,12 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def begin(number: int, file: Path) -> None:
-    """Note where the learner works on an exercise."""
+    """Record the learner's file for an exercise."""
     _change(number, file=str(file.resolve()))
 
 
 def finish(number: int, file: Path) -> None:
-    """Note that an exercise is done. It stays so: a later experiment that fails takes nothing away."""
+    """Record that an exercise is done. It stays done, even if a later check fails."""
     _change(number, file=str(file.resolve()), done=date.today().isoformat())
 
 

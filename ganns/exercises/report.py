@@ -1,7 +1,7 @@
-"""What a check says: one finding after the other, each as it is found.
+"""The findings of a check.
 
-A finding goes to a file as a line of JSON at once. If the learner's program then crashes, or never ends, what was found
-before is not lost.
+Each finding is written at once to a file, as a line of JSON. So earlier findings are not lost if the learner's program
+then crashes or never ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganns.exercises.learner import LearnersError
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `right` is None for a remark, which is neither."""
+    """The result of one part of a check. `right` is None for a remark, which is neither right nor wrong."""
 
     right: bool | None
     title: str
@@ -28,24 +28,24 @@ class Finding:
 class Report:
     """All findings of a check, in order."""
 
-    file: Path | None = None  # where each goes at once
+    file: Path | None = None  # each finding is written there at once
     findings: list[Finding] = field(default_factory=list)
 
     def right(self, title: str, detail: str = "") -> None:
-        """Say that something is as it should be."""
+        """Report that a part is right."""
         self._add(Finding(True, title, detail))
 
     def wrong(self, title: str, detail: str) -> None:
-        """Say that something is not as it should be, and why: what was expected and what came, in small numbers."""
+        """Report that a part is wrong, and why: the expected and the actual values, in small numbers."""
         self._add(Finding(False, title, detail))
 
     def remark(self, title: str, detail: str = "") -> None:
-        """Say something that is neither right nor wrong."""
+        """Report a remark, which is neither right nor wrong."""
         self._add(Finding(None, title, detail))
 
     @contextmanager
     def part(self, title: str) -> Iterator[None]:
-        """Look at something; an error of the learner's makes it wrong, and the check goes on with the next thing."""
+        """Run one part; a `LearnersError` makes it wrong, and the check goes on with the next part."""
         try:
             yield
         except LearnersError as error:
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was wrong, and something was right."""
+        """Whether at least one part was right, and none was wrong."""
         answers = [finding.right for finding in self.findings]
         return True in answers and False not in answers
 
@@ -67,6 +67,6 @@ class Report:
 
 
 def read(file: Path) -> list[Finding]:
-    """Return the findings in a file; a last line that was cut off is left out."""
+    """Return the findings in a file, without a last line that is incomplete."""
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
     return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]

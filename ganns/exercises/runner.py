@@ -1,4 +1,4 @@
-"""Check a learner's file in a process of its own, with a time limit, whatever the file does."""
+"""Check a learner's file in a separate process with a time limit, so that it cannot stop or hang the program."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ganns.exercises.catalogue import Exercise
 from ganns.exercises.report import Finding, Report, read
 
 NUM_KEPT = 2000
-"""Characters of what the learner's program prints that are shown: its last ones."""
+"""Number of characters that are shown of the learner's output: the last ones."""
 
 
 def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None) -> tuple[Report, str]:
-    """Return the report on a file, and the end of what it printed.
+    """Return the report on a file, and the end of its output.
 
     Args:
-        exercise: what the file is an answer to.
+        exercise: the file's exercise.
         file: the learner's file.
-        time_limit_s: other than the exercise's own.
+        time_limit_s: replaces the exercise's own limit.
     """
     limit = exercise.time_limit_s if time_limit_s is None else time_limit_s
     with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as variables:
@@ -37,20 +37,19 @@ def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None)
         if code is None:
             report.wrong(
                 "it ends",
-                f"After {limit:g} s it had not ended, so it was stopped, at what comes after the last line above. "
-                "Look for a "
-                "loop that never ends, or something that waits.",
+                f"After {limit:g} s it had not ended, so it was stopped, in the part after the last line above. "
+                "Look for a loop that never ends, or a call that waits.",
             )
         elif code != 0:
             report.wrong("it ends", f"The program ended the check in the middle of it, with the exit code {code}.")
         elif not report.findings:
-            report.wrong("it ends", "The program ended the check before anything was found.")
+            report.wrong("it ends", "The program ended the check before its first result.")
     return report, printed
 
 
 @contextmanager
 def _database(exercise: Exercise) -> Iterator[dict[str, str]]:
-    """Start a PostgreSQL for the exercises alone, if this one needs it: a learner's SQL may do anything there."""
+    """Start a PostgreSQL only for exercises, if this one needs it: a learner's SQL may do anything there."""
     if not exercise.needs_database:
         yield {}
         return
@@ -63,12 +62,12 @@ def _database(exercise: Exercise) -> Iterator[dict[str, str]]:
 def _run(
     exercise: Exercise, file: Path, found: Path, variables: dict[str, str], limit_s: float
 ) -> tuple[int | None, str]:
-    """Return the exit code, None if the time limit ended it, and the end of what was printed."""
+    """Return the exit code, or None after the time limit, and the end of the output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ganns.exercises.child", str(exercise.number), str(file.resolve()), str(found)],
-        # One thread: what is compared bit for bit must not depend on the number of processors.
+        # One thread: bits that are compared must not depend on the number of processors.
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
-        stdin=subprocess.DEVNULL,  # input() must not wait for anybody
+        stdin=subprocess.DEVNULL,  # input() must not wait
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -85,14 +84,14 @@ def _run(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and what it started."""
+    """Kill the process and its children."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
     process.wait()
 
 
 class _Tail:
-    """Reads a stream to its end and keeps the last of it: a program may print for ever."""
+    """A thread that reads a stream to its end and keeps only the last part: a program may print for ever."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._kept = b""
@@ -105,12 +104,12 @@ class _Tail:
                 self._kept = (self._kept + chunk)[-NUM_KEPT:]
 
     def text(self) -> str:
-        self._thread.join(5)  # a grandchild in a session of its own may keep the pipe open
+        self._thread.join(5)  # a grandchild in its own session may keep the pipe open
         return self._kept.decode(errors="replace").strip()
 
 
 def summary(findings: list[Finding]) -> str:
-    """Return one sentence: how much is right."""
+    """Return one sentence with the number of right parts."""
     judged = [finding for finding in findings if finding.right is not None]
     num_right = sum(bool(finding.right) for finding in judged)
     return f"{num_right} of {len(judged)} right"

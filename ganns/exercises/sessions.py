@@ -1,7 +1,7 @@
-"""Sessions of one PostgreSQL, one step of one and then one of another: what happens in which order is decided here.
+"""Sessions of one PostgreSQL whose steps run in a fixed order.
 
-A statement that has to wait for another session's lock runs on a thread; that it waits is seen in the server, not
-guessed from the time that passed.
+A statement that may have to wait for another session's lock runs on a thread. The server tells whether it waits; the
+check does not guess it from the time that passed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ganns.exercises.learner import LearnersError
 
 SCHEMA = "exercise"
 STATEMENT_S = 20
-"""A statement that takes longer is ended by the server: a loop, or a lock that nobody gives back."""
+"""The server ends a statement that takes longer: a loop, or a lock that no session releases."""
 
 
 class Session:
@@ -38,7 +38,7 @@ class Session:
         """Call a function of the schema and return its rows.
 
         Raises:
-            LearnersError: with what the server says of it.
+            LearnersError: with the server's message.
         """
         places = sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
         statement = sql.SQL("SELECT * FROM {}({})").format(sql.Identifier(SCHEMA, function), places)
@@ -49,11 +49,11 @@ class Session:
             raise LearnersError(f"{SCHEMA}.{function}() stopped with an error.\n{_words(error)}") from error
 
     def commit(self) -> None:
-        """End the transaction: others see what it did."""
+        """Commit the transaction: other sessions then see its changes."""
         self.conn.commit()
 
     def rollback(self) -> None:
-        """End the transaction as if it had never been."""
+        """Undo the transaction."""
         self.conn.rollback()
 
     def committed(self, function: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -64,10 +64,10 @@ class Session:
 
 
 class Later:
-    """A call that may have to wait for another session: it runs on a thread."""
+    """A call on a thread, because it may have to wait for another session."""
 
     def __init__(self, session: Session, watcher: Session, function: str, *arguments: Any) -> None:
-        """Call, and return when the call is through or waits for a lock."""
+        """Start the call, and return when it has ended or waits for a lock."""
         self._rows: list[tuple[Any, ...]] | None = None
         self._error: LearnersError | None = None
         self._thread = threading.Thread(target=self._run, args=(session, function, arguments))
@@ -84,7 +84,7 @@ class Later:
             self._error = error
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Wait for the call's end, and return its rows; raise what it raised."""
+        """Wait for the call's end, and return its rows or raise its error."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -126,8 +126,8 @@ def load(session: Session, file: Path) -> None:
 
 
 def _words(error: psycopg.Error) -> str:
-    """Return what the server said, and what it advises."""
+    """Return the server's message and its hint."""
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return f"It had not ended after {STATEMENT_S} s: a loop that never ends, or a lock that nobody gives back."
+        return f"It had not ended after {STATEMENT_S} s: a loop that never ends, or a lock that no session releases."
     lines = [str(error.diag.message_primary or error).strip(), error.diag.message_hint, error.diag.context]
     return "\n".join(line for line in lines if line)

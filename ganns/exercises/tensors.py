@@ -1,4 +1,4 @@
-"""Tensors that a learner returns: are they of the right kind, and how to show a few of their numbers."""
+"""Check the tensors that a learner returns, and show a few of their numbers."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ def require_tensor(
     """Check a tensor's type, shape and dtype.
 
     Raises:
-        LearnersError: naming `what` is wrong.
+        LearnersError: if one of them is wrong; the text begins with `what`.
     """
     if not isinstance(found, torch.Tensor):
-        raise LearnersError(f"{what} should be a tensor, and is {_kind(found)}.")
+        raise LearnersError(f"{what} should be a tensor, but is {_kind(found)}.")
     if found.shape != like.shape:
-        raise LearnersError(f"{what} should have the shape {list(like.shape)}, and has {list(found.shape)}.")
+        raise LearnersError(f"{what} should have the shape {list(like.shape)}, but has {list(found.shape)}.")
     if found.dtype not in dtypes:
-        raise LearnersError(f"{what} should be {' or '.join(map(str, dtypes))}, and is {found.dtype}.")
+        raise LearnersError(f"{what} should be {' or '.join(map(str, dtypes))}, but is {found.dtype}.")
 
 
 def require_gradients(found: Any, like: Mapping[str, torch.Tensor], function: str) -> Tensors:
     """Check a dictionary of gradients: the same names, shapes and dtypes as `like`.
 
     Raises:
-        LearnersError: saying what is missing, too much, or of another kind.
+        LearnersError: if a name is missing or unknown, or a tensor is of the wrong kind.
     """
     if not isinstance(found, dict):
-        raise LearnersError(f"{function}() should return a dictionary, name -> tensor, and returned {_kind(found)}.")
+        raise LearnersError(f"{function}() should return a dictionary, name -> tensor, but returned {_kind(found)}.")
     if missing := sorted(set(like) - set(found)):
-        raise LearnersError(f"The result of {function}() lacks {missing[0]!r}; it has {sorted(map(str, found))}.")
+        raise LearnersError(f"The result of {function}() has no {missing[0]!r}, only {sorted(map(str, found))}.")
     if extra := set(found) - set(like):
-        raise LearnersError(f"The result of {function}() has {min(map(str, extra))!r}, which no unit has.")
+        raise LearnersError(f"The result of {function}() has {min(map(str, extra))!r}, but no unit has that.")
     for name, tensor in like.items():
         require_tensor(found[name], tensor, f"The result's {name!r}")
     return found
 
 
 def copied(gradients: Mapping[str, torch.Tensor]) -> Tensors:
-    """Return a copy, for a function that may change what it is given."""
+    """Return a copy, for a function that may change its arguments."""
     return {name: tensor.clone() for name, tensor in gradients.items()}
 
 
 def show(tensor: torch.Tensor, num: int = 4) -> str:
-    """Return a few numbers as text, "[1, 2.5, ...]"; of a tensor with one number that number."""
+    """Return a few numbers as text, "[1, 2.5, ...]"; for a tensor with one number only this number."""
     values = [f"{value:.6g}" for value in tensor.flatten()[:num].tolist()]
     if tensor.numel() == 1:
         return values[0]
@@ -64,7 +64,7 @@ def norm(gradients: Mapping[str, torch.Tensor]) -> float:
 
 
 def cosine(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
-    """Return the cosine of the angle between two gradients: 1 is the same direction, 0 has nothing to do with it."""
+    """Return the cosine of the angle between two gradients: 1 is the same direction, 0 is a right angle."""
     product = sum(float((one[name].double() * other[name].double()).sum()) for name in one)
     return product / max(norm(one) * norm(other), 1e-300)
 

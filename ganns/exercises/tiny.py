@@ -1,6 +1,6 @@
-"""A training so small that a check can do it in seconds, with an aggregation rule that the check brings along.
+"""A training that takes only seconds, with an aggregation rule from the check.
 
-Everything but the rule is the real thing: `strategy=gradient`, DCGAN, BatchNorm's pooled statistics, Adam.
+Everything else is the real program: `strategy=gradient`, DCGAN, BatchNorm's pooled statistics, Adam.
 
 Shapes: N images, S image_size.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganns.config import Config, DataConfig, ModelConfig, OptimizerConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, ModelConfig, OptimizerConfig, SyntheticData
 from ganns.data.sources.faces import draw_face
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.aggregation import Accumulator
@@ -40,22 +40,22 @@ class Outcome:
 
     @property
     def share(self) -> float:
-        """What is left of the distance: 1 is nothing learned."""
+        """The fraction of the distance that is left: 1 means that nothing was learned."""
         return self.end / self.start
 
 
 def tiny_config() -> Config:
-    """Return the configuration: 32x32, networks with 8 features, large steps, so that a few rounds show something."""
+    """Return the configuration: 32x32, networks with 8 features, and large steps, so that a few rounds are enough."""
     return Config(
         model=ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8),
-        data=DataConfig(count=NUM_TRAIN, holdout=NUM_HOLDOUT),
-        strategy=StrategyConfig(unit_images=UNIT_IMAGES, micro_batch=UNIT_IMAGES),
+        data=SyntheticData(count=NUM_TRAIN, holdout=NUM_HOLDOUT),
+        strategy=GradientStrategy(unit_images=UNIT_IMAGES, micro_batch=UNIT_IMAGES),
         optimizer=OptimizerConfig(lr_g=5e-3, lr_d=5e-3),
     )
 
 
 def draw_faces() -> torch.Tensor:
-    """Draw the training and the held-out faces, float32 [N, 3, S, S] in [-1, 1]; it takes a second."""
+    """Draw the training and the held-out faces, float32 [N, 3, S, S] in [-1, 1]; this takes a second."""
     pixels = [np.asarray(_square(draw_face(0, index)[0])) for index in range(NUM_TRAIN + NUM_HOLDOUT)]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
 
@@ -66,12 +66,12 @@ def _square(image: Image.Image, side: int = 32) -> Image.Image:
 
 
 def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
-    """Train a few rounds and return how the distance changed.
+    """Train a few rounds and return the distance before and after.
 
     Args:
-        rule: makes one gradient of five. What it raises is passed on.
-        faces: what `draw_faces` returned.
-        wild: whether in one round one unit sends noise, a million times too large, instead of its gradients.
+        rule: makes one gradient of five. Its errors are passed on.
+        faces: the result of `draw_faces`.
+        wild: whether one unit in one round sends noise, a million times too large, instead of its gradients.
     """
     config = tiny_config()
     state, computer = TrainingState(config), build_computer(config)
@@ -83,20 +83,20 @@ def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
         for unit in range(NUM_UNITS):
             first = (number * NUM_UNITS + unit) * UNIT_IMAGES % NUM_TRAIN
             result = computer.compute(faces[first : first + UNIT_IMAGES], (config.seed, number, unit))
-            assert result is not None  # nobody asks it to stop
+            assert result is not None  # it is never asked to stop
             for role, part in result.parts.items():
                 is_wild = wild and (number, unit) == (WILD_ROUND, WILD_UNIT)
                 gradients[role].append(noise_like(part.gradients, role) if is_wild else part.gradients)
                 sums[role] = {name: sums[role].get(name, 0) + one for name, one in part.sums.items()}
         totals = {"g": Accumulator(), "d": Accumulator()}
-        for role, total in totals.items():  # one part, which the rule made: its mean is itself
+        for role, total in totals.items():  # only one part, which the rule made: its mean is itself
             total.add(Part(rule(gradients[role]), sums[role]), NUM_UNITS * UNIT_IMAGES)
         state.advance(totals, Progress())
     return Outcome(start, _distance(state, faces))
 
 
 def noise_like(gradients: Tensors, name: str) -> Tensors:
-    """Return what a broken unit sends: noise of the same shapes, a million times too large."""
+    """Return a broken unit's gradients: noise of the same shapes, a million times too large."""
     rng = generator("exercise", "wild", name)
     return {key: WILD_SCALE * torch.randn(tensor.shape, generator=rng) for key, tensor in gradients.items()}
 

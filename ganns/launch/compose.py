@@ -15,15 +15,16 @@ from typing import Any, NoReturn
 from ganns import plugins
 from ganns.config import Config, from_dict, nearest, unknown_key
 from ganns.errors import ConfigError
-from ganns.launch.launcher import Failed
+from ganns.launch.launcher import Failed, register
+from ganns.launch.overrides import to_values, with_all_keys
 from ganns.launch.train import train
 
 
 def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, command: str = "train") -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
-    With `-m` the points of a sweep are trained together, by `ganns.launch.sweep_together`; those of `ganns solo` follow each other,
-    and the first that fails ends the sweep.
+    With `-m` the points of a sweep are trained together, by `ganns.launch.sweep_together`; those of
+    `ganns solo` follow each other, and the first that fails ends the sweep.
 
     Args:
         argv: Hydra's overrides and flags.
@@ -39,17 +40,20 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from ganns.launch.launcher import register
     from ganns.paths import conf_dir
 
-    argv = _sort_arguments(argv, command)
+    argv, shown = _sort_arguments(argv, command)
+    if shown is not None:
+        print(OmegaConf.to_yaml(_compose(shown, command)), end="")
+        return 0
     register()
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
         try:
-            values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-            config = from_dict(_plain(values))
+            from hydra.core.hydra_config import HydraConfig
+
+            config = from_dict(to_values(composed, HydraConfig.get().overrides.task))
             plugins.require(config)
             (action or train)(config)
         except Exception as error:
@@ -75,25 +79,30 @@ def compose(overrides: Sequence[str]) -> Config:
     Raises:
         ConfigError: an override or a value is wrong.
     """
+    config = from_dict(_compose(overrides))
+    plugins.require(config)
+    return config
+
+
+def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]:
+    """Return the values that Hydra composes, not checked yet."""
     import hydra
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     from ganns.paths import conf_dir
 
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-            composed = hydra.compose("config", list(overrides))
-            config = from_dict(_plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+            return to_values(hydra.compose("config", with_all_keys(overrides)), overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        _explain(error)
-    plugins.require(config)
-    return config
+        _explain(error, command)
 
 
-def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
-    """Return the flags, then the overrides (argparse wants them in one row), the choice of the help among them.
+def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[str] | None]:
+    """Return the flags and then the overrides, as Hydra wants them; and the overrides that `--cfg job` shows, or None.
+
+    Hydra's own `--cfg job` would show keys that an experiment sets for another option, which a run does not get.
 
     Raises:
         ConfigError: what is wrong with the flags; Hydra's parser alone would answer with a page of usage.
@@ -112,12 +121,14 @@ def _sort_arguments(argv: Sequence[str], command: str) -> list[str]:
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
-    overrides = parser.parse_intermixed_args(list(argv)).overrides
+    found = parser.parse_intermixed_args(list(argv))
+    overrides = found.overrides
     flags = [word for word in argv if word not in overrides]
     chosen = [f"hydra/help={command}"]
     if command == "solo":  # alone it needs the whole machine
         chosen.append("hydra/launcher=basic")
-    return [*flags, *chosen, *overrides]
+    shown = overrides if found.cfg == "job" and not (found.multirun or found.package) else None
+    return [*flags, *chosen, *with_all_keys(overrides)], shown
 
 
 @contextmanager
@@ -136,12 +147,6 @@ def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error_before
 
 
-def _plain(container: Any) -> dict[str, Any]:
-    """Return what OmegaConf made of `config.yaml` as the dictionary that it is."""
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
 def _explain(error: Exception, command: str = "train") -> NoReturn:
     """Raise the ConfigError that says in one sentence what Hydra or OmegaConf says in many lines."""
     text = str(error)
@@ -154,7 +159,7 @@ def _explain(error: Exception, command: str = "train") -> NoReturn:
         raise ConfigError(f"{first}: add -m to try one value after the other.") from error
     override = getattr(error, "override", None)
     if override is not None:
-        first = f"{override} cannot be read as a setting ({first})"
+        first = f"{str(override).lstrip('+')} cannot be read as a setting ({first})"
     raise ConfigError(f"{first}; write key=value, `ganns {command} --help` has examples.") from error
 
 

@@ -19,7 +19,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from ganns.errors import ConfigError
 
@@ -60,18 +60,17 @@ class TogetherLauncher(Launcher):
     def _compose(self, number: int, overrides: Sequence[str]) -> Any:
         """Return the point of these overrides."""
         from ganns.config import from_dict
+        from ganns.launch.overrides import to_values, typed_keys
         from ganns.launch.sweep import Point
 
         composed = self._context.config_loader.load_sweep_config(self._config, list(overrides))
         with open_dict(composed):
             composed.hydra.job.id = composed.hydra.job.num = number
         folder = Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
-        typed = [str(word).lstrip("+~").partition("=")[0] for word in composed.hydra.overrides.task]
+        typed = composed.hydra.overrides.task
         with open_dict(composed):
             del composed["hydra"]
-        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-        assert isinstance(values, dict)
-        return Point(number, from_dict({str(key): value for key, value in values.items()}), folder, tuple(typed))
+        return Point(number, from_dict(to_values(composed, typed)), folder, tuple(typed_keys(typed)))
 
 
 def register() -> None:

@@ -10,6 +10,7 @@ from ganns.config import Config
 from ganns.coordinator import train_run
 from ganns.db.address import join_line
 from ganns.db.choose import coordinator_database
+from ganns.launch.overrides import typed_keys
 from ganns.observers.watch import Watch
 
 
@@ -19,11 +20,10 @@ def train(config: Config) -> None:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    typed = [word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task]
     with coordinator_database() as address, Watch(config, folder, address=address) as watch:
         watch.say(f"the database is {address} ({address.source})")
         watch.say(f"workers join with  {join_line(address)}")
-        run_id, done = train_run(config, address, watch, changed=typed)
+        run_id, done = train_run(config, address, watch, changed=typed_keys(hydra.overrides.task))
         watch.last_grid()
         if watch.grids.saved:
             watch.say(f"samples are in {folder / 'samples'}")

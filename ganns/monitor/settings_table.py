@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganns.config_diff import differing, flat, shown
+from ganns.config_diff import differing, flat, shown_in
 from ganns.monitor.redact import redact
 
 
@@ -16,4 +16,4 @@ def table(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         configs: as they are stored with the runs.
     """
     settings = [flat(redact(config)) for config in configs]
-    return [(key, [shown(one.get(key)) for one in settings]) for key in differing(settings) if key != "name"]
+    return [(key, [shown_in(one, key) for one in settings]) for key in differing(settings) if key != "name"]

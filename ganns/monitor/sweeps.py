@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganns.config_diff import differing, flat, short, shown
+from ganns.config_diff import differing, flat, short, shown_in
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
@@ -26,7 +26,7 @@ def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
     numbers = {one for one in keys if all(_is_number(of.get(one)) for of in settings)}
     points = []
     for row, of in zip(rows, settings, strict=True):
-        values = [of[one] if one in numbers else shown(of.get(one)) for one in keys]
+        values = [of[one] if one in numbers else shown_in(of, one) for one in keys]
         points.append({name: value for name, value in plain(row).items() if name != "config"} | {"settings": values})
     axes = [{"key": one, "name": name} for one, name in zip(keys, short(keys), strict=True)]
     return {"sweep": key, "axes": axes, "points": points}

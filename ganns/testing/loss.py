@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from ganns.config import Config, LossConfig, ModelConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, LossConfig, ModelConfig, NonSaturatingLoss
 from ganns.training.gradient import GradientUnit
 from ganns.training.losses import Loss
 from ganns.utils.checks import Finding, run
@@ -14,7 +14,7 @@ from ganns.utils.checks import Finding, run
 
 def check_loss(loss: type[Loss], config: LossConfig | None = None) -> list[Finding]:
     """Try a loss on logits, and in a whole unit of small networks."""
-    made = loss(config or LossConfig())
+    made = loss(config or NonSaturatingLoss())
     rng = torch.Generator().manual_seed(0)
     logits = torch.randn(16, generator=rng)
     three = {"real": made.real, "fake": made.fake, "generator": made.generator}
@@ -53,7 +53,7 @@ def check_loss(loss: type[Loss], config: LossConfig | None = None) -> list[Findi
 
     def networks() -> str | None:
         model = ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4)
-        computer = GradientUnit(Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8)))
+        computer = GradientUnit(Config(model=model, strategy=GradientStrategy(unit_images=8, micro_batch=8)))
         computer.loss = made
         torch.manual_seed(0)
         result = computer.compute(torch.rand(8, 3, 32, 32, generator=rng) * 2 - 1, (0, 0, 0))

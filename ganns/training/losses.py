@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import relu
 
 from ganns import plugins
-from ganns.config import LossConfig
+from ganns.config import LossConfig, NonSaturatingLoss
 
 
 class Loss(ABC):
@@ -31,7 +31,10 @@ class Loss(ABC):
     """
 
     def __init__(self, config: LossConfig) -> None:
-        """Keep `config`, which has the run's `loss.*`; `r1` and `augment` are taken care of outside."""
+        """Keep `config`, which has the run's `loss.*`; `r1` and `augment` are applied outside.
+
+        The loss of another package gets a `NonSaturatingLoss`, with its own `name`: it may use `label_smoothing`.
+        """
         self.config = config
 
     @abstractmethod
@@ -49,6 +52,8 @@ class Loss(ABC):
 
 class NonSaturating(Loss):
     """`loss=non_saturating`: cross-entropy."""
+
+    config: NonSaturatingLoss
 
     def real(self, logits: torch.Tensor) -> torch.Tensor:
         """Real images should be called real."""

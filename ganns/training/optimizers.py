@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ganns.config import OptimizerConfig, StrategyConfig
+from ganns.config import LocalStepsStrategy, OptimizerConfig
 
 
 def adam(network: torch.nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
@@ -15,7 +15,7 @@ def adam(network: torch.nn.Module, config: OptimizerConfig, lr: float) -> torch.
     )
 
 
-def outer(network: torch.nn.Module, config: StrategyConfig) -> torch.optim.SGD:
+def outer(network: torch.nn.Module, config: LocalStepsStrategy) -> torch.optim.SGD:
     """Return the outer optimizer of `local_steps`, for which the mean of "before minus after" is the gradient.
 
     With rate 1 and no momentum the new weights are the mean of the workers'. With momentum it is DiLoCo's: Nesterov's

@@ -59,6 +59,8 @@ NUM_SAMPLES = 64
 
 def noise(seed: int, count: int, latent_dim: int) -> torch.Tensor:
     """Return the fixed latent vectors of `seed`, float32 [count, latent_dim]."""
+    import torch
+
     return torch.randn(count, latent_dim, generator=generator(seed, "samples"))
 
 

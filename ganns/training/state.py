@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from ganns.config import Config
+from ganns.config import Config, LocalStepsStrategy
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
 from ganns.training.dcgan import Discriminator, Generator, build, parameters_of, sample, statistics_of
@@ -49,10 +49,13 @@ class TrainingState:
         self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
         self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
-        self.local = config.strategy.name == "local_steps"
+        strategy = config.strategy
+        self.local = isinstance(strategy, LocalStepsStrategy)
         rates = {"g": config.optimizer.lr_g, "d": config.optimizer.lr_d}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            role: outer(network, config.strategy) if self.local else adam(network, config.optimizer, rates[role])
+            role: outer(network, strategy)
+            if isinstance(strategy, LocalStepsStrategy)
+            else adam(network, config.optimizer, rates[role])
             for role, network in self.networks.items()
         }
 

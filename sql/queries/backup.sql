@@ -1,12 +1,13 @@
--- Backup and restore; the COPY statements themselves are in ganns/db/backup.py, since a table's name is no parameter.
+-- Backup and restore. The COPY statements are in ganns/db/backup.py, because a table's name cannot be a parameter.
 
 -- count_rows_in_the_way --
--- What a restore would meet: it wants none of these
+-- Count the rows that would prevent a restore
 SELECT (SELECT count(*) FROM ganns.runs) AS runs, (SELECT count(*) FROM ganns.ledger) AS ledger,
        (SELECT count(*) FROM ganns.workers) AS workers;
 
 -- settle_restored --
--- Open rounds come back as none: their jobs were not in the backup. A new key keeps the state files of the original apart
+-- Delete open rounds, because their jobs were not in the backup, and end leases. A new key separates the state files
+-- from those of the original runs
 WITH open AS (
     DELETE FROM ganns.rounds WHERE closed_at IS NULL
 )
@@ -14,7 +15,7 @@ UPDATE ganns.runs SET key = gen_random_uuid(), lease_holder = NULL, lease_until 
                       lease_backend_start = NULL, used_s = 0, charged_round = -1;
 
 -- continue_numbers --
--- No new run, worker or job gets a number that the restored rows use
+-- Advance the sequences, so that no new run, worker or job gets a number that the restored rows use
 SELECT setval(pg_get_serial_sequence('ganns.runs', 'id'), greatest(max(id), 1), max(id) IS NOT NULL) AS run,
        (SELECT setval(s.name, greatest(nextval(s.name), (SELECT max(id) FROM ganns.workers)))
         FROM (SELECT pg_get_serial_sequence('procrastinate.procrastinate_workers', 'id')::regclass AS name) s) AS worker,

@@ -1,7 +1,7 @@
--- Deleting a run, with everything that is left of it.
+-- Deleting a run and all its data.
 
 -- lock_run --
--- Keep coordinators away from a run until the transaction ends, and say whether one is at work
+-- Lock a run's row, which keeps coordinators away until the transaction ends, and check whether one is at work
 SELECT r.key, r.lease_holder,
        coalesce(r.lease_until > now(), false) AND EXISTS (
            SELECT FROM pg_stat_activity a WHERE a.pid = r.lease_pid
@@ -13,7 +13,7 @@ FROM ganns.runs r WHERE r.id = %(run_id)s FOR UPDATE OF r;
 SELECT id FROM procrastinate.procrastinate_jobs WHERE args ->> 'run' = %(run_id)s::bigint::text ORDER BY id;
 
 -- delete_run --
--- Delete a run: what refers to its row goes with it, what is not logged is named
+-- Delete a run; foreign keys delete the rows that refer to it, and rows of unlogged tables are deleted by name
 WITH weights AS (
     DELETE FROM ganns.weights WHERE run_id = %(run_id)s
 ), results AS (

@@ -1,11 +1,12 @@
--- What `ganns doctor` asks a server. It changes nothing.
+-- The questions that `ganns doctor` asks a server. They change nothing.
 
 -- server_clock --
--- What time it is there, in seconds since 1970
+-- The server's time, in seconds since 1970
 SELECT extract(epoch FROM clock_timestamp())::float8 AS now;
 
 -- worker_rights --
--- What this login lacks to be a worker: functions of ours; procrastinate's, found by name as a worker does, with its table
+-- The rights that this login lacks to be a worker: our functions, and procrastinate's function (found by name, as a
+-- worker finds it) and table
 SELECT ARRAY(SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
              WHERE n.nspname = 'ganns_api' AND NOT has_function_privilege(p.oid, 'EXECUTE') ORDER BY 1) AS denied,
        coalesce(has_schema_privilege(to_regnamespace('ganns_api'), 'USAGE'), false) AS may_call,

@@ -1,16 +1,16 @@
--- Evaluations: what a version's images are like, and what workers need to draw and to see them.
+-- Evaluations of versions, and the data that workers need to draw and to measure images.
 
 -- put_generator_chunk --
--- One chunk of the averaged generator that is to be evaluated
+-- Store one chunk of the averaged generator that will be evaluated
 INSERT INTO ganns.evaluated_generators (evaluation, chunk, num_chunks, run_id, generation, digest, data)
 VALUES (%(evaluation)s::uuid, %(chunk)s, %(num_chunks)s, %(run_id)s, %(generation)s::bigint, %(digest)s, %(data)b);
 
 -- delete_generator --
--- An evaluation is over
+-- Delete the generator of an evaluation that is over
 DELETE FROM ganns.evaluated_generators WHERE evaluation = %(evaluation)s::uuid;
 
 -- delete_left_generators --
--- What a killed coordinator of this run left, and what anybody left hours ago
+-- Delete the generators that a killed coordinator of this run left, and all that are hours old
 DELETE FROM ganns.evaluated_generators
 WHERE (run_id = %(run_id)s AND generation < %(generation)s) OR at < now() - interval '6 hours';
 
@@ -19,16 +19,16 @@ WHERE (run_id = %(run_id)s AND generation < %(generation)s) OR at < now() - inte
 SELECT num_chunks, digest, data FROM ganns_api.evaluated_generator(%(evaluation)s::uuid) ORDER BY chunk;
 
 -- api_feature_network --
--- The network that a run's images are looked at with
+-- The network that computes features for a run's images
 SELECT 1 AS num_chunks, digest, data FROM ganns_api.feature_network(%(run_id)s::bigint);
 
 -- put_feature_network --
--- Keep the first one that is stored: what is compared must be seen with the same eyes
+-- Keep the first network that is stored: versions can be compared only by the same network
 INSERT INTO ganns.feature_networks (run_id, accuracy, digest, data)
 VALUES (%(run_id)s, %(accuracy)s, %(digest)s, %(data)b) ON CONFLICT (run_id) DO NOTHING;
 
 -- put_evaluation --
--- A version's metrics; again when it is evaluated again
+-- Store a version's metrics, or replace them when it is evaluated again
 INSERT INTO ganns.evaluations (run_id, version, features, images, metrics, seconds)
 VALUES (%(run_id)s, %(version)s, %(features)s, %(images)s, %(metrics)s, %(seconds)s)
 ON CONFLICT (run_id, version) DO UPDATE
@@ -39,11 +39,11 @@ SET features = excluded.features, images = excluded.images, metrics = excluded.m
 SELECT version, features, images, metrics, seconds, at FROM ganns.evaluations WHERE run_id = %(run_id)s ORDER BY version;
 
 -- best_version --
--- The best of the evaluated versions; null if none was
+-- The best of the evaluated versions; null if none was evaluated
 SELECT best_version FROM ganns.runs WHERE id = %(run_id)s;
 
 -- set_best_version --
--- Which version's checkpoint to keep beside the latest
+-- Set the version whose checkpoint is kept beside the latest
 UPDATE ganns.runs SET best_version = %(version)s WHERE id = %(run_id)s;
 
 -- best_checkpoint --
@@ -57,5 +57,5 @@ WHERE r.id = %(run_id)s GROUP BY c.version HAVING count(*) = max(c.num_chunks);
 SELECT went_back_at_version FROM ganns.runs WHERE id = %(run_id)s;
 
 -- set_went_back --
--- Remember that the run went back, which it does once
+-- Record that the run went back, which it does only once
 UPDATE ganns.runs SET went_back_at_version = %(version)s WHERE id = %(run_id)s;

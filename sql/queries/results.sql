@@ -1,4 +1,4 @@
--- What workers submitted, and the credit that they get for it.
+-- Results that workers submitted, and the credit for them.
 
 -- list_results --
 -- The results of a round, without their blobs
@@ -7,7 +7,7 @@ FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.r
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s ORDER BY r.unit;
 
 -- list_parts --
--- Which parts of a round's open units are there, also of units that are still being computed
+-- The stored parts of a round's open units, even if the unit is still being computed
 SELECT u.unit, p.job_id, p.attempt, p.role
 FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attempt = u.attempt AND p.chunk = 0
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s;
@@ -18,7 +18,7 @@ SELECT num_chunks, digest, data FROM ganns.result_parts
 WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s ORDER BY chunk;
 
 -- refuse_result --
--- Take a result that failed the checks out, and remember whose it was
+-- Delete a result that failed the checks, and record its worker
 WITH refused AS (
     DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round = %(round)s AND unit = %(unit)s
     RETURNING run_id, round, unit, job_id, attempt, worker_id
@@ -30,7 +30,7 @@ FROM refused r WHERE u.run_id = r.run_id AND u.round = r.round AND u.unit = r.un
 RETURNING u.refused_from;
 
 -- credit --
--- Every result of a closing round: the named units as accepted, the others as late
+-- Record every result of a closing round: the named units as accepted, the others as late
 INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, network_s,
                           accepted)
 SELECT r.run_id, r.round, r.unit, r.job_id, r.attempt, r.worker_id, u.epoch, u.start, u.count,
@@ -42,9 +42,9 @@ WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;
 
 -- delete_results --
--- Forget the results of closed rounds
+-- Delete the results of closed rounds
 DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round < %(before_round)s;
 
 -- delete_parts --
--- Forget the parts of closed rounds
+-- Delete the parts of closed rounds
 DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round < %(before_round)s;

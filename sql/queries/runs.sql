@@ -1,7 +1,7 @@
 -- Runs and their leases.
 
 -- create_run --
--- A new run, at version 0 and without a coordinator
+-- Create a run, at version 0 and without a coordinator
 INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest, requires)
 VALUES (%(name)s, %(config)s, %(fingerprint)s, %(num_images)s, %(permutation_digest)s, %(requires)s)
 RETURNING id, key;
@@ -12,11 +12,11 @@ SELECT id, key, name, config, state, fingerprint, num_images, permutation_digest
 FROM ganns.runs WHERE id = %(run_id)s;
 
 -- latest_run --
--- The newest run that is not finished, else the newest run
+-- The newest run that is not finished, or else the newest run
 SELECT id FROM ganns.runs ORDER BY (state = 'open') DESC, id DESC LIMIT 1;
 
 -- list_runs --
--- Every run with its state, what is wanted of it, its coordinator's lease and its last metrics, newest first
+-- Every run with its state, its requested state, its coordinator's lease and its last metrics, newest first
 SELECT r.id, r.name, r.state, r.version, r.images, r.created_at, r.lease_holder,
        coalesce(r.lease_until > now(), false) AS coordinated, m.metrics, m.seconds,
        r.wanted, r.wanted_units, (r.config #>> '{quorum,units}')::integer AS units,
@@ -26,7 +26,7 @@ LEFT JOIN ganns.metrics m ON m.run_id = r.id AND m.round = r.version - 1
 ORDER BY r.id DESC;
 
 -- acquire_lease --
--- Become the run's coordinator, if nobody is: the lease ran out, or its holder's connection is gone from the server
+-- Take the run's lease if it is free: it ran out, or its holder's connection no longer exists on the server
 UPDATE ganns.runs r
 SET generation = r.generation + 1,
     lease_holder = %(holder)s,
@@ -40,12 +40,12 @@ WHERE r.id = %(run_id)s
 RETURNING r.generation;
 
 -- lease_holder --
--- Who holds the run, and for how long still
+-- The holder of the run's lease, and the seconds that are left
 SELECT lease_holder, extract(epoch FROM lease_until - now())::float8 AS seconds_left
 FROM ganns.runs WHERE id = %(run_id)s;
 
 -- hold_lease --
--- Prolong the lease, lock the run's row until the transaction ends, and say what instructors want of it; no row if
+-- Extend the lease, lock the run's row until the transaction ends, and return what instructors requested; no row if
 -- another generation took over
 UPDATE ganns.runs
 SET lease_until = now() + make_interval(secs => %(lease_s)s),
@@ -55,27 +55,29 @@ WHERE id = %(run_id)s AND generation = %(generation)s
 RETURNING wanted, wanted_units AS units;
 
 -- release_lease --
--- Give the run up, so that the next coordinator need not wait
+-- Release the lease, so that the next coordinator need not wait
 UPDATE ganns.runs SET lease_until = NULL, lease_holder = NULL, lease_pid = NULL, lease_backend_start = NULL
 WHERE id = %(run_id)s AND generation = %(generation)s;
 
 -- set_progress --
--- The run's current version
+-- Set the run's current version
 UPDATE ganns.runs SET version = %(version)s, images = %(images)s WHERE id = %(run_id)s;
 
 -- set_state --
--- open -> finished or diverged; finished -> open when it is resumed with a later stop. What has ended, nobody can pause
+-- Change open to finished or diverged, or finished to open when it is resumed with a later stop. A run that has ended
+-- cannot be paused
 UPDATE ganns.runs
 SET state = %(state)s, finished_at = CASE WHEN %(state)s = 'open' THEN NULL ELSE now() END,
     wanted = CASE WHEN %(state)s = 'open' THEN wanted ELSE 'run' END
 WHERE id = %(run_id)s;
 
 -- set_config --
--- A resumed run's changed settings (when to stop; how many workers)
+-- Store a resumed run's changed settings (when to stop; number of workers)
 UPDATE ganns.runs SET config = %(config)s WHERE id = %(run_id)s;
 
 -- insert_metrics --
--- One round's metrics, where its time went, and what it sent: every worker that has a result fetched the weights once
+-- Store one round's metrics, its timings, and the bytes that it sent: every worker that has a result fetched the
+-- weights once
 INSERT INTO ganns.metrics (run_id, round, images, seconds, metrics, timings, bytes_up, bytes_down)
 VALUES (%(run_id)s, %(round)s, %(images)s, %(seconds)s, %(metrics)s, %(timings)s,
         (SELECT coalesce(sum(octet_length(p.data)), 0) FROM ganns.result_parts p

@@ -1,43 +1,43 @@
--- Which version of the schema a database has.
+-- The version of a database's schema.
 
 -- lock_migrations --
--- Wait for whoever else is migrating
+-- Wait until no other program migrates, and lock
 SELECT pg_advisory_lock(%(key)s::bigint);
 
 -- unlock_migrations --
--- Let the next one migrate
+-- Release the lock of the migrations
 SELECT pg_advisory_unlock(%(key)s::bigint);
 
 -- table_exists --
--- Is there a table of this qualified name
+-- Whether a table of this qualified name exists
 SELECT to_regclass(%(name)s) IS NOT NULL AS found;
 
 -- list_migrations --
--- What was applied, and the digest of the file that was
+-- The applied migrations, with the digests of their files
 SELECT number, name, sha256 FROM ganns.migrations ORDER BY number;
 
 -- record_migration --
--- Written in the transaction of the migration itself
+-- Record a migration, in the transaction of the migration itself
 INSERT INTO ganns.migrations (number, name, sha256) VALUES (%(number)s, %(name)s, %(sha256)s);
 
 -- get_component --
--- The version of a schema that is not ours
+-- The version of another project's schema
 SELECT version FROM ganns.components WHERE name = %(name)s;
 
 -- record_component --
--- Written in the transaction that installs it
+-- Record a component, in the transaction that installs it
 INSERT INTO ganns.components (name, version) VALUES (%(name)s, %(version)s);
 
 -- use_procrastinate --
--- Where this transaction creates its objects
+-- Set the schema in which this transaction creates its objects
 SELECT set_config('search_path', 'procrastinate', true);
 
 -- use_search_path --
--- The same path that later connections get from the role's setting
+-- Set the same path that later connections get from the role's setting
 SELECT set_config('search_path', 'procrastinate, public', false);
 
 -- whoami --
--- The role and database whose setting it is
+-- The role and the database that have the setting
 SELECT current_user::text AS role, current_database()::text AS database;
 
 -- database_facts --
@@ -57,7 +57,7 @@ ORDER BY size_bytes DESC, name;
 SELECT 1 AS found FROM pg_database WHERE datname = %(name)s;
 
 -- count_contents --
--- What a reset would lose
+-- Count the rows that a reset would delete
 SELECT (SELECT count(*) FROM ganns.runs) AS num_runs,
        (SELECT count(*) FROM ganns.runs WHERE lease_until > now()) AS num_coordinated,
        (SELECT count(*) FROM ganns.ledger WHERE accepted) AS num_units,

@@ -1,7 +1,8 @@
--- Several runs over one pool of workers: fair turns, points of sweeps, comparing.
+-- Several runs that share workers: equal shares, points of sweeps, comparisons.
 
 -- join_queue --
--- A coordinator starts: its run stands where the others are, neither behind them nor ahead; so do jobs left waiting
+-- Set a starting run's used time to the maximum of the other active runs, so that it waits neither longer nor less than
+-- they do; set the priority of its waiting jobs accordingly
 WITH others AS (
     SELECT max(o.used_s) AS ahead FROM ganns.runs o
     WHERE o.id <> %(run_id)s AND o.state = 'open' AND o.lease_until > now()
@@ -15,8 +16,9 @@ FROM ganns.units u, turn
 WHERE u.run_id = %(run_id)s AND j.id = u.job_id AND j.status = 'todo';
 
 -- take_turn --
--- Charge a run for the workers' time in the round that it closed last, and let its new jobs wait behind those of runs
--- that used less. A run that is alone waits behind nobody. No run may save up more than `lag_s` worker seconds.
+-- Add the workers' time in the last closed round to a run's used time, and give its new jobs a lower priority than
+-- those of runs that used less. If no other run is active, the priority stays. A run's used time is never more than
+-- `lag_s` worker seconds behind the others.
 WITH closed AS (
     SELECT coalesce(max(o.round), -1) AS round FROM ganns.rounds o WHERE o.run_id = %(run_id)s AND o.closed_at IS NOT NULL
 ), spent AS (
@@ -41,11 +43,11 @@ UPDATE procrastinate.procrastinate_jobs j SET priority = -least(turn.used_s * 10
 FROM turn WHERE turn.shared AND j.id = ANY(%(job_ids)s::bigint[]);
 
 -- used_seconds --
--- How many worker seconds a run has used
+-- The worker seconds that a run has used
 SELECT used_s FROM ganns.runs WHERE id = %(run_id)s;
 
 -- find_point --
--- The run that is a sweep's point, if there is one
+-- The run that is a sweep's point, if it exists
 SELECT id FROM ganns.runs WHERE point = %(point)s;
 
 -- set_point --
@@ -53,7 +55,7 @@ SELECT id FROM ganns.runs WHERE point = %(point)s;
 UPDATE ganns.runs SET point = %(point)s WHERE id = %(run_id)s;
 
 -- add_to_sweep --
--- Note that a run is one of a sweep's points
+-- Record that a run is one of a sweep's points
 INSERT INTO ganns.sweep_points (sweep, run_id) VALUES (%(sweep)s, %(run_id)s) ON CONFLICT DO NOTHING;
 
 -- list_sweep --

@@ -1,17 +1,17 @@
--- The task framework: what workers call, what callers call, and what the upkeep does.
+-- The task framework: queries for workers, for callers, and for the rescue.
 
 -- tasks_apply --
--- Enqueue a plan, in the caller's transaction; a group's number and its jobs in order
+-- Enqueue a plan, in the caller's transaction; return the group's number and its jobs in order
 SELECT group_id, job_ids FROM ganns.task_apply(%(plan)s::jsonb);
 
 -- tasks_fetch --
--- The next job for a worker, or how long a rate limit holds one back
+-- The next job for a worker, or the seconds until a rate limit allows one
 SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id,
        retries, group_id, wait_s
 FROM ganns_api.task_fetch(%(queues)s::varchar[], %(worker_id)s::bigint);
 
 -- tasks_finish --
--- End a job, store its result and start what follows: one transaction, fenced on (job, attempt)
+-- End a job, store its result and start the next step in one transaction, fenced on (job, attempt)
 SELECT ganns_api.task_finish(%(job_id)s::bigint, %(attempt)s::integer, %(status)s, %(delete)s, %(state)s,
                              %(value)s::jsonb, %(data)s::bytea, %(error)s, %(traceback)s, %(keep)s,
                              %(keep_s)s::float8) AS finished;
@@ -23,16 +23,16 @@ SELECT ganns_api.task_retry(%(job_id)s::bigint, %(attempt)s::integer, %(delay_s)
                             %(lock)s::varchar) AS retried;
 
 -- tasks_register --
--- Say what a worker can do, and what its code says of its tasks
+-- Store a worker's abilities, and its tasks' settings from their code
 SELECT ganns_api.task_register(%(worker_id)s::bigint, %(name)s, %(abilities)s::text[], %(memory_mb)s::integer,
                                %(tasks)s::text[], %(rules)s::jsonb);
 
 -- tasks_beat --
--- A worker's heartbeat, which also brings a pruned worker back
+-- Record a worker's heartbeat, which also restores a deleted registration
 SELECT ganns_api.task_beat(%(worker_id)s::bigint);
 
 -- tasks_aborts --
--- A worker's running jobs that were revoked, and whether by killing it
+-- A worker's running jobs that were revoked, and whether to kill its process
 SELECT id, terminate FROM ganns_api.task_aborts(%(worker_id)s::bigint);
 
 -- tasks_blob --
@@ -40,7 +40,7 @@ SELECT id, terminate FROM ganns_api.task_aborts(%(worker_id)s::bigint);
 SELECT ganns_api.task_blob(%(job_id)s::bigint) AS data;
 
 -- tasks_states --
--- The state of jobs: their result's, else their job's, else unknown
+-- The state of jobs: from the result if there is one, else from the job, else unknown
 SELECT wanted.job_id,
        CASE WHEN r.state IS NOT NULL THEN r.state
             WHEN j.status = 'todo' THEN CASE WHEN j.attempts > 0 THEN 'RETRY' ELSE 'PENDING' END
@@ -61,17 +61,17 @@ ORDER BY wanted.n;
 SELECT state, value, data, error, traceback FROM ganns.task_results WHERE job_id = %(job_id)s;
 
 -- tasks_member_result --
--- One member's result: a chain's or chord's, whose last job has no number before it is enqueued
+-- One member's result by its place in the group: the last job of a chain or chord has no number before it is enqueued
 SELECT state, value, data, error, traceback FROM ganns.task_results
 WHERE group_id = %(group_id)s AND index = %(index)s::integer;
 
 -- tasks_last_traceback --
--- Why a job is being tried again
+-- The reason why a job is tried again
 SELECT traceback FROM ganns.task_attempts WHERE job_id = %(job_id)s AND traceback IS NOT NULL
 ORDER BY attempt DESC LIMIT 1;
 
 -- tasks_group_results --
--- A group's results that are not among those known, in the order in which they came
+-- A group's results that the caller does not know yet, in the order of arrival
 SELECT job_id, index, state, value, data, error, traceback FROM ganns.task_results
 WHERE group_id = %(group_id)s AND NOT index = ANY(%(known)s::integer[]) ORDER BY finished_at, index;
 
@@ -85,7 +85,7 @@ WITH RECURSIVE tree(id) AS (
 SELECT c.job_id FROM tree JOIN ganns.task_calls c ON c.group_id = tree.id ORDER BY c.job_id;
 
 -- tasks_delete_groups --
--- Forget some groups and the groups inside them
+-- Delete some groups and the groups inside them
 WITH RECURSIVE tree(id) AS (
     SELECT unnest(%(group_ids)s::bigint[])
     UNION
@@ -96,7 +96,7 @@ WITH RECURSIVE tree(id) AS (
 DELETE FROM ganns.task_groups g USING tree WHERE g.id = tree.id;
 
 -- tasks_revoke --
--- Cancel queued jobs and stop running ones, in one statement; how many there were
+-- Cancel queued jobs and stop running ones, in one statement; return their number
 SELECT ganns.task_revoke(%(job_ids)s::bigint[], %(terminate)s) AS num_revoked;
 
 -- tasks_forget --
@@ -104,7 +104,7 @@ SELECT ganns.task_revoke(%(job_ids)s::bigint[], %(terminate)s) AS num_revoked;
 SELECT ganns.task_forget(%(job_ids)s::bigint[]);
 
 -- tasks_lease --
--- Take or keep the upkeep's lease; the generation, or null
+-- Take or keep the rescue's lease; return the generation, or null
 SELECT ganns.task_lease(%(name)s, %(holder)s, %(generation)s::bigint, %(lease_s)s::float8) AS generation;
 
 -- tasks_rescue --
@@ -112,7 +112,7 @@ SELECT ganns.task_lease(%(name)s, %(holder)s, %(generation)s::bigint, %(lease_s)
 SELECT job_id, attempt, fate FROM ganns.task_rescue(%(silent_s)s::float8, %(max_deaths)s::integer);
 
 -- tasks_upkeep --
--- Deadlines, expiry, pruning, left-overs
+-- Enforce deadlines and expiry; remove workers that are gone, and remains of closed groups
 SELECT ganns.task_upkeep(%(prune_s)s::float8);
 
 -- tasks_sweep --
@@ -120,19 +120,19 @@ SELECT ganns.task_upkeep(%(prune_s)s::float8);
 SELECT ganns.task_sweep(%(keep_s)s::float8);
 
 -- tasks_pause --
--- No worker takes jobs from this queue any more
+-- Pause a queue: workers take no more jobs from it
 INSERT INTO ganns.task_pauses (queue_name) VALUES (%(queue)s) ON CONFLICT DO NOTHING;
 
 -- tasks_resume --
--- Workers take jobs from this queue again
+-- Resume a queue: workers take jobs from it again
 DELETE FROM ganns.task_pauses WHERE queue_name = %(queue)s;
 
 -- tasks_wake_queue --
--- Tell waiting workers to look
+-- Wake waiting workers, so that they look for jobs
 SELECT ganns.task_wake(0, %(queue)s);
 
 -- tasks_drain --
--- Let a worker take nothing new (or take jobs again), by its number or name
+-- Let a worker take no new jobs (or take jobs again), by its number or name
 UPDATE ganns.task_workers SET draining = %(draining)s
 WHERE worker_id::text = %(worker)s OR name = %(worker)s RETURNING worker_id;
 

@@ -1,7 +1,8 @@
--- What `ganns dashboard` and `ganns top` look at. They read, as the role ganns_viewer, and nothing waits for them.
+-- Queries of `ganns dashboard` and `ganns top`. They only read, as the role ganns_viewer, and no other transaction
+-- waits for them.
 
 -- become_viewer --
--- From here on this connection may read what the class may see, and write nothing
+-- Limit this connection to reading what the class may see
 SELECT set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', '10s', false),
        CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'ganns_viewer')
                  AND pg_has_role(session_user, 'ganns_viewer', 'MEMBER')
@@ -22,7 +23,7 @@ LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
 ORDER BY r.id DESC LIMIT 500;
 
 -- watch_run --
--- One run, and how many workers are there
+-- One run, and the number of live workers
 SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
        r.went_back_at_version, r.lease_holder AS coordinator, coalesce(r.lease_until > now(), false) AS coordinated,
        r.config, r.wanted, r.wanted_units, (e.metrics ->> 'swd')::float8 AS best_swd,
@@ -45,7 +46,7 @@ UNION ALL
 ORDER BY round;
 
 -- watch_units --
--- What became of each unit of some rounds, so far
+-- The state of each unit of some rounds
 SELECT u.round, u.unit, u.count AS images, coalesce(w.name, '') AS worker, cardinality(u.refused_from) AS num_refused,
        CASE WHEN k.unit IS NOT NULL THEN 'skipped'
             WHEN l.accepted THEN 'accepted'
@@ -67,7 +68,7 @@ WHERE u.run_id = %(run_id)s AND u.round = ANY(%(rounds)s::integer[])
 ORDER BY u.round, u.unit;
 
 -- watch_metrics --
--- The rounds' metrics from one on, in order
+-- The metrics of a run's rounds from a given one on, in order
 SELECT round, images, seconds, metrics, timings, bytes_up, bytes_down
 FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(first)s ORDER BY round;
 
@@ -76,7 +77,7 @@ FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(first)s ORDER BY rou
 SELECT images, seconds FROM ganns.metrics WHERE run_id = %(run_id)s ORDER BY round DESC LIMIT %(num)s;
 
 -- watch_credit --
--- What each name contributed, by round
+-- The contribution of each name, by round
 SELECT l.round, coalesce(w.name, 'unknown') AS name, sum(l.images) FILTER (WHERE l.accepted) AS images,
        count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
        sum(l.seconds)::float8 AS compute_s, sum(l.network_s)::float8 AS network_s, sum(l.images) AS all_images
@@ -85,7 +86,7 @@ WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round >= %(first)s
 GROUP BY l.round, 2 ORDER BY l.round, 2;
 
 -- watch_workers --
--- Who is or was there, by name: the latest registration of each, its heartbeat, and the unit that it computes
+-- All workers by name, present or gone: the latest registration of each, its heartbeat, and the unit that it computes
 SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.info, w.registered_at,
        min(w.registered_at) OVER (PARTITION BY w.name) AS first_joined_at,
        count(*) OVER (PARTITION BY w.name) AS times_joined,
@@ -108,11 +109,11 @@ FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id
 WHERE w.name = %(name)s ORDER BY l.at DESC LIMIT %(num)s;
 
 -- watch_registrations --
--- When a name joined, and from what machine, newest first
+-- The registrations of a name, with time and machine, newest first
 SELECT id AS worker, registered_at, info FROM ganns.workers WHERE name = %(name)s ORDER BY registered_at DESC LIMIT %(num)s;
 
 -- watch_credit_before --
--- What each name contributed before a round, in all
+-- The total contribution of each name before a round
 SELECT coalesce(w.name, 'unknown') AS name, coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
        count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
        sum(l.seconds)::float8 AS compute_s, coalesce(sum(l.network_s), 0)::float8 AS network_s,
@@ -122,7 +123,7 @@ WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round < %(before)s
 GROUP BY 1;
 
 -- watch_person_runs --
--- What a name contributed to each run, newest first
+-- The contribution of a name to each run, newest first
 SELECT l.run_id AS run, r.name, coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
        count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
        sum(l.seconds)::float8 AS compute_s, min(l.at) AS first_at, max(l.at) AS last_at
@@ -131,7 +132,7 @@ WHERE w.name = %(name)s AND NOT l.undone
 GROUP BY l.run_id, r.name ORDER BY l.run_id DESC LIMIT %(num)s;
 
 -- watch_sweep --
--- The points of a sweep, in the order in which they were begun, with what came of each so far
+-- The points of a sweep, in the order of their start, with their results so far
 SELECT r.id AS run, r.name, r.config, r.state, r.version, r.images, r.finished_at, r.best_version, r.wanted,
        coalesce(r.lease_until > now(), false) AS coordinated,
        (e.metrics ->> 'swd')::float8 AS best_swd

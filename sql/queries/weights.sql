@@ -1,7 +1,7 @@
 -- Versions, their weights in chunks, and checkpoints.
 
 -- put_weights_chunk --
--- One chunk of a version; again after a restart, with the same generation's own bytes
+-- Store one chunk of a version, or replace it after a restart; each generation writes only its own bytes
 INSERT INTO ganns.weights (run_id, version, generation, chunk, data)
 VALUES (%(run_id)s, %(version)s, %(generation)s, %(chunk)s, %(data)b)
 ON CONFLICT (run_id, version, generation, chunk) DO UPDATE SET data = excluded.data;
@@ -15,7 +15,7 @@ SET generation = excluded.generation, num_chunks = excluded.num_chunks, size_byt
     digest = excluded.digest, created_at = now(), undone = false;
 
 -- count_weights_chunks --
--- How many chunks of a version are there, of how many (fewer after a server crash)
+-- Count the chunks of a version that are there, and return their full number (fewer are there after a server crash)
 SELECT v.num_chunks, count(w.chunk) AS num_found
 FROM ganns.versions v
 LEFT JOIN ganns.weights w ON w.run_id = v.run_id AND w.version = v.version AND w.generation = v.generation
@@ -23,7 +23,8 @@ WHERE v.run_id = %(run_id)s AND v.version = %(version)s
 GROUP BY v.num_chunks;
 
 -- delete_old_weights --
--- Keep the weights of the last few versions only, and nothing that an older generation uploaded and did not publish
+-- Delete all weights but those of the last few versions, and those that an older generation uploaded and did not
+-- publish
 DELETE FROM ganns.weights w
 WHERE w.run_id = %(run_id)s
   AND (w.version < %(before_version)s
@@ -32,14 +33,14 @@ WHERE w.run_id = %(run_id)s
                            AND v.generation = w.generation)));
 
 -- put_checkpoint_chunk --
--- One chunk of a full state
+-- Store one chunk of a full state
 INSERT INTO ganns.checkpoints (run_id, version, chunk, num_chunks, digest, data)
 VALUES (%(run_id)s, %(version)s, %(chunk)s, %(num_chunks)s, %(digest)s, %(data)b)
 ON CONFLICT (run_id, version, chunk) DO UPDATE
 SET num_chunks = excluded.num_chunks, digest = excluded.digest, data = excluded.data;
 
 -- delete_old_checkpoints --
--- Once a checkpoint is complete, the ones before it go, but for the best version's
+-- Delete the checkpoints before the newest one, except the best version's; called once the newest is complete
 DELETE FROM ganns.checkpoints c USING ganns.runs r
 WHERE c.run_id = %(run_id)s AND r.id = c.run_id AND c.version IS DISTINCT FROM r.best_version
   AND c.version < (SELECT max(newest.version) FROM ganns.checkpoints newest WHERE newest.run_id = c.run_id);
@@ -54,7 +55,7 @@ WHERE run_id = %(run_id)s GROUP BY version HAVING count(*) = max(num_chunks) ORD
 SELECT data FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version = %(version)s ORDER BY chunk;
 
 -- undo_versions --
--- Mark what a return to an older checkpoint undoes, in the ledger too
+-- Mark the versions and the credit that a return to an older checkpoint undoes, and delete their other data
 WITH undone AS (
     UPDATE ganns.versions SET undone = true WHERE run_id = %(run_id)s AND version > %(version)s
 ), credit AS (
@@ -80,5 +81,6 @@ WITH undone AS (
 DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
 
 -- vacuum_blobs --
--- Give the space of deleted blobs back to the tables, not to the disk: the next round needs it (not in a transaction)
+-- Make the space of deleted blobs free for the tables, without returning it to the disk: the next round needs it (not
+-- in a transaction)
 VACUUM (SKIP_LOCKED, TRUNCATE false) ganns.weights, ganns.result_parts, ganns.results;

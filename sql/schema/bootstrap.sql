@@ -1,4 +1,4 @@
--- What must be there before the first migration can be recorded. Run under the migrations' lock; harmless twice.
+-- Schemas and tables that the first migration needs. Run under the migrations' lock; running it twice does no harm.
 CREATE SCHEMA IF NOT EXISTS procrastinate;
 CREATE SCHEMA IF NOT EXISTS ganns;
 CREATE SCHEMA IF NOT EXISTS ganns_api;

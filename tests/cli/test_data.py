@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganns.cli.app import app
-from ganns.config import DataConfig
+from ganns.config import CelebAData, PackedData
 from ganns.data import open_images
 from ganns.data.http import hub
 from ganns.errors import ConfigError, DataError, DownloadError, MissingExtra
@@ -75,7 +75,7 @@ def test_get_fetches_an_address_into_the_home_and_train_finds_it(web, home, face
     assert web.fired["cut"] == 1
     target = home / "data" / "img_align_celeba.zip"
     assert f"data=celeba data.path={target}" in said.replace("\n", "")
-    assert open_images(DataConfig(name="celeba"), 32).num_train == 5
+    assert open_images(CelebAData(), 32).num_train == 5
 
 
 def test_get_from_a_hub_repository_is_pinned_checked_and_resumed(hub_server, home, faces):
@@ -143,7 +143,7 @@ def test_info_and_check_of_a_zip(home, faces, tmp_path):
     assert "the checksums in the zip are right" in said
     assert "not the archive that CelebA's authors published" in said
     assert f"fingerprint {lines['fingerprint']}" in said
-    images = open_images(DataConfig(name="celeba", path=str(faces)), 32)
+    images = open_images(CelebAData(path=str(faces)), 32)
     assert ", and equal the decoded copy" in ganns("check", *settings)
     [cached] = (home / "data").glob("decoded-*.npy")
     pixels = np.array(images._pixels)
@@ -184,7 +184,7 @@ def test_a_pack_is_made_served_and_checked(web, home, faces, tmp_path):
     said = ganns("check", *settings)
     assert f"{web.url} has all 1 shards" in said
     assert "fetched      8 images, 0.0 MB" in ganns("info", *settings)
-    fingerprint = open_images(DataConfig(name="packed", url=web.url), 32).fingerprint
+    fingerprint = open_images(PackedData(url=web.url), 32).fingerprint
     assert f"fingerprint {fingerprint}" in said
     web.files["/shard-00000.bin"] += b"x"
     with pytest.raises(DownloadError, match=r"has 24577 bytes, and not 24,576"):

@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 from ganns.cli.tasks import app
 from ganns.errors import TaskUsageError
 from tests.queue import sample_tasks as sample
+from tests.queue.conftest import queue_database
+
+__all__ = ["queue_database"]
 
 
 def run(*arguments: str, code: int = 0) -> str:

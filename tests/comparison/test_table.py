@@ -12,9 +12,10 @@ from PIL import Image
 from rich.console import Console
 
 from ganns.comparison.table import Record, groups, in_order, show, verdict
-from ganns.config import Config, OptimizerConfig, StopConfig, to_dict
+from ganns.config import CelebAData, Config, OptimizerConfig, StopConfig, SyntheticData, to_dict
 from ganns.config_diff import differing, flat, label, labels, short
 from ganns.errors import DataError
+from ganns.monitor.settings_table import table
 from ganns.pictures.plots import plot_comparison
 from ganns.store.runs import Run
 
@@ -43,6 +44,18 @@ def test_a_setting_that_an_older_run_does_not_have_counts_as_its_default() -> No
     del old["codec.name"]
     assert differing([new, old]) == []
     assert differing([new | {"codec.name": "fp16"}, old]) == ["codec.name"]
+
+
+def test_a_setting_of_another_option_differs_where_it_is_not_the_default() -> None:
+    drawn, own = flat(to_dict(config())), flat(to_dict(config(data=CelebAData())))
+    assert differing([drawn, own]) == ["data.name"]
+    assert differing([drawn | {"data.count": 5}, own]) == ["data.count", "data.name"]
+    few = config(data=SyntheticData(count=5))
+    assert labels([few, config(data=CelebAData())]) == ["data.count=5 data.name=synthetic", "data.name=celeba"]
+    assert [one for _, one in table([to_dict(few), to_dict(config(data=CelebAData()))])] == [
+        ["5", "-"],
+        ["synthetic", "celeba"],
+    ]
 
 
 def test_columns_are_short_where_that_is_clear() -> None:

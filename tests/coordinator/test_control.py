@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import cleanup, rounds, state_files
 from ganns.coordinator import control as obeying
 from ganns.errors import RunError
@@ -18,7 +18,7 @@ from tests.coordinator.test_resume import work_until
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until
 
-LOCAL = StrategyConfig(name="local_steps", unit_images=8, micro_batch=4, outer_momentum=0.5)
+LOCAL = LocalStepsStrategy(unit_images=8, micro_batch=4, outer_momentum=0.5)
 STRATEGIES = [tiny().strategy, PIPELINE, LOCAL]
 NAMES = ["gradient", "pipeline", "local_steps"]
 LONG = StopConfig(rounds=9)  # more than a worker can do unasked before a wish is obeyed

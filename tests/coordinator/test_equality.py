@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import CodecConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import CodecConfig, GradientStrategy, LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.store.workers import worker_totals
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import workers
@@ -24,7 +24,7 @@ def test_twenty_rounds_equal_solo_bit_for_bit(coordinate, database, conn, tmp_pa
 
 
 def test_fp16_and_micro_batches_equal_solo_too(coordinate, database, tmp_path):
-    config = tiny(codec=CodecConfig("fp16"), strategy=StrategyConfig(unit_images=8, micro_batch=4))
+    config = tiny(codec=CodecConfig("fp16"), strategy=GradientStrategy(unit_images=8, micro_batch=4))
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)
     assert coordinator.digest == solo_digest(config)
@@ -32,7 +32,7 @@ def test_fp16_and_micro_batches_equal_solo_too(coordinate, database, tmp_path):
 
 def test_local_steps_equal_solo_too(coordinate, database, tmp_path):
     """Whichever worker computes a unit, and whatever it did before: with Nesterov's momentum in the state."""
-    strategy = StrategyConfig(name="local_steps", unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5)
+    strategy = LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5)
     config = tiny(strategy=strategy, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)

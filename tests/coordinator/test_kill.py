@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig, to_dict
+from ganns.config import GradientStrategy, QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import connect
 from ganns.store import runs
 from tests.support import warm
@@ -82,7 +82,7 @@ def kill_and_resume(database, folder, config, num_kills, seed):
 
 
 def strategy(pipeline):
-    return StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
+    return GradientStrategy(unit_images=8, micro_batch=8, pipeline=pipeline)
 
 
 @pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from ganns.config import DataConfig, QuorumConfig, StopConfig
+from ganns.config import PackedData, QuorumConfig, StopConfig, SyntheticData
 from ganns.data.packed import format as pack_format
 from ganns.data.sources.source import SOURCES
 from tests.support.fakes import solo_digest, tiny
@@ -22,13 +22,11 @@ ROW = 3 * 32 * 32
 def test_a_class_fetches_each_image_once_an_epoch(coordinate, database, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("GANNS_HOME", str(tmp_path / "coordinator"))
-    drawn = DataConfig(name="synthetic", count=40, holdout=8)
+    drawn = SyntheticData(count=40, holdout=8)
     pack_format.write(SOURCES["synthetic"](drawn), 32, tmp_path / "pack", tmp_path / "elsewhere")
     with serving() as web, ExitStack() as stack:
         web.files = {f"/{path.name}": path.read_bytes() for path in (tmp_path / "pack").iterdir()}
-        config = tiny(
-            data=DataConfig(name="packed", url=web.url), quorum=QuorumConfig(units=2), stop=StopConfig(epochs=1)
-        )
+        config = tiny(data=PackedData(url=web.url), quorum=QuorumConfig(units=2), stop=StopConfig(epochs=1))
         for number in range(2):
             home = tmp_path / f"home-{number}"
             command = ["env", f"GANNS_HOME={home}", sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]

@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import GradientStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import cleanup, publisher, rounds, state_files
 from ganns.db.connect import connect
 from ganns.store import rounds as table
@@ -18,7 +18,7 @@ from tests.coordinator.test_resume import work_until
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until, workers
 
-PIPELINE = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
+PIPELINE = GradientStrategy(unit_images=8, micro_batch=8, pipeline=True)
 
 
 def piped(**changes):

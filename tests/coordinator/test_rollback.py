@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganns.config import StopConfig, StrategyConfig
+from ganns.config import GradientStrategy, StopConfig
 from ganns.coordinator import rollback
 from ganns.coordinator.rollback import is_finite
 from ganns.db.connect import connect
@@ -21,7 +21,7 @@ PIPELINES = pytest.mark.parametrize("pipeline", [False, True], ids=["one round",
 
 
 def strategy(pipeline):
-    return StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
+    return GradientStrategy(unit_images=8, micro_batch=8, pipeline=pipeline)
 
 
 class Breaking(FakeWorker):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from ganns.config import QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import GradientStrategy, QuorumConfig, StopConfig
 from ganns.db.connect import connect
 from tests.support import warm
 from tests.support.fakes import tiny
@@ -37,7 +37,7 @@ class Soak:
 
     def __init__(self, room: Classroom, folder: Path, rounds: int, seed: int) -> None:
         self.room, self._folder, self._rng = room, folder, random.Random(seed)
-        strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=self._rng.random() < 0.5)
+        strategy = GradientStrategy(unit_images=8, micro_batch=8, pipeline=self._rng.random() < 0.5)
         self.config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds), strategy=strategy)
         self.fired: Counter[str] = Counter()
         self._starts = 0

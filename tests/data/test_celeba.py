@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganns.config import DataConfig
+from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data import open_images
 from ganns.data.sources import celeba, synthetic
 from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError
 
-FACES = DataConfig(name="synthetic", count=12, holdout=4, seed=7)
+FACES = SyntheticData(count=12, holdout=4, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def zip_of(drawn, target, *, prefix="img_align_celeba/", partition=False, but=()
 
 
 def source(path=None):
-    return SOURCES["celeba"](DataConfig(name="celeba", path=path and str(path)))
+    return SOURCES["celeba"](CelebAData(path=path and str(path)))
 
 
 def test_the_zip_is_read_in_place_and_is_the_folder(unpacked, tmp_path):
@@ -70,7 +70,7 @@ def test_the_zip_is_read_in_place_and_is_the_folder(unpacked, tmp_path):
         found = source(path)
         assert found.fingerprint == folder.fingerprint, path
         assert (found.num_train, len(found.files.items)) == (12, 16)
-    images = [open_images(DataConfig(name="celeba", path=str(path)), 32) for path in (unpacked, beside)]
+    images = [open_images(CelebAData(path=str(path)), 32) for path in (unpacked, beside)]
     assert torch.equal(images[0].train(np.arange(12)), images[1].train(np.arange(12)))
     assert sorted(path.name for path in beside.parent.iterdir()) == ["img_align_celeba.zip", celeba.PARTITION]
 
@@ -150,7 +150,7 @@ def test_any_folder_and_its_zip_have_one_fingerprint(tmp_path, monkeypatch):
             file.write(path, "pictures/" + path.relative_to(folder).as_posix().replace("\u00e9", "e\u0301"))
 
     def images(path):
-        return SOURCES["image_folder"](DataConfig(name="image_folder", path=str(path), holdout=2))
+        return SOURCES["image_folder"](ImageFolderData(path=str(path), holdout=2))
 
     first, second = images(folder), images(archive)
     assert [name.split("/", 1)[1] for name in second.files.items] == [

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganns.config import DataConfig
+from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data import open_images
 from ganns.data.decoded_cache import decoded, prepare
 from ganns.data.sources import celeba, synthetic
@@ -21,7 +21,7 @@ from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
 from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError, DatasetMismatch
 
-FACES = DataConfig(name="synthetic", count=12, holdout=4, seed=7)
+FACES = SyntheticData(count=12, holdout=4, seed=7)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_torchvision_reads_our_layout_as_celeba(home):
 def test_celeba_goes_through_torchvisions_class_and_its_splits(home, monkeypatch):
     root = synthetic.ensure(FACES)
     with pytest.raises(DataError, match=r"data\.path"):
-        SOURCES["celeba"](DataConfig(name="celeba", path=str(root)))  # the true class refuses generated files
+        SOURCES["celeba"](CelebAData(path=str(root)))  # the true class refuses generated files
     from torchvision.datasets import CelebA
 
     class Generated(CelebA):
@@ -118,7 +118,7 @@ def test_celeba_goes_through_torchvisions_class_and_its_splits(home, monkeypatch
             return True
 
     monkeypatch.setattr(celeba, "dataset_class", lambda: Generated)
-    images = open_images(DataConfig(name="celeba", path=str(root)), 32)
+    images = open_images(CelebAData(path=str(root)), 32)
     assert (images.num_train, images.num_holdout) == (12, 4)
     drawn = open_images(FACES, 32)
     assert torch.equal(images.train(np.arange(12)), drawn.train(np.arange(12)))
@@ -152,7 +152,7 @@ def test_the_cache_is_built_once(home, monkeypatch):
 
 
 def test_fingerprints_tell_datasets_apart(home, pictures):
-    of_folder = DataConfig(name="image_folder", path=str(pictures), holdout=2)
+    of_folder = ImageFolderData(path=str(pictures), holdout=2)
     first = SOURCES["image_folder"](of_folder).fingerprint
     assert SOURCES["image_folder"](of_folder).fingerprint == first
     Image.fromarray(np.full((50, 40, 3), 99, np.uint8)).save(pictures / "0.png")
@@ -178,14 +178,14 @@ def test_a_zip_is_read_in_place_and_equals_its_folder(home, pictures, tmp_path):
             if path.is_file():
                 file.write(path, path.relative_to(pictures))
         file.writestr("__MACOSX/._0.png", b"resource fork")
-    sets = [open_images(DataConfig(name="image_folder", path=str(path), holdout=2), 32) for path in (pictures, archive)]
+    sets = [open_images(ImageFolderData(path=str(path), holdout=2), 32) for path in (pictures, archive)]
     assert [images.num_train for images in sets] == [4, 4]
     assert torch.equal(sets[0].train(np.arange(4)), sets[1].train(np.arange(4)))
 
 
 def test_what_cannot_be_read_is_named(home, tmp_path, pictures):
     def opening(**settings):
-        return open_images(DataConfig(name="image_folder", **{"holdout": 2, **settings}), 32)
+        return open_images(ImageFolderData(**{"holdout": 2, **settings}), 32)
 
     with pytest.raises(DataError, match="does not exist"):
         opening(path=str(tmp_path / "nowhere"))
@@ -206,8 +206,8 @@ def test_what_cannot_be_read_is_named(home, tmp_path, pictures):
 def test_two_processes_at_once_draw_once(home):
     code = (
         "import logging; logging.basicConfig(level='INFO')\n"
-        "from ganns.config import DataConfig; from ganns.data.sources import synthetic\n"
-        "synthetic.ensure(DataConfig(name='synthetic', count=200, holdout=10))"
+        "from ganns.config import SyntheticData; from ganns.data.sources import synthetic\n"
+        "synthetic.ensure(SyntheticData(count=200, holdout=10))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
     try:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganns.config import DataConfig
+from ganns.config import ImageFolderData, PackedData
 from ganns.data import open_images
 from ganns.data.http.client import Timeouts
 from ganns.data.packed import format as pack_format
@@ -37,7 +37,7 @@ def made(tmp_path_factory):
     for number in range(NUM):
         pixels = random.randint(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(base / "pictures" / f"{number:03}.png")
-    data = DataConfig(name="image_folder", path=str(base / "pictures"), holdout=HOLDOUT)
+    data = ImageFolderData(path=str(base / "pictures"), holdout=HOLDOUT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANNS_HOME", str(base / "home"))
         patch.delenv("GANNS_DATA", raising=False)
@@ -62,7 +62,7 @@ def web(made, monkeypatch, tmp_path):
 
 def opened(web, root, timeouts=QUICK, **settings):
     settings = {"url": f"{web.url}/faces", **settings}
-    return PackedPixels(Pack(DataConfig(name="packed", **settings), root, timeouts))
+    return PackedPixels(Pack(PackedData(**settings), root, timeouts))
 
 
 def shard_bytes(web):
@@ -79,9 +79,7 @@ def test_a_pack_is_its_files_and_nothing_else(made):
     flat = np.concatenate([np.fromfile(folder / f"shard-0000{k}.bin", np.uint8) for k in range(3)])
     assert np.array_equal(flat.reshape(pixels.shape), pixels)
     with pytest.raises(DataError, match="exists"):
-        pack_format.write(
-            SOURCES["image_folder"](DataConfig("image_folder", str(made[0]), holdout=8)), SIZE, folder, folder
-        )
+        pack_format.write(SOURCES["image_folder"](ImageFolderData(path=str(made[0]), holdout=8)), SIZE, folder, folder)
 
 
 def test_a_worker_fetches_only_what_it_needs_and_never_twice(web, made, tmp_path):
@@ -115,7 +113,7 @@ def test_neighbours_are_fetched_in_one_request():
 
 def test_the_training_sees_the_same_images_wherever_they_come_from(web, made, tmp_path, monkeypatch):
     pictures, folder, _, images = made
-    packed = DataConfig(name="packed", url=f"{web.url}/faces")
+    packed = PackedData(url=f"{web.url}/faces")
     fingerprint = pack_format.fingerprint((folder / "index.json").read_bytes())
     from_web = open_images(packed, SIZE)
     assert (from_web.num_train, from_web.num_holdout, from_web.fingerprint) == (NUM - HOLDOUT, HOLDOUT, fingerprint)
@@ -132,9 +130,7 @@ def test_the_training_sees_the_same_images_wherever_they_come_from(web, made, tm
             with monkeypatch.context() as patch:
                 if way == "GANNS_DATA":
                     patch.setenv("GANNS_DATA", str(here))
-                data = DataConfig(
-                    name="packed", url=f"{web.url}/faces", path=None if way == "GANNS_DATA" else str(here)
-                )
+                data = PackedData(url=f"{web.url}/faces", path=None if way == "GANNS_DATA" else str(here))
                 found = open_images(data, SIZE, root)
                 assert found.fingerprint == fingerprint
                 assert torch.equal(found.train(indices), images.train(indices))
@@ -173,9 +169,9 @@ def test_two_workers_at_once_fetch_each_image_once(web, made, tmp_path):
     code = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from ganns.config import DataConfig\n"
+        "from ganns.config import PackedData\n"
         "from ganns.data.packed.reader import Pack\n"
-        "found = Pack(DataConfig(name='packed', url=sys.argv[1]), Path(sys.argv[2]))\n"
+        "found = Pack(PackedData(url=sys.argv[1]), Path(sys.argv[2]))\n"
         "for number in range(0, 40, 2): found.read(np.array([number]))\n"
     )
     command = [sys.executable, "-c", code, f"{web.url}/faces", str(tmp_path)]
@@ -280,7 +276,7 @@ def test_a_damaged_folder_is_refused_or_mended_from_the_web(web, made, tmp_path)
 
 def test_what_does_not_fit_is_said(web, made, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"images of 32 pixels.*choose model=dcgan32"):
-        open_images(DataConfig(name="packed", url=f"{web.url}/faces"), 64)
+        open_images(PackedData(url=f"{web.url}/faces"), 64)
     with pytest.raises(DataError, match=r"data\.url is not set"):
         opened(web, tmp_path, url=None, path=str(tmp_path))
     with pytest.raises(DownloadError, match=r"index\.json does not exist"):

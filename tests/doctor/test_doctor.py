@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from ganns.cli.app import app
-from ganns.config import Config, DataConfig, to_dict
+from ganns.config import Config, ImageFolderData, SyntheticData, to_dict
 from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
@@ -335,7 +335,7 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "mine" / f"{number}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (32, 32), (number, 0, 0)).save(path)
-    config = tiny(data=DataConfig(name="image_folder", path="/nowhere/faces", holdout=2))
+    config = tiny(data=ImageFolderData(path="/nowhere/faces", holdout=2))
     missing = tables.check_data(run_of(config, "abc"))
     assert missing.state == PROBLEM
     assert "GANNS_DATA" in missing.todo
@@ -345,5 +345,5 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = re.search(r"have the fingerprint (\S+), the run's have abc", other.said)
     assert found
     assert tables.check_data(run_of(config, found[1])).state == OK
-    drawn = tables.check_data(run_of(tiny(data=DataConfig(name="synthetic", count=41, holdout=8)), "abc"))
+    drawn = tables.check_data(run_of(tiny(data=SyntheticData(count=41, holdout=8)), "abc"))
     assert (drawn.state, "first use" in drawn.said) == (OK, True)

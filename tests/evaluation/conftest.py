@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ganns.config import Config, DataConfig, EvaluateConfig, StopConfig
+from ganns.config import Config, EvaluateConfig, StopConfig, SyntheticData
 from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection
@@ -26,7 +26,7 @@ def network_bytes() -> bytes:
 def judged(rounds: int, every: int, images: int = 70, **changes) -> Config:
     """Return a tiny run that is evaluated every so many rounds, with two parts."""
     return tiny(
-        data=DataConfig(name="synthetic", count=40, holdout=80),
+        data=SyntheticData(count=40, holdout=80),
         stop=StopConfig(rounds=rounds),
         evaluate=EvaluateConfig(every=every, images=images),
         **changes,
@@ -59,7 +59,7 @@ def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
     for module, name in (
         (run_cache, "_run_cache"),
-        (evaluation_cache, "_desk"),
+        (evaluation_cache, "_cache"),
     ):  # what a process keeps is another database's
         monkeypatch.setattr(module, name, None)
     yield lambda: asyncio.run(work())

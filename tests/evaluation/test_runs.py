@@ -5,7 +5,7 @@ from __future__ import annotations
 from typer.testing import CliRunner
 
 from ganns.cli.app import app
-from ganns.config import DataConfig
+from ganns.config import SyntheticData
 from ganns.coordinator import evaluator as one_evaluation
 from ganns.coordinator.health import SampleHealth
 from ganns.store import evaluations, runs, weights
@@ -71,7 +71,7 @@ def test_a_short_run_is_not_evaluated(coordinate, opened, join, conn, database, 
 
 def test_without_images_to_compare_with_the_run_goes_on(coordinate, opened, join, conn):
     config = judged(rounds=4, every=1)
-    config.data = DataConfig(name="synthetic", count=40, holdout=0)
+    config.data = SyntheticData(count=40, holdout=0)
     coordinator = coordinate(opened(config))
     finish_run(coordinator, join())
     assert coordinator.done

@@ -16,9 +16,9 @@ from tests.exercises.pupil import solved, starter, wrong
 Check = Callable[[Path], Report]
 
 TWO, UNDONE, NOTHING = (
-    "claim: two at once get two jobs, and nobody waits",
-    "claim: one that is undone gives its job back",
-    "claim: when nothing is left there is no row",
+    "claim: two workers at once get two jobs without waiting",
+    "claim: after a rollback the job is free again",
+    "claim: without free jobs there is no row",
 )
 ONCE, SLEEPER, RACE, TWICE = (
     "submit: a result is stored once",

@@ -56,6 +56,18 @@ def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_p
     assert points[3].folder.is_relative_to("outputs/sweeps")
 
 
+def test_a_sweep_over_strategies_gives_each_point_its_own_keys(swept: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compose.run(["-m", "experiment=demo", "strategy=gradient,local_steps", "data.count=8,9"]) == 0
+    [(points, _)] = swept
+    assert [type(one.config.strategy).__name__ for one in points] == [
+        *("GradientStrategy", "GradientStrategy", "LocalStepsStrategy", "LocalStepsStrategy")
+    ]
+    assert [one.config.data.count for one in points] == [8, 9, 8, 9]
+    assert points[0].typed == ("experiment", "strategy", "data.count")
+    with pytest.raises(ConfigError, match=r"^strategy\.outer_lr is a setting of strategy=local_steps"):
+        compose.run(["-m", "strategy=gradient,local_steps", "strategy.outer_lr=0.7"])
+
+
 def test_how_many_are_trained_at_once_is_a_setting(swept: list) -> None:
     assert compose.run(["-m", "seed=1,2", "hydra.launcher.n_jobs=2"]) == 0
     assert swept[0][1] == 2
@@ -105,6 +117,8 @@ def test_what_the_coordinator_raises_comes_out_as_it_is(
         (["stop.rounds=soon"], r"^stop\.rounds has a value that cannot be used: .*'soon'"),
         (["--stop.epochs", "3"], r"^--stop\.epochs is not an option of `ganns train`: write .* key=value"),
         (["--cfg", "jbo"], r"^argument --cfg/-c: invalid choice: 'jbo'"),
+        (["data=celeba", "data.count=5"], r"^data\.count is a setting of data=synthetic, and this run has data=celeba"),
+        (["++strategy.outer_lr=0.7"], r"^strategy\.outer_lr is a setting of strategy=local_steps, and .* type str"),
         (["seed"], r"^seed cannot be read as a setting"),
         (["data.path=["], r"^data\.path=\[ cannot be read as a setting"),
         (["data.path=${nope}"], r"^Interpolation key 'nope' not found"),
@@ -126,6 +140,15 @@ def test_cfg_job_prints_the_configuration(trained: list[Config], capsys: pytest.
     assert compose.run(["experiment=demo", "--cfg", "job"]) == 0
     assert "image_size: 32" in capsys.readouterr().out
     assert trained == []
+
+
+def test_cfg_job_prints_only_what_the_run_gets(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    assert compose.run(["experiment=demo", "data=celeba", "--cfg", "job"]) == 0
+    shown = capsys.readouterr().out
+    assert "name: celeba" in shown
+    assert "count:" not in shown
+    with pytest.raises(ConfigError, match=r"^codec=fp61 does not exist"):
+        compose.run(["codec=fp61", "--cfg", "job"])
 
 
 def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from ganns.config import DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import ConfigError, NoDatabaseAddress
@@ -206,8 +206,8 @@ def test_the_cell_joins_goes_on_and_leaves(tmp_path: Path, served: Address, monk
     source = cell(build_wheel(tmp_path))
     config = tiny(
         model=ModelConfig(image_size=64, latent_dim=100, features_g=32, features_d=32),
-        strategy=StrategyConfig(unit_images=96, micro_batch=4),
-        data=DataConfig(name="synthetic", count=960, holdout=8),
+        strategy=GradientStrategy(unit_images=96, micro_batch=4),
+        data=SyntheticData(count=960, holdout=8),
         quorum=QuorumConfig(units=1),
         stop=StopConfig(rounds=100_000),
     )

@@ -22,7 +22,7 @@ import psutil
 import pytest
 from nbformat import NotebookNode
 
-from ganns.config import OptimizerConfig, StopConfig, StrategyConfig, to_dict
+from ganns.config import GradientStrategy, OptimizerConfig, StopConfig, to_dict
 from ganns.coordinator.create import create_run
 from ganns.data import open_images
 from ganns.db.address import Address
@@ -216,7 +216,7 @@ def test_sampling_a_run_and_an_exported_folder(run: Run, trained: TrainingState)
 def test_comparing_runs(run: Run, conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a worker that the notebook starts, and that is gone in the end."""
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
-    config = tiny(stop=StopConfig(rounds=3), strategy=StrategyConfig(unit_images=16, micro_batch=8))
+    config = tiny(stop=StopConfig(rounds=3), strategy=GradientStrategy(unit_images=16, micro_batch=8))
     common = [
         *(f"model.{key}={value}" for key, value in to_dict(config)["model"].items()),
         *("data.count=40", "data.holdout=8", "strategy.unit_images=16", "strategy.micro_batch=8"),

@@ -22,7 +22,7 @@ import typer
 from docs.generate import generate
 from ganns import errors
 from ganns.cli.app import app
-from ganns.config import keys
+from ganns.config import settings
 from ganns.errors import ConfigError, GannsError
 from ganns.launch.compose import _sort_arguments, compose
 from tests.support.plugin import announce_example
@@ -91,7 +91,7 @@ def test_the_tables_of_settings_are_what_the_schema_says() -> None:
     page = REFERENCE / "configuration.md"
     assert text_of(page) == generate(text_of(page)), "type `python -m docs.generate`, and commit what it changes"
     rows = {row[0].strip("`"): row[4] for row in rows_of(page) if len(row) == 5 and row[0].startswith("`")}
-    assert sorted(rows) == sorted(keys())
+    assert sorted(rows) == sorted(settings())
     assert all(rows.values())
 
 
@@ -343,7 +343,7 @@ def composes(overrides: list[str]) -> None:
 @functools.cache
 def known_to_compose(overrides: tuple[str, ...]) -> None:
     needed = [extra for override in overrides for extra in NEEDED.get(override, [])]
-    given = {override.partition("=")[0] for override in overrides}
+    given = {override.lstrip("+").partition("=")[0] for override in overrides}
     compose([*overrides, *(extra for extra in needed if extra.partition("=")[0] not in given)])
 
 
@@ -358,7 +358,7 @@ def check_command(words: list[str]) -> None:
     if hasattr(command, "commands"):
         return
     if name in HYDRA:
-        arguments = _sort_arguments(words, name)
+        arguments, _ = _sort_arguments(words, name)
         composes([word for word in arguments if "=" in word and not word.startswith("hydra/")])
         return
     try:
@@ -391,13 +391,16 @@ def test_quoted_commands_are_understood(page: Path) -> None:
 
 @every_page
 def test_quoted_settings_compose(page: Path) -> None:
-    groups = {key.partition(".")[0] for key in keys()} | {"experiment"}
+    groups = {key.partition(".")[0] for key in settings()} | {"experiment"}
     for span in spans_of(page):
         found = re.fullmatch(r"([a-z_]+)(\.[a-z0-9_]+)?=(\S+)", span)
         if found and found[1] in groups:
-            composes([span])
+            key, of_option = f"{found[1]}{found[2] or ''}", ""
+            if key in settings():
+                of_option = next(iter(settings()[key]))  # `data.url=` needs `data=packed`
+            composes([f"{found[1]}={of_option}", span] if of_option else [span])
         elif re.fullmatch(r"[a-z]+\.[a-z0-9_]+", span) and span.partition(".")[0] in groups - {"name", "seed"}:
-            assert span in keys() or Path(span).suffix in (".json", ".yaml", ".py"), span
+            assert span in settings() or Path(span).suffix in (".json", ".yaml", ".py"), span
 
 
 def test_a_mistake_in_a_page_would_be_found() -> None:

@@ -25,6 +25,6 @@ def test_each_figure_is_shown_on_a_page() -> None:
 
 def test_arrows_say_what_the_contracts_say() -> None:
     found = edges()
-    assert {("coordinator", "store"), ("store", "db"), ("task framework", "db")} <= found
+    assert {("coordinator", "store"), ("store", "db"), ("queue", "db")} <= found
     assert ("coordinator", "db") not in found, "it follows from the others"
-    assert not any(("task framework", other) in found for other in ("mathematics", "store", "coordinator"))
+    assert not any(("queue", other) in found for other in ("training, evaluation", "store", "coordinator"))

@@ -171,11 +171,11 @@ def test_level_3(tmp_path: Path) -> None:
         reader.type("ganns plugin check trimmed")
         assert list((author.folder / "outputs/train").glob("*/samples/*.png"))
 
-        reader.follow(page, "## 4. Train", "A worker, in another one")
+        reader.follow(page, "## 4. Train", "Start a worker in another")
         address = address_of(reader.terminal("db serve"))
         reader.replaced["postgresql://postgres:SECRET@127.0.0.1:5432/ganns"] = address
         other = without.start(f"GANNS_DATABASE_URL={address} ganns worker --name bare")  # who has not read the page
-        reader.follow(page, "A worker, in another one", "| plug-in |")
+        reader.follow(page, "Start a worker in another", "| plug-in |")
         other.wait_for(r"plug-in of ganns-example==0\.1\.0, and this machine has no such plug-in\. Install", 180)
         coordinator = reader.terminal("ganns train")
         coordinator.wait_for(r"round \d+ .*images/s", after=len(coordinator.output))  # the others go on
@@ -226,9 +226,9 @@ def test_levels_4_and_5(tmp_path: Path) -> None:
         page = "level-5-class.md"
         class_.replaced["postgresql://postgres:SECRET@192.0.2.7:5432/ganns"] = address
         class_.behind["ganns train"] = f"{SMALL} {ENDLESS} quorum.units=2 quorum.spares=0 quorum.deadline_s=2"
-        class_.follow(page, "## 1. Open", "Who is there:")
+        class_.follow(page, "## 1. Open", "List the workers:")
         class_.terminal("ganns train").wait_for(r"round \d+ .*2 workers")
-        class_.follow(page, "Who is there:", "## 5. End")
+        class_.follow(page, "List the workers:", "## 5. End")
         assert "ben" in class_.printed["ganns tasks workers"]
         assert "paus" in class_.printed["ganns runs"]
         coordinator = class_.terminal("ganns train")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ganns.config import Config, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, QuorumConfig, StopConfig
 from ganns.coordinator.publisher import Publisher
 from ganns.store import fair_share
 from tests.support.coordinators import Coordinator
@@ -145,7 +145,7 @@ def test_nobody_can_save_up_more_than_the_limit(pool: Pool, conn) -> None:
 
 @pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
 def test_each_round_is_charged_once(pool: Pool, conn, pipeline: bool) -> None:
-    strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=pipeline)
+    strategy = GradientStrategy(unit_images=8, micro_batch=8, pipeline=pipeline)
     run = pool.add(tiny(stop=FOREVER, strategy=strategy), 1000.0)
     pool.work(8)
     wait_until(

@@ -10,12 +10,12 @@ from typing import Any
 
 from ganns.config import (
     Config,
-    DataConfig,
     EvaluateConfig,
+    GradientStrategy,
     ModelConfig,
     QuorumConfig,
     StopConfig,
-    StrategyConfig,
+    SyntheticData,
     from_dict,
 )
 from ganns.data import ImageSet, open_images
@@ -38,8 +38,8 @@ def tiny(**changes: Any) -> Config:
     settings: dict[str, Any] = {
         "name": "test",
         "model": ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
-        "data": DataConfig(name="synthetic", count=40, holdout=8),
-        "strategy": StrategyConfig(unit_images=8, micro_batch=8),
+        "data": SyntheticData(count=40, holdout=8),
+        "strategy": GradientStrategy(unit_images=8, micro_batch=8),
         "quorum": QuorumConfig(units=2),
         "evaluate": EvaluateConfig(every=0),
         "stop": StopConfig(rounds=3),

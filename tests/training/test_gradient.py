@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ganns.config import Config, ModelConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, ModelConfig
 from ganns.training.aggregation import Accumulator
 from ganns.training.dcgan import Discriminator, Generator, build
 from ganns.training.gradient import GradientUnit
@@ -16,7 +16,7 @@ MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
 
 
 def make(micro_batch: int = 8, unit_images: int = 8, seed: int = 3) -> tuple[Config, TrainingState, GradientUnit]:
-    config = Config(model=MODEL, strategy=StrategyConfig(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
+    config = Config(model=MODEL, strategy=GradientStrategy(unit_images=unit_images, micro_batch=micro_batch), seed=seed)
     state = TrainingState(config)
     computer = GradientUnit(config)
     computer.load(state.weights())

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from ganns.config import Config, ModelConfig, StrategyConfig
+from ganns.config import (
+    Config,
+    GradientStrategy,
+    LocalStepsStrategy,
+    ModelConfig,
+)
 from ganns.training import precision
 from ganns.training.gradient import GradientUnit
 from ganns.training.local_steps import LocalStepsUnit
@@ -51,9 +56,8 @@ def test_it_is_not_even_tried_where_it_makes_no_sense(device, allowed):
 @pytest.mark.parametrize("kind", [GradientUnit, LocalStepsUnit])
 def test_a_result_in_bfloat16_is_close_and_in_float32(kind):
     model = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
-    config = Config(model=model, strategy=StrategyConfig(unit_images=8, micro_batch=8))
-    if kind is LocalStepsUnit:
-        config.strategy.name = "local_steps"
+    strategy = LocalStepsStrategy if kind is LocalStepsUnit else GradientStrategy
+    config = Config(model=model, strategy=strategy(unit_images=8, micro_batch=8))
     images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     results = []
     for autocast in (False, True):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from ganns.config import Config, DataConfig, ModelConfig, QuorumConfig, StopConfig, StrategyConfig
+from ganns.config import Config, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator.scheduler import Planner
 from ganns.data import open_images
 from ganns.training.dcgan import build
@@ -25,8 +25,8 @@ def test_solo_applies_to_each_version_the_gradient_at_the_one_before():
     config = Config(
         seed=3,
         model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
-        data=DataConfig(name="synthetic", count=40, holdout=8),
-        strategy=StrategyConfig(unit_images=8, micro_batch=8, pipeline=True),
+        data=SyntheticData(count=40, holdout=8),
+        strategy=GradientStrategy(unit_images=8, micro_batch=8, pipeline=True),
         quorum=QuorumConfig(units=2),
         stop=StopConfig(rounds=4),
     )
@@ -63,7 +63,7 @@ def test_solo_applies_to_each_version_the_gradient_at_the_one_before():
 @pytest.mark.parametrize("seed", range(20))
 def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline):
     rng = random.Random(seed)
-    config = Config(strategy=StrategyConfig(unit_images=rng.randint(2, 9), pipeline=pipeline))
+    config = Config(strategy=GradientStrategy(unit_images=rng.randint(2, 9), pipeline=pipeline))
     config.quorum = QuorumConfig(units=rng.randint(1, 7))
     config.stop = StopConfig(epochs=3)
     num_images = rng.randint(5, 60)
@@ -99,7 +99,7 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
 
 
 def test_no_round_beyond_the_end_is_opened_ahead():
-    config = Config(strategy=StrategyConfig(unit_images=4, pipeline=True), stop=StopConfig(rounds=3))
+    config = Config(strategy=GradientStrategy(unit_images=4, pipeline=True), stop=StopConfig(rounds=3))
     planner = Planner(SimpleNamespace(id=1, num_images=100), config)
     rounds = {
         version: [
@@ -116,8 +116,8 @@ def test_an_older_cursor_without_held_slices_can_be_read():
 
 def test_a_state_keeps_the_version_before_through_bytes(tmp_path):
     config = Config(model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4))
-    config.data, config.quorum = DataConfig(count=16, holdout=4), QuorumConfig(units=1)
-    config.strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
+    config.data, config.quorum = SyntheticData(count=16, holdout=4), QuorumConfig(units=1)
+    config.strategy = GradientStrategy(unit_images=8, micro_batch=8, pipeline=True)
     config.stop = StopConfig(rounds=2)
     state = TrainingState(config)
     assert state.base_version == 0
@@ -134,7 +134,7 @@ def test_a_state_keeps_the_version_before_through_bytes(tmp_path):
 
 def test_a_run_may_begin_with_the_state_of_a_run_with_a_pipeline(tmp_path):
     config = Config(model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4))
-    config.strategy = StrategyConfig(unit_images=8, micro_batch=8, pipeline=True)
+    config.strategy = GradientStrategy(unit_images=8, micro_batch=8, pipeline=True)
     state = TrainingState(config)
     state.previous, state.progress = state.weights(), Progress(7)
     state.save(tmp_path / "state")
@@ -143,5 +143,5 @@ def test_a_run_may_begin_with_the_state_of_a_run_with_a_pipeline(tmp_path):
     assert again.base_version == 6
     again.progress = Progress()
     assert again.base_version == 0
-    config.strategy = StrategyConfig(unit_images=8, micro_batch=8)
+    config.strategy = GradientStrategy(unit_images=8, micro_batch=8)
     assert TrainingState.from_bytes(config, data).base_version == 7

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ganns.config import DataConfig, ModelConfig, StrategyConfig
+from ganns.config import GradientStrategy, ModelConfig, SyntheticData
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
@@ -21,8 +21,8 @@ def long_units():
     """Return a run whose units take seconds."""
     return endless(
         model=ModelConfig(image_size=64, latent_dim=100, features_g=64, features_d=64),
-        strategy=StrategyConfig(unit_images=256, micro_batch=4),
-        data=DataConfig(name="synthetic", count=2600, holdout=8),
+        strategy=GradientStrategy(unit_images=256, micro_batch=4),
+        data=SyntheticData(count=2600, holdout=8),
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from ganns.config import DataConfig
+from ganns.config import SyntheticData
 from ganns.data import open_images
 from tests.support.helpers import wait_until
 from tests.worker.classroom import endless
@@ -84,7 +84,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk(classroom, tmp_path, small_disk):
     """Its images do not fit: the machine says so and pauses, others work, and it joins in once there is room."""
-    config = endless(data=DataConfig(name="synthetic", count=400, holdout=8))  # 1.2 MB, decoded
+    config = endless(data=SyntheticData(count=400, holdout=8))  # 1.2 MB, decoded
     full = classroom.worker("full", GANNS_HOME=str(small_disk))
     classroom.coordinate(config)
     wait_until(lambda: "No space left" in full.log, timeout_s=90, what="the disk to be full")
@@ -105,6 +105,6 @@ def test_a_full_disk_is_an_error_and_not_a_signal(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
-        open_images(DataConfig(name="synthetic", count=40, holdout=8), 32, tmp_path)
+        open_images(SyntheticData(count=40, holdout=8), 32, tmp_path)
     assert not list(tmp_path.glob("*.npy"))
     assert not list(tmp_path.glob("*.partial"))

@@ -10,7 +10,7 @@ def pooled(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and variance of all values that all workers saw together."""
     total = sum(counts)
-    # float64: the squares below are large, and what is left of their difference may be small.
+    # float64: the squares below are large, and their difference may be small.
     first = torch.zeros_like(means[0], dtype=torch.float64)  # the sum of all values
     second = torch.zeros_like(first)  # the sum of their squares
     for count, its_mean, its_variance in zip(counts, means, variances, strict=True):

@@ -1,7 +1,7 @@
 -- Exercise 3: a solution.
 
--- FOR UPDATE locks the row that was chosen, before anybody changes it. SKIP LOCKED passes over rows that another session
--- has locked, instead of waiting for them: the second worker gets the second job, at once.
+-- FOR UPDATE locks the chosen row before any session can change it. SKIP LOCKED skips rows that another session has
+-- locked, instead of waiting for them: the second worker gets the second job at once.
 CREATE OR REPLACE FUNCTION exercise.claim(worker_name text) RETURNS TABLE (job_id int, attempt_no int)
 LANGUAGE sql AS $$
     WITH chosen AS (
@@ -18,8 +18,8 @@ LANGUAGE sql AS $$
     RETURNING jobs.id, jobs.attempts
 $$;
 
--- The fence is the first UPDATE. It looks and locks in one step: if another session is changing the row, it waits, and looks
--- again at what that session committed. Looking first, with SELECT, and inserting then would leave a gap between the two.
+-- The fence is the first UPDATE. It checks and locks in one step: if another session is changing the row, it waits, and then
+-- checks the row that this session committed. If we read with SELECT and then inserted, the row could change in between.
 CREATE OR REPLACE FUNCTION exercise.submit(job_id int, attempt_no int, result text) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,8 +1,8 @@
 """Exercise 4: a solution, the coordinate-wise trimmed mean (Yin et al. 2018, "Byzantine-Robust Distributed Learning").
 
-Of the five values of each number, the smallest and the largest are left out, and the other three averaged. One wild
-unit can own at most one of the two ends. Other rules that pass: the median of each number; each gradient scaled down to
-the median of the five norms, and then the mean.
+For each number, it leaves out the smallest and the largest of the five values, and averages the other three. A wild
+unit can have only one of these two extreme values. Two other rules pass: the median of each number; and the mean, after
+each gradient was scaled down to the median of the five norms.
 """
 
 from __future__ import annotations

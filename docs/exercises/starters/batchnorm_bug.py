@@ -1,6 +1,6 @@
 """Exercise 2: find the BatchNorm bug. The task is in docs/exercises/2-batchnorm-bug.md.
 
-`pooled` below looks right, and is wrong. Find out why, repair it, and type `ganns exercise check 2`.
+`pooled` below looks right, but is wrong. Find out why, repair it, and type `ganns exercise check 2`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ def pooled(
     """Return mean and variance of all values that all workers saw together.
 
     Args:
-        counts: how many values each worker saw in a channel, at least 2.
+        counts: each worker's number of values in a channel, at least 2.
         means: each worker's mean, float32 [C], C channels.
         variances: each worker's unbiased variance (the sum of squares divided by count - 1), float32 [C].
 
     Returns:
-        The mean and the unbiased variance of all values as one, float32 [C] each.
+        The mean and the unbiased variance over all values together, float32 [C] each.
     """
     total = sum(counts)
     mean = torch.zeros_like(means[0])

@@ -11,17 +11,17 @@ from pathlib import Path
 
 
 def speedup(seconds_alone: float, seconds_together: float) -> float:
-    """Return how many times as fast it is: the same work takes `seconds_alone` with one worker."""
+    """Return the speed-up; the same work takes `seconds_alone` with one worker."""
     raise NotImplementedError
 
 
 def efficiency(seconds_alone: float, seconds_together: float, num_workers: int) -> float:
-    """Return the share of the ideal speed-up, 1.0 if `num_workers` are `num_workers` times as fast."""
+    """Return the speed-up as a fraction of the ideal one, `num_workers`: from 0 to 1."""
     raise NotImplementedError
 
 
 def amdahl_fraction(measured_speedup: float, num_workers: int) -> float:
-    """Return the share of the work that is not shared out, from 0 to 1, by Amdahl's law: solve it for s.
+    """Return the fraction of the work that is not divided among workers, from 0 to 1: solve Amdahl's law for s.
 
     speedup = 1 / (s + (1 - s) / num_workers), for num_workers of at least 2.
     """

@@ -14,11 +14,11 @@ def weighted_mean(results: list[tuple[int, int, Gradients]]) -> Gradients:
     """Return the gradient of the mean loss over all images of a round.
 
     Args:
-        results: one (unit, num_images, gradients) a unit, **in the order in which they arrived**. `unit` is the unit's
-            number in its round, and differs from result to result. `gradients` is the mean over the unit's `num_images`
-            images: float32 tensors, with the same names and shapes in each result. Do not change them.
+        results: one (unit, num_images, gradients) for each unit, **in the order of arrival**. `unit` is the unit's
+            number in its round, different in each result. `gradients` is the mean over the unit's `num_images` images:
+            float32 tensors, with the same names and shapes in each result. Do not change them.
 
     Returns:
-        One float32 tensor for each name, of the same shape. The same bits, in whatever order the results arrived.
+        One float32 tensor for each name, of the same shape. It has the same bits for every order of arrival.
     """
     raise NotImplementedError

@@ -1,6 +1,7 @@
 """Exercise 4: an aggregation rule that survives one wild gradient. The task is in docs/exercises/4-wild-gradient.md.
 
-`aggregate` below is the plain mean, which one unit can spoil. Write a better rule, and type `ganns exercise check 4`.
+`aggregate` below is the plain mean, which one wild unit makes useless. Write a better rule, and type
+`ganns exercise check 4`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ def aggregate(gradients: list[Gradients]) -> Gradients:
 
     Args:
         gradients: in unit order, float32, with the same names and shapes; all numbers are finite. One of the units may
-            have sent something wild, a million times too large; you do not know which, or whether. Do not change them.
+            have sent a gradient that is a million times too large. You do not know which one. Do not change them.
 
     Returns:
         One float32 tensor for each name, of the same shape.

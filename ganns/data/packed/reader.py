@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganns.config import DataConfig
+from ganns.config import CelebAData, ImageFolderData, PackedData
 from ganns.data.decoded_cache import PROTOCOL, decoded, path_of
 from ganns.data.http.address import is_url, shown
 from ganns.data.http.client import Timeouts
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Pack:
     """An index, its digests, and the places that have its images."""
 
-    def __init__(self, data: DataConfig, root: Path, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, data: PackedData, root: Path, timeouts: Timeouts | None = None) -> None:
         """Find the pack that `data` names; an index and digests from the web are fetched.
 
         Args:
@@ -85,9 +85,9 @@ class Pack:
         index = self.index
         if index.source not in ("celeba", "image_folder") or index.protocol != PROTOCOL:
             return
-        own = DataConfig(name=index.source, path=str(here), holdout=index.num_images - index.num_train)
+        folder = ImageFolderData(path=str(here), holdout=index.num_images - index.num_train)
         try:
-            source = SOURCES[index.source](own)
+            source = SOURCES[index.source](folder if index.source == "image_folder" else CelebAData(path=str(here)))
             if source.fingerprint == index.source_fingerprint:
                 decoded(source, index.image_size, root)
                 return
@@ -138,13 +138,13 @@ class PackedPixels:
         return self.pack.read(self._numbers[key]).reshape(-1, 3, size, size)
 
 
-def address(data: DataConfig) -> str | None:
+def address(data: PackedData) -> str | None:
     """Return where the pack is served: GANNS_DATA if it is an address, else `data.url`."""
     _, value = named(data)
     return value if value and is_url(value) else data.url
 
 
-def open_pack(data: DataConfig, size: int, root: Path) -> tuple[PackedPixels, Origin]:
+def open_pack(data: PackedData, size: int, root: Path) -> tuple[PackedPixels, Origin]:
     """Return a pack's images, and what is known of them.
 
     Raises:

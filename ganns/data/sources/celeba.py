@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ganns import paths
-from ganns.config import DataConfig
+from ganns.config import CelebAData
 from ganns.data.sources.files import Files, in_folder, in_zip, open_zip
 from ganns.data.sources.location import local, named
 from ganns.errors import DataError
@@ -29,7 +29,7 @@ def dataset_class() -> Any:
     return CelebA
 
 
-def find(data: DataConfig) -> tuple[Files, int]:
+def find(data: CelebAData) -> tuple[Files, int]:
     """Return (the files of the training split followed by those of the validation split, the former's number).
 
     `data.path`, or GANNS_DATA, is the zip, or a folder with the zip or with `celeba/`; without either it is data/

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganns.config import DataConfig
+from ganns.config import ImageFolderData
 from ganns.data.sources.files import Files, in_folder, in_zip, open_zip, order
 from ganns.data.sources.location import local, named
 from ganns.errors import DataError
@@ -12,7 +12,7 @@ from ganns.errors import DataError
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
-def find(data: DataConfig) -> Files:
+def find(data: ImageFolderData) -> Files:
     """Return the images, in the order of their paths below the folder, or in the zip.
 
     Raises:

@@ -6,10 +6,11 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from ganns.config import DataConfig
+from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data.sources import celeba, folder, synthetic
 from ganns.data.sources.files import Files, in_folder, reader
 from ganns.data.sources.fingerprint import of_files, of_recipe
@@ -56,7 +57,7 @@ def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Calla
     return read
 
 
-def _synthetic(data: DataConfig) -> Source:
+def _synthetic(data: SyntheticData) -> Source:
     names = [f"{number + 1:06}.jpg" for number in range(data.count + data.holdout)]
     images = synthetic.ensure(data) / "celeba" / "img_align_celeba"
     return Source(
@@ -69,7 +70,7 @@ def _synthetic(data: DataConfig) -> Source:
     )
 
 
-def _image_folder(data: DataConfig) -> Source:
+def _image_folder(data: ImageFolderData) -> Source:
     files, setting = folder.find(data), "{}={}".format(*named(data))
     num = len(files.items)
     if num <= data.holdout + 1:
@@ -86,7 +87,7 @@ def _image_folder(data: DataConfig) -> Source:
     )
 
 
-def _celeba(data: DataConfig) -> Source:
+def _celeba(data: CelebAData) -> Source:
     files, num_train = celeba.find(data)
     return Source(
         "celeba",
@@ -102,9 +103,10 @@ def _fingerprint(files: Files, split: int) -> str:
     return of_files(files.names(), files.sizes, reader(files.archive, files.items), split)
 
 
-SOURCES: dict[str, Callable[[DataConfig], Source]] = {
+SOURCES: dict[str, Callable[[Any], Source]] = {
     "synthetic": _synthetic,
     "image_folder": _image_folder,
     "celeba": _celeba,
 }
-"""The sources that are files of images; `packed`, which is pixels, is in ganns/data/packed/reader.py."""
+"""The sources that are files of images, each with its own dataclass of settings; `packed`, which is pixels, is in
+ganns/data/packed/reader.py."""

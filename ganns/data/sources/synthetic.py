@@ -14,7 +14,7 @@ from pathlib import Path
 import fasteners
 
 from ganns import paths
-from ganns.config import DataConfig
+from ganns.config import SyntheticData
 from ganns.data.processes import in_processes
 from ganns.data.sources.celeba_layout import image_name, write_lists
 from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
@@ -27,12 +27,12 @@ CHUNK = 250
 QUALITY = 92
 
 
-def folder(data: DataConfig) -> Path:
+def folder(data: SyntheticData) -> Path:
     """Return where the faces of these settings lie; torchvision's `CelebA(root=...)` reads them there."""
     return paths.home() / "data" / f"synthetic-v{VERSION}-s{data.seed}-n{data.count}-h{data.holdout}"
 
 
-def ensure(data: DataConfig) -> Path:
+def ensure(data: SyntheticData) -> Path:
     """Draw the faces unless they are there, and return their folder. Of several processes one draws."""
     path = folder(data)
     if path.exists():
@@ -50,7 +50,7 @@ def ensure(data: DataConfig) -> Path:
     return path
 
 
-def _draw_all(data: DataConfig, path: Path) -> None:
+def _draw_all(data: SyntheticData, path: Path) -> None:
     """Draw into a partial folder, and rename it when it is whole."""
     num = data.count + data.holdout
     log.info("drawing %d synthetic faces, once", num)

@@ -1,1 +1,1 @@
-"""One module an exercise. Each has `check(file, report)`, and says what it finds to the report."""
+"""One module for each exercise. Its `check(file, report)` adds its findings to the report."""

@@ -1,4 +1,4 @@
-"""Exercise 2: is the pooled variance the variance of all values, the spread between the workers' means included?"""
+"""Exercise 2: is the pooled variance that of all values, including the spread between the workers' means?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganns.exercises.tensors import require_tensor, show
 from ganns.training.seeds import generator
 
 FUNCTION = "pooled"
-Values = list[torch.Tensor]  # what each worker saw, float64 [count, C]
+Values = list[torch.Tensor]  # each worker's values, float64 [count, C]
 
 
 def check(file: Path, report: Report) -> None:
@@ -20,9 +20,9 @@ def check(file: Path, report: Report) -> None:
     program = Program(file)
     with report.part("the mean"):
         _mean(program, report)
-    with report.part("workers that see much the same"):
+    with report.part("workers with similar values"):
         _alike(program, report)
-    with report.part("workers that see different things"):
+    with report.part("workers with different values"):
         _different(program, report)
     with report.part("workers with different numbers of values"):
         _unequal(program, report)
@@ -31,7 +31,7 @@ def check(file: Path, report: Report) -> None:
 
 
 def _pooled(program: Program, values: Values) -> tuple[torch.Tensor, torch.Tensor]:
-    """Call the learner's function with what each worker would report."""
+    """Call the learner's function with the reports of all workers."""
     found = program.call(
         FUNCTION,
         [len(one) for one in values],
@@ -39,7 +39,7 @@ def _pooled(program: Program, values: Values) -> tuple[torch.Tensor, torch.Tenso
         [one.var(0).float() for one in values],
     )
     if not isinstance(found, tuple) or len(found) != 2:
-        raise LearnersError(f"{FUNCTION}() should return two tensors, mean and variance, and returned {found!r:.200}.")
+        raise LearnersError(f"{FUNCTION}() should return two tensors, mean and variance, but returned {found!r:.200}.")
     for name, tensor in zip(("mean", "variance"), found, strict=True):
         require_tensor(tensor, values[0][0], f"The {name}", (torch.float32, torch.float64))
     return found
@@ -57,23 +57,23 @@ def _mean(program: Program, report: Report) -> None:
 
 
 def _alike(program: Program, report: Report) -> None:
-    title = "workers that see much the same"
+    title = "workers with similar values"
     rng = generator("exercise", 2, "alike")
     values: Values = [torch.randn(1000, 1, generator=rng).double() for _ in range(4)]
     expected = torch.cat(values).var(0)
     _, found = _pooled(program, values)
     if bool(((found - expected).abs() < 0.02 * expected).all()):
-        report.right(title, "The starter is right here, too: which is why such a bug is found late.")
+        report.right(title, "The starter is also right here. This is why such a bug is found late.")
     else:
         report.wrong(
             title,
-            "Four workers saw 1,000 values each, all of one normal distribution with the variance 1.\n"
+            "Four workers saw 1,000 values each, all from one normal distribution with the variance 1.\n"
             f"Expected about {show(expected)}, got {show(found)}.",
         )
 
 
 def _different(program: Program, report: Report) -> None:
-    title = "workers that see different things"
+    title = "workers with different values"
     values = [_column(0, 2), _column(10, 12)]
     expected = torch.cat(values).var(0)  # 104 / 3
     _, found = _pooled(program, values)
@@ -84,18 +84,17 @@ def _different(program: Program, report: Report) -> None:
     why = ""
     if abs(value - 2) < 1e-3:
         why = (
-            "2 is the spread within each worker. That the workers' means, 1 and 11, are far from each other is lost.\n"
+            "2 is the spread within each worker. It leaves out the distance between the workers' means, 1 and 11.\n"
             "The law of total variance: the variance of all = the mean of the variances + the variance of the means."
         )
     elif abs(value - 26) < 1e-3:
-        why = "That is divided by all 4 values: the unbiased variance divides by 4 - 1, as each worker's does."
+        why = "You divided by all 4 values: the unbiased variance divides by 4 - 1, as each worker's does."
     elif abs(value - 25) < 1e-3 or abs(value - 50) < 1e-3 or abs(value - 100 / 3) < 1e-3:
-        why = "That is the spread between the means alone; the one within each worker is missing."
+        why = "That is only the spread between the means; the spread within each worker is missing."
     elif abs(value - 27) < 1e-3:
         why = (
-            "That is 2 within + 25 between. Nearly: the variances that come in were divided by count - 1. Undo that "
-            "first,\n"
-            "add up sums of squares, and divide once, by (all values - 1)."
+            "That is 2 within + 25 between, which is nearly right. But each worker's variance was divided by "
+            "count - 1.\nUndo that first, add the sums of squares, and divide once, by (all values - 1)."
         )
     report.wrong(
         title,
@@ -120,7 +119,7 @@ def _unequal(program: Program, report: Report) -> None:
             title,
             f"Four workers saw {', '.join(map(str, counts))} values in 3 channels.\n"
             f"Expected {show(expected)}, the variance of all {sum(counts)}; got {show(found)}.\n"
-            "A worker with more values counts more, also in the spread of the means.",
+            "A worker with more values has more weight, also in the spread of the means.",
         )
 
 
@@ -137,8 +136,7 @@ def _far_from_zero(program: Program, report: Report) -> None:
             title,
             f"Values between 999.97 and 1000.03. Expected the variance {show(expected)}, got {show(found)}.\n"
             "Their squares are near 1,000,000. float32 keeps about 7 digits, so the difference of two such numbers "
-            "is noise:\n"
-            "compute in float64 (`tensor.double()`), as each unit's sums do, and go back to float32 at the end.",
+            "is noise:\ncompute in float64 (`tensor.double()`), like the units' sums, and return float32 at the end.",
         )
 
 

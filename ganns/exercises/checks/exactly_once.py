@@ -1,7 +1,6 @@
-"""Exercise 3: is a job handed out to one worker at a time, and its result stored exactly once, whatever is interleaved?
+"""Exercise 3: is a job handed out to one worker at a time, and its result stored exactly once?
 
-Every scenario begins with new tables and the learner's functions, and is one order of steps in two sessions,
-always the same.
+Each scenario begins with new tables and the learner's functions. It is a fixed order of steps in two sessions.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ def check(file: Path, report: Report, address: Address | None = None) -> None:
     if not file.read_text(encoding="utf-8", errors="replace").strip():
         raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start 3`.")
     scenarios = {
-        "claim: two at once get two jobs, and nobody waits": _two_claims,
-        "claim: one that is undone gives its job back": _undone_claim,
-        "claim: when nothing is left there is no row": _nothing_left,
+        "claim: two workers at once get two jobs without waiting": _two_claims,
+        "claim: after a rollback the job is free again": _undone_claim,
+        "claim: without free jobs there is no row": _nothing_left,
         "submit: a result is stored once": _one_submit,
         "submit: a sleeper's result is stale": _sleeper,
         "submit: a sleeper wakes while its job is handed out again": _race,
@@ -58,24 +57,19 @@ def _two_claims(ada: Session, bob: Session, watcher: Session) -> str:
     if got is not None and got[0] == first[0]:
         return (
             f"Ada claims job 1. Before her COMMIT, Bob claims. Expected job 2, attempt 1; got {_job(got)}: both hold "
-            "job 1.\n"
-            "Bob's SELECT saw job 1 as 'todo', since Ada's change was not committed. His UPDATE waited for her, and "
-            "then did\n"
-            "not look at the status again."
+            "job 1.\nBob's SELECT saw job 1 as 'todo', because Ada's change was not committed. His UPDATE waited for "
+            "her, and then\ndid not check the status again."
         )
     if got is None:
         return (
             "Ada claims job 1. Before her COMMIT, Bob claims. Expected job 2, attempt 1; got no row, though jobs 2 "
-            "and 3 are\n"
-            "to be done. He chose job 1, waited for Ada, and then job 1 was not 'todo' any more: what he had chosen "
-            "is gone.\n"
-            "He should pass over a row that somebody has locked."
+            "and 3 are\n'todo'. Bob chose job 1 and waited for Ada; then job 1 was not 'todo' any more, and he got "
+            "nothing.\nHe should skip a row that another session has locked."
         )
     if second.waited:
         return (
             f"Ada claims job 1. Before her COMMIT, Bob claims. He got {_job(got)}, which is right, but he had to "
-            "wait for Ada.\n"
-            "A hundred workers would stand in a queue: pass over rows that are locked."
+            "wait for Ada.\nOf a hundred workers, each would have to wait for the one before: skip locked rows."
         )
     return "" if got == (2, 1) else f"Bob claims, while Ada holds job 1. Expected job 2, attempt 1; got {_job(got)}."
 
@@ -96,7 +90,7 @@ def _nothing_left(ada: Session, bob: Session, watcher: Session) -> str:
         ada.commit()
     if got == [(1, 1), (2, 1), (3, 1), None]:
         return ""
-    return f"Four claims of 3 jobs. Expected job 1, 2, 3 and no row; got {', '.join(map(_job, got))}."
+    return f"Ada claims four times, but there are 3 jobs. Expected 1, 2, 3, no row; got {', '.join(map(_job, got))}."
 
 
 def _one_submit(ada: Session, bob: Session, watcher: Session) -> str:
@@ -105,18 +99,16 @@ def _one_submit(ada: Session, bob: Session, watcher: Session) -> str:
     if first != "stored" or _stored(watcher) != [(1, "a")]:
         return (
             "Ada claims job 1 and submits 'a' for attempt 1. Expected the answer 'stored' and one row; got "
-            f"{first!r} and "
-            f"{_rows(watcher)}."
+            f"{first!r} and {_rows(watcher)}."
         )
     second = _submit(ada, 1, "a")
     if second != "duplicate" or len(_stored(watcher)) != 1:
         return (
-            "Ada submits the same again (the first answer was lost on its way to her). Expected 'duplicate' and one "
-            "row; got "
-            f"{second!r} and {_rows(watcher)}."
+            "Ada submits the same result again (she did not receive the first answer). Expected 'duplicate' and one "
+            f"row; got {second!r} and {_rows(watcher)}."
         )
     status = watcher.committed("status_of", 1)[0][0]
-    return "" if status == "done" else f"After the result is stored, job 1 should be 'done', and is {status!r}."
+    return "" if status == "done" else f"After the result is stored, job 1 should be 'done', but is {status!r}."
 
 
 def _sleeper(ada: Session, bob: Session, watcher: Session) -> str:
@@ -130,15 +122,13 @@ def _sleeper(ada: Session, bob: Session, watcher: Session) -> str:
     if stale != "stale" or _stored(watcher):
         return (
             f"{story}\nExpected the answer 'stale' and no row; got {stale!r} and {_rows(watcher)}.\n"
-            "The attempt that holds the job is the only one that may submit: compare with attempts and status in "
-            "exercise.jobs."
+            "Only the attempt that holds the job may submit: compare with attempts and status in exercise.jobs."
         )
     stored = _submit(bob, 2, "from bob")
     if stored != "stored" or _stored(watcher) != [(2, "from bob")]:
         return (
-            f"{story} Hers is stale. Then Bob submits attempt 2.\nExpected 'stored' and his row alone; got "
-            f"{stored!r} and "
-            f"{_rows(watcher)}."
+            f"{story} Her result is stale. Then Bob submits attempt 2.\nExpected 'stored' and only his row; got "
+            f"{stored!r} and {_rows(watcher)}."
         )
     return ""
 
@@ -156,14 +146,12 @@ def _race(ada: Session, bob: Session, watcher: Session) -> str:
     if answer == "stale" and _stored(watcher) == [(2, "from bob")]:
         return ""
     return (
-        "Ada holds job 1. In one transaction it is rescued and claimed by Bob; before its COMMIT, Ada submits "
-        "attempt 1.\n"
-        f"Then COMMIT, and Bob submits attempt 2. Expected 'stale' for Ada, and Bob's row alone; got {answer!r} and "
-        f"{_rows(watcher)}.\n"
-        "Looking and writing were two steps, and the job changed hands between them. Look and lock in one step: an "
-        "UPDATE with\n"
-        "the condition in its WHERE, or SELECT ... FOR UPDATE. Then Ada waits for the COMMIT, and sees what is true "
-        "after it."
+        "Ada holds job 1. In one transaction, job 1 is rescued and Bob claims it. Before the COMMIT of this "
+        "transaction, Ada\nsubmits attempt 1. After the COMMIT, Bob submits attempt 2. "
+        f"Expected 'stale' for Ada, and only Bob's row; got {answer!r} and {_rows(watcher)}.\n"
+        "Looking and writing were two steps, and Bob got the job between them. Check and lock in one step: an UPDATE "
+        "with\nthe condition in its WHERE, or SELECT ... FOR UPDATE. Then Ada waits for the COMMIT, and sees the new "
+        "attempt."
     )
 
 
@@ -177,9 +165,9 @@ def _twice_at_once(ada: Session, bob: Session, watcher: Session) -> str:
     if answers == ["stored", "duplicate"] and _stored(watcher) == [(1, "a")]:
         return ""
     return (
-        "Attempt 1 of job 1 submits on two connections at the same moment (the network sent it twice).\n"
+        "Attempt 1 of job 1 is submitted on two connections at the same moment (the network sent it twice).\n"
         f"Expected 'stored', 'duplicate' and one row; got {answers[0]!r}, {answers[1]!r} and {_rows(watcher)}.\n"
-        "The second must wait for the first one's COMMIT before it looks."
+        "The second one must wait for the COMMIT of the first one before it checks the row."
     )
 
 
@@ -187,13 +175,13 @@ def _twice_at_once(ada: Session, bob: Session, watcher: Session) -> str:
 
 
 def _claimed(session: Session) -> tuple[int, int] | None:
-    """Claim without a COMMIT: (job, attempt), or None."""
+    """Claim without a COMMIT; return (job, attempt), or None."""
     return _only(session.call("claim", "bob"))
 
 
 def _only(rows: list[tuple[Any, ...]]) -> tuple[int, int] | None:
     if len(rows) > 1:
-        raise LearnersError(f"exercise.claim() should return one row, and returned {len(rows)}.")
+        raise LearnersError(f"exercise.claim() should return one row, but returned {len(rows)}.")
     return (rows[0][0], rows[0][1]) if rows else None
 
 
@@ -202,7 +190,7 @@ def _take(session: Session) -> None:
     got = _claimed(session)
     session.commit()
     if got is None or got[0] != 1:
-        raise LearnersError(f"exercise.claim() should have handed out job 1, and gave {_job(got)}.")
+        raise LearnersError(f"exercise.claim() should have handed out job 1, but returned {_job(got)}.")
 
 
 def _submit(session: Session, attempt: int, value: str) -> Any:
@@ -215,7 +203,7 @@ def _stored(watcher: Session) -> list[tuple[Any, ...]]:
 
 
 def _rows(watcher: Session) -> str:
-    """Say what is stored for job 1."""
+    """Return the results of job 1 as text."""
     rows = _stored(watcher)
     if not rows:
         return "no row"

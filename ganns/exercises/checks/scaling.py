@@ -1,6 +1,6 @@
 """Exercise 5: are the three functions right, and can the numbers in the table be true?
 
-How fast a machine is, is not judged: with two processors, or a busy machine, three workers may well be slower than two.
+The check does not judge the speed: on two processors, or on a busy machine, three workers may be slower than two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ganns.exercises.report import Report
 COLUMNS = ["workers", "rounds", "images", "seconds"]
 TABLE = "scaling.csv"
 MOST = 1.25
-"""More than this times the number of workers as fast is a mistake in the measurement, not a discovery."""
+"""A speed-up of more than this times the number of workers is a mistake in the measurement."""
 
 
 def check(file: Path, report: Report) -> None:
@@ -30,15 +30,16 @@ def check(file: Path, report: Report) -> None:
         _plausible(rows, report)
 
 
-# (arguments, expected, where a usual mistake leads: value -> what it is)
+# (arguments, expected value, values of common mistakes with their explanations)
 _Case = tuple[tuple[float, ...], float, dict[float, str]]
+_OTHER = "That is the fraction that is divided among workers; return the other one."
 _CASES: list[tuple[str, str, list[_Case]]] = [
     (
         "speedup()",
         "speedup",
         [
             ((12.0, 12.0), 1.0, {0.0: "That is the time saved."}),
-            ((12.0, 5.0), 2.4, {5 / 12: "That is upside down.", 7.0: "That is the time saved, in seconds."}),
+            ((12.0, 5.0), 2.4, {5 / 12: "The fraction is upside down.", 7.0: "That is the time saved, in seconds."}),
         ],
     ),
     (
@@ -62,16 +63,9 @@ _CASES: list[tuple[str, str, list[_Case]]] = [
         "amdahl_fraction()",
         "amdahl_fraction",
         [
-            ((2.0, 2), 0.0, {1.0: "That is the share that is shared out; asked for is the other one."}),
-            ((1.0, 3), 1.0, {0.0: "That is the share that is shared out; asked for is the other one."}),
-            (
-                (2.4, 3),
-                0.125,
-                {
-                    0.875: "That is the share that is shared out; asked for is the other one.",
-                    1 / 12: "That is 1/speedup - 1/workers; it still has to be divided by 1 - 1/workers.",
-                },
-            ),
+            ((2.0, 2), 0.0, {1.0: _OTHER}),
+            ((1.0, 3), 1.0, {0.0: _OTHER}),
+            ((2.4, 3), 0.125, {0.875: _OTHER, 1 / 12: "That is 1/speedup - 1/workers; divide it by 1 - 1/workers."}),
             ((100 / 34, 4), 0.12, {}),
         ],
     ),
@@ -83,7 +77,7 @@ def _function(program: Program, report: Report, title: str, function: str, cases
         found = program.call(function, *arguments)
         call = f"{function}({', '.join(f'{value:.6g}' for value in arguments)})"
         if isinstance(found, bool) or not isinstance(found, int | float):
-            raise LearnersError(f"{call} should return a number, and returned {found!r:.100}.")
+            raise LearnersError(f"{call} should return a number, but returned {found!r:.100}.")
         if not abs(found - expected) <= 1e-6:  # also for NaN
             why = next((text for value, text in mistakes.items() if abs(found - value) < 1e-6), "")
             report.wrong(title, f"{call}: expected {expected:.6g}, got {found:.6g}.\n{why}".rstrip())
@@ -95,7 +89,7 @@ def _read(path: Path) -> dict[int, dict[str, float]]:
     """Return the table: {workers: {column: value}}.
 
     Raises:
-        LearnersError: saying which line cannot be used.
+        LearnersError: if a line cannot be used; the text says which.
     """
     if not path.is_file():
         raise LearnersError(f"There is no {TABLE} beside your file: `ganns exercise start 5` puts one there.")
@@ -108,7 +102,7 @@ def _read(path: Path) -> dict[int, dict[str, float]]:
         raise LearnersError(f"{TABLE} cannot be read: {error}.") from error
     if columns != COLUMNS:
         raise LearnersError(
-            f"The first line of {TABLE} should be {','.join(COLUMNS)}, and is {','.join(columns) or 'empty'}."
+            f"The first line of {TABLE} should be {','.join(COLUMNS)}, but is {','.join(columns) or 'empty'}."
         )
     rows: dict[int, dict[str, float]] = {}
     for number, line in lines:
@@ -118,7 +112,7 @@ def _read(path: Path) -> dict[int, dict[str, float]]:
             raise LearnersError(f"Line {number} of {TABLE} has something that is not a number: {error}.") from error
         if None in line or not all(0 < value < 1e9 for value in row.values()):
             raise LearnersError(
-                f"Line {number} of {TABLE} should have 4 numbers above 0, and has {list(line.values())}."
+                f"Line {number} of {TABLE} should have 4 numbers above 0, but has {list(line.values())}."
             )
         if row["workers"] in rows:
             raise LearnersError(f"{TABLE} has two lines for {row['workers']:g} workers: keep one, or their mean.")
@@ -137,9 +131,8 @@ def _plausible(rows: dict[int, dict[str, float]], report: Report) -> None:
     if other is not None:
         report.wrong(
             title,
-            f"With 1 worker a round had {per_round[1]:g} images, with {other} it had {per_round[other]:g}: then "
-            "times cannot be "
-            "compared.\nKeep quorum.units and strategy.unit_images the same, whatever the number of workers.",
+            f"With 1 worker a round had {per_round[1]:g} images, with {other} it had {per_round[other]:g}: so you "
+            "cannot compare the times.\nUse the same quorum.units and strategy.unit_images for any number of workers.",
         )
     else:
         report.right(title)
@@ -148,13 +141,12 @@ def _plausible(rows: dict[int, dict[str, float]], report: Report) -> None:
     gains = {num: seconds[1] / value for num, value in seconds.items()}
     table = ", ".join(f"{num}: {seconds[num]:.3g} s a round, speed-up {gains[num]:.2f}" for num in sorted(rows))
     if len(set(seconds.values())) < len(seconds):
-        report.wrong(title, f"{table}.\nTwo numbers of workers took the same time to the last digit: is a line copied?")
+        report.wrong(title, f"{table}.\nTwo lines have exactly the same time for a round: is a line copied?")
     elif wrong := next((num for num in sorted(rows) if gains[num] > MOST * num), None):
         report.wrong(
             title,
             f"{table}.\n{wrong} workers cannot be {gains[wrong]:.1f} times as fast as one. Was the machine busy in "
-            "the first run, or "
-            "did it still draw its faces?\nMeasure again, and let each run have a few rounds before you count.",
+            "the first run, or did it still draw its faces?\nMeasure again, and leave out each run's first rounds.",
         )
     else:
         report.right(title, f"{table}.")

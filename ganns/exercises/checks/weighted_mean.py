@@ -1,4 +1,4 @@
-"""Exercise 1: is it the mean over images, the same bits in any order of arrival?"""
+"""Exercise 1: is the result the mean over images, with the same bits for any order of arrival?"""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def _weights(program: Program, report: Report) -> None:
         report.right(title)
         return
     reasons = {
-        2: "That is the mean of the two units. The one image of the first then counts as much as three of the second.",
-        12: "That is the sum over images; it still has to be divided by how many images there are.",
-        6: "Each unit is weighted by its images, and the sum divided by the number of units: divide by the images.",
+        2: "That is the mean of the two units. It gives the one image of the first the weight of three of the second.",
+        12: "That is the sum over images; divide it by the number of images.",
+        6: "Each unit is weighted by its images, but the sum is divided by the number of units: divide by the images.",
         4: "That is the sum of the two gradients, without weights and without a division.",
         1: "Either the weights are exchanged, or the sum of both gradients is divided by the images.",
     }
@@ -73,7 +73,7 @@ def _weights(program: Program, report: Report) -> None:
 
 
 def _whole_batch(program: Program, report: Report) -> None:
-    """Ten numbers through one weight: the gradient of the mean loss over all, and over pieces of 2, 3 and 5."""
+    """Compare the gradient of a mean loss over 10 samples with the one from units of 2, 3 and 5."""
     title = "it is the gradient of the whole batch"
     rng = generator("exercise", 1, "batch")
     inputs, targets = torch.randn(10, 3, generator=rng), torch.randn(10, generator=rng)
@@ -91,7 +91,7 @@ def _whole_batch(program: Program, report: Report) -> None:
         report.wrong(
             title,
             "A mean loss over 10 samples, computed in units of 2, 3 and 5.\n"
-            f"Expected {show(expected)}, what one machine computes on all ten; got {show(found)}.",
+            f"Expected {show(expected)}, as one machine computes on all ten; got {show(found)}.",
         )
 
 
@@ -107,11 +107,9 @@ def _order(program: Program, report: Report) -> None:
             report.wrong(
                 title,
                 f"Eight units. Number {place} of the mean is {in_order[place].item():.9g} when they arrive in unit "
-                "order, and "
-                f"{found[place].item():.9g} when they arrive as {arrived}.\n"
-                f"{int((found != in_order).sum())} of {len(found)} numbers differ. (a + b) + c is not a + (b + c) in "
-                "floating "
-                "point: add in the order of the units' numbers.",
+                f"order, but {found[place].item():.9g} when they arrive as {arrived}.\n"
+                f"{int((found != in_order).sum())} of {len(found)} numbers differ. In floating point, (a + b) + c is "
+                "not a + (b + c): add in the order of the units' numbers.",
             )
             return
     report.right(title)
@@ -122,8 +120,8 @@ def _order(program: Program, report: Report) -> None:
     if num_different:
         report.remark(
             f"{num_different} of {len(in_order)} numbers differ in their last bits from what ganns.training.parts computes",
-            "Both are right. It multiplies and adds in one step, with one rounding. All workers of a class have to "
-            "do the same.",
+            "Both are right. It multiplies and adds in one step, with one rounding. All workers of a class must do "
+            "the same.",
         )
     else:
         report.remark("bit for bit what ganns.training.parts computes")
@@ -146,6 +144,5 @@ def _unchanged(program: Program, report: Report) -> None:
         report.wrong(
             title,
             f"Two results, 1 and 5; after the call they are {found[0]:g} and {found[1]:g}.\nAn operation in place "
-            "(`+=`, `add_`) "
-            "on a tensor that belongs to a result changes that result: begin with a new tensor.",
+            "(`+=`, `add_`) on a tensor of a result changes that result: begin with a new tensor.",
         )

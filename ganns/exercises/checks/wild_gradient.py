@@ -1,4 +1,4 @@
-"""Exercise 4: does the rule keep what honest units agree on, whatever one of them sends, and does training go on?"""
+"""Exercise 4: does the rule stay close to the honest units if one unit is wild, and does training go on?"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ganns.training.seeds import generator
 FUNCTION = "aggregate"
 NUM_UNITS = tiny.NUM_UNITS
 LEARNED = 0.77
-"""What may be left of the distance. Four rules that survive (trimmed mean, median, clipped norms, the unit nearest to
-the others) left 0.56 to 0.67 of it, and the mean 0.87."""
+"""The largest accepted fraction of the distance after training. With four robust rules (trimmed mean, median, clipped
+norms, the unit nearest to the others) it was 0.56 to 0.67, with the mean 0.87."""
 
 
 def check(file: Path, report: Report) -> None:
@@ -55,7 +55,7 @@ def _equal(program: Program, report: Report) -> None:
 
 
 def _some(seed: str) -> list[Tensors]:
-    """Return five honest gradients: what they agree on, and noise of each one's own."""
+    """Return five honest gradients: a common part, plus different noise in each."""
     rng = generator("exercise", 4, seed)
     shapes = {"layer.weight": (20, 10), "layer.bias": (20,)}
     agreed = {name: torch.randn(shape, generator=rng) for name, shape in shapes.items()}
@@ -70,7 +70,7 @@ def _honest(program: Program, report: Report) -> None:
     gradients = _some("honest")
     found = _aggregate(program, gradients)
     if problem := _far_from(found, tiny.mean(gradients)):
-        report.wrong(title, f"Nobody sends anything wild. {problem}")
+        report.wrong(title, f"No unit is wild here. {problem}")
     else:
         report.right(title)
 
@@ -90,19 +90,18 @@ def _wild(program: Program, report: Report) -> None:
 
 
 def _far_from(found: Tensors, honest: Tensors) -> str:
-    """Say how far a result is from the mean of honest gradients, or nothing if it is close."""
+    """Return the problem if a result is far from the mean of honest gradients, or "" if it is close."""
     size, expected = norm(found), norm(honest)
     if not math.isfinite(size):
         return "The result has a number that is not finite (NaN or infinity)."
     if not expected / 3 <= size <= 3 * expected:
         how = "large: the wild one is in it" if size > expected else "small"
-        return f"The result's norm is {size:.3g}, and that of the honest units' mean {expected:.3g}: too {how}."
+        return f"The result's norm is {size:.3g}, but that of the honest units' mean is {expected:.3g}: too {how}."
     if (agreement := cosine(found, honest)) < 0.6:
         return (
             f"The result's norm, {size:.3g}, is right, but not its direction: the cosine to the honest units' mean is "
-            f"{agreement:.2f}, expected more than 0.6.\nWhat is left points where the wild one points. Limit each "
-            "gradient "
-            "before they are added, not the sum."
+            f"{agreement:.2f}, expected more than 0.6.\nIt still points in the direction of the wild one. Limit each "
+            "gradient before you add them, not the sum."
         )
     return ""
 
@@ -114,7 +113,7 @@ def _unchanged(program: Program, report: Report) -> None:
     program.call(FUNCTION, given)
     for unit, (one, old) in enumerate(zip(given, before, strict=True)):
         if not all(torch.equal(one[name], tensor) for name, tensor in old.items()):
-            report.wrong(title, f"After the call the gradient of unit {unit} is another one: make new tensors.")
+            report.wrong(title, f"The call changed the gradient of unit {unit}: make new tensors.")
             return
     report.right(title)
 
@@ -132,9 +131,9 @@ def _training(program: Program, report: Report) -> None:
 
     mine, plain = tiny.train(rule, tiny.draw_faces()), _with_the_mean()
     numbers = (
-        f"{tiny.NUM_ROUNDS} rounds of a tiny GAN; in round {tiny.WILD_ROUND} one unit of {NUM_UNITS} is wild. "
-        "Distance from real "
-        f"faces: {mine.start:.0f} before,\n{mine.end:.0f} after it with your rule, {plain.end:.0f} with the plain mean."
+        f"{tiny.NUM_ROUNDS} rounds of a tiny GAN; in round {tiny.WILD_ROUND} one unit of {NUM_UNITS} is wild. Distance "
+        f"from real faces: {mine.start:.0f} before,\n"
+        f"{mine.end:.0f} afterwards with your rule, {plain.end:.0f} with the plain mean."
     )
     if mine.share <= LEARNED:
         report.right(title, numbers)
@@ -142,6 +141,5 @@ def _training(program: Program, report: Report) -> None:
     report.wrong(
         title,
         f"{numbers} Expected at most {LEARNED * mine.start:.0f}.\nAdam divides by the root of a mean of squares, and "
-        "one wild "
-        "gradient stays in that mean for about 1,000 rounds:\nall steps after it are nearly 0.",
+        "one wild gradient stays in that mean for about 1,000 rounds:\nall steps after it are nearly 0.",
     )

@@ -1,4 +1,4 @@
-"""A data set: coloured discs, drawn from a seed. The simplest thing that a GAN can learn."""
+"""A data set: coloured discs, drawn from a seed. A GAN learns them easily."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from ganns.data import ImageSet
 from ganns.data.sources.fingerprint import of_recipe
 from ganns.data.sources.source import Origin
 
-VERSION = 1  # raise it when other images are drawn: the fingerprint is then another one
+VERSION = 1  # raise it when you change the images: the fingerprint then changes too
 
 
 def discs(data, image_size):
     """Draw `data.count` images to train on and `data.holdout` more, of `image_size` pixels."""
     num = data.count + data.holdout
-    rng = np.random.RandomState(data.seed)  # its stream never changes, on no machine
+    rng = np.random.RandomState(data.seed)  # the same numbers on every machine and in every version of NumPy
     x, y, radius = rng.uniform([0.3, 0.3, 0.1], [0.7, 0.7, 0.3], (num, 3)).T.reshape(3, num, 1, 1)
     colours = rng.randint(0, 256, (num, 2, 3))  # of the background, and of the disc
 

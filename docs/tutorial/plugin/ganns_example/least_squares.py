@@ -4,16 +4,16 @@ from ganns.training.losses import Loss
 
 
 class LeastSquares(Loss):
-    """D says 1 for real and 0 for generated images; what is far from it costs most."""
+    """D's targets are 1 for real and 0 for generated images; the cost grows with the squared distance."""
 
     def real(self, logits):
-        """D, for real images: logits [N] -> a scalar."""
+        """Return D's loss on real images: logits [N] -> a scalar."""
         return (logits - 1).square().mean() / 2
 
     def fake(self, logits):
-        """D, for generated images: logits [N] -> a scalar."""
+        """Return D's loss on generated images: logits [N] -> a scalar."""
         return logits.square().mean() / 2
 
     def generator(self, logits):
-        """G, from what D says of its images: logits [N] -> a scalar."""
+        """Return G's loss, from D's logits of its images: logits [N] -> a scalar."""
         return (logits - 1).square().mean() / 2

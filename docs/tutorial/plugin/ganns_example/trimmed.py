@@ -1,4 +1,4 @@
-"""An aggregation rule: leave out the lowest and the highest, and take the mean of the others."""
+"""An aggregation rule: leave out the lowest and the highest value, and take the mean of the others."""
 
 import torch
 
@@ -6,19 +6,19 @@ from ganns.training.aggregation import Rule, Tensors
 
 
 class Trimmed(Rule):
-    """The trimmed mean, number by number (Yin et al., arXiv 1803.01498)."""
+    """The trimmed mean of each element (Yin et al., arXiv 1803.01498)."""
 
     def __init__(self, config):
-        """Begin with nothing."""
+        """Start with an empty list."""
         super().__init__(config)
         self.all: list[Tensors] = []
 
     def add(self, gradients, num_images):
-        """Keep one unit's gradients: which ones to leave out is only known when all are there."""
+        """Store one unit's gradients; `combine` needs all of them to find the lowest and the highest."""
         self.all.append(gradients)
 
     def combine(self):
-        """Leave out one at each end, if there are three units or more."""
+        """Return the mean without the lowest and the highest value, if there are three units or more."""
         cut = 1 if len(self.all) >= 3 else 0
         update = {}
         for name in self.all[0]:

@@ -1,0 +1,38 @@
+"""Overrides: what is typed on the command line, and the values that Hydra composes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ganns.config import OPTIONS, settings, without_foreign_keys
+
+
+def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what Hydra composed (without its own settings) as dictionaries, without the keys of other options.
+
+    `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`.
+
+    Raises:
+        ConfigError: a key of another option was typed.
+    """
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return without_foreign_keys({str(key): value for key, value in values.items()}, typed_keys(overrides))
+
+
+def typed_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the keys of overrides: "seed" of "seed=7", "data.count" of "+data.count=9"."""
+    return [str(word).lstrip("+~").partition("=")[0] for word in overrides]
+
+
+def with_all_keys(overrides: Sequence[str]) -> list[str]:
+    """Write `++data.path=x` for `data.path=x`, and the same for all keys of groups whose options have different keys.
+
+    Hydra knows only the keys in the file of the chosen option. With `++` it takes the others too, so that plug-ins get
+    them, and `to_values` can say which option a key belongs to.
+    """
+    keys = [key for key in settings() if key.partition(".")[0] in OPTIONS]
+    return [f"++{word}" if word.partition("=")[0] in keys else word for word in overrides]
