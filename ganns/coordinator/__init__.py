@@ -2,7 +2,7 @@
 
 Read `rounds.py` first: the protocol. `collector.py` turns arriving results into one sum, `run.py` creates,
 resumes and reconnects, `statefiles.py` and `resume.py` make a kill at any moment harmless, `cleanup.py`
-keeps the database small, `session.py` holds the connections.
+keeps the database small, `connections.py` holds the connections.
 """
 
 from ganns.coordinator.observer import Observer, Quiet, RoundReport

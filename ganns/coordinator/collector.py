@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ganns.coordinator.connections import Session
+from ganns.coordinator.connections import Connections
 from ganns.errors import BadResult, PayloadError
 from ganns.store.results import PartKey, Submission, get_part, list_parts, list_results
 from ganns.store.rounds import Unit
@@ -43,17 +43,17 @@ class Collector:
         self._num_started = 0  # round-robin over the blob connections
         self._next = 0  # every unit before this one has been added
 
-    def receive(self, session: Session) -> list[tuple[int, Exception]]:
+    def receive(self, connections: Connections) -> list[tuple[int, Exception]]:
         """Recount what is in the database, fetch what is new, and add what can be added.
 
         Returns:
             Units whose result was refused by the checks, with the reason; the caller takes them out.
         """
         refused = []
-        found = list_results(session.main, self.run_id, self.round)
+        found = list_results(connections.main, self.run_id, self.round)
         new = [one for one in found if one.unit not in self.submissions and one.unit not in self.skipped]
         for submission in new:  # all of them at once, before the first is waited for
-            self._fetch(session, [(submission.job_id, submission.attempt, role) for role in ROLES])
+            self._fetch(connections, [(submission.job_id, submission.attempt, role) for role in ROLES])
         for submission in new:
             keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
             failures = [part for key in keys if isinstance(part := self._parts[key].result(), Exception)]
@@ -67,15 +67,15 @@ class Collector:
                 self.submissions[submission.unit] = submission
         self._add_prefix()
         if len(self.submissions) + len(self.skipped) < len(self.units):  # what is there of the others already
-            self._fetch(session, list_parts(session.main, self.run_id, self.round))
+            self._fetch(connections, list_parts(connections.main, self.run_id, self.round))
         return refused
 
-    def _fetch(self, session: Session, keys: Sequence[PartKey]) -> None:
+    def _fetch(self, connections: Connections, keys: Sequence[PartKey]) -> None:
         for key in keys:
             if key not in self._parts:
-                conn = session.blobs[self._num_started % len(session.blobs)]
+                conn = connections.blobs[self._num_started % len(connections.blobs)]
                 self._num_started += 1
-                self._parts[key] = session.pool.submit(self._fetch_one, conn, key)
+                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key)
 
     def _fetch_one(self, conn: Any, key: PartKey) -> Part | Exception:
         """Fetch and check one part; what is wrong with it is returned, since it is the worker's fault, not ours."""

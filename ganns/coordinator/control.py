@@ -49,7 +49,7 @@ class Control:
         begun, publisher = time.monotonic(), self.publisher
         if publisher.wish.wanted == "pause":
             self._said = replace(self._said, wanted="pause")
-            who = asked_by(publisher.session.main, publisher.run_id, "pause")
+            who = asked_by(publisher.connections.main, publisher.run_id, "pause")
             self.reconciler.say(
                 f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}`"
                 " lets the run go on; Ctrl-C leaves it paused"
@@ -58,11 +58,11 @@ class Control:
         while publisher.wish.wanted != "run":
             if publisher.wish.wanted == "stop" or should_stop():
                 raise Interrupted
-            publisher.session.wait(LOOK_S)
+            publisher.connections.wait(LOOK_S)
             self.reconciler.tick(publisher.state.progress.version)
             self.say_news()
         # The others have trained meanwhile: the run must not make up for the time in which it wanted nothing.
-        fair_share.join_queue(publisher.session.main, publisher.run_id)
+        fair_share.join_queue(publisher.connections.main, publisher.run_id)
         return time.monotonic() - begun
 
     def say_news(self) -> None:
@@ -71,7 +71,7 @@ class Control:
         if wish == before:
             return
         self._said = wish
-        conn, run_id = self.publisher.session.main, self.publisher.run_id
+        conn, run_id = self.publisher.connections.main, self.publisher.run_id
         if wish.wanted != before.wanted:
             who = asked_by(conn, run_id, "resume" if wish.wanted == "run" else wish.wanted)
             what = {

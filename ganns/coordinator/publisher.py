@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ganns.coordinator.connections import Session
+from ganns.coordinator.connections import Connections
 from ganns.coordinator.scheduler import Planned
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
@@ -29,13 +29,13 @@ class Publisher:
     generation: int
     state: TrainingState
     files: StateFiles
-    session: Session
+    connections: Connections
     wish: Wish = field(default_factory=Wish)  # what instructors want of the run, as of the last look at the lease
-    groups: list[tuple[int, int]] = field(default_factory=list)  # this session's: an open round, a task group behind it
+    groups: list[tuple[int, int]] = field(default_factory=list)  # (an open round, its task group), of this process
 
     def upload_and_save(self) -> int:
         """Put the version's weights and the whole state where nobody looks yet; return the weights' bytes."""
-        saved = self.session.pool.submit(self.files.save, self.state)
+        saved = self.connections.pool.submit(self.files.save, self.state)
         size = self.upload(self.state.progress.version)
         saved.result()  # on disk before anybody can see the version
         return size
@@ -43,20 +43,18 @@ class Publisher:
     def upload(self, version: int) -> int:
         """Upload a version's weights, the state's or those of its `base_version`; return their bytes."""
         data = pack(self.state.weights_of(version))
-        session = self.session
-        self._num_chunks = weights.upload_weights(
-            session.blobs, session.pool, self.run_id, version, self.generation, data
-        )
+        blobs, pool = self.connections.blobs, self.connections.pool
+        self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
         self._version, self._size, self._digest = version, len(data), digest(data)
         return len(data)
 
     def hold_lease(self) -> None:
         """Make sure, for the transaction in hand, that nobody took the run over; and read what is wanted of it."""
-        self.wish = lease.hold_lease(self.session.main, self.run_id, self.generation)
+        self.wish = lease.hold_lease(self.connections.main, self.run_id, self.generation)
 
     def insert_version(self) -> None:
         """Make the version that was uploaded last visible; part of the transaction in hand."""
-        conn, progress = self.session.main, self.state.progress
+        conn, progress = self.connections.main, self.state.progress
         weights.insert_version(
             conn,
             self.run_id,
@@ -73,7 +71,7 @@ class Publisher:
 
         While the run is paused, or to be stopped, nothing is opened: see `control.py`.
         """
-        conn, config = self.session.main, self.state.config
+        conn, config = self.connections.main, self.state.config
         self.insert_version()
         for one in planned if self.wish.wanted == "run" else ():
             self.insert_round(one)
@@ -84,7 +82,7 @@ class Publisher:
 
     def insert_round(self, planned: Planned) -> None:
         """Open a round, with a job for each slice; part of the transaction in hand."""
-        conn, slices, quorum = self.session.main, planned.slices, self.state.config.quorum
+        conn, slices, quorum = self.connections.main, planned.slices, self.state.config.quorum
         jobs = enqueue(conn, self.run_id, planned.round, range(len(slices)))
         rounds.open_round(
             conn,
@@ -101,8 +99,8 @@ class Publisher:
     def enqueue_again(self, round_: int, units: Sequence[int]) -> None:
         """Give open units new jobs; part of the transaction in hand."""
         if units:
-            jobs = enqueue(self.session.main, self.run_id, round_, units)
-            rounds.replace_jobs(self.session.main, self.run_id, round_, units, jobs.job_ids)
+            jobs = enqueue(self.connections.main, self.run_id, round_, units)
+            rounds.replace_jobs(self.connections.main, self.run_id, round_, units, jobs.job_ids)
             self.groups.append((round_, jobs.id))
 
     def restart_round(self, round_: int, units: Sequence[Unit]) -> None:
@@ -110,7 +108,7 @@ class Publisher:
 
         What arrived of it is late: effort that was not applied. Whoever computes at the old version cannot submit.
         """
-        conn = self.session.main
+        conn = self.connections.main
         rounds.rebase_round(conn, self.run_id, round_, self.state.progress.version)
         results.credit(conn, self.run_id, round_, ())
         results.forget_results(conn, self.run_id, round_ + 1)

@@ -29,12 +29,12 @@ class Reconciler:
 
     def count_alive(self) -> None:
         """Count the workers that were heard of lately."""
-        self.num_alive = workers.count_alive(self.publisher.session.main, SILENT_S)
+        self.num_alive = workers.count_alive(self.publisher.connections.main, SILENT_S)
 
     def tick(self, round_: int) -> list[int]:
         """Once a second: keep the lease, rescue the units of dead workers, reconcile; return the units set aside."""
         self.publisher.hold_lease()
-        self._rescuer.tick(self.publisher.session.main)
+        self._rescuer.tick(self.publisher.connections.main)
         self.count_alive()
         return self.reconcile(round_)
 
@@ -46,7 +46,7 @@ class Reconciler:
             aside of it, its rows say when it is its turn.
         """
         set_aside = []
-        for one in rounds.list_open_rounds(self.publisher.session.main, self.publisher.run_id):
+        for one in rounds.list_open_rounds(self.publisher.connections.main, self.publisher.run_id):
             self._reconcile_weights(one.weights_version)
             found = self._reconcile_units(one.round)
             set_aside += found if one.round == round_ else []
@@ -54,7 +54,7 @@ class Reconciler:
 
     def _reconcile_weights(self, version: int) -> None:
         publisher = self.publisher
-        conn = publisher.session.main
+        conn = publisher.connections.main
         if not weights.weights_complete(conn, publisher.run_id, version):
             publisher.upload(version)
             with conn.transaction():
@@ -63,7 +63,7 @@ class Reconciler:
 
     def _reconcile_units(self, round_: int) -> list[int]:
         publisher, run_id = self.publisher, self.publisher.run_id
-        conn = publisher.session.main
+        conn = publisher.connections.main
         lost = rounds.lost_units(conn, run_id, round_)
         if not lost:
             return []
@@ -85,7 +85,7 @@ class Reconciler:
             Diverged: if the unit was refused from two workers, or three times.
         """
         publisher, run_id = self.publisher, self.publisher.run_id
-        conn = publisher.session.main
+        conn = publisher.connections.main
         with conn.transaction():
             publisher.hold_lease()
             refused_from = results.refuse_result(conn, run_id, round_, unit)

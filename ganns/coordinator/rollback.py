@@ -85,7 +85,7 @@ def go_back(
         Diverged: `reason`, if the run went back before.
         LeaseLost: somebody else has the run, or closed the round.
     """
-    conn, run_id, round_, state = publisher.session.main, publisher.run_id, before.version, publisher.state
+    conn, run_id, round_, state = publisher.connections.main, publisher.run_id, before.version, publisher.state
     if evaluations.went_back_at(conn, run_id) is not None:
         with conn.transaction():
             publisher.hold_lease()

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.collector import Collector
-from ganns.coordinator.connections import Session
+from ganns.coordinator.connections import Connections
 from ganns.coordinator.control import Control, Interrupted
 from ganns.coordinator.evaluation_thread import Evaluations
 from ganns.coordinator.health import RoundHealth
@@ -52,7 +52,7 @@ class Rounds:
     generation: int
     state: TrainingState
     files: StateFiles
-    session: Session
+    connections: Connections
     cleanup: Cleanup
     evaluations: Evaluations
     observer: Observer
@@ -68,14 +68,14 @@ class Rounds:
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
-        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
+        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections)
         self.planner = Planner(self.run, self.state.config)
         self.reconciler = Reconciler(self.publisher, self.observer.say)
         self.control = Control(self.publisher, self.reconciler)
         self.health = RoundHealth()
         self.reconciler.count_alive()
         self.publisher.hold_lease()
-        if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open():
+        if rounds.get_open_round(self.connections.main, self.run.id) is None and not self._open():
             return
         self.observer.started(self.run.id, self.state)
         self.reconciler.reconcile(self.state.progress.version)
@@ -84,7 +84,7 @@ class Rounds:
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
-        this = rounds.get_open_round(self.session.main, self.run.id)
+        this = rounds.get_open_round(self.connections.main, self.run.id)
         if this is None:
             return self._wait_and_open()
         opened, before = time.monotonic(), self.state.progress
@@ -92,7 +92,7 @@ class Rounds:
         try:
             collector = self._collect(this)
             collected = time.monotonic()
-            ahead = self.planner.units_ahead(self.session.main, before.version)
+            ahead = self.planner.units_ahead(self.connections.main, before.version)
             self._advance(collector, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
@@ -145,13 +145,13 @@ class Rounds:
 
     def _collect(self, this: Round) -> Collector:
         """Wait until the open round can be closed, and return its folded results."""
-        conn, run_id = self.session.main, self.run.id
+        conn, run_id = self.connections.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
         collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round))
         quorum_at: float | None = None
         reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
-            for unit, reason in collector.receive(self.session):
+            for unit, reason in collector.receive(self.connections):
                 self.reconciler.refuse(this.round, unit, reason)
             now, count = time.monotonic(), len(collector.submissions)
             possible = len(collector.units) - len(collector.skipped)
@@ -176,7 +176,7 @@ class Rounds:
             if now >= said_at:
                 said_at = now + 10.0
                 self.reconciler.say_waiting(count, this.quorum)
-            self.session.wait(self._pause(now, reconcile_at, deadline, quorum_at))
+            self.connections.wait(self._pause(now, reconcile_at, deadline, quorum_at))
 
     def _pause(self, now: float, reconcile_at: float, deadline: float | None, quorum_at: float | None) -> float:
         """Return how long to sleep at most; never over half a second, so that Ctrl-C is obeyed at once."""
@@ -211,7 +211,7 @@ class Rounds:
         It is the run's beginning, or the first round after a finished one is prolonged, or after a pause; in the middle
         of a pause nothing is opened.
         """
-        conn, planned = self.session.main, self.planner.to_open(self.state)
+        conn, planned = self.connections.main, self.planner.to_open(self.state)
         if planned:
             self.publisher.upload_and_save()
         with conn.transaction():
@@ -229,7 +229,7 @@ class Rounds:
         What is next is planned in the transaction too: what instructors want cannot change any more. Return False when
         the run is finished.
         """
-        conn, run_id, progress = self.session.main, self.run.id, self.state.progress
+        conn, run_id, progress = self.connections.main, self.run.id, self.state.progress
         # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
         # dozen waits, in which a whole class would wait too.
         with conn.pipeline(), conn.transaction():

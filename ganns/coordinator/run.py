@@ -11,7 +11,7 @@ import psycopg
 from ganns import paths, plugins
 from ganns.config import Config, from_dict, to_dict
 from ganns.coordinator.cleanup import Cleanup
-from ganns.coordinator.connections import Session, open_patiently
+from ganns.coordinator.connections import Connections, open_connections
 from ganns.coordinator.control import Interrupted
 from ganns.coordinator.create import create_run, resume_run
 from ganns.coordinator.evaluation_thread import Evaluations, say_best
@@ -69,26 +69,26 @@ def train_run(
     begun = False
     with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
         while not stop.is_set():
-            session = open_patiently(address, run.id, observer.say, stop.is_set)
-            if session is None:
+            connections = open_connections(address, run.id, observer.say, stop.is_set)
+            if connections is None:
                 break
             try:
-                generation = lease.acquire_lease(session.main, run.id)
+                generation = lease.acquire_lease(connections.main, run.id)
                 if not begun:  # else it is the connection that is new, and a stop is meant for us
-                    control.begin(session.main, run.id, new_quorum=new_quorum)
+                    control.begin(connections.main, run.id, new_quorum=new_quorum)
                     begun = True
-                return run.id, _train(session, address, run, generation, config, files, observer, stop)
+                return run.id, _train(connections, address, run, generation, config, files, observer, stop)
             except psycopg.OperationalError as error:
                 # The server went away. Whether the transaction in hand was committed is not known here, but the
                 # database knows: begin again from there, exactly as after a crash of our own.
                 observer.say(f"lost the connection to the database ({type(error).__name__}); reconnecting")
             finally:
-                session.close()
+                connections.close()
     return run.id, False
 
 
 def _train(
-    session: Session,
+    connections: Connections,
     address: Address,
     run: Run,
     generation: int,
@@ -97,9 +97,9 @@ def _train(
     observer: Observer,
     stop: threading.Event,
 ) -> bool:
-    """Train on an open session until the run is finished (True) or told to stop (False)."""
-    fair_share.join_queue(session.main, run.id)
-    state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
+    """Train over open connections until the run is finished (True) or told to stop (False)."""
+    fair_share.join_queue(connections.main, run.id)
+    state = restore(connections.main, runs.get_run(connections.main, run.id), generation, files, config, observer.say)
     keeper = Cleanup(
         address,
         run.id,
@@ -110,7 +110,7 @@ def _train(
     )
     evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:
-        Rounds(run, generation, state, files, session, keeper, evaluations, observer, stop.is_set).train()
+        Rounds(run, generation, state, files, connections, keeper, evaluations, observer, stop.is_set).train()
         done = True
         evaluations.finish(state.progress.version, stop.is_set)
     except Interrupted:
@@ -120,9 +120,9 @@ def _train(
         keeper.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
     if (data := files.read(state.progress.version)) is not None:
-        weights.put_checkpoint(session.main, run.id, state.progress.version, data)
+        weights.put_checkpoint(connections.main, run.id, state.progress.version, data)
         if done:
             files.clear()
-    say_best(session.main, run.id, observer.say)
-    lease.release_lease(session.main, run.id, generation)
+    say_best(connections.main, run.id, observer.say)
+    lease.release_lease(connections.main, run.id, generation)
     return done

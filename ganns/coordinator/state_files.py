@@ -16,6 +16,7 @@ from pathlib import Path
 from ganns.config import Config
 from ganns.training.serialization import digest
 from ganns.training.state import TrainingState
+from ganns.utils.atomic import replacing
 
 PATTERN = r"version-(\d+)-[0-9a-f]+\.safetensors"
 
@@ -71,8 +72,8 @@ class StateFiles:
 
     def put(self, version: int, data: bytes) -> None:
         """Write a checkpoint's bytes as the file of `version`."""
-        self._partial.write_bytes(data)
-        os.replace(self._partial, self.folder / f"version-{version}-{digest(data)}.safetensors")
+        with replacing(self.folder / f"version-{version}-{digest(data)}.safetensors") as part:
+            part.write_bytes(data)
 
     def clear(self) -> None:
         """Delete the run's folder: it is finished, and its last state is a checkpoint in the database."""

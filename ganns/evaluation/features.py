@@ -10,7 +10,6 @@ Shapes: N images of a batch, S their side, F features.
 from __future__ import annotations
 
 import importlib.util
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ganns.data.sources.faces import draw_face
 from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator
 from ganns.training.serialization import metadata, unpack, write_file
+from ganns.utils.atomic import replacing
 
 VERSION = 1
 """Raise it when the network or its training changes: other features are another measure."""
@@ -158,9 +158,8 @@ def load_network(image_size: int, data: bytes, expected_digest: str | None = Non
 
 def _train_into(path: Path, image_size: int) -> None:
     network, accuracy = train_network(image_size)
-    partial = path.with_suffix(".partial")
-    write_file(partial, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
-    os.replace(partial, path)
+    with replacing(path, locked=True) as part:
+        write_file(part, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
 
 
 def train_network(

@@ -1,6 +1,6 @@
-"""How far generated images are from real ones, in numbers.
+"""Compare generated images with real ones: `swd`, `fid`, `kid` and two variances.
 
-`swd` compares patches of pixels (`ganns.metrics`); `fid` and `kid` compare features, through torchmetrics.
+`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics.
 
 FID (Heusel et al., arXiv 1706.08500) fits a normal distribution to the features of each set and returns the Fréchet
 distance between the two. It needs float64, since it takes a root of a product of covariances, and more images than
@@ -21,6 +21,8 @@ from torch import nn
 from ganns.errors import BadResult
 from ganns.evaluation.features import to_floats
 from ganns.evaluation.swd import sliced_wasserstein
+from ganns.training.seeds import latent_vectors
+from ganns.training.state import TrainingState
 
 KID_SUBSETS, KID_SUBSET = 50, 500
 SCALE = 1e3  # KID is reported in thousandths, as the sliced Wasserstein distance is
@@ -70,6 +72,22 @@ def compare(
         metrics["fid"] = frechet_distance(fake_features, real_features)
         metrics["kid"] = kernel_distance(fake_features, real_features)
     return metrics
+
+
+def sample_distance(
+    state: TrainingState, real: torch.Tensor, seed_parts: tuple[int | str, ...], *, averaged: bool, **options: int
+) -> float:
+    """Return the sliced Wasserstein distance between a version's samples and real images.
+
+    Args:
+        state: the version.
+        real: float32 [N, 3, S, S] in [-1, 1]; the same number of samples is drawn.
+        seed_parts: seed the noise that the samples are drawn from.
+        averaged: draw with the averaged generator, else with the generator itself.
+        options: of `sliced_wasserstein`.
+    """
+    latent = latent_vectors(len(real), state.config.model.latent_dim, *seed_parts)
+    return sliced_wasserstein(state.draw(latent, averaged=averaged), real, **options)
 
 
 def frechet_distance(fake: torch.Tensor, real: torch.Tensor) -> float:

@@ -96,8 +96,8 @@ def laplacian_pyramid(images: torch.Tensor) -> list[torch.Tensor]:
     """Split images [N, 3, S, S] into bands of detail, the finest first.
 
     Burt & Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983. Every level but the last is what
-    is lost by halving the image and doubling it again; the last is the small image itself. Nothing is lost:
-    `reconstruct` puts the levels together.
+    is lost by halving the image and doubling it again; the last is the small image itself. Nothing is lost: doubling
+    the last level and adding the one before, level by level, gives the images back.
     """
     levels = []
     while images.shape[-1] % 2 == 0 and images.shape[-1] // 2 >= COARSEST:
@@ -105,14 +105,6 @@ def laplacian_pyramid(images: torch.Tensor) -> list[torch.Tensor]:
         levels.append(images - _doubled(smaller))
         images = smaller
     return [*levels, images]
-
-
-def reconstruct(pyramid: list[torch.Tensor]) -> torch.Tensor:
-    """Put a Laplacian pyramid together again: the inverse of `laplacian_pyramid`."""
-    images = pyramid[-1]
-    for level in reversed(pyramid[:-1]):
-        images = level + _doubled(images)
-    return images
 
 
 def _check(fake: torch.Tensor, real: torch.Tensor) -> None:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganns.config import StopConfig
 from ganns.coordinator.observer import RoundReport
+from ganns.training.plan import ends, share_done
 from ganns.training.state import TrainingState
 from ganns.utils.console import plural
 
@@ -87,7 +88,15 @@ class TerminalProgress:
             speed = (report.images - self._last[1]) / max(now - self._last[0], 1e-9)
             self._rate = speed if self._rate == 0 else 0.9 * self._rate + 0.1 * speed
         self._last = (now, report.images)
-        done = self._share_done(report)
+        done = share_done(
+            ends(
+                self._stop,
+                version=report.version,
+                images=report.images,
+                seconds=report.seconds,
+                num_images=report.num_images,
+            )
+        )
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
         losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
         alive = "" if report.num_alive is None else f"  {plural(report.num_alive, 'worker')}"
@@ -97,17 +106,6 @@ class TerminalProgress:
         if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
             self._printed_at = now
             self.say(f"round {report.version}  {detail}  {left}")
-
-    def _share_done(self, report: RoundReport) -> float:
-        """Return how far the run is towards whichever end comes first, in [0, 1]."""
-        shares = [0.0]
-        if self._stop.rounds:
-            shares.append(report.version / self._stop.rounds)
-        if self._stop.minutes:
-            shares.append(report.seconds / (60 * self._stop.minutes))
-        if self._stop.epochs and report.num_images:
-            shares.append(report.images / (self._stop.epochs * report.num_images))
-        return min(1.0, max(shares))
 
 
 def _duration(seconds: float) -> str:

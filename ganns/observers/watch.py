@@ -11,7 +11,7 @@ from ganns.config import Config
 from ganns.coordinator.observer import RoundReport
 from ganns.db.address import Address
 from ganns.observers.progress import TerminalProgress
-from ganns.observers.sample_uploader import Gallery
+from ganns.observers.sample_uploader import SampleUploader
 from ganns.observers.samples import SampleGrids
 from ganns.observers.tensorboard import TensorBoardLog, require_tensorboard
 from ganns.training.state import TrainingState
@@ -34,7 +34,7 @@ class Watch(TerminalProgress):
         super().__init__(config.stop, console=console)
         self.grids = SampleGrids(folder / "samples")
         self.state: TrainingState | None = None  # the last one seen
-        self._gallery = Gallery(address) if address is not None else None
+        self._uploader = SampleUploader(address) if address is not None else None
         self._log: TensorBoardLog | None = None
         self._log_folder = folder / "tensorboard"
         self._run_id = 0
@@ -70,8 +70,8 @@ class Watch(TerminalProgress):
 
     def _sample(self, state: TrainingState) -> None:
         version, path = state.progress.version, self.grids.save(state)
-        if self._gallery is not None:
-            self._gallery.keep(self._run_id, version, path)
+        if self._uploader is not None:
+            self._uploader.upload(self._run_id, version, path)
         if self._log is not None:
             self._log.samples(version, path)
 
@@ -79,8 +79,8 @@ class Watch(TerminalProgress):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Finish what is being stored, and remove the live line."""
-        if self._gallery is not None:
-            self._gallery.close()
+        if self._uploader is not None:
+            self._uploader.close()
         if self._log is not None:
             self._log.close()
         super().__exit__(kind, error, traceback)

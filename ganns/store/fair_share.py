@@ -34,9 +34,3 @@ def take_turn(conn: Connection, run_id: int, job_ids: Sequence[int], lag_s: floa
     keeps the default priority.
     """
     execute(conn, "take_turn", run_id=run_id, job_ids=list(job_ids), lag_s=lag_s)
-
-
-def used_seconds(conn: Connection, run_id: int) -> float:
-    """Return the worker seconds that the run has used, or was credited with when it joined the others."""
-    row = execute(conn, "used_seconds", run_id=run_id).fetchone()
-    return float(row["used_s"]) if row else 0.0

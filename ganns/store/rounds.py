@@ -31,7 +31,6 @@ class Unit:
     slice: Slice
     job_id: int
     attempt: int
-    claimed_by: int | None
     refused_from: list[int]
     skipped: bool  # set aside as poison
 
@@ -117,7 +116,6 @@ def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:
             Slice(row["epoch"], row["start"], row["count"]),
             row["job_id"],
             row["attempt"],
-            row["claimed_by"],
             row["refused_from"],
             row["skipped"],
         )

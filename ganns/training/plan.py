@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ganns.config import Config
+from ganns.config import Config, StopConfig
 
 
 class Slice(NamedTuple):
@@ -96,6 +96,31 @@ def carry(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
 def hold(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
     """Keep the slices of units that were not accepted back: the next round is open already, without them."""
     return replace(cursor, held=(*not_accepted, *cursor.held))
+
+
+def ends(
+    stop: StopConfig, *, version: int, images: int, seconds: float, num_images: int
+) -> dict[str, tuple[float, float]]:
+    """Return (done, goal) for each end that a run has, by the name of its setting: "rounds", "epochs", "minutes".
+
+    Args:
+        stop: when the run ends.
+        version: rounds so far.
+        images: accepted so far.
+        seconds: of training so far.
+        num_images: of an epoch; 0 where it is not known.
+    """
+    found = {
+        "rounds": (version, stop.rounds or 0),
+        "epochs": (images, (stop.epochs or 0) * num_images),
+        "minutes": (seconds, 60 * (stop.minutes or 0)),
+    }
+    return {name: (done, goal) for name, (done, goal) in found.items() if goal}
+
+
+def share_done(ends: dict[str, tuple[float, float]]) -> float:
+    """Return the share of the run that is done, in [0, 1], by the end that is the nearest."""
+    return min(1.0, max((done / goal for done, goal in ends.values()), default=0.0))
 
 
 def num_steps(config: Config) -> int:

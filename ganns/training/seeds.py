@@ -57,11 +57,18 @@ def permutation_digest(run_seed: int, num_images: int) -> str:
 NUM_SAMPLES = 64
 
 
+def latent_vectors(count: int, latent_dim: int, *parts: int | str) -> torch.Tensor:
+    """Return standard normal latent vectors, float32 [count, latent_dim], seeded by `parts`."""
+    import torch
+
+    return torch.randn(count, latent_dim, generator=generator(*parts))
+
+
 def noise(seed: int, count: int, latent_dim: int) -> torch.Tensor:
-    """Return the fixed latent vectors of `seed`, float32 [count, latent_dim]."""
-    return torch.randn(count, latent_dim, generator=generator(seed, "samples"))
+    """Return the latent vectors of a grid of samples for `seed`, float32 [count, latent_dim]."""
+    return latent_vectors(count, latent_dim, seed, "samples")
 
 
 def sample_noise(config: Config, count: int = NUM_SAMPLES) -> torch.Tensor:
-    """Return the run's fixed latent vectors, float32 [count, latent_dim]."""
+    """Return the latent vectors of the run's grids, float32 [count, latent_dim]: the same at every version."""
     return noise(config.seed, count, config.model.latent_dim)

@@ -20,7 +20,7 @@ from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
 from ganns.training.dcgan import Discriminator, Generator, build, parameters_of, sample, statistics_of
 from ganns.training.optimizers import adam, outer
-from ganns.training.plan import Cursor, num_steps
+from ganns.training.plan import Cursor, ends, num_steps, share_done
 from ganns.training.serialization import digest, metadata, pack, unpack, write_file
 
 Tensors = dict[str, torch.Tensor]
@@ -191,7 +191,5 @@ class TrainingState:
 
 def finished(config: Config, progress: Progress) -> bool:
     """Tell whether the run has had its rounds or its minutes (epochs end when there is no slice left)."""
-    stop = config.stop
-    return (stop.rounds is not None and progress.version >= stop.rounds) or (
-        stop.minutes is not None and progress.seconds >= 60 * stop.minutes
-    )
+    found = ends(config.stop, version=progress.version, images=progress.images, seconds=progress.seconds, num_images=0)
+    return share_done(found) == 1.0

@@ -59,7 +59,7 @@ def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
     for module, name in (
         (run_cache, "_run_cache"),
-        (evaluation_cache, "_desk"),
+        (evaluation_cache, "_cache"),
     ):  # what a process keeps is another database's
         monkeypatch.setattr(module, name, None)
     yield lambda: asyncio.run(work())
