@@ -149,7 +149,7 @@ def test_a_worker_needs_the_loss_and_the_data_in_the_run_s_version(site: Path, m
     plugins.check_packages(replace(config, plugins={"aggregate": wanted["aggregate"]}), plugins.WORKER)
 
 
-def test_a_bench_is_not_built_without_them(site: Path) -> None:
+def test_a_run_is_not_cached_without_them(site: Path) -> None:
     from ganns.config import to_dict
     from ganns.store.worker_api import RunInfo
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ganns.coordinator.connections import Connections
-from ganns.coordinator.scheduler import Planned
+from ganns.coordinator.scheduler import PlannedRound
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
 from ganns.queue.canvas import group
@@ -66,10 +66,10 @@ class Publisher:
         )
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 
-    def publish(self, planned: Sequence[Planned], *, goes_on: bool) -> None:
+    def publish(self, planned: Sequence[PlannedRound], *, goes_on: bool) -> None:
         """Make the version visible and open what is planned, or end the run; part of the transaction in hand.
 
-        While the run is paused, or to be stopped, nothing is opened: see `control.py`.
+        While the run is paused, or to be stopped, nothing is opened: see `commands.py`.
         """
         conn, config = self.connections.main, self.state.config
         self.insert_version()
@@ -80,7 +80,7 @@ class Publisher:
         elif config.strategy.pipeline:  # the round that is next may have been opened long ago
             rounds.restart_deadline(conn, self.run_id, self.state.progress.version, config.quorum.deadline_s)
 
-    def insert_round(self, planned: Planned) -> None:
+    def insert_round(self, planned: PlannedRound) -> None:
         """Open a round, with a job for each slice; part of the transaction in hand."""
         conn, slices, quorum = self.connections.main, planned.slices, self.state.config.quorum
         jobs = enqueue(conn, self.run_id, planned.round, range(len(slices)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import Diverged
 from ganns.queue.rescue import SILENT_S, Rescuer
-from ganns.store import results, rounds, weights, workers
+from ganns.store import lease, results, rounds, weights
 
 REFUSALS = 3
 """Refusals of one unit, even from one worker alone, that mean the model diverged."""
@@ -29,7 +29,7 @@ class Reconciler:
 
     def count_alive(self) -> None:
         """Count the workers that were heard of lately."""
-        self.num_alive = workers.count_alive(self.publisher.connections.main, SILENT_S)
+        self.num_alive = lease.count_alive(self.publisher.connections.main, SILENT_S)
 
     def tick(self, round_: int) -> list[int]:
         """Once a second: keep the lease, rescue the units of dead workers, reconcile; return the units set aside."""

@@ -18,7 +18,7 @@ import torch
 
 from ganns.config import Config
 from ganns.coordinator.publisher import Publisher
-from ganns.coordinator.scheduler import Planner
+from ganns.coordinator.scheduler import Scheduler
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
 from ganns.queue.control import revoke
@@ -67,13 +67,13 @@ def last_good(conn: Connection, run_id: int, config: Config) -> TrainingState:
 
 
 def go_back(
-    publisher: Publisher, planner: Planner, before: Progress, reason: Diverged, seconds: float
+    publisher: Publisher, scheduler: Scheduler, before: Progress, reason: Diverged, seconds: float
 ) -> tuple[bool, int, int]:
     """Close the open round without results and publish the last good version's weights as the next one.
 
     Args:
         publisher: of the run; its state becomes the new version.
-        planner: of the run.
+        scheduler: of the run.
         before: the open round's version.
         reason: why the model is taken for broken.
         seconds: of training so far.
@@ -93,8 +93,8 @@ def go_back(
         raise reason
     good = last_good(conn, run_id, state.config)
     units = rounds.list_units(conn, run_id, round_)
-    ahead = planner.units_ahead(conn, round_)
-    cursor = planner.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
+    ahead = scheduler.units_ahead(conn, round_)
+    cursor = scheduler.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
     state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=cursor))
     size = publisher.upload_and_save()
     with conn.transaction():
@@ -109,7 +109,7 @@ def go_back(
         evaluations.set_went_back(conn, run_id, round_ + 1)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
-        planned = planner.to_open(state, len(ahead), publisher.wish.units)
+        planned = scheduler.to_open(state, len(ahead), publisher.wish.units)
         goes_on = bool(ahead or planned)
         publisher.publish(planned, goes_on=goes_on)
     return goes_on, size, good.progress.version

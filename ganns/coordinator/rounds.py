@@ -12,7 +12,7 @@ open" or "round v + 1 is open", whatever is killed at whatever statement.
     add in unit order, one Adam step  ->  v + 1
 
 With `strategy.pipeline` two rounds are open at every instant but the last: the transaction that closes round v - 1
-opens round v + 1. See `planning.py`. While an instructor holds the run no round is opened: see `control.py`.
+opens round v + 1. See `planning.py`. While an instructor holds the run no round is opened: see `commands.py`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from dataclasses import dataclass
 
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.collector import Collector
+from ganns.coordinator.commands import Commands, Interrupted
 from ganns.coordinator.connections import Connections
-from ganns.coordinator.control import Control, Interrupted
 from ganns.coordinator.evaluation_thread import Evaluations
 from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.reconciler import Reconciler
 from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
-from ganns.coordinator.scheduler import Planner
+from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
 from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.queue.control import revoke
@@ -69,9 +69,9 @@ class Rounds:
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections)
-        self.planner = Planner(self.run, self.state.config)
+        self.scheduler = Scheduler(self.run, self.state.config)
         self.reconciler = Reconciler(self.publisher, self.observer.say)
-        self.control = Control(self.publisher, self.reconciler)
+        self.commands = Commands(self.publisher, self.reconciler)
         self.health = RoundHealth()
         self.reconciler.count_alive()
         self.publisher.hold_lease()
@@ -88,11 +88,11 @@ class Rounds:
         if this is None:
             return self._wait_and_open()
         opened, before = time.monotonic(), self.state.progress
-        self.control.say_news()
+        self.commands.say_news()
         try:
             collector = self._collect(this)
             collected = time.monotonic()
-            ahead = self.planner.units_ahead(self.connections.main, before.version)
+            ahead = self.scheduler.units_ahead(self.connections.main, before.version)
             self._advance(collector, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
@@ -134,7 +134,7 @@ class Rounds:
 
     def _go_back(self, before: Progress, reason: Diverged) -> bool:
         """Go on from the last good version, once a run; see `goback.py`."""
-        goes_on, size, version = go_back(self.publisher, self.planner, before, reason, self._clock + time.monotonic())
+        goes_on, size, version = go_back(self.publisher, self.scheduler, before, reason, self._clock + time.monotonic())
         self.observer.say(
             f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
             f"version {self.state.progress.version}; it does so once."
@@ -171,7 +171,7 @@ class Rounds:
                 raise Interrupted
             if now >= reconcile_at:
                 collector.skip(self.reconciler.tick(this.round))
-                self.control.say_news()
+                self.commands.say_news()
                 reconcile_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
@@ -194,13 +194,13 @@ class Rounds:
         collector.finish()
         before = self.state.progress
         done = collector.submissions.keys() | collector.skipped
-        cursor = self.planner.cursor_after(before, collector.units, done, num_ahead)
+        cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead)
         images = before.images + collector.num_images()
         self.state.advance(collector.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
 
     def _wait_and_open(self) -> bool:
         """Where no round is open: wait while an instructor holds the run, then go on; False if it is finished."""
-        self._clock -= self.control.wait(self.should_stop)
+        self._clock -= self.commands.wait(self.should_stop)
         goes_on = self._open()
         self.reconciler.reconcile(self.state.progress.version)
         return goes_on
@@ -211,13 +211,13 @@ class Rounds:
         It is the run's beginning, or the first round after a finished one is prolonged, or after a pause; in the middle
         of a pause nothing is opened.
         """
-        conn, planned = self.connections.main, self.planner.to_open(self.state)
+        conn, planned = self.connections.main, self.scheduler.to_open(self.state)
         if planned:
             self.publisher.upload_and_save()
         with conn.transaction():
             self.publisher.hold_lease()
             if planned:
-                planned = self.planner.to_open(self.state, units=self.publisher.wish.units)
+                planned = self.scheduler.to_open(self.state, units=self.publisher.wish.units)
                 self.publisher.publish(planned, goes_on=True)
             if planned or runs.get_run(conn, self.run.id).state == "open":  # paused, and its end was moved before now
                 runs.set_state(conn, self.run.id, "open" if planned else "finished")
@@ -249,7 +249,7 @@ class Rounds:
             rounds.close_round(conn, run_id, collector.round)
             if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
                 revoke(left_over, connection=conn)
-            planned = self.planner.to_open(self.state, num_ahead, self.publisher.wish.units)
+            planned = self.scheduler.to_open(self.state, num_ahead, self.publisher.wish.units)
             goes_on = bool(num_ahead or planned)
             self.publisher.publish(planned, goes_on=goes_on)
         return goes_on

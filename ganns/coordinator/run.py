@@ -11,8 +11,8 @@ import psycopg
 from ganns import paths, plugins
 from ganns.config import Config, from_dict, to_dict
 from ganns.coordinator.cleanup import Cleanup
+from ganns.coordinator.commands import Interrupted
 from ganns.coordinator.connections import Connections, open_connections
-from ganns.coordinator.control import Interrupted
 from ganns.coordinator.create import create_run, resume_run
 from ganns.coordinator.evaluation_thread import Evaluations, say_best
 from ganns.coordinator.observer import Observer

@@ -27,7 +27,7 @@ from ganns.training.state import Progress, TrainingState, finished
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRound:
     """A round that is to be opened."""
 
     round: int
@@ -37,7 +37,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Planner:
+class Scheduler:
     """The plans of one run."""
 
     run: Run
@@ -68,7 +68,7 @@ class Planner:
         left = [unit.slice for unit in units if unit.unit not in done]
         return hold(behind, left) if num_ahead else carry(behind, left)
 
-    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[Planned]:
+    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[PlannedRound]:
         """Return the rounds that should be open at the state's version and are not.
 
         Args:
@@ -91,7 +91,7 @@ class Planner:
             slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs)
             if not slices:
                 break
-            planned.append(Planned(number, base, min(quorum, len(slices)), slices))
+            planned.append(PlannedRound(number, base, min(quorum, len(slices)), slices))
             number, base = number + 1, number
         return planned
 

@@ -36,8 +36,8 @@ from ganns.evaluation.metrics import sample_distance
 from ganns.observers.samples import SampleGrids
 from ganns.observers.watch import Watch
 from ganns.pictures.grid import save, timeline
+from ganns.store.results import worker_totals
 from ganns.store.runs import list_metrics
-from ganns.store.workers import worker_totals
 from ganns.training.state import TrainingState
 from ganns.worker.launch import Process, start_worker, stop_workers
 

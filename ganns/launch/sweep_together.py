@@ -12,7 +12,7 @@ from ganns.db.address import Address, join_line
 from ganns.db.choose import coordinator_database
 from ganns.db.connect import connect
 from ganns.errors import RunError
-from ganns.launch.sweep import Outcome, Point, Sweep
+from ganns.launch.sweep import Point, PointResult, Sweep
 from ganns.observers.progress import make_bar
 from ganns.observers.watch import Watch
 from ganns.utils.console import wide_console
@@ -51,7 +51,7 @@ def train_points(points: Sequence[Point], num_at_once: int) -> None:
         )
 
 
-def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[PointResult]) -> None:
     """Print the points with what differs between them and what came out, and what to type next."""
 
     def say(line: str) -> None:

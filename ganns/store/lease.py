@@ -1,4 +1,4 @@
-"""The lease that makes a process the only coordinator of a run."""
+"""Who is at work: the lease that makes a process the only coordinator of a run, and the workers that are alive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEASE_S = 30.0
 
 @dataclass(frozen=True)
 class Wish:
-    """What instructors want of a run; see `control.py`."""
+    """What instructors want of a run; see `ganns/coordinator/commands.py`."""
 
     wanted: str = "run"  # or "pause" or "stop"
     units: int | None = None  # the quorum from the next round on; None: as configured
@@ -69,3 +69,9 @@ def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = 
 def release_lease(conn: Connection, run_id: int, generation: int) -> None:
     """Give the run up."""
     execute(conn, "release_lease", run_id=run_id, generation=generation)
+
+
+def count_alive(conn: Connection, silent_s: float) -> int:
+    """Return how many workers had a heartbeat within `silent_s` seconds."""
+    row = execute(conn, "count_alive", silent_s=silent_s).fetchone()
+    return int(row["num_alive"]) if row else 0

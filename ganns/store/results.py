@@ -1,14 +1,18 @@
-"""What workers submitted, and the credit that they get for it."""
+"""Results: a worker uploads and submits one, the coordinator reads it, and both accepted and late ones get credit."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
 from ganns.errors import BadResult
+from ganns.training.serialization import digest, split
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,39 @@ class Submission:
 
 
 PartKey = tuple[int, int, str]  # job, attempt, role
+
+
+def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
+    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
+    chunks, found = split(data), digest(data)
+    with conn.transaction() if len(chunks) > 1 else nullcontext():  # one statement is a transaction by itself
+        for number, chunk in enumerate(chunks):
+            execute(
+                conn,
+                "api_put_part",
+                job_id=job_id,
+                attempt=attempt,
+                role=role,
+                chunk=number,
+                num_chunks=len(chunks),
+                data=chunk,
+                digest=found,
+            )
+
+
+def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
+    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
+    row = execute(
+        conn,
+        "api_submit",
+        job_id=job_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        roles=["d", "g"],
+        report=Jsonb(report),
+    ).fetchone()
+    assert row is not None
+    return str(row["answer"])
 
 
 def list_results(conn: Connection, run_id: int, round_: int) -> list[Submission]:
@@ -65,3 +102,8 @@ def forget_results(conn: Connection, run_id: int, before_round: int) -> None:
     """Delete the results of rounds before `before_round`."""
     execute(conn, "delete_results", run_id=run_id, before_round=before_round)
     execute(conn, "delete_parts", run_id=run_id, before_round=before_round)
+
+
+def worker_totals(conn: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return {name, units, images, late, seconds} of every worker that contributed to a run."""
+    return execute(conn, "worker_totals", run_id=run_id).fetchall()

@@ -1,8 +1,7 @@
-"""The worker's half of the round: register, claim a unit, fetch weights, submit a result."""
+"""A worker's calls before it computes: register, read the run, claim a unit, fetch weights (`results.py` has the rest)."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
 from ganns.errors import RunError, WeightsMissing
 from ganns.training.plan import Slice
-from ganns.training.serialization import digest, split
 
 
 @dataclass(frozen=True)
@@ -78,36 +76,3 @@ def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, s
     if found is None:
         raise WeightsMissing
     return found
-
-
-def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
-    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
-    chunks, found = split(data), digest(data)
-    with conn.transaction() if len(chunks) > 1 else nullcontext():  # one statement is a transaction by itself
-        for number, chunk in enumerate(chunks):
-            execute(
-                conn,
-                "api_put_part",
-                job_id=job_id,
-                attempt=attempt,
-                role=role,
-                chunk=number,
-                num_chunks=len(chunks),
-                data=chunk,
-                digest=found,
-            )
-
-
-def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
-    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
-    row = execute(
-        conn,
-        "api_submit",
-        job_id=job_id,
-        attempt=attempt,
-        worker_id=worker_id,
-        roles=["d", "g"],
-        report=Jsonb(report),
-    ).fetchone()
-    assert row is not None
-    return str(row["answer"])

@@ -32,7 +32,7 @@ class Interrupted(Exception):
 
 
 @dataclass
-class Control:
+class Commands:
     """Obeys instructors, for one run."""
 
     publisher: Publisher
