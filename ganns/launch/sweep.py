@@ -45,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True)
 class PointResult:
-    """What became of a point."""
+    """How a point ended."""
 
     point: Point
     state: str  # finished, finished before, stopped, failed, not begun
@@ -75,14 +75,14 @@ class Sweep:
         watch: Callable[[Point], Watch],
         stop: threading.Event,
     ) -> None:
-        """Prepare; `watch` returns what watches a point, `stop` is set to stop all of them, resumable."""
+        """Keep the points; `watch` returns a point's observer, and setting `stop` stops all points, resumable."""
         self.points, self.key = list(points), sweep_key(points)
         self._address, self._watch, self._stop = address, watch, stop
         self._creating = threading.Lock()  # one thread at a time makes images: locks on files are the process's
         self._outcomes: dict[int, PointResult] = {}
 
     def run(self, num_at_once: int) -> list[PointResult]:
-        """Train all points, at most `num_at_once` at a time; return what became of them, in order."""
+        """Train all points, at most `num_at_once` at a time; return their results, in order."""
         waiting: queue.SimpleQueue[Point] = queue.SimpleQueue()
         for point in self.points:
             waiting.put(point)
@@ -106,13 +106,13 @@ class Sweep:
         return [self._outcomes.get(point.number) or PointResult(point, "not begun") for point in self.points]
 
     def _attempt(self, point: Point) -> PointResult:
-        """Train one point; whatever goes wrong with it is its outcome, and the others go on."""
+        """Train one point; an error becomes its result, and the other points go on."""
         found: list[int] = []
         try:
             return self._train(point, found.append)
         except GannsError as error:
             return PointResult(point, "failed", found[-1] if found else None, str(error))
-        except Exception as error:  # a fault of ours: the traceback is for whoever mends it
+        except Exception as error:  # an error in the program: the traceback helps to find it
             log.exception("point %d of the sweep failed", point.number)
             return PointResult(point, "failed", found[-1] if found else None, f"{type(error).__name__}: {error}")
 

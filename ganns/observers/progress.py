@@ -1,4 +1,4 @@
-"""A run on the terminal: one live line on a screen, plain lines in a pipe."""
+"""Show a run's progress: one live line on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ganns.utils.console import plural
 
 LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
 LINE_EVERY_S = 5.0
-"""In a pipe, a line is printed so often."""
+"""In a pipe, a line is printed after each such time."""
 
 
 def make_bar(console: Console) -> Progress:
-    """Return a live display, a line for each run in it; it shows nothing in a pipe."""
+    """Return a live display with a line for each run; it shows nothing in a pipe."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24),
@@ -50,7 +50,7 @@ class TerminalProgress:
         self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
 
     def share(self, bar: Progress, prefix: str) -> None:
-        """Be one line of a display of several runs; what is said begins with `prefix`. Call it before anything else."""
+        """Use one line of a display of several runs, and begin each message with `prefix`. Call it first."""
         self._prefix, self._shared, self._bar = prefix, True, bar
         self._task = bar.add_task(escape(f"{prefix}starting"), total=1.0, detail="", left="")
 
@@ -70,12 +70,12 @@ class TerminalProgress:
             self._bar.stop()
 
     def started(self, run_id: int, state: TrainingState) -> None:
-        """Say which run it is."""
+        """Print the run's number and version."""
         self._last = (time.monotonic(), state.progress.images)
         self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 
     def evaluated(self, version: int, metrics: dict[str, float]) -> None:
-        """Do nothing: whoever evaluates says so in words."""
+        """Do nothing: the coordinator prints a message for each evaluation."""
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

@@ -59,7 +59,7 @@ def _store(conn: Connection, grid: tuple[int, int, Path]) -> None:
 
 
 def as_webp(path: Path) -> bytes:
-    """Return the picture in a file as WebP: an eighth of a PNG's bytes, and to the eye the same."""
+    """Return the picture in a file as WebP: an eighth of a PNG's bytes, and it looks the same."""
     buffer = io.BytesIO()
     with Image.open(path) as picture:
         picture.convert("RGB").save(buffer, "WEBP", quality=90)

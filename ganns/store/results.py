@@ -23,7 +23,7 @@ class Submission:
     job_id: int
     attempt: int
     worker_id: int | None
-    report: dict[str, Any]  # {"metrics": {...}, "timings": {...}} as the worker says
+    report: dict[str, Any]  # {"metrics": {...}, "timings": {...}}, from the worker
 
 
 PartKey = tuple[int, int, str]  # job, attempt, role
@@ -68,7 +68,7 @@ def list_results(conn: Connection, run_id: int, round_: int) -> list[Submission]
 
 
 def list_parts(conn: Connection, run_id: int, round_: int) -> list[PartKey]:
-    """Return which parts are there, also those of units that are still being computed."""
+    """Return the keys of all parts, also of units that are still being computed."""
     return [
         (row["job_id"], row["attempt"], row["role"]) for row in execute(conn, "list_parts", run_id=run_id, round=round_)
     ]
@@ -78,23 +78,23 @@ def get_part(conn: Connection, key: PartKey) -> tuple[bytes, str]:
     """Return (bytes, digest) of a part.
 
     Raises:
-        BadResult: if it is not there: its upload was lost with a crash of the server.
+        BadResult: if a piece is missing: it was lost with a crash of the server.
     """
     job_id, attempt, role = key
     found = fetch_blob(conn, "get_part", job_id=job_id, attempt=attempt, role=role)
     if found is None:
-        raise BadResult(f"The result of job {job_id}, attempt {attempt} lacks (some of) its part {role!r}.")
+        raise BadResult(f"The result of job {job_id}, attempt {attempt} lacks (a piece of) its part {role!r}.")
     return found
 
 
 def refuse_result(conn: Connection, run_id: int, round_: int, unit: int) -> list[int]:
-    """Take out a result that failed the checks; return the workers that this unit was refused from."""
+    """Delete a result that failed the checks; return the workers from which results of this unit were refused."""
     row = execute(conn, "refuse_result", run_id=run_id, round=round_, unit=unit).fetchone()
     return list(row["refused_from"]) if row else []
 
 
 def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[int]) -> None:
-    """Enter every result of a closing round into the ledger: accepted ones as such, the others as late."""
+    """Write every result of a closing round into the ledger, as accepted or as late."""
     execute(conn, "credit", run_id=run_id, round=round_, accepted=list(accepted))
 
 

@@ -1,4 +1,4 @@
-"""A worker's calls before it computes: register, read the run, claim a unit, fetch weights (`results.py` has the rest)."""
+"""A worker's calls before it computes: register, read the run, claim a unit, fetch weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganns.training.plan import Slice
 
 @dataclass(frozen=True)
 class Claim:
-    """A unit that this attempt holds."""
+    """A unit that an attempt of a job has claimed."""
 
     run_id: int
     round: int
@@ -26,7 +26,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a worker must know of a run."""
+    """The part of a run's row that a worker needs."""
 
     config: dict[str, Any]
     fingerprint: str
@@ -35,12 +35,12 @@ class RunInfo:
 
 
 def register(conn: Connection, worker_id: int, name: str, info: dict[str, Any]) -> None:
-    """Say who this worker is."""
+    """Store the worker's name, and facts about its machine."""
     execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
 
 
 def get_run_info(conn: Connection, run_id: int) -> RunInfo:
-    """Return what a worker must know of a run.
+    """Return the part of a run's row that a worker needs.
 
     Raises:
         RunError: if the run was deleted meanwhile.
@@ -58,7 +58,7 @@ def requires(conn: Connection, run_id: int) -> str:
 
 
 def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
-    """Take up a job's unit; None if it is no longer wanted from this attempt."""
+    """Claim a job's unit; return None if it is no longer wanted from this attempt."""
     row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()
     if row is None:
         return None
@@ -70,7 +70,7 @@ def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, s
     """Return (bytes, digest) of a version's weights.
 
     Raises:
-        WeightsMissing: if they are not (all) there; the coordinator uploads them again within a second or two.
+        WeightsMissing: if a part of them is not there; the coordinator uploads them again within a second or two.
     """
     found = fetch_blob(conn, "api_weights", run_id=run_id, version=version)
     if found is None:
