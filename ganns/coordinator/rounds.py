@@ -223,7 +223,7 @@ class Rounds:
         return bool(planned)
 
     def _close_and_open(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
-        """Close the round, with credit and metrics, publish the new version and open the next round, in one transaction.
+        """Close the round (credit, metrics), publish the new version and open the next round, in one transaction.
 
         The next round is planned in the transaction too, when the instructors' command cannot change any more. Return
         False when the run is finished.

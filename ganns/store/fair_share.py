@@ -22,7 +22,7 @@ LAG_S = 3600.0
 
 
 def join_queue(conn: Connection, run_id: int) -> None:
-    """Set the run's used time to that of the other runs: else a new run would have all workers until it has caught up."""
+    """Set the run's used time to that of the other runs: else a new run would first get all workers."""
     execute(conn, "join_queue", run_id=run_id)
 
 
