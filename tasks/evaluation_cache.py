@@ -5,6 +5,8 @@ As with `tasks.run_cache`, a result never depends on it.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import nn
 
@@ -54,12 +56,7 @@ class EvaluationCache:
         return batches.encode(batches.extract(pixels, network, start))
 
 
-_cache: EvaluationCache | None = None
-
-
+@functools.cache
 def get_evaluation_cache(device: torch.device) -> EvaluationCache:
     """Return the cache of this process."""
-    global _cache
-    if _cache is None:
-        _cache = EvaluationCache(device)
-    return _cache
+    return EvaluationCache(device)

@@ -6,6 +6,7 @@ the local disk; a unit's result never depends on it.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections import OrderedDict
@@ -172,12 +173,7 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-_run_cache: RunCache | None = None
-
-
+@functools.cache
 def get_run_cache() -> RunCache:
     """Return the cache of this process."""
-    global _run_cache
-    if _run_cache is None:
-        _run_cache = RunCache()
-    return _run_cache
+    return RunCache()

@@ -132,10 +132,7 @@ class Collector:
 
 def _has_metrics(report: dict[str, Any]) -> bool:
     """Tell whether a worker's report has exactly the names that we use, each with a finite number."""
-    wanted = {
-        "metrics": {"d_loss", "g_loss", "d_real", "d_fake"},
-        "timings": {"fetch", "load", "compute", "upload"},
-    }
+    wanted = {"metrics": {"d_loss", "g_loss", "d_real", "d_fake"}, "timings": {"fetch", "load", "compute", "upload"}}
     return all(
         isinstance(group := report.get(name), dict)
         and set(group) == keys

@@ -37,13 +37,7 @@ class Evaluations:
     """Evaluates a version of a run every `evaluate.every` rounds, in the background."""
 
     def __init__(
-        self,
-        address: Address,
-        run_id: int,
-        generation: int,
-        config: Config,
-        files: StateFiles,
-        observer: Observer,
+        self, address: Address, run_id: int, generation: int, config: Config, files: StateFiles, observer: Observer
     ) -> None:
         """Start the thread, unless the run is not to be evaluated; it does nothing until `after_version` is called."""
         self._address, self._run_id, self._generation = address, run_id, generation

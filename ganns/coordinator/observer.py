@@ -39,17 +39,5 @@ class Observer(Protocol):
         """Show a message to the user, for instance that the run waits for workers."""
 
 
-class Quiet:
+class Quiet(Observer):
     """An observer that does nothing; a base class for observers that need only some of the calls."""
-
-    def started(self, run_id: int, state: TrainingState) -> None:
-        """Do nothing."""
-
-    def round_closed(self, report: RoundReport, state: TrainingState) -> None:
-        """Do nothing."""
-
-    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
-        """Do nothing."""
-
-    def say(self, text: str) -> None:
-        """Do nothing."""

@@ -103,12 +103,7 @@ def _train(
     fair_share.join_queue(connections.main, run.id)
     state = restore(connections.main, runs.get_run(connections.main, run.id), generation, files, config, observer.say)
     cleanup = Cleanup(
-        address,
-        run.id,
-        generation,
-        files,
-        keep=config.db.keep_versions,
-        checkpoint_s=config.db.checkpoint_s,
+        address, run.id, generation, files, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
     )
     evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:

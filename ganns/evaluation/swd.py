@@ -32,12 +32,7 @@ CHUNK = 128  # directions at a time: bounds the memory of the sort
 
 
 def sliced_wasserstein(
-    fake: torch.Tensor,
-    real: torch.Tensor,
-    *,
-    seed: int = 0,
-    num_patches: int = 32,
-    num_projections: int = 512,
+    fake: torch.Tensor, real: torch.Tensor, *, seed: int = 0, num_patches: int = 32, num_projections: int = 512
 ) -> float:
     """Return the distance between two sets of images, averaged over the levels of the pyramid.
 
@@ -66,12 +61,7 @@ def sliced_wasserstein(
 
 @torch.no_grad()
 def swd_levels(
-    fake: torch.Tensor,
-    real: torch.Tensor,
-    *,
-    seed: int = 0,
-    num_patches: int = 32,
-    num_projections: int = 512,
+    fake: torch.Tensor, real: torch.Tensor, *, seed: int = 0, num_patches: int = 32, num_projections: int = 512
 ) -> dict[int, float]:
     """Return the distance for each level of the pyramid, by the side of the level: {32: ..., 16: ...}.
 

@@ -102,13 +102,8 @@ def remaining(
     """
     if run["state"] != "open":
         return {"done": 1.0, "left_s": 0.0}
-    found = ends(
-        StopConfig(**{key: stop.get(key) for key in ("rounds", "epochs", "minutes")}),
-        version=run["version"],
-        images=run["images"],
-        seconds=seconds,
-        num_images=run["num_images"],
-    )
+    goals = StopConfig(**{key: stop.get(key) for key in ("rounds", "epochs", "minutes")})
+    found = ends(goals, run["version"], run["images"], seconds, run["num_images"])
     rates = {"rounds": rounds_per_min and rounds_per_min / 60, "epochs": images_per_s, "minutes": 1.0}
     lefts = [(goal - done) / rate for name, (done, goal) in found.items() if (rate := rates[name])]
     return {"done": round(share_done(found), 4), "left_s": round(max(0.0, min(lefts)), 1) if lefts else None}

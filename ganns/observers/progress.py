@@ -88,15 +88,7 @@ class TerminalProgress:
             speed = (report.images - self._last[1]) / max(now - self._last[0], 1e-9)
             self._rate = speed if self._rate == 0 else 0.9 * self._rate + 0.1 * speed
         self._last = (now, report.images)
-        done = share_done(
-            ends(
-                self._stop,
-                version=report.version,
-                images=report.images,
-                seconds=report.seconds,
-                num_images=report.num_images,
-            )
-        )
+        done = share_done(ends(self._stop, report.version, report.images, report.seconds, report.num_images))
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
         losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
         alive = "" if report.num_alive is None else f"  {plural(report.num_alive, 'worker')}"

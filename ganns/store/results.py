@@ -50,13 +50,7 @@ def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes
 def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
     """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
     row = execute(
-        conn,
-        "api_submit",
-        job_id=job_id,
-        attempt=attempt,
-        worker_id=worker_id,
-        roles=["d", "g"],
-        report=Jsonb(report),
+        conn, "api_submit", job_id=job_id, attempt=attempt, worker_id=worker_id, roles=["d", "g"], report=Jsonb(report)
     ).fetchone()
     assert row is not None
     return str(row["answer"])

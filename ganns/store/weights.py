@@ -16,12 +16,7 @@ from ganns.training.serialization import digest, split
 
 
 def upload_weights(
-    conns: Sequence[Connection],
-    pool: Executor,
-    run_id: int,
-    version: int,
-    generation: int,
-    data: bytes | bytearray,
+    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes | bytearray
 ) -> int:
     """Upload `data` in chunks, divided among the connections; return the number of chunks."""
     chunks = list(enumerate(split(data)))

@@ -99,22 +99,11 @@ def hold(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:
 
 
 def ends(
-    stop: StopConfig, *, version: int, images: int, seconds: float, num_images: int
+    stop: StopConfig, version: int, images: int, seconds: float, num_images: int
 ) -> dict[str, tuple[float, float]]:
-    """Return (done, goal) for each end that a run has, by the name of its setting: "rounds", "epochs", "minutes".
-
-    Args:
-        stop: when the run ends.
-        version: rounds so far.
-        images: accepted so far.
-        seconds: of training so far.
-        num_images: of an epoch; 0 where it is not known.
-    """
-    found = {
-        "rounds": (version, stop.rounds or 0),
-        "epochs": (images, (stop.epochs or 0) * num_images),
-        "minutes": (seconds, 60 * (stop.minutes or 0)),
-    }
+    """Return (done, goal) for each end that a run has, by setting; `num_images` is an epoch's, 0 if not known."""
+    rounds, epochs, minutes = stop.rounds or 0, stop.epochs or 0, stop.minutes or 0
+    found = {"rounds": (version, rounds), "epochs": (images, epochs * num_images), "minutes": (seconds, 60 * minutes)}
     return {name: (done, goal) for name, (done, goal) in found.items() if goal}
 
 

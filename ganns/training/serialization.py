@@ -88,13 +88,7 @@ def split(data: bytes | bytearray, size: int = CHUNK_BYTES) -> list[memoryview]:
     return [view[start : start + size] for start in range(0, max(len(data), 1), size)]
 
 
-_NAMES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.int64: "I64",
-    torch.uint8: "U8",
-}
+_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.int64: "I64", torch.uint8: "U8"}
 
 
 def _layout(

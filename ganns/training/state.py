@@ -191,5 +191,4 @@ class TrainingState:
 
 def finished(config: Config, progress: Progress) -> bool:
     """Tell whether the run has had its rounds or its minutes (epochs end when there is no slice left)."""
-    found = ends(config.stop, version=progress.version, images=progress.images, seconds=progress.seconds, num_images=0)
-    return share_done(found) == 1.0
+    return share_done(ends(config.stop, progress.version, progress.images, progress.seconds, 0)) == 1.0

@@ -36,12 +36,12 @@ class Background(Generic[Resource, Request]):
         """Start the thread.
 
         Args:
-            name: of the thread, for the log.
-            connect: opens the connection, when the first request comes and again after an error.
+            name: of the thread.
+            connect: opens the connection, when a request comes.
             handle: does what is requested.
-            errors: after one of these, from `connect` or `handle`, the request is tried again on a new connection.
+            errors: after one of these the request is tried again, on a new connection.
             num_kept: the number of requests that wait; a further one replaces the oldest.
-            pause_s: wait this long before each request, so that of many fast ones only the newest is handled.
+            pause_s: wait this long before each request.
             stay_connected: keep the connection open while no request waits.
         """
         self._connect, self._handle, self._errors = connect, handle, errors
@@ -72,44 +72,35 @@ class Background(Generic[Resource, Request]):
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while self._wait_for_request():
+        while self._wait(backoff_s(self._failures - 1, *PAUSES_S) if self._failures else 0.0):
             try:
                 with self._connect() as resource:
-                    while (request := self._take()) is not None:
-                        try:
-                            self._handle(resource, request)
-                        except self._errors:
-                            self._put_back(request)
-                            raise
-                        self._failures = 0
+                    while self._wait(self._pause_s, keep_waiting=self._stay_connected):
+                        self._handle_next(resource)
             except self._errors as error:
                 self._failures += 1
                 log.warning("%s failed, on a new connection it is tried again: %s", self._thread.name, error)
                 if self._is_stopping:
                     return
 
-    def _wait_for_request(self) -> bool:
-        """Pause if the last attempt failed, then wait for a request; return False if the thread is to end."""
+    def _wait(self, pause_s: float, keep_waiting: bool = True) -> bool:
+        """Pause, then wait for a request; return False if none comes before the end (or at once, if told so)."""
         with self._changed:
-            pause_s = backoff_s(self._failures - 1, *PAUSES_S) if self._failures else 0.0
             self._changed.wait_for(lambda: self._is_stopping, pause_s)
-            self._changed.wait_for(lambda: self._requests or self._is_stopping)
+            self._changed.wait_for(lambda: self._requests or self._is_stopping or not keep_waiting)
             return bool(self._requests)
 
-    def _take(self) -> Request | None:
-        """Return the next request, after the pause; None if the connection is to be closed."""
+    def _handle_next(self, resource: Resource) -> None:
         with self._changed:
-            self._is_busy = False
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._is_stopping, self._pause_s)
-            self._changed.wait_for(lambda: self._requests or self._is_stopping or not self._stay_connected)
-            if not self._requests:
-                return None
-            self._is_busy = True
-            return self._requests.popleft()
-
-    def _put_back(self, request: Request) -> None:
-        with self._changed:
-            self._is_busy = False
-            if len(self._requests) < (self._requests.maxlen or 1):  # else newer ones took its place
+            self._is_busy, request = True, self._requests.popleft()
+        try:
+            self._handle(resource, request)
+            self._failures = 0
+        except self._errors:
+            if len(self._requests) < (self._requests.maxlen or 0):  # else newer requests took its place
                 self._requests.appendleft(request)
+            raise
+        finally:
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
