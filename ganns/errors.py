@@ -28,7 +28,6 @@
     │  ├─ SoftTimeLimitExceeded raised in a running task: it may clean up
     │  └─ Retry                 raised by `self.retry()`: try again
     └─ WorkError                raised inside a job
-       ├─ StaleUnit             the unit is no longer wanted: finish quietly, no retry
        ├─ DatasetMismatch       which fingerprint was expected, how to get that data
        ├─ ProgramTooOld         which version of the program the run needs
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
@@ -165,10 +164,6 @@ class Retry(TaskError):
 
 class WorkError(GannsError):
     """A unit could not be computed."""
-
-
-class StaleUnit(WorkError):
-    """The unit is no longer wanted; there is nothing left to do."""
 
 
 class DatasetMismatch(WorkError):

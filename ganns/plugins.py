@@ -23,7 +23,7 @@ from typing import Any
 from ganns.config import NAMES, Config, nearest
 from ganns.errors import ConfigError, PluginError
 
-GROUPS = {"aggregate": "ganns.training.parts", "loss": "ganns.loss", "data": "ganns.data"}
+GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data"}
 """From a group of settings to the entry points' group."""
 WORKER = ("loss", "data")
 """What a worker needs of a run: updates are combined by the coordinator alone."""

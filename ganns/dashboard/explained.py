@@ -55,7 +55,7 @@ PARTS = {
         "When a result is stored, PostgreSQL wakes the coordinator. It is a hint and may be lost: so the "
         "coordinator counts the results itself, and looks at least once a second.",
         "ganns/coordinator/connections.py",
-        "Session.wait",
+        "Connections.wait",
         ONE_ROUND,
     ),
     "database": Part(

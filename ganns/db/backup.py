@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from ganns.db.connect import Connection
 from ganns.db.migrate import require_current, status
 from ganns.db.queries import execute
 from ganns.errors import DatabaseError, PayloadError
+from ganns.utils.atomic import replacing
 
 TABLES = (
     "runs",
@@ -58,8 +57,6 @@ def backup(conn: Connection, path: Path, *, checkpoints: bool = True) -> dict[st
     require_current(conn)
     if path.exists():
         raise DatabaseError(f"{path} exists already, and a backup overwrites nothing: give another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "program": version("ganns"),
@@ -67,17 +64,15 @@ def backup(conn: Connection, path: Path, *, checkpoints: bool = True) -> dict[st
         "migrations": status(conn).applied,
         "tables": {},
     }
-    try:
-        with zipfile.ZipFile(partial, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file, _snapshot(conn):
-            for table in TABLES:
-                if checkpoints or table != "checkpoints":
-                    manifest["tables"][table] = _write(conn, table, file)
-            file.writestr("manifest.json", json.dumps(manifest, indent=2) + "\n")
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        replacing(path, sync=True) as part,
+        zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        _snapshot(conn),
+    ):
+        for table in TABLES:
+            if checkpoints or table != "checkpoints":
+                manifest["tables"][table] = _write(conn, table, file)
+        file.writestr("manifest.json", json.dumps(manifest, indent=2) + "\n")
     return manifest
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganns.config import Config, GradientStrategy, ModelConfig, OptimizerConfig, SyntheticData
 from ganns.data.sources.faces import draw_face
-from ganns.evaluation.swd import sliced_wasserstein
+from ganns.evaluation.metrics import sample_distance
 from ganns.training.aggregation import Accumulator
 from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState
@@ -107,6 +107,5 @@ def mean(gradients: list[Tensors]) -> Tensors:
 
 
 def _distance(state: TrainingState, faces: torch.Tensor) -> float:
-    latent = torch.randn(NUM_HOLDOUT, state.config.model.latent_dim, generator=generator("exercise", "judge"))
-    drawn = state.draw(latent, averaged=False)
-    return sliced_wasserstein(drawn, faces[NUM_TRAIN:], num_patches=16, num_projections=128)
+    real, seed_parts = faces[NUM_TRAIN:], ("exercise", "judge")
+    return sample_distance(state, real, seed_parts, averaged=False, num_patches=16, num_projections=128)

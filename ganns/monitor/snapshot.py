@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganns.config import StopConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
 from ganns.store.samples import list_samples
+from ganns.training.plan import ends, share_done
 
 NUM_RATES = 20
 """Speed is measured over so many rounds."""
@@ -100,20 +102,11 @@ def remaining(
     """
     if run["state"] != "open":
         return {"done": 1.0, "left_s": 0.0}
-    ends: list[tuple[float, float | None]] = []
-    if stop.get("rounds"):
-        left = stop["rounds"] - run["version"]
-        ends.append((run["version"] / stop["rounds"], 60 * left / rounds_per_min if rounds_per_min else None))
-    if stop.get("epochs"):
-        total = stop["epochs"] * run["num_images"]
-        ends.append((run["images"] / total, (total - run["images"]) / images_per_s if images_per_s else None))
-    if stop.get("minutes"):
-        ends.append((seconds / (60 * stop["minutes"]), 60 * stop["minutes"] - seconds))
-    lefts = [left for _, left in ends if left is not None]
-    return {
-        "done": round(min(1.0, max((part for part, _ in ends), default=0.0)), 4),
-        "left_s": round(max(0.0, min(lefts)), 1) if lefts else None,
-    }
+    goals = StopConfig(**{key: stop.get(key) for key in ("rounds", "epochs", "minutes")})
+    found = ends(goals, run["version"], run["images"], seconds, run["num_images"])
+    rates = {"rounds": rounds_per_min and rounds_per_min / 60, "epochs": images_per_s, "minutes": 1.0}
+    lefts = [(goal - done) / rate for name, (done, goal) in found.items() if (rate := rates[name])]
+    return {"done": round(share_done(found), 4), "left_s": round(max(0.0, min(lefts)), 1) if lefts else None}
 
 
 def _person(asked_by: str | None) -> str:

@@ -94,11 +94,6 @@ class Watcher(threading.Thread):
                     if not watched.watchers:
                         del self._watched[key]
 
-    def num_watchers(self) -> int:
-        """Return how many deliveries there are; one who watches two topics counts twice."""
-        with self._lock:
-            return sum(len(one.watchers) for one in self._watched.values())
-
     def stop(self) -> None:
         """End the thread, within a second."""
         self._ended.set()

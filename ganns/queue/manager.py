@@ -26,10 +26,12 @@ from procrastinate import exceptions, jobs, manager
 from ganns.db.queries import query
 from ganns.queue.events import report
 from ganns.queue.machine import abilities, memory_mb, worker_name
+from ganns.queue.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
 PERSIST_S = 120.0
+PERSIST_PAUSES = RetryPolicy(backoff_s=0.2)
 """A result is offered to a server that is away for so long; then the job is left to the rescue."""
 KEEP_S = 86400.0
 """Results are kept for a day, as in Celery."""
@@ -178,7 +180,7 @@ class JobManager(manager.JobManager):
 
         Twice does no harm: it is fenced on (job, attempt), so that the second one finds the job gone on.
         """
-        until, delay_s = time.monotonic() + PERSIST_S, 0.1
+        until, retries = time.monotonic() + PERSIST_S, 0
         while True:
             try:
                 return await self.connector.execute_query_one_async(query(name), **parameters)
@@ -187,8 +189,8 @@ class JobManager(manager.JobManager):
                 if time.monotonic() > until or not isinstance(error.__cause__ or error, lost):
                     raise
                 log.warning("cannot record the end of job %s, trying again: %s", parameters["job_id"], error)
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-            delay_s = min(2 * delay_s, 5.0)
+            await asyncio.sleep(PERSIST_PAUSES.delay_s(retries))
+            retries += 1
 
     async def listen_for_jobs(self, *, on_notification: Any, queues: Iterable[str] | None = None) -> None:
         """Listen; a payload is a hint that anybody can send, so one that cannot be read is passed over."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ from procrastinate import exceptions, jobs
 from ganns.db.queries import query
 from ganns.queue.events import report
 from ganns.queue.manager import JobManager
+from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ DELAYS_S = (0.2, 3.0)
 
 
 def jittered(attempt: int) -> float:
-    """Return how long to wait before attempt number `attempt` + 1, in seconds: doubling, capped, 50 to 100 %."""
-    return min(DELAYS_S[1], DELAYS_S[0] * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
+    """Return the pause in seconds before attempt number `attempt` + 1."""
+    return backoff_s(attempt, *DELAYS_S)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import os
 import queue
-import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ganns.utils.backoff import backoff_s
 from ganns.worker.child import Child
 from ganns.worker.platforms import leave_signals
 
@@ -132,9 +132,7 @@ class Supervisor:
                 continue
             elif child.restart_at is None:
                 # Code 0 included: procrastinate's worker ends "well" when a side task of its own died.
-                longest_s = min(DELAYS_S[1], DELAYS_S[0] * 2.0**child.failures)
-                # Jittered, so that 200 workers which ended together do not come back together.
-                child.restart_at = now + longest_s * random.uniform(0.5, 1.0)
+                child.restart_at = now + backoff_s(child.failures, *DELAYS_S)
                 child.failures += 1
                 if not child.was_killed:
                     self._say(child.name, f"ended by itself with code {child.exit_code}; starting it again")

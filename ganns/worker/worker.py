@@ -25,6 +25,7 @@ from ganns.db.link import cut_suspects
 from ganns.errors import DataError, DatasetMismatch, ProgramTooOld, Retry
 from ganns.queue import machine
 from ganns.queue.events import report
+from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, brief, is_passing, jittered
 
@@ -105,7 +106,7 @@ class Worker(stock.Worker):
             self._view_now.set()
         if isinstance(exc_info, OUR_FAULT) or is_passing(exc_info):
             # Else a machine with a full disk takes, and fails, one unit after the other faster than others compute.
-            pause_s = min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
+            pause_s = backoff_s(self._failures, 0.5, LONGEST_PAUSE_S)
             self._failures += 1
             self._paused_until = time.monotonic() + pause_s
             asyncio.get_running_loop().call_later(pause_s + 0.01, self._hint)

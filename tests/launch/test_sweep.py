@@ -15,7 +15,7 @@ from ganns.config import Config, StopConfig
 from ganns.coordinator import Quiet, RoundReport
 from ganns.errors import Diverged, RunError
 from ganns.launch import sweep_together
-from ganns.launch.sweep import Outcome, Point, Sweep, point_digest, sweep_key
+from ganns.launch.sweep import Point, PointResult, Sweep, point_digest, sweep_key
 from ganns.store import runs, sweeps
 from ganns.training.state import TrainingState
 from tests.support.fakes import FakeWorker, solo_digest, tiny
@@ -59,7 +59,7 @@ class Trained:
         self.stop = threading.Event()
         points = [Point(number, config, Path("unused")) for number, config in enumerate(configs)]
         self.sweep = Sweep(points, address, lambda point: self.notes[point.number], self.stop)  # type: ignore[arg-type]
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[PointResult] = []
         self.thread = threading.Thread(target=lambda: self.outcomes.extend(self.sweep.run(num_at_once)), daemon=True)
         self.thread.start()
 

@@ -21,7 +21,7 @@ from ganns.config import (
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.store import worker_api
+from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
@@ -116,11 +116,9 @@ class FakeWorker:
         """Upload the parts and submit; return the server's answer."""
         codec = get_codec(config.codec.name)
         for role, part in result.parts.items():
-            worker_api.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
+            results.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
         timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
-        return worker_api.submit(
-            self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings}
-        )
+        return results.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does whoever holds it."""

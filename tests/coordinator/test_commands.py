@@ -6,9 +6,9 @@ import pytest
 
 from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import cleanup, rounds, state_files
-from ganns.coordinator import control as obeying
+from ganns.coordinator import commands as obeying
 from ganns.errors import RunError
-from ganns.store import control, runs, weights
+from ganns.store import control, lease, runs, weights
 from ganns.store import rounds as table
 from tests.cli.test_runs import ganns  # noqa: F401 (a fixture)
 from tests.coordinator.test_faults import finish_run, wait_for_job
@@ -74,8 +74,8 @@ def test_a_paused_run_opens_no_round_and_ends_with_the_same_weights(coordinate, 
 
 
 def test_a_pause_is_no_part_of_the_training_s_time(coordinate, join, conn, monkeypatch):
-    wait = obeying.Control.wait
-    monkeypatch.setattr(obeying.Control, "wait", lambda self, should_stop: wait(self, should_stop) + 3600)
+    wait = obeying.Commands.wait
+    monkeypatch.setattr(obeying.Commands, "wait", lambda self, should_stop: wait(self, should_stop) + 3600)
     config = tiny(quorum=QuorumConfig(units=2, deadline_s=500), stop=StopConfig(rounds=9, minutes=50))
     coordinator, worker = coordinate(config), join()
     pause_it(coordinator, worker, conn)
@@ -115,7 +115,7 @@ def test_a_coordinator_that_dies_in_a_pause_is_followed_by_one_that_waits(
     first, worker = coordinate(config), join()
     pause_it(first, worker, conn)
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "hold_lease", lambda *args: (_ for _ in ()).throw(ConnectionAbortedError("killed")))
+        patch.setattr(lease, "hold_lease", lambda *args: (_ for _ in ()).throw(ConnectionAbortedError("killed")))
         wait_until(lambda: not first.thread.is_alive(), what="the end of the first")
     with pytest.raises(ConnectionAbortedError, match="killed"):
         first.join()

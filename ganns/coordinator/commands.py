@@ -1,14 +1,14 @@
-"""What instructors want of a run while it is trained, and how the coordinator obeys.
+"""Carry out instructors' commands to a run while it is trained.
 
-    ganns runs pause 3     what is open is collected and closed as always, and no round is opened until
-    ganns runs resume 3    opens the next: the version is the same, so the weights will be those of a run never paused
-    ganns runs stop 3      the same, but the coordinator ends, as after Ctrl-C
+    ganns runs pause 3     the open round is collected and closed as always; then no round is opened until
+    ganns runs resume 3    opens the next, at the same version: the weights will be those of a run that was not paused
+    ganns runs stop 3      like pause, but the coordinator ends, as after Ctrl-C
     ganns runs quorum 3 5  each round that is opened from now on waits for 5 results
 
-The wish is in the run's row, which every transaction of the coordinator locks (`Publisher.hold_lease`). So whether a
-round is opened, and how many units it has, is decided in the transaction that opens it: when `pause` has returned, no
-round is opened any more. A paused run is one that is open while none of its rounds is. It is what a run is before its
-first round, too, and a coordinator that finds it so, after whatever happened, goes on from there.
+The command is in the run's row, which every transaction of the coordinator locks (`Publisher.hold_lease`). The
+transaction that opens a round decides by it whether the round is opened, and with how many units: when `pause` has
+returned, no round is opened any more. A paused run is an open run without an open round, as a run is before its first
+round; a coordinator that finds this state after a crash goes on from there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ganns.store import fair_share
 from ganns.store.control import asked_by
 from ganns.store.lease import Wish
 
-LOOK_S = 0.5
-"""So often the coordinator of a paused run looks around, for Ctrl-C too. A resumption wakes it at once."""
+POLL_S = 0.5
+"""Poll interval while the run is paused, for Ctrl-C too. A resume wakes the coordinator at once."""
 
 
 class Interrupted(Exception):
@@ -32,24 +32,24 @@ class Interrupted(Exception):
 
 
 @dataclass
-class Control:
-    """Obeys instructors, for one run."""
+class Commands:
+    """Carries out the commands to one run."""
 
     publisher: Publisher
     reconciler: Reconciler
     _said: Wish = field(default_factory=Wish)
 
     def wait(self, should_stop: Callable[[], bool]) -> float:
-        """Wait while the run is paused; return for how many seconds. They are no part of the training's time.
+        """Wait while the run is paused; return the seconds, which do not count as time of training.
 
         Raises:
-            Interrupted: told to stop, by the run's row or by a signal.
+            Interrupted: an instructor or a signal stops the run.
             LeaseLost: another coordinator took over.
         """
         begun, publisher = time.monotonic(), self.publisher
         if publisher.wish.wanted == "pause":
             self._said = replace(self._said, wanted="pause")
-            who = asked_by(publisher.session.main, publisher.run_id, "pause")
+            who = asked_by(publisher.connections.main, publisher.run_id, "pause")
             self.reconciler.say(
                 f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}`"
                 " lets the run go on; Ctrl-C leaves it paused"
@@ -58,20 +58,20 @@ class Control:
         while publisher.wish.wanted != "run":
             if publisher.wish.wanted == "stop" or should_stop():
                 raise Interrupted
-            publisher.session.wait(LOOK_S)
+            publisher.connections.wait(POLL_S)
             self.reconciler.tick(publisher.state.progress.version)
             self.say_news()
-        # The others have trained meanwhile: the run must not make up for the time in which it wanted nothing.
-        fair_share.join_queue(publisher.session.main, publisher.run_id)
+        # The other runs have trained meanwhile: this one must not get the time back in which it was paused.
+        fair_share.join_queue(publisher.connections.main, publisher.run_id)
         return time.monotonic() - begun
 
     def say_news(self) -> None:
-        """Say what instructors want, and who, if it changed since the last call."""
+        """Say which command was given, and by whom, if there is a new one since the last call."""
         before, wish = self._said, self.publisher.wish
         if wish == before:
             return
         self._said = wish
-        conn, run_id = self.publisher.session.main, self.publisher.run_id
+        conn, run_id = self.publisher.connections.main, self.publisher.run_id
         if wish.wanted != before.wanted:
             who = asked_by(conn, run_id, "resume" if wish.wanted == "run" else wish.wanted)
             what = {
