@@ -1,4 +1,4 @@
-"""What a worker process keeps from unit to unit: a link to the database, the run's networks, images and weights.
+"""What a worker process keeps from unit to unit: a connection to the database, the run's networks, images and weights.
 
 Everything here is a cache. It can be lost at any moment (the process is killed, the server restarts) and is
 then built again from the database and the local disk; a unit's result never depends on it.
@@ -17,8 +17,7 @@ import torch
 
 from ganns.config import from_dict
 from ganns.data import open_images
-from ganns.db.connect import Connection
-from ganns.db.link import Link
+from ganns.db.connect import Connection, SharedConnection
 from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
 from ganns.plugins import WORKER, check_packages
 from ganns.queue.machine import describe, is_older, program_version, worker_name
@@ -88,20 +87,20 @@ class CachedRun:
 
 
 class RunCache:
-    """This process's link and cached. One job at a time uses it."""
+    """This process's connection and caches. One job at a time uses it."""
 
     def __init__(self) -> None:
         """Prepare; nothing is connected yet."""
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
-        self._link = Link("ganns worker: blobs")
+        self._shared = SharedConnection("ganns worker: blobs")
         self._cached: OrderedDict[int, CachedRun] = OrderedDict()  # by run, the one used last at the end
-        self._registered: tuple[int, int] | None = None  # worker, and how often the link was opened by then
+        self._registered: tuple[int, int] | None = None  # worker, and how many connections were opened by then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
         """Lend the open connection: `with runs.connection() as conn`, for a few statements."""
-        return self._link.use()
+        return self._shared.use()
 
     def cached(self, run_id: int) -> CachedRun:
         """Return the cached for a run, building it when the worker meets the run for the first time (in a while).
@@ -128,9 +127,9 @@ class RunCache:
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Introduce ourselves, once a connection, and take up a job's unit; None if it is no longer wanted."""
         with self.connection() as conn:
-            if worker_id is not None and (worker_id, self._link.num_opened) != self._registered:
+            if worker_id is not None and (worker_id, self._shared.num_opened) != self._registered:
                 worker_api.register(conn, worker_id, worker_name(), describe())
-                self._registered = worker_id, self._link.num_opened
+                self._registered = worker_id, self._shared.num_opened
             return worker_api.claim(conn, job_id, attempt, worker_id)
 
     def upload(self, cached: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:

@@ -13,7 +13,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.queries import execute
 from ganns.queue import connection
-from ganns.queue.inspect import queued
+from ganns.queue.commands import queued
 from tests.queue.sample_tasks import app
 
 
