@@ -95,14 +95,14 @@ REASONS = (
     (
         r"no pg_hba\.conf entry",
         "the server does not let this machine, login or database in",
-        "ask who runs the server: pg_hba.conf, or add ?sslmode=require",
+        "ask the person who runs the server (pg_hba.conf), or add ?sslmode=require",
     ),
-    (r'database "[^"]*" does not exist', "there is no database of that name", "correct what follows the port"),
-    (r'role "[^"]*" does not exist', "there is no such login", "correct what stands before the @"),
+    (r'database "[^"]*" does not exist', "there is no database of that name", "correct the name after the port"),
+    (r'role "[^"]*" does not exist', "there is no such login", "correct the name before the @"),
     (
         r"too many clients|connection slots|too many connections|max_client_conn",
         "the server has no connection left",
-        "ask who runs the server for more max_connections, or a pooler",
+        "ask the person who runs the server for more max_connections, or a pooler",
     ),
     (
         r"server does not support SSL",
@@ -169,7 +169,7 @@ class SharedConnection:
         """Yield the open connection, for a few statements; other threads wait.
 
         Raises:
-            DatabaseUnreachable: if there is no server.
+            DatabaseUnreachable: if the server does not answer.
         """
         with self._turn:
             outermost = self._busy_since is None

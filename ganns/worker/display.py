@@ -64,7 +64,7 @@ class WorkerLine:
         if self._hold:
             self.state = f"waiting: {self._hold}"
         elif self._credit and not self._credit.get("num_open"):
-            self.state = "waiting: no run is open; it starts when somebody types `ganns train`"
+            self.state = "waiting: no run is open; it starts when your instructor types `ganns train`"
         else:
             self.state = "working" if self._doing else "waiting for a unit"
 
