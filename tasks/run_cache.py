@@ -1,4 +1,4 @@
-"""The cache of a worker process: a link to the database, and each run's networks, images and weights.
+"""The cache of a worker process: a connection to the database, and each run's networks, images and weights.
 
 It can be lost at any moment (the process is killed, the server restarts), and is then built again from the database and
 the local disk; a unit's result never depends on it.
@@ -18,8 +18,7 @@ import torch
 
 from ganns.config import from_dict
 from ganns.data import open_images
-from ganns.db.connect import Connection
-from ganns.db.link import Link
+from ganns.db.connect import Connection, SharedConnection
 from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
 from ganns.plugins import WORKER, check_packages
 from ganns.queue.machine import describe, is_older, program_version, worker_name
@@ -89,20 +88,22 @@ class CachedRun:
 
 
 class RunCache:
-    """The link to the database and the cached runs of this process. One job at a time uses it."""
+    """The connection to the database and the cached runs of this process. One job at a time uses it."""
 
     def __init__(self) -> None:
         """Begin with an empty cache, not connected."""
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
-        self._link = Link("ganns worker: blobs")
+        self._shared = SharedConnection("ganns worker: blobs")
         self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
-        self._registered: tuple[int, int] | None = None  # worker, and the number of times that the link was opened
+        self._registered: tuple[int, int] | None = (
+            None  # worker, and the number of connections that were opened by then
+        )
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
         """Return the connection as a context, for a few statements: `with cache.connection() as conn`."""
-        return self._link.use()
+        return self._shared.use()
 
     def get(self, run_id: int) -> CachedRun:
         """Return a run from the cache, or read it from the database and build it.
@@ -129,9 +130,9 @@ class RunCache:
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Register the worker, once a connection, and claim a job's unit; None if it is no longer wanted."""
         with self.connection() as conn:
-            if worker_id is not None and (worker_id, self._link.num_opened) != self._registered:
+            if worker_id is not None and (worker_id, self._shared.num_opened) != self._registered:
                 worker_api.register(conn, worker_id, worker_name(), describe())
-                self._registered = worker_id, self._link.num_opened
+                self._registered = worker_id, self._shared.num_opened
             return worker_api.claim(conn, job_id, attempt, worker_id)
 
     def upload(self, run: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:

@@ -10,7 +10,7 @@ from ganns.coordinator.scheduler import PlannedRound
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
 from ganns.queue.canvas import group
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.queue.results import GroupResult
 from ganns.queue.signature import signature
 from ganns.store import lease, results, rounds, runs, weights

@@ -21,7 +21,7 @@ from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.scheduler import Scheduler
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.store import evaluations, results, rounds, runs, weights
 from ganns.training.state import Progress, TrainingState
 

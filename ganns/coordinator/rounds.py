@@ -33,7 +33,7 @@ from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
 from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
 from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.store import results, rounds, runs
 from ganns.store.rounds import Round
 from ganns.store.runs import Run

@@ -19,7 +19,7 @@ from ganns.dashboard.limits import Number
 from ganns.dashboard.security.instructor import Ordering, Watching
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseUnreachable, RunError
-from ganns.queue.control import drain
+from ganns.queue.commands import drain
 from ganns.store import control
 
 ME = "the instructor, on the dashboard"

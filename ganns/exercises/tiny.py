@@ -32,7 +32,7 @@ WILD_ROUND, WILD_UNIT, WILD_SCALE = 3, 3, 1e6
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DistanceChange:
     """The distance (sliced Wasserstein) from held-out faces before and after."""
 
     start: float
@@ -65,7 +65,7 @@ def _square(image: Image.Image, side: int = 32) -> Image.Image:
     return image.crop((0, top, image.width, top + image.width)).resize((side, side), Image.Resampling.BOX)
 
 
-def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
+def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> DistanceChange:
     """Train a few rounds and return the distance before and after.
 
     Args:
@@ -92,7 +92,7 @@ def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
         for role, total in totals.items():  # only one part, which the rule made: its mean is itself
             total.add(Part(rule(gradients[role]), sums[role]), NUM_UNITS * UNIT_IMAGES)
         state.advance(totals, Progress())
-    return Outcome(start, _distance(state, faces))
+    return DistanceChange(start, _distance(state, faces))
 
 
 def noise_like(gradients: Tensors, name: str) -> Tensors:

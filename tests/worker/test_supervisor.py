@@ -176,7 +176,7 @@ def test_a_sleeping_machine_is_forgiven(watch, monkeypatch):
     wait_until(watched.pids, what="a child")
     child = watched.child
     life_at, until = child.life_at, child.running.get(5)
-    child.forgive(100.0)
+    child.postpone(100.0)
     assert child.life_at >= life_at + 100
     assert until is None or child.running[5] == until + 100
 

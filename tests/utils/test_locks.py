@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ganns.db.server.locks import FileLock
+from ganns.utils.locks import FileLock
 from tests.support.helpers import wait_until
 
 

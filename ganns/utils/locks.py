@@ -1,4 +1,4 @@
-"""A lock between processes that ends with its holder, however that ends."""
+"""A lock between processes; the system releases it when its holder ends in any way."""
 
 from __future__ import annotations
 
@@ -11,40 +11,46 @@ if sys.platform != "win32":
 
 
 class FileLock:
-    """A lock on a file: many hold it shared, or one exclusively. Two objects exclude each other in one process too.
+    """A lock on a file: several objects share it, or one holds it alone, also within one process.
 
-    `flock`, because the system drops it with the process: a file with a number in it would outlive a kill -9, and
-    `lockf` belongs to the process, so that one object's release would be another's. On Windows it locks nothing.
+    It uses `flock`, because the system releases that lock with the process. A file with a process number would remain
+    after a kill -9. `lockf` belongs to the process: one object would release another's lock. On Windows this class does
+    nothing.
     """
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it is made when the lock is first taken, and stays."""
+        """Keep the file's path. The file is created when the lock is first taken, and stays."""
         self._path = path
         self._fd: int | None = None
 
     def __enter__(self) -> FileLock:
-        """Hold the lock alone; wait for the others."""
+        """Take the lock alone; wait until no other object holds it."""
         self._lock(exclusive=True)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go."""
+        """Release the lock."""
         self.release()
 
     def share(self) -> None:
-        """Hold the lock together with others; wait for one who holds it alone."""
+        """Take the lock together with others; wait until no object holds it alone."""
         self._lock(exclusive=False)
 
     def try_take(self) -> bool:
-        """Hold the lock alone if nobody else holds it; tell whether it was so."""
+        """Take the lock alone if no other object holds it; return True if it was free."""
         try:
             self._lock(exclusive=True, wait=False)
         except BlockingIOError:
             return False
         return True
 
+    def fileno(self) -> int:
+        """Return the descriptor of the open file: a child that inherits it holds the lock too."""
+        assert self._fd is not None
+        return self._fd
+
     def release(self) -> None:
-        """Let go."""
+        """Release the lock, unless a child inherited it."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

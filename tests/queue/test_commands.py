@@ -13,7 +13,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import TaskRevoked
-from ganns.queue import control, inspect
+from ganns.queue import commands
 from ganns.queue.canvas import group
 from tests.queue import sample_tasks as sample
 from tests.support.helpers import spawn_worker, wait_until
@@ -54,10 +54,10 @@ def test_what_was_revoked_does_not_run_also_after_a_restart(work: Work) -> None:
 def test_many_are_revoked_in_one_statement_of_the_callers_transaction(conn: Connection) -> None:
     result = group(sample.add.s(n) for n in range(50)).delay()
     with conn.transaction(force_rollback=True):
-        assert control.revoke(result.job_ids, connection=conn) == 50
+        assert commands.revoke(result.job_ids, connection=conn) == 50
     assert {one.state for one in result} == {"PENDING"}
     with conn.transaction():
-        assert control.revoke(result.job_ids, connection=conn) == 50
+        assert commands.revoke(result.job_ids, connection=conn) == 50
     assert {one.state for one in result} == {"REVOKED"}
 
 
@@ -101,21 +101,21 @@ def test_terminate_reaches_the_worker_that_has_the_job(hands: Callable) -> None:
 def test_a_paused_queue_is_left_alone(hands: Callable, conn: Connection) -> None:
     hand = hands()
     paused, other = sample.add.apply_async((1,), queue="a"), sample.add.apply_async((2,), queue="b")
-    control.pause("a")
-    control.pause("a")
+    commands.pause("a")
+    commands.pause("a")
     assert hand.fetch()["id"] == other.job_id
     assert hand.fetch() is None
-    assert [(row["queue"], row["paused"]) for row in inspect.queued(conn)] == [("a", True)]
-    control.resume("a")
+    assert [(row["queue"], row["paused"]) for row in commands.queued(conn)] == [("a", True)]
+    commands.resume("a")
     assert hand.fetch()["id"] == paused.job_id
 
 
 def test_resuming_wakes_the_workers(spawn: Spawn) -> None:
     spawn()
     assert sample.add.delay(1).get(timeout=30) == 1
-    control.pause("default")
+    commands.pause("default")
     result = sample.add.delay(2)
-    control.resume("default")
+    commands.resume("default")
     assert result.get(timeout=60) == 2
 
 
@@ -133,10 +133,10 @@ def test_a_draining_worker_takes_nothing_new(hands: Callable, conn: Connection) 
             rules="[]",
         )
     sample.add.delay(1)
-    assert control.drain("ann") == [one.id]
+    assert commands.drain("ann") == [one.id]
     assert one.fetch() is None
-    assert [row["draining"] for row in inspect.workers(conn)] == [True, False]
-    control.drain(one.id, draining=False)
+    assert [row["draining"] for row in commands.workers(conn)] == [True, False]
+    commands.drain(one.id, draining=False)
     assert one.fetch() is not None
 
 
@@ -158,7 +158,7 @@ def test_a_worker_takes_only_tasks_that_it_has_the_code_of(work: Work, conn: Con
         "::procrastinate_job_to_defer_v1])"
     )
     work()
-    assert [row["task"] for row in inspect.queued(conn)] == ["of tomorrow"]
+    assert [row["task"] for row in commands.queued(conn)] == ["of tomorrow"]
 
 
 def test_memory_is_required_in_megabytes(hands: Callable, conn: Connection) -> None:
@@ -192,7 +192,7 @@ def test_one_rate_limit_for_all_workers(spawn: Spawn, tmp_path: Path, conn: Conn
     path = tmp_path / "runs"
     for name in ("a", "b"):
         spawn(name)
-    wait_until(lambda: len(inspect.workers(conn)) == 2, what="two workers")
+    wait_until(lambda: len(commands.workers(conn)) == 2, what="two workers")
     group(sample.limited.s(str(path)) for _ in range(12)).delay()
     # The other task is not held up by the limited ones before it.
     assert sample.add.delay(1).get(timeout=60) == 1
@@ -228,15 +228,15 @@ def test_inspect(hands: Callable, conn: Connection) -> None:
     sample.add.apply_async((1,), countdown=3600)
     running = sample.fail.apply_async(priority=1)
     hand.fetch()
-    [active] = inspect.active(conn)
+    [active] = commands.active(conn)
     assert (active["job"], active["task"], active["worker"]) == (running.job_id, "fail", hand.id)
     assert active["running_s"] >= 0
-    [row] = inspect.queued(conn)
+    [row] = commands.queued(conn)
     assert (row["task"], row["num"], row["num_later"]) == ("add", 2, 1)
-    assert inspect.ping(conn) == {hand.id: True}
-    assert {row["task"]: (row["queued"], row["running"]) for row in inspect.stats(conn)} == {
+    assert commands.ping(conn) == {hand.id: True}
+    assert {row["task"]: (row["queued"], row["running"]) for row in commands.stats(conn)} == {
         "add": (2, 0),
         "fail": (0, 1),
     }
     hand.fall_silent()
-    assert inspect.ping(conn) == {hand.id: False}
+    assert commands.ping(conn) == {hand.id: False}

@@ -1,4 +1,4 @@
-"""What a notebook shows of the class: the run, its losses and newest grid, and what was contributed under a name."""
+"""The class as a notebook shows it: the run, its losses, its newest grid, and the contribution of one name."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ RATE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One look."""
+class ClassView:
+    """The state of the class at one moment."""
 
     trouble: str = ""
     run: dict[str, Any] | None = None
     losses: dict[str, float | None] = field(default_factory=dict)
     units: int = 0
     images: int = 0
-    images_per_s: float | None = None  # mine, over the last minute
+    images_per_s: float | None = None  # of this name, over the last minute
     sample: tuple[int, bytes] | None = None  # a version, and its grid as WebP
 
 
-class Look:
-    """Reads the class's database as one who may write nothing; connects again when the server was away."""
+class ClassReader:
+    """Reads the class's database with a read-only login; reconnects after an outage."""
 
     def __init__(self, address: Address, name: str) -> None:
-        """Watch the run that is trained, and `name`'s part of it; nothing is connected yet."""
+        """Prepare to read the newest run and `name`'s contribution; nothing is connected yet."""
         self._address, self._name = address, name
         self._conn: Connection | None = None
         self._history: tuple[int, History] | None = None
         self._sample: tuple[int, int, bytes] | None = None  # run, version, picture
         self._done: deque[tuple[float, int]] = deque()
 
-    def look(self) -> Seen:
-        """Return how it is now; what hinders us is in it, in words."""
+    def read(self) -> ClassView:
+        """Return the present state; if the database cannot be read, `trouble` says why."""
         try:
             if self._conn is None or self._conn.closed or self._conn.broken:
                 self._conn = connect_viewer(self._address, "ganns notebook")
-            return self._look(self._conn)
+            return self._read(self._conn)
         except psycopg.errors.InsufficientPrivilege:
-            return Seen(trouble="this login may compute, but not look: ask your instructor for the dashboard's address")
+            return ClassView(trouble="this login may only compute: ask your instructor for the dashboard's address")
         except psycopg.errors.UndefinedTable:
-            return Seen(trouble="this database is empty so far; your worker waits for it")
+            return ClassView(trouble="this database is empty so far; your worker waits for it")
         except (psycopg.Error, DatabaseError):
             self.close()
-            return Seen(trouble=f"the database {self._address} does not answer; your worker tries again, too")
+            return ClassView(trouble=f"the database {self._address} does not answer; your worker tries again, too")
 
     def close(self) -> None:
         """Disconnect."""
@@ -65,14 +65,14 @@ class Look:
             self._conn.close()
             self._conn = None
 
-    def _look(self, conn: Connection) -> Seen:
+    def _read(self, conn: Connection) -> ClassView:
         run_id = latest_run(conn)
         run = look_at_run(conn, run_id) if run_id is not None else None
         if run is None or run_id is None:
-            return Seen()
+            return ClassView()
         parts = [part for part in look_at_person(conn, self._name)["runs"] if part["run"] == run_id]
         images = int(sum(part["images"] for part in parts))
-        return Seen(
+        return ClassView(
             run=run,
             losses=self._losses(conn, run_id),
             units=int(sum(part["units"] for part in parts)),
