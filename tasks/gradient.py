@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import psycopg
 
-from ganns.errors import GannsError
+from ganns.errors import GannsError, WeightsMissing
 from ganns.gradients import Part
 from ganns.store.rounds import QUEUE, TASK
 from ganns.workbench import get_workbench
@@ -40,8 +40,13 @@ def _compute(self: Context, run: int) -> None:
         return  # closed, done, or somebody else's by now: finish quietly
     begun = time.monotonic()
     bench = workbench.bench(run)
-    with workbench.connection() as conn:
-        bench.load_version(conn, claim.weights_version)
+    try:
+        with workbench.connection() as conn:
+            bench.load_version(conn, claim.weights_version)
+    except WeightsMissing:
+        if workbench.claim(self.job_id, self.attempt, self.worker_id) is None:
+            return  # the round closed after we claimed the unit, and its weights were deleted
+        raise  # a crash of the server emptied the table: the coordinator uploads them again
     fetched = time.monotonic()
     images = bench.load_images(claim)
     loaded = time.monotonic()

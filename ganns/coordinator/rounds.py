@@ -213,6 +213,8 @@ class Rounds:
         """
         conn, planned = self.session.main, self.planner.to_open(self.state)
         if planned:
+            if self.state.base_version != self.state.progress.version:  # the first of two rounds computes at it
+                self.upkeep.reconcile_weights(self.state.base_version)
             self.publisher.upload_and_save()
         with conn.transaction():
             self.publisher.hold_lease()

@@ -47,12 +47,13 @@ class Upkeep:
         """
         set_aside = []
         for one in rounds.list_open_rounds(self.publisher.session.main, self.publisher.run_id):
-            self._reconcile_weights(one.weights_version)
+            self.reconcile_weights(one.weights_version)
             found = self._reconcile_units(one.round)
             set_aside += found if one.round == round_ else []
         return set_aside
 
-    def _reconcile_weights(self, version: int) -> None:
+    def reconcile_weights(self, version: int) -> None:
+        """Upload a version's weights again if they are not all there, and make them visible."""
         publisher = self.publisher
         conn = publisher.session.main
         if not weights.weights_complete(conn, publisher.run_id, version):

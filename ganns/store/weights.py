@@ -70,7 +70,7 @@ def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
 
 
 def forget_weights(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> None:
-    """Keep the last `keep` versions up to `version`."""
+    """Delete weights, but keep the last `keep` versions up to `version` and all that an open round needs."""
     execute(
         conn,
         "delete_old_weights",

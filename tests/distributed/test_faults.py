@@ -95,7 +95,7 @@ def test_emptied_unlogged_tables(coordinate, join, database):
     for table in ("weights", "results", "result_parts"):
         assert worker.one(f"SELECT count(*) AS num FROM ganns.{table}")["num"] > 0
         worker.conn.execute(f"TRUNCATE ganns.{table}")
-    wait_until(lambda: worker.one("SELECT count(*) AS num FROM ganns.weights")["num"] > 0, what="the weights again")
+    wait_until(worker.weights_there, what="the weights again")
     finish_run(coordinator, worker)
     assert coordinator.digest == solo_digest(config)
 
