@@ -91,7 +91,7 @@ class FakeWorker:
 
     def fetch(self) -> Job | None:
         """Take the next job, as procrastinate does; a worker that does so is alive, however slow the machine is."""
-        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
+        self.beat()
         row = self.one("SELECT id, attempts, args FROM procrastinate_fetch_job_v2(NULL, %s)", self.id)
         return Job(row["id"], row["attempts"], row["args"]) if row.get("id") else None
 
@@ -150,6 +150,10 @@ class FakeWorker:
                 "FROM ganns.rounds WHERE closed_at IS NULL"
             )["there"]
         )
+
+    def beat(self) -> None:
+        """Say that this worker is alive."""
+        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
 
     def fall_silent(self) -> None:
         """Make the last heartbeat a minute old, as after a kill or with a closed lid."""
