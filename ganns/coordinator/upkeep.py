@@ -65,12 +65,13 @@ class Upkeep:
     def _reconcile_units(self, round_: int) -> list[int]:
         publisher, run_id = self.publisher, self.publisher.run_id
         conn = publisher.session.main
-        lost = rounds.lost_units(conn, run_id, round_)
-        if not lost:
+        if not rounds.lost_units(conn, run_id, round_):
             return []
-        poison = [one for one in lost if one.poison]
         with conn.transaction():
             publisher.hold_lease()
+            rounds.lock_round(conn, run_id, round_)  # a result may have come since: count again while none can come
+            lost = rounds.lost_units(conn, run_id, round_)
+            poison = [one for one in lost if one.poison]
             for one in poison:
                 rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])

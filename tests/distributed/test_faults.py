@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ganns.config import StopConfig
+from ganns.coordinator.upkeep import Upkeep
 from ganns.db.connect import connect
 from ganns.errors import LeaseLost
 from ganns.store import rounds, runs
@@ -58,7 +61,14 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
     assert coordinator.digest == solo_digest(config)
 
 
-def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database):
+def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database, monkeypatch):
+    turn, reconcile = threading.Lock(), Upkeep.reconcile
+
+    def in_turn(*args):
+        with turn:
+            return reconcile(*args)
+
+    monkeypatch.setattr(Upkeep, "reconcile", in_turn)
     config = tiny()
     coordinator = coordinate(config)
     sleeper, other = join("sleeper"), join("other")
@@ -78,10 +88,31 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, data
     assert mine[-1].attempt == 1
     assert other.claim(mine[-1]) is not None
     assert sleeper.submit(job, *result) == "stale"  # fenced: another attempt holds the unit
-    sleeper.finish(job)  # it ends the other's job all the same
-    assert other.submit(mine[-1], *other.compute(claim)) == "stored"  # our own units row decides, not the job's status
+    with turn:  # else the coordinator may give the unit to a new job in between
+        sleeper.finish(job)  # it ends the other's job all the same
+        assert other.submit(mine[-1], *result) == "stored"  # our own units row decides, not the job's status
     finish_run(coordinator, other)
     assert coordinator.digest == solo_digest(config)
+
+
+def test_a_result_that_comes_while_its_job_is_taken_for_lost_counts(coordinate, join, monkeypatch):
+    """Given to a new job all the same, the unit would have a result that nobody reads, and the round no end."""
+    coordinator, worker, answers = coordinate(tiny()), join(), []
+    job = wait_for_job(worker)
+    result, find = worker.compute(worker.claim(job)), rounds.lost_units
+
+    def find_and_submit(*args):
+        lost = find(*args)
+        if lost and not answers:
+            answers.append(worker.submit(job, *result))
+        return lost
+
+    monkeypatch.setattr(rounds, "lost_units", find_and_submit)
+    worker.finish(job)
+    wait_until(lambda: answers, what="the coordinator to find the unit lost")
+    finish_run(coordinator, worker)
+    assert answers == ["stored"]
+    assert coordinator.digest == solo_digest(tiny())
 
 
 def test_emptied_unlogged_tables(coordinate, join, database):
