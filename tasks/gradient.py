@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import psycopg
 
-from ganns.errors import GannsError
+from ganns.errors import GannsError, WeightsMissing
 from ganns.queue.decorator import task
 from ganns.queue.events import report
 from ganns.queue.runner import Context
@@ -40,8 +40,13 @@ def _compute(self: Context, run: int) -> None:
         return  # the round is closed, or another attempt has the unit: there is nothing to do
     begun = time.monotonic()
     cached = cache.get(run)
-    with cache.connection() as conn:
-        cached.load_version(conn, claim.weights_version)
+    try:
+        with cache.connection() as conn:
+            cached.load_version(conn, claim.weights_version)
+    except WeightsMissing:
+        if cache.claim(self.job_id, self.attempt, self.worker_id) is None:
+            return  # the round closed after we claimed the unit, and its weights were deleted
+        raise  # a crash of the server emptied the table: the coordinator uploads them again
     fetched = time.monotonic()
     images = cached.load_images(claim)
     loaded = time.monotonic()

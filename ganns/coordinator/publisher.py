@@ -111,7 +111,7 @@ class Publisher:
         conn = self.connections.main
         rounds.rebase_round(conn, self.run_id, round_, self.state.progress.version)
         results.credit(conn, self.run_id, round_, ())
-        results.forget_results(conn, self.run_id, round_ + 1)
+        results.forget_round(conn, self.run_id, round_)
         wanted = [unit for unit in units if not unit.skipped]
         revoke([unit.job_id for unit in wanted], connection=conn)
         self.enqueue_again(round_, [unit.unit for unit in wanted])

@@ -48,12 +48,13 @@ class Reconciler:
         """
         set_aside = []
         for one in rounds.list_open_rounds(self.publisher.connections.main, self.publisher.run_id):
-            self._reconcile_weights(one.weights_version)
+            self.reconcile_weights(one.weights_version)
             found = self._reconcile_units(one.round)
             set_aside += found if one.round == round_ else []
         return set_aside
 
-    def _reconcile_weights(self, version: int) -> None:
+    def reconcile_weights(self, version: int) -> None:
+        """Upload a version's weights again if they are not all there, and make them visible."""
         publisher = self.publisher
         conn = publisher.connections.main
         if not weights.weights_complete(conn, publisher.run_id, version):
@@ -65,12 +66,13 @@ class Reconciler:
     def _reconcile_units(self, round_: int) -> list[int]:
         publisher, run_id = self.publisher, self.publisher.run_id
         conn = publisher.connections.main
-        lost = rounds.lost_units(conn, run_id, round_)
-        if not lost:
+        if not rounds.lost_units(conn, run_id, round_):
             return []
-        poison = [one for one in lost if one.poison]
         with conn.transaction():
             publisher.hold_lease()
+            rounds.lock_round(conn, run_id, round_)  # a result may have come since: count again while none can come
+            lost = rounds.lost_units(conn, run_id, round_)
+            poison = [one for one in lost if one.poison]
             for one in poison:
                 rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])

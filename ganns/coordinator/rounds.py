@@ -212,6 +212,8 @@ class Rounds:
         """
         conn, planned = self.connections.main, self.scheduler.to_open(self.state)
         if planned:
+            if self.state.base_version != self.state.progress.version:  # the first of two rounds computes at it
+                self.reconciler.reconcile_weights(self.state.base_version)
             self.publisher.upload_and_save()
         with conn.transaction():
             self.publisher.hold_lease()

@@ -93,7 +93,7 @@ def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[int]
 
 
 def forget_results(conn: Connection, run_id: int, before_round: int) -> None:
-    """Delete the results of rounds before `before_round`."""
+    """Delete the results of closed rounds before `before_round`."""
     execute(conn, "delete_results", run_id=run_id, before_round=before_round)
     execute(conn, "delete_parts", run_id=run_id, before_round=before_round)
 
@@ -101,3 +101,8 @@ def forget_results(conn: Connection, run_id: int, before_round: int) -> None:
 def worker_totals(conn: Connection, run_id: int) -> list[dict[str, Any]]:
     """Return {name, units, images, late, seconds} of every worker that contributed to a run."""
     return execute(conn, "worker_totals", run_id=run_id).fetchall()
+
+
+def forget_round(conn: Connection, run_id: int, round_: int) -> None:
+    """Delete the results of one round, open or closed; part of the caller's transaction."""
+    execute(conn, "delete_results_of_round", run_id=run_id, round=round_)

@@ -65,7 +65,7 @@ def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
 
 
 def forget_weights(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> None:
-    """Delete the weights of all versions but the last `keep` up to `version`."""
+    """Delete weights, but keep the last `keep` versions up to `version` and all that an open round needs."""
     execute(
         conn,
         "delete_old_weights",

@@ -42,12 +42,23 @@ WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;
 
 -- delete_results --
--- Delete the results of closed rounds
-DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round < %(before_round)s;
+-- Forget the results of closed rounds; an open round's stay, whatever its number is
+DELETE FROM ganns.results d
+WHERE d.run_id = %(run_id)s AND d.round < %(before_round)s
+  AND NOT EXISTS (SELECT FROM ganns.rounds r WHERE r.run_id = d.run_id AND r.round = d.round AND r.closed_at IS NULL);
 
 -- delete_parts --
--- Delete the parts of closed rounds
-DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round < %(before_round)s;
+-- Forget the parts of closed rounds; an open round's stay, whatever its number is
+DELETE FROM ganns.result_parts d
+WHERE d.run_id = %(run_id)s AND d.round < %(before_round)s
+  AND NOT EXISTS (SELECT FROM ganns.rounds r WHERE r.run_id = d.run_id AND r.round = d.round AND r.closed_at IS NULL);
+
+-- delete_results_of_round --
+-- Forget the results of one round, which is computed anew, and their parts
+WITH parts AS (
+    DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round = %(round)s
+)
+DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round = %(round)s;
 
 -- api_put_part --
 -- Upload one chunk of a network's part, while the other network is still being computed

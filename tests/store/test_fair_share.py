@@ -55,7 +55,6 @@ class Pool:
 
     def one_unit(self) -> int:
         """Compute a unit of whichever run's turn it is; return that run."""
-        self.worker.one("SELECT ganns_api.task_beat(%s)", self.worker.id)  # or it counts as dead on a slow machine
         job = self.worker.fetch()
         assert job is not None
         claim = self.worker.claim(job)
