@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -44,12 +45,28 @@ from ganns.db.server.embedded import EmbeddedServer  # noqa: E402
 pytest_plugins = ["tests.support.coordinators", "tests.support.databases", "tests.support.queue_workers"]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was skipped, and how to have it: with `-rs` pytest lists it."""
+    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")]
+    packages = sorted({name for reason in reasons for name in re.findall(r"apt-get install ([\w-]+)", reason)})
+    others = sorted({reason for reason in reasons if "apt-get install" not in reason})
+    if packages:
+        others.append(f"install {' and '.join(packages)} (apt-get install {' '.join(packages)}) to run them")
+    if reasons:
+        what = "1 test" if len(reasons) == 1 else f"{len(reasons)} tests"
+        terminalreporter.write_line(f"{what} skipped: {'; '.join(others)}", yellow=True)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[SimpleNamespace]:
     """Yield where the tests' PostgreSQL is, in the words of pytest-postgresql."""
     external = os.environ.get("GANNS_TEST_DATABASE_URL")
     with ExitStack() as stack:
         conninfo = external or stack.enter_context(EmbeddedServer(_HOME / "pg")).address.conninfo
+        if external is None:
+            with psycopg.connect(conninfo, autocommit=True) as owner:  # it will not outlive a crash of the machine
+                owner.execute("ALTER SYSTEM SET fsync = off")
+                owner.execute("SELECT pg_reload_conf()")
         parts = conninfo_to_dict(conninfo)
         yield SimpleNamespace(
             host=parts.get("host"),

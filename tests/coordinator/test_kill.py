@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from typing import ClassVar
@@ -16,6 +15,7 @@ import pytest
 from ganns.config import GradientStrategy, QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import connect
 from ganns.store import runs
+from tests.support import warm
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import ROOT, spawn_worker, wait_until, workers
 
@@ -23,17 +23,17 @@ from tests.support.helpers import ROOT, spawn_worker, wait_until, workers
 class CoordinatorProcess:
     """`coordinate.py` in a process; its lines are read as they come. It ends with its test, at the latest."""
 
-    started: ClassVar[list[subprocess.Popen]] = []
+    started: ClassVar[list[warm.Process]] = []
 
     def __init__(self, database, config, folder):
         self.log = folder / f"coordinator-{time.monotonic_ns()}.log"
         with self.log.open("wb") as stream:
-            self.process = subprocess.Popen(
+            self.process = warm.start(
                 [sys.executable, "-m", "tests.support.coordinate", json.dumps(to_dict(config))],
                 cwd=ROOT,
                 env=os.environ | {"GANNS_DATABASE_URL": database.conninfo},
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=stream,
             )
         self.started.append(self.process)
 

@@ -13,13 +13,13 @@ from ganns.config import QuorumConfig, StopConfig
 from ganns.coordinator.create import resume_run
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import connect
-from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.db.server.programs import run_program
 from ganns.errors import ConfigError
 from ganns.store import runs
 from tests.coordinator.test_faults import finish_run
 from tests.support.coordinators import Coordinator
+from tests.support.databases import copy_cluster
 from tests.support.fakes import FakeWorker, solo_digest, tiny
 from tests.support.helpers import wait_until
 
@@ -95,9 +95,8 @@ def test_the_coordinator_outlives_the_server(mode):
     folder = Path(tempfile.mkdtemp(prefix="ganns-restart-"))
     config = tiny(stop=StopConfig(rounds=5))
     try:
+        copy_cluster(folder / "pg")
         with EmbeddedServer(folder / "pg") as server:
-            with connect(server.address) as conn:
-                migrate(conn)
             coordinator = Coordinator(server.address, config)
             worker = FakeWorker(server.address)
             work_until(worker, lambda: len(coordinator.reports) >= 2)

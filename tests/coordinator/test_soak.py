@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ import pytest
 
 from ganns.config import GradientStrategy, QuorumConfig, StopConfig
 from ganns.db.connect import connect
+from tests.support import warm
 from tests.support.fakes import tiny
 from tests.support.helpers import ROOT, wait_until
 from tests.worker.classroom import Classroom, Server
@@ -45,11 +45,11 @@ class Soak:
         for _ in range(2):
             room.worker()
 
-    def _coordinate(self) -> subprocess.Popen:
+    def _coordinate(self) -> warm.Process:
         """Start a coordinator, which resumes what there is."""
         self._starts += 1
         with (self._folder / "coordinator.log").open("ab") as log:
-            return subprocess.Popen(
+            return warm.start(
                 [sys.executable, "-m", "tests.support.coordinate", json.dumps(asdict(self.config))],
                 cwd=ROOT,
                 env=os.environ | {"GANNS_DATABASE_URL": self.room.server.address.conninfo},

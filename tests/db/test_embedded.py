@@ -33,8 +33,8 @@ def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
 
 
-def test_a_second_one_joins_and_the_last_one_out_stops_it(data_dir: Path) -> None:
-    first, second = EmbeddedServer(data_dir), EmbeddedServer(data_dir)
+def test_a_second_one_joins_and_the_last_one_out_stops_it(cluster: Path) -> None:
+    first, second = EmbeddedServer(cluster), EmbeddedServer(cluster)
     with second:
         with first:
             pid = first._postmaster()[0]
@@ -43,10 +43,10 @@ def test_a_second_one_joins_and_the_last_one_out_stops_it(data_dir: Path) -> Non
     assert not second.is_running()
 
 
-def test_the_one_that_started_it_may_leave_first(data_dir: Path) -> None:
+def test_the_one_that_started_it_may_leave_first(cluster: Path) -> None:
     """`ganns runs` starts the server, `ganns train` joins, `ganns runs` ends: the training must go on."""
-    server = EmbeddedServer(data_dir)
-    with another_user(data_dir) as starter:
+    server = EmbeddedServer(cluster)
+    with another_user(cluster) as starter:
         with server:
             starter.communicate("\n", timeout=60)
             assert starter.returncode == 0
@@ -54,9 +54,9 @@ def test_the_one_that_started_it_may_leave_first(data_dir: Path) -> None:
         assert not server.is_running()
 
 
-def test_a_killed_user_counts_no_more(data_dir: Path) -> None:
-    server = EmbeddedServer(data_dir)
-    with another_user(data_dir) as user:
+def test_a_killed_user_counts_no_more(cluster: Path) -> None:
+    server = EmbeddedServer(cluster)
+    with another_user(cluster) as user:
         user.send_signal(signal.SIGKILL)
         user.wait(20)
     assert server.is_running(), "nobody was there to stop it"
@@ -115,10 +115,10 @@ def test_a_long_path_gets_a_socket_elsewhere(home: Path) -> None:
     assert not folder.exists()
 
 
-def test_why_it_does_not_start_is_said(data_dir: Path) -> None:
-    with EmbeddedServer(data_dir):
+def test_why_it_does_not_start_is_said(cluster: Path) -> None:
+    with EmbeddedServer(cluster):
         pass
-    with (data_dir / "postgresql.conf").open("a") as file:
+    with (cluster / "postgresql.conf").open("a") as file:
         file.write("shared_buffers = 'a lot'\n")
     with pytest.raises(DatabaseError, match=r"did not start: .*shared_buffers"):
-        EmbeddedServer(data_dir).start()
+        EmbeddedServer(cluster).start()

@@ -16,8 +16,8 @@ from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
 
 
-def test_tcp_takes_the_password_and_nothing_else(data_dir: Path, unused_port: int) -> None:
-    with EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port) as server:
+def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int) -> None:
+    with EmbeddedServer(cluster, host="127.0.0.1", port=unused_port) as server:
         right = server.tcp_address("127.0.0.1")
         with connect(right) as conn:
             row = conn.execute("SELECT inet_server_port(), current_user").fetchone()
@@ -31,45 +31,45 @@ def test_tcp_takes_the_password_and_nothing_else(data_dir: Path, unused_port: in
                 psycopg.connect(wrong, connect_timeout=5)
         assert answers(server), "the local socket needs none"
         password = server.password
-        assert stat.S_IMODE((data_dir / "ganns_password").stat().st_mode) == 0o600
-    assert password not in (data_dir / "server.log").read_text()
-    with EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port) as server:
+        assert stat.S_IMODE((cluster / "ganns_password").stat().st_mode) == 0o600
+    assert password not in (cluster / "server.log").read_text()
+    with EmbeddedServer(cluster, host="127.0.0.1", port=unused_port) as server:
         assert server.password == password, "the line that was handed out still works after a restart"
         connect(server.tcp_address("127.0.0.1")).close()
     assert len(password) >= 20
     assert password not in f"{server.tcp_address('h')!s} {server.tcp_address('h')!r}"
 
 
-def test_a_server_in_use_is_not_opened_behind_its_users_back(data_dir: Path, unused_port: int) -> None:
-    with EmbeddedServer(data_dir) as used:
+def test_a_server_in_use_is_not_opened_behind_its_users_back(cluster: Path, unused_port: int) -> None:
+    with EmbeddedServer(cluster) as used:
         with pytest.raises(DatabaseError, match=r"in use, and open to this machine alone: end .*`ganns db serve`"):
-            EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port).start()
+            EmbeddedServer(cluster, host="127.0.0.1", port=unused_port).start()
         assert answers(used)
 
 
-def test_a_server_that_is_open_already_says_where(data_dir: Path, unused_port: int) -> None:
-    with EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port) as server:
+def test_a_server_that_is_open_already_says_where(cluster: Path, unused_port: int) -> None:
+    with EmbeddedServer(cluster, host="127.0.0.1", port=unused_port) as server:
         with pytest.raises(DatabaseError, match=rf"open on 127\.0\.0\.1:{unused_port} already: end the other"):
-            EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port + 1).start()
+            EmbeddedServer(cluster, host="127.0.0.1", port=unused_port + 1).start()
         assert answers(server)
 
 
-def test_a_server_left_behind_by_a_killed_command_is_taken_over(data_dir: Path, unused_port: int) -> None:
-    with another_user(data_dir) as user:
+def test_a_server_left_behind_by_a_killed_command_is_taken_over(cluster: Path, unused_port: int) -> None:
+    with another_user(cluster) as user:
         user.kill()
         user.wait(20)
-    with EmbeddedServer(data_dir, host="127.0.0.1", port=unused_port) as server:
+    with EmbeddedServer(cluster, host="127.0.0.1", port=unused_port) as server:
         connect(server.tcp_address("127.0.0.1")).close()
 
 
-def test_a_taken_port_is_named_with_another(data_dir: Path) -> None:
+def test_a_taken_port_is_named_with_another(cluster: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
             DatabaseError, match=rf"Cannot listen on 127\.0\.0\.1:{port} \(Address .* in use\): .*--port"
         ):
-            EmbeddedServer(data_dir, host="127.0.0.1", port=port).start()
-    assert not EmbeddedServer(data_dir).is_running()
+            EmbeddedServer(cluster, host="127.0.0.1", port=port).start()
+    assert not EmbeddedServer(cluster).is_running()
 
 
 def test_an_address_of_another_machine_is_refused(unused_port: int) -> None:
@@ -84,6 +84,6 @@ def test_the_reachable_address_is_no_wildcard() -> None:
     assert reachable_host("10.1.2.3") == "10.1.2.3"
 
 
-def test_an_ipv6_address_gets_brackets(data_dir: Path) -> None:
-    with EmbeddedServer(data_dir, host=None) as server:
+def test_an_ipv6_address_gets_brackets(cluster: Path) -> None:
+    with EmbeddedServer(cluster, host=None) as server:
         assert "@[fe80::1]:5432/" in server.tcp_address("fe80::1").conninfo

@@ -23,14 +23,15 @@ from ganns.db.migrate import require_current
 from ganns.db.server import serve as serving
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import ConfigError
-from tests.support.helpers import ROOT, spawn_worker, wait_until
+from tests.support import warm
+from tests.support.helpers import spawn_worker, wait_until
 
 
 @dataclass
 class Serving:
     """A running `ganns db serve`: what it printed, and the address that it handed out."""
 
-    process: subprocess.Popen[str]
+    process: warm.Process
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,9 +66,8 @@ class Serving:
 @contextmanager
 def serve(home: Path, *arguments: str) -> Iterator[Serving]:
     environment = os.environ | {"GANNS_HOME": str(home)}
-    process = subprocess.Popen(
+    process = warm.start(
         [sys.executable, "-m", "ganns", "db", "serve", *arguments],
-        cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -114,7 +114,7 @@ def test_a_stock_worker_joins_with_the_line(home: Path, unused_port: int) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_ends_cleanly(number: int, home: Path, unused_port: int) -> None:
+def test_it_ends_cleanly(number: int, home: Path, cluster: Path, unused_port: int) -> None:
     with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         with connect(running.address()) as client:
             assert running.end(number) == 0
@@ -129,29 +129,17 @@ def test_it_ends_cleanly(number: int, home: Path, unused_port: int) -> None:
         socket.create_connection(("127.0.0.1", unused_port), 5).close()
 
 
-def test_commands_of_this_machine_use_the_open_server(home: Path, unused_port: int) -> None:
+def test_commands_of_this_machine_use_the_open_server(home: Path, cluster: Path, unused_port: int) -> None:
     with serve(home, "--port", str(unused_port)) as running:
         address = running.address()
         assert "0.0.0.0" not in address.conninfo, "nobody can connect to a wildcard"
         environment = os.environ | {"GANNS_HOME": str(home)}
-        done = subprocess.run(
-            [sys.executable, "-m", "ganns", "runs"],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = warm.run([sys.executable, "-m", "ganns", "runs"], env=environment)
         assert "No run yet" in done.stdout, done.stderr
         with connect(address):
             pass  # the other command's end did not stop the server
-        other = subprocess.run(
-            [sys.executable, "-m", "ganns", "db", "serve", "--port", str(unused_port + 1)],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
+        other = warm.run(
+            [sys.executable, "-m", "ganns", "db", "serve", "--port", str(unused_port + 1)], env=environment
         )
         assert other.returncode == 1
         assert f"open on 0.0.0.0:{unused_port} already" in other.stderr
@@ -161,7 +149,7 @@ def test_commands_of_this_machine_use_the_open_server(home: Path, unused_port: i
         assert password not in (home / "pg" / "server.log").read_text()
 
 
-def test_a_server_that_dies_is_noticed(home: Path, unused_port: int) -> None:
+def test_a_server_that_dies_is_noticed(home: Path, cluster: Path, unused_port: int) -> None:
     with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         running.address()
         EmbeddedServer(home / "pg").stop()

@@ -99,6 +99,7 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     assert not (folder / "dashboard.log").exists()
 
 
+@pytest.mark.slow
 def test_it_opens_a_dashboard_and_takes_it_along_when_it_ends(tmp_path):
     log = tmp_path / "log"
     with running(tmp_path, "stop.rounds=1000000") as process:

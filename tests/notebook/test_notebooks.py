@@ -196,6 +196,7 @@ DRAWN = """{
 }"""
 
 
+@pytest.mark.slow
 def test_sampling_a_run_and_an_exported_folder(run: Run, trained: TrainingState) -> None:
     from_run, from_folder = run("sampling", {}, DRAWN), run("sampling", {"FOLDER": "exported"}, DRAWN)
     assert (from_run["version"], from_run["seed"], from_run["same"]) == (12, 3, True)

@@ -22,6 +22,7 @@ from ganns.errors import BadArguments, SoftTimeLimitExceeded, TaskFailed
 from ganns.queue.arguments import pack, parameters, to_json, unpack
 from ganns.queue.runner import soft_time_limit
 from tests.queue import sample_tasks as sample
+from tests.support import warm
 from tests.support.helpers import ROOT, wait_until
 
 
@@ -32,8 +33,8 @@ def test_terminate_is_reported_to_the_supervisor(database: Address, tmp_path: Pa
     environment = os.environ | {"GANNS_DATABASE_URL": database.conninfo, "GANNS_SUPERVISOR_FD": str(writing)}
     command = [sys.executable, "-m", "procrastinate", "--app=tests.queue.sample_tasks.app", "worker"]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, pass_fds=[writing], start_new_session=True
+        process = warm.start(
+            command, env=environment, stdout=log, stderr=log, pass_fds=[writing], start_new_session=True
         )
     os.close(writing)
     text = b""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganns.db.address import Address
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +37,7 @@ def wait_until(
 
 def spawn_worker(
     address: Address, log: Path, name: str = "w", command: list[str] | None = None, module: str = "tasks"
-) -> subprocess.Popen:
+) -> warm.Process:
     """Start the stock `procrastinate` worker of one thread, of the module's app, in a session of its own."""
     environment = os.environ | {
         "GANNS_DATABASE_URL": address.conninfo,
@@ -45,9 +46,7 @@ def spawn_worker(
     }
     command = command or [sys.executable, "-m", "procrastinate", f"--app={module}.app", "worker"]
     with log.open("ab") as stream:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, start_new_session=True
-        )
+        return warm.start(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
 
 
 def free_port() -> int:
@@ -57,7 +56,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def workers(address: Address, num: int, folder: Path, module: str = "tasks") -> Iterator[list[subprocess.Popen]]:
+def workers(address: Address, num: int, folder: Path, module: str = "tasks") -> Iterator[list[warm.Process]]:
     """Run `num` stock workers; print what they logged if the test fails."""
     logs = [folder / f"worker-{number}.log" for number in range(num)]
     processes = [spawn_worker(address, log, f"w{number}", module=module) for number, log in enumerate(logs)]

@@ -16,11 +16,11 @@ import psycopg
 
 from ganns.config import Config, QuorumConfig, StopConfig
 from ganns.db.address import Address
-from ganns.db.connect import connect
-from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.db.server.programs import run_program
+from tests.support import warm
 from tests.support.coordinators import Coordinator
+from tests.support.databases import copy_cluster
 from tests.support.fakes import tiny
 from tests.support.helpers import ROOT, wait_until
 
@@ -37,10 +37,9 @@ class Server:
     """An embedded server of the test's own, migrated."""
 
     def __init__(self, home: Path, **options: Any) -> None:
+        copy_cluster(home / "pg")
         self._embedded = EmbeddedServer(home / "pg", **options)
         self.address = self._embedded.start()
-        with connect(self.address) as conn:
-            migrate(conn)
 
     @property
     def embedded(self) -> EmbeddedServer:
@@ -67,7 +66,7 @@ class WorkerProcess:
             **variables,
         }
         with self._log.open("ab") as stream:
-            self.process = subprocess.Popen(
+            self.process = warm.start(
                 [
                     *(sys.executable, "-m", "ganns", "worker", "--name", name, "--threads", "1"),
                     *(("--app", app) if app else ()),
