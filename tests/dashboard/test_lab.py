@@ -261,7 +261,8 @@ def test_a_delay_lies_between_the_workers_and_the_database(server: EmbeddedServe
 
 
 def test_only_the_embedded_server_is_restarted() -> None:
-    from ganns.dashboard.lab.lab import Lab
+    from ganns.dashboard.lab.actions import Lab
+
     from ganns.errors import DashboardError
 
     lab = Lab(Address("postgresql://somebody@db.example/ganns", "GANNS_DATABASE_URL"))
@@ -274,7 +275,7 @@ def test_what_does_not_leave_is_killed() -> None:
     stubborn = psutil.Popen(["python3", "-c", code], stdout=-1)
     assert stubborn.stdout.readline() == b"1\n"
     stubborn.suspend()
-    end([psutil.Process(stubborn.pid)], patience_s=0.2)
+    end([psutil.Process(stubborn.pid)], grace_s=0.2)
     assert stubborn.wait(30) == -signal.SIGKILL
     stubborn.stdout.close()
 

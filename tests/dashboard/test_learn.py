@@ -11,11 +11,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from ganns.dashboard.pages.learn_text import FAULTS, MOVING, PARTS, SAME
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.lesson import Lesson
 from ganns.dashboard import documents
-from ganns.dashboard.explained import FAULTS, MOVING, PARTS, SAME
 from ganns.watching.events import NAMES
 from tests.dashboard.conftest import PHONE, WIDE, Site
 from tests.helpers import ROOT
