@@ -91,9 +91,7 @@ async def _carry(dashboard: Dashboard, socket: WebSocket, keys: list[Key]) -> No
                 if waiting.qsize() > MAX_WAITING:
                     await socket.close(TRY_AGAIN_LATER)
                     return
-                await socket.send_text(
-                    f"[{','.join(news.result())}]"
-                )  # one frame for all
+                await socket.send_text(f"[{','.join(news.result())}]")  # one frame for all
         except (WebSocketDisconnect, RuntimeError):  # the browser left between two messages
             return
         finally:

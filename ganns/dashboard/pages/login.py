@@ -79,7 +79,7 @@ def _form(request: Request, sessions: WebSessions, cookie: str, said: str = "", 
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus maxlength="200">
 <button type="submit">Log in</button>
-<p class="soft">The password is on the terminal where the dashboard was started, or in GANNS_DASHBOARD_PASSWORD there.</p>
+<p class="soft">The password is on the terminal where the dashboard was started, or in its GANNS_DASHBOARD_PASSWORD.</p>
 </form>
 <p><a href="/">Go to the run that is being trained</a></p>"""
     response = plain.page("Log in", content, status)

@@ -55,9 +55,7 @@ class Guard:
             if refused is None:
                 await self._app(scope, receive, send)
             else:
-                await send(
-                    {"type": "websocket.close", "code": 1008}
-                )  # before accepting: status 403
+                await send({"type": "websocket.close", "code": 1008})  # before accepting: status 403
             return
         state = scope.setdefault("state", {})
         state["nonce"] = secrets.token_urlsafe(18)
@@ -97,13 +95,9 @@ class Guard:
         foreign = origin is not None and not is_own_origin(origin, host, scope["scheme"])
         changing = scope["type"] == "http" and scope["method"] not in READING
         if foreign and (changing or scope["type"] == "websocket" or scope["path"].startswith("/_nicegui_ws")):
-            return plain.problem(
-                403, "This request came from another site", "Only the dashboard's pages may send it."
-            )
+            return plain.problem(403, "This request came from another site", "Only the dashboard's pages may send it.")
         if changing and origin is None:
-            return plain.problem(
-                403, "This request has no origin", "An order needs an Origin header."
-            )
+            return plain.problem(403, "This request has no origin", "An order needs an Origin header.")
         length = headers.get("content-length", "0")
         return None if length.isdecimal() and int(length) <= MAX_BODY else _too_large()
 
