@@ -91,7 +91,7 @@ def test_a_worker_is_drained_and_comes_back(page: Page, steered: Site, lesson: L
     log_in(page, steered)
     lesson.beat()
     page.get_by_role("button", name="Drain anna").click()
-    expect(page.locator(".answer")).to_contain_text("anna takes nothing new")
+    expect(page.locator(".answer")).to_contain_text("anna takes no new unit")
     lesson.beat()
     page.get_by_role("button", name="Undrain anna").click()
     expect(page.locator(".answer")).to_contain_text("anna takes units again")

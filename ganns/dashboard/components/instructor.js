@@ -47,7 +47,7 @@ export default {
       <form method="dialog"><h2 id="control-sure">Stop run {{ stopping?.run }}?</h2>
         <p>Its coordinator completes the open round, stores everything, and ends. Nothing is lost. To continue
         the run:</p><pre>ganns train resume={{ stopping?.run }}</pre>
-        <div class="buttons"><button value="stop">Stop it</button><button value="" autofocus>Do not stop it</button></div></form>
+        <div class="buttons"><button value="stop">Stop it</button><button value="" autofocus>Keep it running</button></div></form>
     </dialog>
   </div>`,
   props: { csrf: String, may: Boolean },

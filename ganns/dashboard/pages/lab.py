@@ -41,12 +41,12 @@ def register(dashboard: Dashboard, lab: Lab) -> None:
         run = await dashboard.read(latest_run)
         with frame("Failure lab", "/control", live="runs=1" if run is None else f"run={run}"):
             text("h1", "Failure lab")
-            NewRun(run, follow=True)
             text(
                 "p",
                 "Workers on this machine join the class, and you can harm them. The lab touches no other process. Its "
                 "workers end with the dashboard.",
             ).classes("soft under")
+            NewRun(run, follow=True)
             if run is None:
                 with text("p", "No run is open, so workers would have no units. Start one with ").classes("card empty"):
                     text("code", "ganns train experiment=demo")

@@ -111,7 +111,7 @@ def build_learning(run: int) -> None:
         )
     with ui.element("div").classes("card"):
         Chart(
-            "Probability of being real, by the discriminator",
+            "Discriminator output (100 % = real)",
             [Series("d_real", "real images", "blue"), Series("d_fake", "generated", "orange")],
             [run],
             format="percent",

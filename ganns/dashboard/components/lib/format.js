@@ -15,7 +15,7 @@ export function decimal(value) {
 
 export function seconds(value) {
   if (value === null || value === undefined) return DASH;
-  if (value < 10) return `${value.toFixed(1)} s`;
+  if (value !== 0 && value < 10) return `${value.toFixed(1)} s`;
   const whole = Math.round(value);
   if (whole < 60) return `${whole} s`;
   if (whole < 600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
