@@ -127,6 +127,7 @@ def test_the_pages_are_accessible_and_fit(page: Page, steered: Site, lesson: Les
 def test_a_login_that_may_only_look_says_so(
     class_database: Address, lesson: Lesson, page: Page, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    lesson.conn.execute("DROP ROLE IF EXISTS watches")  # it belongs to the server, not to a database
     lesson.conn.execute("CREATE ROLE watches LOGIN IN ROLE ganns_viewer")
     address = replace(class_database, conninfo=make_conninfo(class_database.conninfo, user="watches"))
     with serving(address, tmp_path_factory.mktemp("looks"), GANNS_DASHBOARD_PASSWORD=PASSWORD) as site:

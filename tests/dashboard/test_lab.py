@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import time
@@ -182,9 +183,10 @@ def test_what_the_lab_started_ends_with_the_dashboard(
         wait_until(lambda: len(pids()) == 4, 60, "two supervisors and their workers", 0.1)
         client.post("/lab/stop", json={"number": 0}).raise_for_status()  # one of them could not even answer
         there = pids()
-        site.process.send_signal(how)
+        os.kill(site.process.pid, how)
         wait_until(lambda: not any(is_there(pid) for pid in there), 60, "all of it to end", 0.1)
-        site.process.wait(60)
+        site.process.join(60)
+        assert not site.process.is_alive()
         assert "Traceback" not in site.log.read_text()
 
 

@@ -7,11 +7,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.migrate import migrate
 from ganns.store.control import pause, resume
 from tests.dashboard.conftest import PHONE, Site, serving
 from tests.helpers import wait_until
@@ -171,21 +171,10 @@ def test_it_is_accessible_and_fits_a_phone(page: Page, site: Site, lesson: Lesso
     assert page.get_by_role("heading", level=1).count() == 1
 
 
-@pytest.fixture
-def empty(class_database: Address) -> Address:
-    """Return a database without a run, on the module's server."""
-    with connect(class_database) as conn:
-        conn.execute("DROP DATABASE IF EXISTS nothing WITH (FORCE)")
-        conn.execute("CREATE DATABASE nothing")
-    return Address(re.sub(r"(?<=@)/\w+|/ganns(?=\?)", "/nothing", class_database.conninfo), "a test")
-
-
 def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
-    page: Page, empty: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
+    page: Page, empty_database: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with connect(empty) as conn:
-        migrate(conn)
-    with serving(empty, tmp_path_factory.mktemp("empty")) as site, connect(class_database) as other:
+    with serving(empty_database, tmp_path_factory.mktemp("empty")) as site, connect(class_database) as other:
         page.goto(site.url)
         expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("ganns train experiment=demo")
@@ -195,7 +184,7 @@ def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
         page.goto(site.url)
         expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
 
-        with connect(empty) as conn:
+        with connect(empty_database) as conn:
             first = Lesson(conn, name="<b>first</b>")
             expect(page.get_by_role("heading", name="<b>first</b>", exact=True)).to_be_visible()
             expect(page).to_have_title(f"<b>first</b> · run {first.run} · GANNs with friends")
@@ -212,14 +201,15 @@ def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
             expect(page.locator(".state")).to_contain_text(f"ganns train start_from={second.run}@best")
 
         # The database goes away, and comes back.
-        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS false")
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'nothing'")
+        name = conninfo_to_dict(empty_database.conninfo)["dbname"]
+        other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         answer = page.request.get(site.url, timeout=60_000)
         assert answer.status == 503
         assert answer.headers["retry-after"] == "5"
         assert "The database does not answer" in answer.text()
         assert "ganns db status" in answer.text()
         expect(page.locator(".trouble")).to_be_visible()
-        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS true")
+        other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         wait_until(lambda: page.request.get(site.url).status == 200, 60, lambda: "the page to come back")
         expect(page.locator(".trouble")).to_be_hidden()

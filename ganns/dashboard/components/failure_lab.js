@@ -31,7 +31,7 @@ export default {
         </tbody></table></div>
       <p v-else class="soft">No workers yet. They need some seconds to start.</p>
     </section>
-    <section aria-labelledby="lab-harms"><h2 id="lab-harms">Harms</h2>
+    <section aria-labelledby="lab-harms"><h2 id="lab-harms">Kinds of harm</h2>
       <div class="harms"><article v-for="harm in harms" :key="harm.key" class="card">
         <h3>{{ harm.title }}</h3><p>{{ harm.text }}</p>
         <form class="buttons" v-if="harm.key === 'latency'" @submit.prevent="give('latency', delay)">
