@@ -322,7 +322,8 @@ def test_the_command_says_what_is_right_and_what_is_wrong(example: Path) -> None
         assert done.exit_code == 0, done.output
         assert "ok  " in done.output
     (example / "broken_plugin.py").write_text(
-        "from ganns.training.aggregation import Mean\nclass Wild(Mean):\n    def combine(self):\n        return self.sums\n",
+        "from ganns.training.aggregation import Mean\n"
+        "class Wild(Mean):\n    def combine(self):\n        return self.sums\n",
         "utf-8",
     )
     announce(example, "broken", "2.0", {"ganns.aggregate": {"wild": "broken_plugin:Wild"}})
