@@ -6,9 +6,9 @@ DDP is the usual choice for a machine room: each process has a copy of everythin
 and they sum gradients while the backward pass still runs. No process may leave, join or be late; but there is no
 coordinator. The comparison shows the cost of our way through a database.
 
-The work is that of `ganns.training.gradient` and `ganns.training.state`, so that only the communication differs: the networks,
-channels_last, the *simultaneous* update (both gradients at the same version, one shared forward pass of the
-fake images through D), Adam with the same implementation, the averaged generator, images converted from an
+The work is that of `ganns.training.gradient` and `ganns.training.state`, so that only the communication differs:
+the networks, channels_last, the *simultaneous* update (both gradients at the same version, one shared forward pass of
+the fake images through D), Adam with the same implementation, the averaged generator, images converted from an
 array of bytes in memory. DDP does less in two points: BatchNorm's statistics stay local instead of being pooled, and
 nothing is saved, so it could not resume.
 """

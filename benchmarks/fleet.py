@@ -37,7 +37,7 @@ from ganns.coordinator import RoundReport, train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.store import worker_api
+from ganns.store import results, worker_api
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.serialization import pack
@@ -88,9 +88,9 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
                         worker_api.fetch_weights(conn, claim.run_id, claim.weights_version)
                         version = claim.round
                     for role in ("d", "g"):
-                        worker_api.put_part(conn, job["id"], job["attempts"], role, parts[role])
+                        results.put_part(conn, job["id"], job["attempts"], role, parts[role])
                     report = {"metrics": METRICS, "timings": TIMINGS}
-                    worker_api.submit(conn, job["id"], job["attempts"], worker_id, report)
+                    results.submit(conn, job["id"], job["attempts"], worker_id, report)
                 conn.execute(
                     "SELECT procrastinate_finish_job_v1(%s, 'succeeded'::procrastinate_job_status, false)", [job["id"]]
                 )

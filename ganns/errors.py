@@ -1,15 +1,15 @@
 """Every error that we raise on purpose, in one tree.
 
     GannsError                  says what happened, with which value, and what to type next
-    ├─ ConfigError              a setting: its value, the allowed range, which key
+    ├─ ConfigError              a setting: its key, its value, the allowed range
     ├─ ResourceMissing          a file that the installation should contain
-    ├─ MissingExtra             a package that only some commands need: which extra to install
-    ├─ PluginError              a plug-in that is not installed, cannot be imported, or is not what it should be
+    ├─ MissingExtra             an optional package is missing: which extra to install
+    ├─ PluginError              a plug-in that is not installed, cannot be imported, or does not fit
     ├─ DataError                images that cannot be found, read or drawn
-    │  └─ DownloadError         a file that cannot be fetched, or is not the one that was expected
-    ├─ PayloadError             bytes from the wire that are not what they claim to be
-    ├─ ExportError              an exported model that cannot be written or read back, or an animation
-    │  └─ PushError             the hub refused it, or does not answer
+    │  └─ DownloadError         a file that cannot be fetched, or is not the expected one
+    ├─ PayloadError             bytes from the network or from a file that are damaged, or in another format
+    ├─ ExportError              an exported model or an animation that cannot be written or read
+    │  └─ PushError             the hub refuses a model, or does not answer
     ├─ DatabaseError            wraps psycopg; the original is in __cause__
     │  ├─ NoDatabaseAddress     names the sources that were tried
     │  ├─ DatabaseUnreachable   host and port, never the password
@@ -22,17 +22,17 @@
     │  ├─ TaskUsageError        a task defined, called or combined in a way that cannot work
     │  │  └─ BadArguments       arguments that do not fit the task's signature, or are not JSON
     │  ├─ TaskFailed            `get()` of a task that failed; its traceback as text
-    │  │  └─ ChordFailed        a chord's quorum is out of reach, or its deadline passed with nothing
+    │  │  └─ ChordFailed        a chord cannot reach its quorum, or its deadline passed without a result
     │  ├─ TaskRevoked           `get()` of a task that was revoked or expired
-    │  ├─ ResultTimeout         `get(timeout)` waited long enough; the task goes on
+    │  ├─ ResultTimeout         the time of `get(timeout)` is over; the task goes on
     │  ├─ SoftTimeLimitExceeded raised in a running task: it may clean up
     │  └─ Retry                 raised by `self.retry()`: try again
+    ├─ DashboardError           the dashboard cannot start, or cannot do what was asked
     └─ WorkError                raised inside a job
-       ├─ StaleUnit             the unit is no longer wanted: finish quietly, no retry
        ├─ DatasetMismatch       which fingerprint was expected, how to get that data
        ├─ ProgramTooOld         which version of the program the run needs
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
-       └─ BadResult             shape, NaN, size; refused, evidence kept
+       └─ BadResult             a result with a wrong shape or size, or with a NaN: refused
 
 The command line prints `str(error)` alone: one sentence and a next step. `--debug` shows the traceback.
 An error whose docstring is a complete sentence can be raised without a message: the docstring is the message.
@@ -74,7 +74,7 @@ class DownloadError(DataError):
 
 
 class PayloadError(GannsError):
-    """Bytes that came over the wire are not what they claim to be."""
+    """Bytes from the network or from a file are damaged, or have another format."""
 
 
 class ExportError(GannsError):
@@ -158,17 +158,13 @@ class Retry(TaskError):
     """The task asks to be tried again."""
 
     def __init__(self, message: str | None = None, delay_s: float | None = None, *, counts: bool = True) -> None:
-        """Keep the delay in seconds (None lets the task's backoff decide), and whether it uses up a retry."""
+        """Keep the delay in seconds (None means the task's backoff) and whether this counts as a retry."""
         super().__init__(message)
         self.delay_s, self.counts = delay_s, counts
 
 
 class WorkError(GannsError):
     """A unit could not be computed."""
-
-
-class StaleUnit(WorkError):
-    """The unit is no longer wanted; there is nothing left to do."""
 
 
 class DatasetMismatch(WorkError):
@@ -188,4 +184,4 @@ class ProgramTooOld(WorkError):
 
 
 class DashboardError(GannsError):
-    """The dashboard cannot be served, or was asked for something that it cannot do."""
+    """The dashboard cannot start, or cannot do what was asked."""

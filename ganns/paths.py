@@ -1,4 +1,4 @@
-"""Where the files that are not Python lie: in a checkout, in an installed wheel, and below the user's home."""
+"""Folders of the files that are not Python: in a checkout, in an installed wheel, and below the user's home."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def exercise_dir(kind: str) -> Path:
 
 
 def home() -> Path:
-    """Return $GANNS_HOME or ~/.ganns, created on first use: pg/, data/ and state/ lie below it."""
+    """Return $GANNS_HOME or ~/.ganns, and create it at its first use. It holds pg/, data/ and state/."""
     path = Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser().resolve()
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def _find(name: str, checkout: str | None = None) -> Path:
-    """Look inside the package (a wheel puts the folder there), then beside it (a checkout, maybe as `checkout`)."""
+    """Return the folder inside the package (in a wheel), or beside it (in a checkout, under the name `checkout`)."""
     for path in (_PACKAGE / name, _PACKAGE.parent / (checkout or name)):
         if path.is_dir():
             return path

@@ -6,8 +6,8 @@ A package announces what it has in its `pyproject.toml`, as Python's entry point
     least_squares = "ganns_example.loss:LeastSquares"
 
 Once it is installed, `loss.name=least_squares` finds it. Built-in names are looked up first, so that a run without
-plug-ins pays nothing, and no package can change what a built-in name means. What each kind must be is written where the
-built-in ones are: `ganns.training.aggregation.Rule`, `ganns.training.losses.Loss`, and `ganns.data.open_images` for data sets.
+plug-ins pays nothing, and no package can change a built-in name. The requirements of each kind are written beside the
+built-in ones: `ganns.training.aggregation.Rule`, `ganns.training.losses.Loss`, `ganns.data.open_images`.
 
 A run records which version of which package it was made with (`packages`), and a worker with another one does not
 compute for it (`check_packages`): the same unit must give the same result everywhere.
@@ -23,7 +23,7 @@ from typing import Any
 from ganns.config import NAMES, Config, nearest
 from ganns.errors import ConfigError, PluginError
 
-GROUPS = {"aggregate": "ganns.training.parts", "loss": "ganns.loss", "data": "ganns.data"}
+GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data"}
 """From a group of settings to the entry points' group."""
 WORKER = ("loss", "data")
 """What a worker needs of a run: updates are combined by the coordinator alone."""

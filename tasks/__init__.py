@@ -1,4 +1,4 @@
-"""The procrastinate app: `procrastinate --app=tasks.app worker` joins a class with nothing but an address.
+"""The procrastinate app: `procrastinate --app=tasks.app worker` joins a class, and needs a database address only.
 
 A worker imports the modules of `import_paths` when it opens the app. `import tasks` alone (by the coordinator, by
 `ganns --help`) loads no torch.
@@ -13,4 +13,4 @@ from ganns.queue.decorator import task
 __all__ = ["app", "chain", "chord", "group", "task"]
 
 app = set_default(App(import_paths=["tasks.gradient", "tasks.evaluate"]))
-"""A procrastinate app with the task framework inside; a worker runs this and nothing else."""
+"""The procrastinate app that every worker runs, with the task framework inside."""

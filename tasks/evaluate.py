@@ -1,4 +1,4 @@
-"""The evaluation task: draw some images with a version's averaged generator, and look at them."""
+"""The evaluation task: draw some images with a version's averaged generator, and compute their features."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def evaluate(self: Context, run: int, evaluation: str, start: int, count: int) -
                 return b""
     except NOT_THE_UNITS as error:
         self.hand_back(error)
-    return cache.see(start, count)
+    return cache.compute(start, count)

@@ -1,9 +1,11 @@
-"""What a process keeps between the parts of evaluations: the generator, and the network that looks at its images.
+"""The cache of a worker process for evaluations: the generator, and the feature network.
 
-Everything here is a cache, as in `tasks.run_cache`; a part's result never depends on it.
+As with `tasks.run_cache`, a result never depends on it.
 """
 
 from __future__ import annotations
+
+import functools
 
 import torch
 from torch import nn
@@ -19,16 +21,16 @@ from ganns.training.serialization import unpack
 
 
 class EvaluationCache:
-    """One evaluation on this worker."""
+    """The evaluation that this worker takes part in."""
 
     def __init__(self, device: torch.device) -> None:
-        """Prepare; nothing is loaded yet."""
+        """Begin with an empty cache."""
         self.device = device
         self._run: tuple[int, Config, nn.Module] | None = None
         self._generator: tuple[str, Generator] | None = None
 
     def prepare(self, conn: Connection, run_id: int, evaluation: str) -> bool:
-        """Fetch what the evaluation needs, unless it is here; False if the evaluation is over."""
+        """Fetch the networks that are not here yet; return False if the evaluation is over."""
         if self._run is None or self._run[0] != run_id:
             self._generator = None
             config = from_dict(worker_api.get_run_info(conn, run_id).config)
@@ -45,21 +47,16 @@ class EvaluationCache:
             self._generator = evaluation, network
         return True
 
-    def see(self, start: int, count: int) -> bytes:
-        """Draw images `start` to `start + count`, look at them, and return what travels."""
+    def compute(self, start: int, count: int) -> bytes:
+        """Draw images `start` to `start + count`, and return their features (and some pixels) as bytes."""
         assert self._run is not None
         assert self._generator is not None
         _, config, network = self._run
         pixels = batches.draw(config, self._generator[1], start, count)
-        return batches.encode(batches.see(pixels, network, start))
+        return batches.encode(batches.extract(pixels, network, start))
 
 
-_cache: EvaluationCache | None = None
-
-
+@functools.cache
 def get_evaluation_cache(device: torch.device) -> EvaluationCache:
-    """Return this process's cache."""
-    global _cache
-    if _cache is None:
-        _cache = EvaluationCache(device)
-    return _cache
+    """Return the cache of this process."""
+    return EvaluationCache(device)

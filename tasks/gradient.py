@@ -1,6 +1,6 @@
-"""The gradient task: what a worker does with one unit, as a recipe.
+"""The gradient task: the steps that a worker takes for one unit.
 
-The steps are in `tasks.run_cache` (what is kept between units) and `ganns.training.gradient` (the mathematics).
+`tasks.run_cache` has what is kept between units, `ganns.training.gradient` the mathematics.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import psycopg
 
-from ganns.errors import GannsError
+from ganns.errors import GannsError, WeightsMissing
 from ganns.queue.decorator import task
 from ganns.queue.events import report
 from ganns.queue.runner import Context
@@ -19,9 +19,9 @@ from ganns.training.unit import Part
 from tasks.run_cache import get_run_cache
 
 NOT_THE_UNITS = (GannsError, psycopg.Error, OSError, MemoryError)
-"""Errors that say something of this worker or of the way to the server, as all of our own do: other images, an old
-program, weights that are not there yet. Another worker may well do the unit. Any other error, three times, means that
-nobody can: the unit is set aside, with the traceback, and the round goes on."""
+"""Errors whose cause is this worker or the connection, as with all errors of our own: other images, an old program,
+weights that are not there yet. Another worker may compute the unit. After three errors of any other kind the unit is
+set aside, with the traceback, and the round goes on."""
 
 
 @task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, autoretry_for=(Exception,), max_retries=2)
@@ -34,27 +34,32 @@ def gradient(self: Context, run: int, round: int, unit: int) -> None:
 
 
 def _compute(self: Context, run: int) -> None:
-    runs = get_run_cache()
-    claim = runs.claim(self.job_id, self.attempt, self.worker_id)
+    cache = get_run_cache()
+    claim = cache.claim(self.job_id, self.attempt, self.worker_id)
     if claim is None:
-        return  # closed, done, or somebody else's by now: finish quietly
+        return  # the round is closed, or another attempt has the unit: there is nothing to do
     begun = time.monotonic()
-    cached = runs.cached(run)
-    with runs.connection() as conn:
-        cached.load_version(conn, claim.weights_version)
+    cached = cache.get(run)
+    try:
+        with cache.connection() as conn:
+            cached.load_version(conn, claim.weights_version)
+    except WeightsMissing:
+        if cache.claim(self.job_id, self.attempt, self.worker_id) is None:
+            return  # the round closed after we claimed the unit, and its weights were deleted
+        raise  # a crash of the server emptied the table: the coordinator uploads them again
     fetched = time.monotonic()
     images = cached.load_images(claim)
     loaded = time.monotonic()
 
-    uploads: list[Future[None]] = []  # the first half travels while the second is computed
+    uploads: list[Future[None]] = []  # the first part is uploaded while the second is computed
 
     def on_part(role: str, part: Part) -> None:
-        uploads.append(runs.upload(cached, self.job_id, self.attempt, role, part))
+        uploads.append(cache.upload(cached, self.job_id, self.attempt, role, part))
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
     result = cached.computer.compute(images, seed_parts, on_part, self.should_abort)
     if result is None:
-        raise self.aborted()  # the round closed without this unit; or Ctrl-C, and somebody else does it
+        raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it
     computed = time.monotonic()
     for upload in uploads:
         upload.result()
@@ -64,7 +69,7 @@ def _compute(self: Context, run: int) -> None:
         "compute": computed - loaded,
         "upload": time.monotonic() - computed,
     }
-    runs.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
+    cache.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
     report(
         {
             "event": "unit",

@@ -1,11 +1,12 @@
-"""What a worker process keeps from unit to unit: a link to the database, the run's networks, images and weights.
+"""The cache of a worker process: a connection to the database, and each run's networks, images and weights.
 
-Everything here is a cache. It can be lost at any moment (the process is killed, the server restarts) and is
-then built again from the database and the local disk; a unit's result never depends on it.
+It can be lost at any moment (the process is killed, the server restarts), and is then built again from the database and
+the local disk; a unit's result never depends on it.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections import OrderedDict
@@ -17,12 +18,11 @@ import torch
 
 from ganns.config import from_dict
 from ganns.data import open_images
-from ganns.db.connect import Connection
-from ganns.db.link import Link
+from ganns.db.connect import Connection, SharedConnection
 from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
 from ganns.plugins import WORKER, check_packages
 from ganns.queue.machine import describe, is_older, program_version, worker_name
-from ganns.store import worker_api
+from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
@@ -32,21 +32,21 @@ from ganns.training.strategies import build_computer
 from ganns.training.unit import Part
 
 COMPILE_VARIABLE = "GANNS_COMPILE"
-"""Set to 1, the networks are compiled. Not by default: it takes a minute or more, and a worker may stay for less."""
-NUM_BENCHES, BENCHES_BYTES = 8, 1 << 30
-"""So many runs' cached_runs are kept, or fewer where they are larger (64x64 DCGANs with 64 features: about 50 MB each)."""
+"""With the value 1 the networks are compiled. It is not the default, since it takes a minute or more."""
+MAX_RUNS, MAX_BYTES = 8, 1 << 30
+"""Maximum number of cached runs, and of their total bytes (a 64x64 DCGAN with 64 features has about 50 MB)."""
 
 
 class CachedRun:
-    """One run on this worker: its configuration, networks, images, and the version that is loaded."""
+    """One run on this worker: its configuration, networks and images, and the loaded version."""
 
     def __init__(self, run_id: int, info: RunInfo, device: torch.device) -> None:
         """Build the networks and open the images.
 
         Raises:
-            DatasetMismatch: if this machine's images, or its NumPy's permutations, are not the run's.
+            DatasetMismatch: if this machine has other images, or its NumPy draws other permutations, than the run.
             DataError: if there are no images.
-            PluginError: if the run's loss or data set is a plug-in that this machine has not, or in another version.
+            PluginError: if the run's loss or data set is a plug-in that is missing here, or has another version.
         """
         self.run_id = run_id
         self.config = from_dict(info.config)
@@ -68,14 +68,14 @@ class CachedRun:
 
     @property
     def size_bytes(self) -> int:
-        """What the cached keeps in memory: weights, and gradients as large. Images are mapped, not loaded."""
+        """The run's bytes in memory: weights, and gradients of the same size. Images are mapped, not loaded."""
         tensors = [tensor for network in self.computer.networks.values() for tensor in network.state_dict().values()]
         return 2 * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def load_version(self, conn: Connection, version: int) -> None:
-        """Fetch and load a version's weights, once: further units of the round find them loaded."""
+        """Fetch and load a version's weights, unless they are loaded already."""
         if self._version != version:
-            self._version = None  # half-loaded weights must not be taken for the old ones after an error
+            self._version = None  # after an error half of the weights may be new
             self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
             self._version = version
 
@@ -88,31 +88,33 @@ class CachedRun:
 
 
 class RunCache:
-    """This process's link and cached. One job at a time uses it."""
+    """The connection to the database and the cached runs of this process. One job at a time uses it."""
 
     def __init__(self) -> None:
-        """Prepare; nothing is connected yet."""
+        """Begin with an empty cache, not connected."""
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
-        self._link = Link("ganns worker: blobs")
-        self._cached: OrderedDict[int, CachedRun] = OrderedDict()  # by run, the one used last at the end
-        self._registered: tuple[int, int] | None = None  # worker, and how often the link was opened by then
+        self._shared = SharedConnection("ganns worker: blobs")
+        self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
+        self._registered: tuple[int, int] | None = (
+            None  # worker, and the number of connections that were opened by then
+        )
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
-        """Lend the open connection: `with runs.connection() as conn`, for a few statements."""
-        return self._link.use()
+        """Return the connection as a context, for a few statements: `with cache.connection() as conn`."""
+        return self._shared.use()
 
-    def cached(self, run_id: int) -> CachedRun:
-        """Return the cached for a run, building it when the worker meets the run for the first time (in a while).
+    def get(self, run_id: int) -> CachedRun:
+        """Return a run from the cache, or read it from the database and build it.
 
-        Several are kept: runs that share the workers take turns by rounds, and each change would build one anew.
+        The cache holds several runs: those that share the workers take turns by rounds.
         """
-        if run_id in self._cached:
-            self._cached.move_to_end(run_id)
+        if run_id in self._runs:
+            self._runs.move_to_end(run_id)
         else:
-            while len(self._cached) >= NUM_BENCHES:
-                self._cached.popitem(last=False)  # give the memory back first
+            while len(self._runs) >= MAX_RUNS:
+                self._runs.popitem(last=False)  # give the memory back first
             with self.connection() as conn:
                 info, required = worker_api.get_run_info(conn, run_id), worker_api.requires(conn, run_id)
             if is_older(program_version(), required):
@@ -120,40 +122,40 @@ class RunCache:
                     f"Run {run_id} was made by ganns {required} and this is {program_version()}: install that version "
                     f"(`pip install 'ganns=={required}.*'`, or `git pull` in a checkout) and start the worker again."
                 )
-            self._cached[run_id] = CachedRun(run_id, info, self.device)
-            while len(self._cached) > 1 and sum(one.size_bytes for one in self._cached.values()) > BENCHES_BYTES:
-                self._cached.popitem(last=False)
-        return self._cached[run_id]
+            self._runs[run_id] = CachedRun(run_id, info, self.device)
+            while len(self._runs) > 1 and sum(one.size_bytes for one in self._runs.values()) > MAX_BYTES:
+                self._runs.popitem(last=False)
+        return self._runs[run_id]
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
-        """Introduce ourselves, once a connection, and take up a job's unit; None if it is no longer wanted."""
+        """Register the worker, once a connection, and claim a job's unit; None if it is no longer wanted."""
         with self.connection() as conn:
-            if worker_id is not None and (worker_id, self._link.num_opened) != self._registered:
+            if worker_id is not None and (worker_id, self._shared.num_opened) != self._registered:
                 worker_api.register(conn, worker_id, worker_name(), describe())
-                self._registered = worker_id, self._link.num_opened
+                self._registered = worker_id, self._shared.num_opened
             return worker_api.claim(conn, job_id, attempt, worker_id)
 
-    def upload(self, cached: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
-        """Upload one network's part on a thread, so that the other can be computed meanwhile."""
+    def upload(self, run: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
+        """Upload one network's part on a thread, while the other network's is computed."""
 
         def put() -> None:
-            data = pack(encode_part(part, cached.codec))
+            data = pack(encode_part(part, run.codec))
             with self.connection() as conn:
-                worker_api.put_part(conn, job_id, attempt, role, data)
+                results.put_part(conn, job_id, attempt, role, data)
 
         return self._uploader.submit(put)
 
     def submit(self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]) -> None:
-        """Complete the result: (job, attempt, worker) with its metrics and timings.
+        """Complete the result of (job, attempt, worker), with its metrics and timings.
 
-        A late, duplicate or stale result is nothing to worry about: the server has said what it thinks of it.
+        A late, duplicate or stale result is no error: the server has recorded it as such.
 
         Raises:
             BadResult: if a part was lost with a crash of the server; the unit must be computed again.
         """
         report = {"metrics": _finite(metrics), "timings": timings}
         with self.connection() as conn:
-            answer = worker_api.submit(conn, *job, report)
+            answer = results.submit(conn, *job, report)
         if answer == "incomplete":
             raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
 
@@ -172,12 +174,7 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-_run_cache: RunCache | None = None
-
-
+@functools.cache
 def get_run_cache() -> RunCache:
-    """Return this process's runs."""
-    global _run_cache
-    if _run_cache is None:
-        _run_cache = RunCache()
-    return _run_cache
+    """Return the cache of this process."""
+    return RunCache()

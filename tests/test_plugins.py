@@ -99,7 +99,7 @@ def test_without_plug_ins_the_answer_says_so(site: Path) -> None:
 
 
 def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    announce(site, "greedy", "1.0", {"ganns.training.parts": {"mean": "greedy:Mine"}})
+    announce(site, "greedy", "1.0", {"ganns.aggregate": {"mean": "greedy:Mine"}})
     assert isinstance(build_rule(AggregateConfig()), Mean)
     monkeypatch.setattr(plugins, "entry_points", None)  # whoever asks for them fails
     build_rule(AggregateConfig())
@@ -118,14 +118,14 @@ def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.Monk
 )
 def test_a_plug_in_that_is_broken_is_named(site: Path, code: str, reason: str) -> None:
     (site / "broken_plugin.py").write_text(code + "\n", "utf-8")
-    announce(site, "broken", "2.0", {"ganns.training.parts": {"wild": "broken_plugin:Wild"}})
+    announce(site, "broken", "2.0", {"ganns.aggregate": {"wild": "broken_plugin:Wild"}})
     with pytest.raises(PluginError, match=r"aggregate\.name=wild: .*broken_plugin:Wild") as caught:
         build_rule(AggregateConfig(name="wild"))
     assert reason in str(caught.value)
 
 
 def test_two_packages_with_one_name_are_refused(example: Path) -> None:
-    announce(example, "rival", "3.0", {"ganns.training.parts": {"trimmed": "rival:Trimmed"}})
+    announce(example, "rival", "3.0", {"ganns.aggregate": {"trimmed": "rival:Trimmed"}})
     with pytest.raises(PluginError, match=r"ganns-example==0\.1\.0 and rival==3\.0: uninstall one"):
         build_rule(AggregateConfig(name="trimmed"))
 
@@ -157,7 +157,7 @@ def test_a_worker_needs_the_loss_and_the_data_in_the_run_s_version(site: Path, m
     plugins.check_packages(replace(config, plugins={"aggregate": wanted["aggregate"]}), plugins.WORKER)
 
 
-def test_a_bench_is_not_built_without_them(site: Path) -> None:
+def test_a_run_is_not_cached_without_them(site: Path) -> None:
     from ganns.config import to_dict
     from ganns.store.worker_api import RunInfo
 
@@ -322,10 +322,11 @@ def test_the_command_says_what_is_right_and_what_is_wrong(example: Path) -> None
         assert done.exit_code == 0, done.output
         assert "ok  " in done.output
     (example / "broken_plugin.py").write_text(
-        "from ganns.training.aggregation import Mean\nclass Wild(Mean):\n    def combine(self):\n        return self.sums\n",
+        "from ganns.training.aggregation import Mean\n"
+        "class Wild(Mean):\n    def combine(self):\n        return self.sums\n",
         "utf-8",
     )
-    announce(example, "broken", "2.0", {"ganns.training.parts": {"wild": "broken_plugin:Wild"}})
+    announce(example, "broken", "2.0", {"ganns.aggregate": {"wild": "broken_plugin:Wild"}})
     done = runner.invoke(app, ["plugin", "check", "wild"])
     assert done.exit_code == 1
     assert "WRONG equal results give that result" in done.output

@@ -34,7 +34,7 @@ def compare(
         records = in_order([load(conn, number) for number in dict.fromkeys(numbers)])
         states = {one.run.id: weights.latest_checkpoint(conn, one.run.id) for one in records}
     console = wide_console()
-    distances, pictures = _judge(records, states, console)
+    distances, pictures = _draw_and_measure(records, states, console)
     show(console, records, distances=distances)
     for line in verdict(groups(records), distances):
         console.print(line, markup=False, highlight=False)
@@ -42,15 +42,15 @@ def compare(
         console.print(str(path), markup=False, highlight=False)
 
 
-def _judge(
+def _draw_and_measure(
     records: list[Record], states: dict[int, tuple[int, str, bytes] | None], console: Any
 ) -> tuple[dict[int, float], dict[int, Any]]:
     """Return the distance and the grid of each run that has a checkpoint, and images to compare with."""
-    from ganns.comparison.judge import Judge, shown_images, state_of
+    from ganns.comparison.distances import Distances, shown_images, state_of
     from ganns.errors import DataError
     from ganns.pictures.grid import grid
 
-    judge, distances, pictures = Judge(), {}, {}
+    meter, distances, pictures = Distances(), {}, {}
     for record in records:
         number, found = record.run.id, states[record.run.id]
         if found is None:
@@ -59,7 +59,7 @@ def _judge(
         state = state_of(record.run.config, found)
         pictures[number] = grid(shown_images(state), columns=4)
         try:
-            if (distance := judge.distance(state)) is not None:
+            if (distance := meter.measure(state)) is not None:
                 distances[number] = distance
         except DataError as error:
             console.print(f"no distance for run {number}: {error}", markup=False)

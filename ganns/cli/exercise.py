@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ganns.exercises.catalogue import Exercise
-    from ganns.exercises.report import Finding
+    from ganns.exercises.report import CheckResult
 
 app = typer.Typer(help="Exercises for a course: begin one, have it checked, see a solution.", no_args_is_help=True)
 
@@ -73,15 +73,15 @@ def check(
     chosen = _file(exercise, file)
     typer.echo(f"Exercise {n}: {exercise.title}, {chosen}\n")
     report, printed = run_check(exercise, chosen)
-    for finding in report.findings:
-        _show(finding)
+    for result in report.results:
+        _show(result)
     if printed:
         typer.echo("\nIt printed:\n" + _indented(printed))
     if report.passed:
         progress.finish(n, chosen)
-        typer.echo(f"\n{summary(report.findings)}. Exercise {n} is done.")
+        typer.echo(f"\n{summary(report.results)}. Exercise {n} is done.")
         return
-    typer.echo(f"\n{summary(report.findings)}. Not done yet; docs/exercises/{exercise.page}.md has hints.")
+    typer.echo(f"\n{summary(report.results)}. Not done yet; docs/exercises/{exercise.page}.md has hints.")
     raise typer.Exit(1)
 
 
@@ -113,12 +113,12 @@ def _file(exercise: Exercise, file: Path | None) -> Path:
     return chosen
 
 
-def _show(finding: Finding) -> None:
-    word, colour = {True: ("ok", "green"), False: ("no", "red"), None: ("--", None)}[finding.right]
+def _show(result: CheckResult) -> None:
+    word, colour = {True: ("ok", "green"), False: ("no", "red"), None: ("--", None)}[result.right]
     typer.secho(f"  {word}  ", fg=colour, nl=False)
-    typer.echo(finding.title)
-    if finding.detail:
-        typer.echo(_indented(finding.detail))
+    typer.echo(result.title)
+    if result.detail:
+        typer.echo(_indented(result.detail))
 
 
 def _indented(text: str) -> str:

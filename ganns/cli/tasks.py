@@ -19,46 +19,46 @@ app = typer.Typer(help="The task queue: what runs, what waits, who works; and co
 @app.command()
 def active() -> None:
     """Show the running tasks."""
-    from ganns.queue import inspect
+    from ganns.queue import commands
 
     with _connection() as conn:
-        _table(inspect.active(conn), "No task is running.")
+        _table(commands.active(conn), "No task is running.")
 
 
 @app.command()
 def queued() -> None:
     """Show how many tasks wait, by queue; `num_later` of them for a time that was set."""
-    from ganns.queue import inspect
+    from ganns.queue import commands
 
     with _connection() as conn:
-        _table(inspect.queued(conn), "No task is waiting.")
+        _table(commands.queued(conn), "No task is waiting.")
 
 
 @app.command()
 def workers() -> None:
     """Show the workers, what they can do, and how long each has been silent."""
-    from ganns.queue import inspect
+    from ganns.queue import commands
 
     with _connection() as conn:
-        _table(inspect.workers(conn), f"No worker is connected; {HOW_TO_JOIN}")
+        _table(commands.workers(conn), f"No worker is connected; {HOW_TO_JOIN}")
 
 
 @app.command()
 def stats() -> None:
     """Show how many jobs there are of each task, by state."""
-    from ganns.queue import inspect
+    from ganns.queue import commands
 
     with _connection() as conn:
-        _table(inspect.stats(conn), "There are no tasks.")
+        _table(commands.stats(conn), "There are no tasks.")
 
 
 @app.command()
 def ping() -> None:
     """Say which workers have a recent heartbeat; exit with 1 if none has."""
-    from ganns.queue import inspect
+    from ganns.queue import commands
 
     with _connection() as conn:
-        answers = inspect.ping(conn)
+        answers = commands.ping(conn)
     for worker, alive in answers.items():
         typer.echo(f"worker {worker}: {'pong' if alive else 'silent'}")
     if not any(answers.values()):
@@ -72,10 +72,10 @@ def revoke(
     terminate: Annotated[bool, typer.Option(help="Kill the processes of running ones.")] = False,
 ) -> None:
     """Cancel tasks: waiting ones will not run, running ones are asked to stop."""
-    from ganns.queue import control
+    from ganns.queue import commands
 
     with _connection() as conn:
-        num = control.revoke(jobs, terminate=terminate, connection=conn)
+        num = commands.revoke(jobs, terminate=terminate, connection=conn)
     typer.echo(f"Revoked {num} of {len(jobs)}; the others had ended.")
 
 
@@ -86,10 +86,10 @@ def drain(
 ) -> None:
     """Let a worker take nothing new, so that it can be switched off when it is done."""
     from ganns.errors import TaskUsageError
-    from ganns.queue import control
+    from ganns.queue import commands
 
     with _connection() as conn:
-        numbers = control.drain(worker, draining=not undo, connection=conn)
+        numbers = commands.drain(worker, draining=not undo, connection=conn)
     if not numbers:
         raise TaskUsageError(f"There is no worker {worker!r}: `ganns tasks workers` lists them.")
     typer.echo(f"{'Takes tasks again' if undo else 'Draining'}: worker {', '.join(map(str, numbers))}.")
@@ -98,20 +98,20 @@ def drain(
 @app.command()
 def pause(queue: Annotated[str, typer.Argument(help="The queue's name, as `ganns tasks queued` shows it.")]) -> None:
     """Start no task of a queue any more; running ones end."""
-    from ganns.queue import control
+    from ganns.queue import commands
 
     with _connection() as conn:
-        control.pause(queue, connection=conn)
+        commands.pause(queue, connection=conn)
     typer.echo(f"Paused {queue}; `ganns tasks resume {queue}` opens it again.")
 
 
 @app.command()
 def resume(queue: Annotated[str, typer.Argument(help="The queue's name.")]) -> None:
     """Open a paused queue again."""
-    from ganns.queue import control
+    from ganns.queue import commands
 
     with _connection() as conn:
-        control.resume(queue, connection=conn)
+        commands.resume(queue, connection=conn)
     typer.echo(f"Resumed {queue}.")
 
 

@@ -1,4 +1,4 @@
-"""Compare runs: in which settings they differ, what came out, and which settings were best."""
+"""Compare runs: the settings in which they differ, their results, and which settings were best."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUM_COLUMNS = 6  # of settings that differ, in a table; more would not fit on a 
 
 @dataclass(frozen=True)
 class Record:
-    """A run with what it reported."""
+    """A run with its metrics and evaluations."""
 
     run: Run
     metrics: list[dict[str, Any]]  # one a round: round, images, seconds, metrics
@@ -27,12 +27,12 @@ class Record:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings by dotted key."""
+        """The run's settings by dotted key."""
         return flat(self.run.config)
 
     @property
     def seconds(self) -> float:
-        """How long it trained."""
+        """The run's time of training."""
         return float(self.metrics[-1]["seconds"]) if self.metrics else 0.0
 
     def best(self) -> tuple[int, float] | None:
@@ -43,21 +43,21 @@ class Record:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their seed."""
+    """Runs that differ in their seed alone."""
 
     label: str
     records: list[Record]
 
 
 def load(conn: Connection, run_id: int) -> Record:
-    """Return a run with what it reported."""
+    """Return a run with its metrics and evaluations."""
     return Record(
         runs.get_run(conn, run_id), runs.list_metrics(conn, run_id), evaluations.list_evaluations(conn, run_id)
     )
 
 
 def groups(records: Sequence[Record]) -> list[Group]:
-    """Put runs together that differ in their seed alone, in the order of their first ones."""
+    """Group the runs that differ in their seed alone, in the order of each group's first run."""
     keys = [key for key in differing([one.settings for one in records]) if key not in ("seed", "name")]
     found: dict[str, list[Record]] = {}
     for record in records:
@@ -66,7 +66,7 @@ def groups(records: Sequence[Record]) -> list[Group]:
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
-    """Return the runs with those that differ in their seed alone side by side, by seed."""
+    """Return the runs sorted by group (see `groups`), and in a group by seed."""
     return [
         one for group in groups(records) for one in sorted(group.records, key=lambda one: one.settings.get("seed", 0))
     ]
@@ -81,10 +81,10 @@ def show(
     """Print a table of the runs.
 
     Args:
-        console: where.
+        console: where to print.
         records: the runs, in the order of the rows.
-        states: what became of each run; its state in the database without one.
-        distances: the sliced Wasserstein distance of each run's last checkpoint, where it was measured.
+        states: the state to show for a run; without it the state in the database.
+        distances: the sliced Wasserstein distance of a run's last checkpoint, if it was measured.
     """
     from rich.table import Table
 
@@ -115,7 +115,7 @@ def show(
 
 
 def verdict(found: Sequence[Group], distances: Mapping[int, float]) -> list[str]:
-    """Say which settings were best, and whether the seeds allow to say so; lines, the best settings first."""
+    """Return lines that rank the settings, the best first, and say whether the seeds show a difference."""
     ranked = []
     for group in found:
         values = [distances[one.run.id] for one in group.records if one.run.id in distances]
@@ -131,7 +131,7 @@ def verdict(found: Sequence[Group], distances: Mapping[int, float]) -> list[str]
     if first[3] < 2 or second[3] < 2:
         lines.append("One seed tells little: with seed=0,1,2 the table shows how much is chance.")
     elif first[2] >= second[1]:
-        lines.append("The best two overlap: within the spread of the seeds there is no telling them apart.")
+        lines.append("The best two overlap: with this spread over the seeds there is no clear difference.")
     else:
         lines.append("The best one's worst seed is better than the next one's best.")
     return ["mean swd of each setting (lower is better):", *lines]

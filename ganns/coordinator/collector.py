@@ -1,4 +1,4 @@
-"""One round's results: fetched as they arrive, checked, and added in unit order.
+"""Collect one round's results: fetch them as they arrive, check them, and add them in unit order.
 
 Parts are fetched and checked as soon as they are there: the discriminator's while its worker still computes
 the generator's. They are *added* only when the unit's result is complete and every unit before it has been
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ganns.coordinator.connections import Session
+from ganns.coordinator.connections import Connections
 from ganns.errors import BadResult, PayloadError
 from ganns.store.results import PartKey, Submission, get_part, list_parts, list_results
 from ganns.store.rounds import Unit
@@ -27,10 +27,10 @@ ROLES = ("d", "g")
 
 
 class Collector:
-    """The results of one open round, folded into one accumulator a network."""
+    """The results of one open round, added up in one accumulator for each network."""
 
     def __init__(self, run_id: int, state: TrainingState, units: Sequence[Unit]) -> None:
-        """Begin with nothing; `units` are the round's, in order."""
+        """Begin without results; `units` are the round's, in order."""
         self.run_id = run_id
         self.round = state.progress.version
         self.units = list(units)
@@ -43,17 +43,17 @@ class Collector:
         self._num_started = 0  # round-robin over the blob connections
         self._next = 0  # every unit before this one has been added
 
-    def receive(self, session: Session) -> list[tuple[int, Exception]]:
-        """Recount what is in the database, fetch what is new, and add what can be added.
+    def receive(self, connections: Connections) -> list[tuple[int, Exception]]:
+        """List the results in the database, fetch the new ones, and add those that can be added.
 
         Returns:
-            Units whose result was refused by the checks, with the reason; the caller takes them out.
+            Units whose result the checks refused, with the reason; the caller takes the results out.
         """
         refused = []
-        found = list_results(session.main, self.run_id, self.round)
+        found = list_results(connections.main, self.run_id, self.round)
         new = [one for one in found if one.unit not in self.submissions and one.unit not in self.skipped]
-        for submission in new:  # all of them at once, before the first is waited for
-            self._fetch(session, [(submission.job_id, submission.attempt, role) for role in ROLES])
+        for submission in new:  # start all downloads before waiting for the first
+            self._fetch(connections, [(submission.job_id, submission.attempt, role) for role in ROLES])
         for submission in new:
             keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
             failures = [part for key in keys if isinstance(part := self._parts[key].result(), Exception)]
@@ -66,19 +66,21 @@ class Collector:
             else:
                 self.submissions[submission.unit] = submission
         self._add_prefix()
-        if len(self.submissions) + len(self.skipped) < len(self.units):  # what is there of the others already
-            self._fetch(session, list_parts(session.main, self.run_id, self.round))
+        if len(self.submissions) + len(self.skipped) < len(
+            self.units
+        ):  # first parts of units that are still being computed
+            self._fetch(connections, list_parts(connections.main, self.run_id, self.round))
         return refused
 
-    def _fetch(self, session: Session, keys: Sequence[PartKey]) -> None:
+    def _fetch(self, connections: Connections, keys: Sequence[PartKey]) -> None:
         for key in keys:
             if key not in self._parts:
-                conn = session.blobs[self._num_started % len(session.blobs)]
+                conn = connections.blobs[self._num_started % len(connections.blobs)]
                 self._num_started += 1
-                self._parts[key] = session.pool.submit(self._fetch_one, conn, key)
+                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key)
 
     def _fetch_one(self, conn: Any, key: PartKey) -> Part | Exception:
-        """Fetch and check one part; what is wrong with it is returned, since it is the worker's fault, not ours."""
+        """Fetch and check one part. An error in it is returned, not raised: the worker made it."""
         try:
             data, digest = get_part(conn, key)
             part = decode_part(unpack(data, digest), self._codec)
@@ -88,7 +90,7 @@ class Collector:
             return error
 
     def skip(self, units: Iterable[int]) -> None:
-        """Do without these units; a result that came all the same is kept."""
+        """Expect no result of these units any more; a result that is here already is kept."""
         self.skipped |= set(units) - self.submissions.keys()
         self._add_prefix()
 
@@ -102,18 +104,18 @@ class Collector:
         submission = self.submissions[number]
         for role in ROLES:
             part = self._parts.pop((submission.job_id, submission.attempt, role)).result()
-            assert isinstance(part, Part)  # refused otherwise
+            assert isinstance(part, Part)  # else it was refused
             self.totals[role].add(part, self.units[number].slice.num_images)
 
     def finish(self) -> None:
-        """Add what is left behind the first missing unit. Afterwards nothing more can be received."""
+        """Add the results behind the first missing unit. Call it once, when no more are received."""
         for number in sorted(self.submissions):
             if number >= self._next:
                 self._add(number)
         self._next = len(self.units)
 
     def num_images(self) -> int:
-        """Return how many images the received results cover."""
+        """Return the number of images of the received results."""
         return sum(self.units[number].slice.num_images for number in self.submissions)
 
     def metrics(self) -> dict[str, float]:
@@ -123,17 +125,14 @@ class Collector:
         )
 
     def timings(self) -> dict[str, float]:
-        """Return the mean over the accepted results of where their workers' time went, in seconds."""
+        """Return the workers' timings in seconds: the mean over the accepted results."""
         reports = [submission.report["timings"] for submission in self.submissions.values()]
         return {name: sum(report[name] for report in reports) / len(reports) for name in reports[0]}
 
 
 def _has_metrics(report: dict[str, Any]) -> bool:
-    """Check a worker's report: the names that we rely on, finite numbers (JSON has no NaN, but strings)."""
-    wanted = {
-        "metrics": {"d_loss", "g_loss", "d_real", "d_fake"},
-        "timings": {"fetch", "load", "compute", "upload"},
-    }
+    """Tell whether a worker's report has exactly the names that we use, each with a finite number."""
+    wanted = {"metrics": {"d_loss", "g_loss", "d_real", "d_fake"}, "timings": {"fetch", "load", "compute", "upload"}}
     return all(
         isinstance(group := report.get(name), dict)
         and set(group) == keys

@@ -1,7 +1,8 @@
-"""The coordinator's connections: one for transactions, one that listens, a few for blobs, one for reconciler.
+"""The coordinator's connections: one for transactions, one that listens, and a few for blobs.
 
-A connection carries one conversation at a time. Splitting a blob over a few of them lets as many server
-processes copy it at once; a connection that listens must be free to be woken.
+A connection does one thing at a time. With a blob's chunks spread over several connections, several server processes
+copy them at once; and the connection that listens must be idle to be woken. The cleanup and the evaluations have a
+connection of their own, on their threads.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from psycopg import sql
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.errors import DatabaseUnreachable
+from ganns.utils.backoff import backoff_s
 
 NUM_BLOB_CONNECTIONS = 3
 SAY_EVERY_S = 30.0
-"""While the server is away, a line is printed so often."""
+"""While the server cannot be reached, a line is printed after each such time."""
 
 
-class Session:
+class Connections:
     """Open connections to one database, for one run."""
 
     def __init__(self, address: Address, run_id: int) -> None:
@@ -49,7 +51,7 @@ class Session:
         return conn
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until a worker submitted something, or `timeout_s` seconds; what woke us is only a hint."""
+        """Wait for a notification from the run, at most `timeout_s` seconds; it is a hint and says nothing."""
         for _ in self.listener.notifies(timeout=timeout_s, stop_after=1):
             pass
 
@@ -62,18 +64,18 @@ class Session:
                 conn.close()
 
 
-def open_patiently(
+def open_connections(
     address: Address, run_id: int, say: Callable[[str], None], should_stop: Callable[[], bool]
-) -> Session | None:
-    """Connect, waiting for a server that is away (and saying so); None if told to stop meanwhile."""
-    delay_s, said_at = 0.2, 0.0
+) -> Connections | None:
+    """Connect, and wait (with a message) while the server cannot be reached; return None if told to stop meanwhile."""
+    failures, said_at = 0, 0.0
     while not should_stop():
         try:
-            return Session(address, run_id)
+            return Connections(address, run_id)
         except (DatabaseUnreachable, psycopg.OperationalError) as error:
             if time.monotonic() >= said_at:
                 said_at = time.monotonic() + SAY_EVERY_S
                 say(f"the database is away; trying again: {error}")
-            time.sleep(delay_s)
-            delay_s = min(2 * delay_s, 5.0)
+            time.sleep(backoff_s(failures, 0.25, 5.0))
+            failures += 1
     return None

@@ -1,4 +1,4 @@
-"""Create a run in the database, or take up one that is there."""
+"""Create a run in the database, or find one to resume."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ganns.store.runs import Run
 from ganns.training.seeds import permutation_digest
 
 FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
-"""Settings that a resumed run may change; all others decide what its versions are."""
+"""Settings that may change when a run is resumed; all others determine its versions."""
 
 
 def create_run(conn: Connection, config: Config, point: str | None = None) -> Run:
-    """Insert a run for `config`; opens the images, to record how many there are and their fingerprint.
+    """Insert a run for `config`, and open the images to record their number and fingerprint.
 
     Args:
         conn: a connection.
         config: the run's configuration.
-        point: the digest by which a sweep finds the run again.
+        point: the digest of a sweep's point, by which the sweep finds the run again.
     """
     if config.evaluate.every:
         require_features(config.evaluate.features)
     images = open_images(config.data, config.model.image_size)
     if config.start_from is not None:
         source, data = start_state(conn, config)
-        config = replace(config, start_from=source)  # the version too, so that the run says what it started from
+        config = replace(config, start_from=source)  # with the version, as a record
     config = replace(config, plugins=plugins.packages(config))
     with conn.transaction():
         run_id = runs.create_run(
@@ -52,16 +52,16 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
 
 
 def resume_run(conn: Connection, config: Config, changed: Collection[str] | None = None) -> tuple[Run, Config]:
-    """Find the run that `config.resume` names, and its own configuration with what is to change.
+    """Return the run that `config.resume` names, and its own configuration with the changed settings.
 
     Args:
         conn: a connection.
-        config: what was asked for now.
-        changed: the keys or groups of `config` that were set on purpose; None means all that may change.
+        config: the configuration of this command.
+        changed: the keys or groups of `config` that the user typed; None means all that may change.
 
     Raises:
         RunError: if there is no such run, or it diverged.
-        ConfigError: for a key that decides what the run's versions are.
+        ConfigError: for a key that determines the run's versions.
     """
     assert config.resume is not None
     run = runs.find_run(conn, config.resume)
@@ -73,13 +73,13 @@ def resume_run(conn: Connection, config: Config, changed: Collection[str] | None
         group, _, name = key.partition(".")
         if group not in FREE_ON_RESUME:
             raise ConfigError(
-                f"{key} cannot change when a run is resumed, since it decides what the run's versions are: "
+                f"{key} cannot change when a run is resumed, since it determines the run's versions: "
                 f"leave it out, or start a new run without resume={config.resume}."
             )
         if name:
             setattr(getattr(merged, group), name, getattr(getattr(config, group), name))
         else:
             value = getattr(config, group)
-            if value or changed is not None:  # what was typed counts also when it is 0 or false
+            if value or changed is not None:  # a typed value counts also when it is 0 or false
                 setattr(merged, group, value)
     return run, merged

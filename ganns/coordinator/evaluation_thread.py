@@ -1,16 +1,15 @@
-"""Beside the rounds: evaluate the run's versions, keep the best one, and warn when samples look alike.
+"""Evaluate the run's versions, keep the best one, and warn when samples look alike.
 
-On a thread and a connection of its own, like the cleanup: a round never waits for it, and whatever happens in an
-evaluation, the training goes on. One evaluation at a time: what becomes due meanwhile is left out.
+It runs on a thread and a connection of its own, like the cleanup: a round never waits for it, and an error in an
+evaluation does not end the training. There is one evaluation at a time: a version that is due meanwhile is left out.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 
@@ -21,105 +20,80 @@ from ganns.coordinator.observer import Observer
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.errors import DataError, MissingExtra
+from ganns.errors import DatabaseError, DataError, MissingExtra
 from ganns.store import evaluations, runs, weights
 from ganns.training.serialization import unpack
+from ganns.utils.background import Background
 
 log = logging.getLogger(__name__)
 
 CLOSE_S = 10.0
-"""How long the end of a coordinator waits for what the thread computes just now; the thread ends with the process."""
+"""The time that an ending coordinator gives the thread to stop; after that the thread ends with the process."""
 LAST_S = 120.0
-"""How long the end of a run waits for the evaluation of its last version."""
+"""The time that an ending run waits for the evaluation of its last version."""
 
 
 class Evaluations:
-    """A thread that follows the run's versions and evaluates one every `evaluate.every` rounds."""
+    """Evaluates a version of a run every `evaluate.every` rounds, in the background."""
 
     def __init__(
-        self,
-        address: Address,
-        run_id: int,
-        generation: int,
-        config: Config,
-        files: StateFiles,
-        observer: Observer,
+        self, address: Address, run_id: int, generation: int, config: Config, files: StateFiles, observer: Observer
     ) -> None:
         """Start the thread, unless the run is not to be evaluated; it does nothing until `after_version` is called."""
         self._address, self._run_id, self._generation = address, run_id, generation
         self._config, self._files, self._observer = config, files, observer
         self._say = observer.say
         self._every = config.evaluate.every
-        self._changed = threading.Condition()
-        self._version: int | None = None
-        self._last = False
-        self._busy = self._stopping = False
+        self._is_stopping = self._has_given_up = False
         self._done: int | None = None  # the last evaluated version; None: not looked up yet
         self._health = SampleHealth()
-        self._thread = threading.Thread(target=self._run, name="evaluation", daemon=True)
+        self._background: Background[Evaluator, tuple[int, bool]] | None = None
         if self._every:
-            self._thread.start()
+            self._background = Background(
+                "evaluation", self._connect, self._handle, (psycopg.Error, DatabaseError, OSError)
+            )
 
     def after_version(self, version: int) -> None:
-        """Say that `version` was published."""
-        with self._changed:
-            self._version = version
-            self._changed.notify_all()
+        """Take note that `version` was published."""
+        if self._background is not None:
+            self._background.put((version, False))
 
     def finish(self, version: int, should_stop: Callable[[], bool]) -> None:
-        """Evaluate the last version too, if the run was long enough for any."""
-        if not self._thread.is_alive() or version < self._every:
+        """Evaluate the last version too, if the run was long enough for an evaluation."""
+        if self._background is None or version < self._every:
             return
-        with self._changed:
-            self._version, self._last = version, True
-            self._changed.notify_all()
+        self._background.put((version, True))
         until = time.monotonic() + LAST_S
-        while not should_stop() and time.monotonic() < until:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._version is None and not self._busy, timeout=0.5):
-                    break
+        while not should_stop() and time.monotonic() < until and not self._background.wait_idle(0.5):
+            pass
 
     def close(self) -> None:
-        """Give up what is being evaluated, and stop."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_S)
+        """Stop, without finishing the evaluation that is going on."""
+        self._is_stopping = True
+        if self._background is not None:
+            self._background.close(CLOSE_S)
 
-    def _run(self) -> None:
-        conn: Connection | None = None
-        evaluator: Evaluator | None = None
-        while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._version is not None or self._stopping)
-                version, self._version = self._version, None
-                last, self._busy = self._last, True
-            if version is None or self._stopping:
-                break
-            try:
-                if conn is None or conn.closed or evaluator is None:
-                    conn = connect(self._address, application="ganns coordinator: evaluation")
-                    evaluator = Evaluator(conn, self._run_id, self._config, self._say)
-                    evaluations.forget_left_generators(conn, self._run_id, self._generation)
-                if self._is_due(conn, version, last):
-                    self._evaluate(evaluator, version)
-            except (DataError, MissingExtra) as error:
-                self._say(f"this run is not evaluated any more: {error}")
-                break
-            except Exception as error:  # whatever it is, it must not end the training
-                log.debug("an evaluation failed", exc_info=True)
-                self._say(f"the evaluation of version {version} failed ({type(error).__name__}: {error})")
-                if conn is not None and isinstance(error, psycopg.Error):
-                    with suppress(psycopg.Error):
-                        conn.close()
-        with self._changed:
-            self._busy, self._version = False, None
-            self._changed.notify_all()
-        if conn is not None:
-            conn.close()
+    @contextmanager
+    def _connect(self) -> Iterator[Evaluator]:
+        with connect(self._address, application="ganns coordinator: evaluation") as conn:
+            evaluations.forget_left_generators(conn, self._run_id, self._generation)
+            yield Evaluator(conn, self._run_id, self._config, self._say)
+
+    def _handle(self, evaluator: Evaluator, request: tuple[int, bool]) -> None:
+        version, is_last = request
+        if self._is_stopping or self._has_given_up:
+            return
+        try:
+            if self._is_due(evaluator.conn, version, is_last):
+                self._evaluate(evaluator, version)
+        except (DataError, MissingExtra) as error:
+            self._say(f"this run is not evaluated any more: {error}")
+            self._has_given_up = True
+        except Exception as error:  # no error of an evaluation may end the training
+            log.debug("an evaluation failed", exc_info=True)
+            self._say(f"the evaluation of version {version} failed ({type(error).__name__}: {error})")
+            if isinstance(error, psycopg.Error):
+                raise  # the next evaluation gets a new connection
 
     def _is_due(self, conn: Connection, version: int, last: bool) -> bool:
         if self._done is None:
@@ -130,9 +104,9 @@ class Evaluations:
     def _evaluate(self, evaluator: Evaluator, version: int) -> None:
         data = self._files.read(version)
         if data is None:
-            return  # overtaken: rounds of milliseconds; the next version will do
-        self._done = version  # also if it fails: not again at once
-        metrics = evaluator.over_workers(version, unpack(data), lambda: self._stopping, self._generation)
+            return  # rounds take milliseconds, and the file is gone already; a later version will do
+        self._done = version  # also if it fails: it is not tried again at once
+        metrics = evaluator.over_workers(version, unpack(data), lambda: self._is_stopping, self._generation)
         if metrics is None:
             return
         best = best_evaluation(evaluator.conn, self._run_id)

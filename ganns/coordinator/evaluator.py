@@ -1,6 +1,6 @@
-"""One evaluation of a version: shared out among the workers as a group of tasks, or computed here.
+"""One evaluation of a version: a group of tasks for the workers, or computed in this process.
 
-The coordinator evaluates its run on a thread (`evaluation.py`), `ganns evaluate` any run by hand: by the same code.
+The coordinator uses it on a thread (`evaluation_thread.py`), and `ganns evaluate` uses it for any run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ganns.store.evaluations import QUEUE, TASK
 from ganns.training.serialization import pack
 
 TIMEOUT_S = 600.0
-"""An evaluation that takes longer is given up: its workers have left, or have better things to do."""
-JOIN_S = 60.0  # to fetch what has arrived
+"""An evaluation that takes longer is given up: its workers have left, or compute units."""
+JOIN_S = 60.0  # to fetch the results
 POLL_S = 0.3
 PRIORITY = -1  # units come first
 
@@ -35,16 +35,16 @@ class Evaluator:
     """Evaluates versions of one run."""
 
     def __init__(self, conn: Connection, run_id: int, config: Config, say: Callable[[str], None]) -> None:
-        """Use an open connection; nothing is loaded yet."""
+        """Use an open connection. The networks and images are loaded by `prepare`."""
         self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
         self._real: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def prepare(self) -> None:
-        """See to it that the run has a feature network, and look at the real images with it, once.
+        """Make sure that the run has a feature network, and compute the features of the real images, once.
 
         Raises:
             DataError: if there are no held-out images to compare with.
-            MissingExtra: if Inception cannot be had here.
+            MissingExtra: if Inception is not installed here.
         """
         if self._real is not None:
             return
@@ -54,7 +54,7 @@ class Evaluator:
         if count < 2:
             raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
         if settings.features == "attributes" and self._stored_network() is None:
-            self.say("preparing the network that looks at images; it learns faces for some seconds, once a machine")
+            self.say("preparing the feature network; it learns faces for some seconds, once on each machine")
             evaluations.put_feature_network(self.conn, self.run_id, *attribute_network(self.config.model.image_size))
         network = feature_network(self.run_id, self.config, self._stored_network())
         pixels = to_bytes(real.holdout(count))
@@ -71,18 +71,18 @@ class Evaluator:
         generation: int | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> dict[str, float] | None:
-        """Let the workers draw and look, assemble the metrics and store them; None if told to stop.
+        """Let the workers draw images and compute features; store and return the metrics, or None if told to stop.
 
         Args:
-            version: which one it is.
+            version: its number.
             state: its tensors, see `TrainingState.tensors`.
             should_stop: asked a few times a second.
-            generation: the coordinator's, so that its successor can clean up after it.
+            generation: the coordinator's, so that the next coordinator can clean up.
             timeout_s: how long to wait for the workers.
 
         Raises:
-            ResultTimeout: the workers did not do it in time.
-            TaskFailed: a part failed wherever it was computed.
+            ResultTimeout: the workers did not finish in time.
+            TaskFailed: a part failed on every worker that tried it.
         """
         begun = time.monotonic()
         self.prepare()
@@ -102,28 +102,28 @@ class Evaluator:
         try:
             if not _wait(parts, should_stop, begun + timeout_s):
                 return None
-            seen = [batches.decode(value) for value in parts.join(timeout=JOIN_S)]
+            found = [batches.decode(value) for value in parts.join(timeout=JOIN_S)]
         finally:
             evaluations.forget_generator(self.conn, evaluation)
             parts.revoke()
             parts.forget()
-        return self._assemble(version, seen, begun)
+        return self._assemble(version, found, begun)
 
     def here(self, version: int, state: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Draw and look in this process, assemble the metrics and store them."""
+        """Draw images and compute features in this process; store and return the metrics."""
         begun = time.monotonic()
         self.prepare()
         generator = batches.build_generator(self.config, batches.averaged_generator(state))
         network = feature_network(self.run_id, self.config, self._stored_network())
-        seen = [
-            batches.see(batches.draw(self.config, generator, start, count), network, start)
+        found = [
+            batches.extract(batches.draw(self.config, generator, start, count), network, start)
             for start, count in batches.parts(self.config.evaluate.images)
         ]
-        return self._assemble(version, seen, begun)
+        return self._assemble(version, found, begun)
 
-    def _assemble(self, version: int, seen: list[batches.Tensors], begun: float) -> dict[str, float]:
+    def _assemble(self, version: int, parts: list[batches.Tensors], begun: float) -> dict[str, float]:
         try:
-            features, pixels = batches.join(seen)
+            features, pixels = batches.join(parts)
         except (KeyError, RuntimeError) as error:
             raise PayloadError(f"The parts of an evaluation do not fit together ({error}).") from error
         assert self._real is not None
@@ -141,12 +141,12 @@ class Evaluator:
 
 
 def describe(metrics: Mapping[str, float]) -> str:
-    """Return the distances as words: "swd 21.3, fid 1.2, kid 3.4"."""
+    """Return the distances as text: "swd 21.3, fid 1.2, kid 3.4"."""
     return ", ".join(f"{name} {metrics[name]:.3g}" for name in ("swd", "fid", "kid") if name in metrics)
 
 
 def _wait(parts: GroupResult, should_stop: Callable[[], bool], until: float) -> bool:
-    """Wait for all parts, fetching none (they are large); False if told to stop.
+    """Wait for all parts without fetching them (they are large); return False if told to stop.
 
     Raises:
         ResultTimeout: they did not come in time.

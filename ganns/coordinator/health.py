@@ -1,7 +1,7 @@
-"""Signs that a GAN is not learning, in the numbers that a run reports anyway; each with what to try.
+"""Warnings that a GAN does not learn, from the numbers that a run reports anyway; each with an advice.
 
-Thresholds have a margin to what healthy runs on synthetic faces show (docs/explain/evaluation.md has the numbers). Each
-warning is said once when it begins, and again only after it was over.
+The thresholds are far from the values of healthy runs on synthetic faces (docs/explain/evaluation.md has the numbers).
+A warning is given once when its condition begins, and again only after the condition has ended.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 WINDOW = 50
-"""Rounds that a sign must last for. A GAN's balance sways; what lasts is not that."""
+"""Number of rounds that a condition must last. A GAN's balance changes all the time, but not for as long."""
 WON = 0.02
-"""D has won where it gives real images more than 1 - WON and generated ones less than WON."""
+"""D has won if it gives real images more than 1 - WON and generated ones less than WON."""
 GUESSING = 0.01
-"""D only guesses where it gives both kinds 0.5, give or take this."""
+"""D only guesses if it gives both kinds 0.5, with at most this difference."""
 EXPLODED = 30.0
-"""A loss, in nats, that no healthy run comes near."""
+"""A loss, in nats, far above that of a healthy run."""
 ALIKE, DIFFERENT = 0.05, 0.2
-"""Samples are alike that differ from each other by less than this share of how much real images differ; those of a
-generator that learns pass the second share on their way up."""
+"""Shares of the real images' variance. Samples with less than the first are alike; those of a generator that learns
+reach more than the second."""
 ALIKE_LIMIT = 5
-"""So many evaluations in a row, where the samples never differed."""
+"""Number of evaluations in a row with samples that are alike, if they were never different before."""
 
 
 @dataclass
 class RoundHealth:
-    """Looks at each round's metrics."""
+    """Checks each round's metrics."""
 
     _recent: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _said: set[str] = field(default_factory=set)
 
     def watch(self, metrics: Mapping[str, float]) -> list[str]:
-        """Take in a round's metrics; return warnings that begin with it."""
+        """Add a round's metrics, and return the warnings that begin with it."""
         if not {"d_real", "d_fake", "d_loss", "g_loss"} <= metrics.keys():
             return []  # a round that went back
         self._recent.append(metrics)
@@ -64,10 +64,10 @@ class RoundHealth:
 
 @dataclass
 class SampleHealth:
-    """Looks at each evaluation's metrics.
+    """Checks each evaluation's metrics.
 
-    Before a generator has learned anything all its images are grey, and alike. That is no collapse; so it takes samples
-    that did differ before, or several evaluations in a row.
+    Before a generator has learned anything, all its images are grey, and alike. This is no collapse; therefore a
+    warning needs samples that were different before, or several evaluations in a row.
     """
 
     _num_alike: int = 0  # evaluations in a row
@@ -75,7 +75,7 @@ class SampleHealth:
     _said: set[str] = field(default_factory=set)
 
     def watch(self, metrics: Mapping[str, float]) -> list[str]:
-        """Take in an evaluation's metrics; return warnings that begin with it."""
+        """Add an evaluation's metrics, and return the warnings that begin with it."""
         pixels, features = metrics["pixel_variance"], metrics["feature_variance"]
         alike = min(pixels, features) < ALIKE
         self._num_alike = self._num_alike + 1 if alike else 0
@@ -89,7 +89,7 @@ class SampleHealth:
 
 
 def begun(said: set[str], signs: Mapping[str, tuple[str, bool]]) -> list[str]:
-    """Return the texts of the signs that are there and were not before; `said` remembers those that are."""
+    """Return the texts of the conditions that begin now; `said` keeps the names of those that last."""
     new = [text for text, (name, is_there) in signs.items() if is_there and name not in said]
     for name, is_there in signs.values():
         (said.add if is_there else said.discard)(name)

@@ -1,16 +1,16 @@
-"""Publishing a version: where its bytes go, and the rows that make it and its round visible."""
+"""Publish a version: upload its weights, and insert the rows that make it and its round visible."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ganns.coordinator.connections import Session
-from ganns.coordinator.scheduler import Planned
+from ganns.coordinator.connections import Connections
+from ganns.coordinator.scheduler import PlannedRound
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
 from ganns.queue.canvas import group
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.queue.results import GroupResult
 from ganns.queue.signature import signature
 from ganns.store import lease, results, rounds, runs, weights
@@ -23,40 +23,38 @@ from ganns.training.state import TrainingState
 
 @dataclass
 class Publisher:
-    """Publishes the versions of one run. What it uploads is seen by nobody before `insert_version` is committed."""
+    """Publishes the versions of one run. No worker sees an upload before `insert_version` is committed."""
 
     run_id: int
     generation: int
     state: TrainingState
     files: StateFiles
-    session: Session
-    wish: Wish = field(default_factory=Wish)  # what instructors want of the run, as of the last look at the lease
-    groups: list[tuple[int, int]] = field(default_factory=list)  # this session's: an open round, a task group behind it
+    connections: Connections
+    wish: Wish = field(default_factory=Wish)  # the instructors' command, read with the lease
+    groups: list[tuple[int, int]] = field(default_factory=list)  # (an open round, its task group), of this process
 
     def upload_and_save(self) -> int:
-        """Put the version's weights and the whole state where nobody looks yet; return the weights' bytes."""
-        saved = self.session.pool.submit(self.files.save, self.state)
+        """Upload the version's weights and save the whole state to disk; return the weights' bytes."""
+        saved = self.connections.pool.submit(self.files.save, self.state)
         size = self.upload(self.state.progress.version)
-        saved.result()  # on disk before anybody can see the version
+        saved.result()  # on disk before the version is visible
         return size
 
     def upload(self, version: int) -> int:
-        """Upload a version's weights, the state's or those of its `base_version`; return their bytes."""
+        """Upload the weights of a version, the state's own or its `base_version`; return their bytes."""
         data = pack(self.state.weights_of(version))
-        session = self.session
-        self._num_chunks = weights.upload_weights(
-            session.blobs, session.pool, self.run_id, version, self.generation, data
-        )
+        blobs, pool = self.connections.blobs, self.connections.pool
+        self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
         self._version, self._size, self._digest = version, len(data), digest(data)
         return len(data)
 
     def hold_lease(self) -> None:
-        """Make sure, for the transaction in hand, that nobody took the run over; and read what is wanted of it."""
-        self.wish = lease.hold_lease(self.session.main, self.run_id, self.generation)
+        """Lock the lease until the open transaction ends, and read the instructors' command."""
+        self.wish = lease.hold_lease(self.connections.main, self.run_id, self.generation)
 
     def insert_version(self) -> None:
-        """Make the version that was uploaded last visible; part of the transaction in hand."""
-        conn, progress = self.session.main, self.state.progress
+        """Make the last uploaded version visible; part of the open transaction."""
+        conn, progress = self.connections.main, self.state.progress
         weights.insert_version(
             conn,
             self.run_id,
@@ -68,23 +66,23 @@ class Publisher:
         )
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 
-    def publish(self, planned: Sequence[Planned], *, goes_on: bool) -> None:
-        """Make the version visible and open what is planned, or end the run; part of the transaction in hand.
+    def publish(self, planned: Sequence[PlannedRound], *, goes_on: bool) -> None:
+        """Make the version visible and open the planned rounds, or end the run; part of the open transaction.
 
-        While the run is paused, or to be stopped, nothing is opened: see `control.py`.
+        While the run is paused or being stopped, no round is opened: see `commands.py`.
         """
-        conn, config = self.session.main, self.state.config
+        conn, config = self.connections.main, self.state.config
         self.insert_version()
         for one in planned if self.wish.wanted == "run" else ():
             self.insert_round(one)
         if not goes_on:
             runs.set_state(conn, self.run_id, "finished")
-        elif config.strategy.pipeline:  # the round that is next may have been opened long ago
+        elif config.strategy.pipeline:  # the next round may have been opened long ago
             rounds.restart_deadline(conn, self.run_id, self.state.progress.version, config.quorum.deadline_s)
 
-    def insert_round(self, planned: Planned) -> None:
-        """Open a round, with a job for each slice; part of the transaction in hand."""
-        conn, slices, quorum = self.session.main, planned.slices, self.state.config.quorum
+    def insert_round(self, planned: PlannedRound) -> None:
+        """Open a round, with a job for each slice; part of the open transaction."""
+        conn, slices, quorum = self.connections.main, planned.slices, self.state.config.quorum
         jobs = enqueue(conn, self.run_id, planned.round, range(len(slices)))
         rounds.open_round(
             conn,
@@ -99,21 +97,21 @@ class Publisher:
         self.groups.append((planned.round, jobs.id))
 
     def enqueue_again(self, round_: int, units: Sequence[int]) -> None:
-        """Give open units new jobs; part of the transaction in hand."""
+        """Give open units new jobs; part of the open transaction."""
         if units:
-            jobs = enqueue(self.session.main, self.run_id, round_, units)
-            rounds.replace_jobs(self.session.main, self.run_id, round_, units, jobs.job_ids)
+            jobs = enqueue(self.connections.main, self.run_id, round_, units)
+            rounds.replace_jobs(self.connections.main, self.run_id, round_, units, jobs.job_ids)
             self.groups.append((round_, jobs.id))
 
     def restart_round(self, round_: int, units: Sequence[Unit]) -> None:
-        """Let an open round be computed anew, at the state's version; part of the transaction in hand.
+        """Let workers compute an open round again, at the state's version; part of the open transaction.
 
-        What arrived of it is late: effort that was not applied. Whoever computes at the old version cannot submit.
+        Results that arrived are late: they are recorded, not applied. A unit at the old version cannot be submitted.
         """
-        conn = self.session.main
+        conn = self.connections.main
         rounds.rebase_round(conn, self.run_id, round_, self.state.progress.version)
         results.credit(conn, self.run_id, round_, ())
-        results.forget_results(conn, self.run_id, round_ + 1)
+        results.forget_round(conn, self.run_id, round_)
         wanted = [unit for unit in units if not unit.skipped]
         revoke([unit.job_id for unit in wanted], connection=conn)
         self.enqueue_again(round_, [unit.unit for unit in wanted])
@@ -126,7 +124,7 @@ class Publisher:
 
 
 def enqueue(conn: Connection, run_id: int, round_: int, units: Sequence[int]) -> GroupResult:
-    """Enqueue one job for each unit, in the connection's transaction, behind those of runs that used less so far."""
+    """Enqueue one job for each unit in the open transaction, behind the jobs of runs that have used less time."""
     jobs = group(
         signature(TASK, kwargs={"run": run_id, "round": round_, "unit": unit}, queue=QUEUE) for unit in units
     ).apply_async(connection=conn)

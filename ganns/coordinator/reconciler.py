@@ -1,7 +1,8 @@
-"""While a round is open: keep the lease, rescue, put right what got lost, and refuse what is wrong.
+"""Keep an open round in order: hold the lease, rescue units of dead workers, repair losses, and refuse bad results.
 
-What should be is in our own rows; what is, in the jobs and the UNLOGGED tables. A crash of the server empties the
-latter, a sleeping worker finishes a job that is no longer its own: so once a second the two are compared.
+Our own rows say what should be there; the jobs and the UNLOGGED tables hold what is there. A crash of the server
+empties UNLOGGED tables, and a sleeping worker can finish a job that is no longer its own. So the two are compared once
+a second.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from dataclasses import dataclass, field
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import Diverged
 from ganns.queue.rescue import SILENT_S, Rescuer
-from ganns.store import results, rounds, weights, workers
+from ganns.store import lease, results, rounds, weights
 
 REFUSALS = 3
-"""Refusals of one unit, even from one worker alone, that mean the model diverged."""
+"""After this number of refusals of one unit, even from one worker alone, the model has diverged."""
 
 
 @dataclass
 class Reconciler:
-    """The reconciler of one run's open rounds."""
+    """Compares the open rounds of one run with the jobs and blobs, and repairs differences."""
 
     publisher: Publisher
     say: Callable[[str], None]
@@ -28,33 +29,34 @@ class Reconciler:
     _rescuer: Rescuer = field(default_factory=Rescuer)
 
     def count_alive(self) -> None:
-        """Count the workers that were heard of lately."""
-        self.num_alive = workers.count_alive(self.publisher.session.main, SILENT_S)
+        """Count the workers with a recent heartbeat."""
+        self.num_alive = lease.count_alive(self.publisher.connections.main, SILENT_S)
 
     def tick(self, round_: int) -> list[int]:
-        """Once a second: keep the lease, rescue the units of dead workers, reconcile; return the units set aside."""
+        """Hold the lease, rescue units of dead workers, and reconcile; return the units that were set aside."""
         self.publisher.hold_lease()
-        self._rescuer.tick(self.publisher.session.main)
+        self._rescuer.tick(self.publisher.connections.main)
         self.count_alive()
         return self.reconcile(round_)
 
     def reconcile(self, round_: int) -> list[int]:
-        """See to it that the weights are there, and a live job behind every open unit.
+        """Make sure that the weights are there, and that each open unit has a job that can run.
 
         Returns:
-            The units of `round_` that were set aside. A round that is open ahead is seen to as well; what is set
-            aside of it, its rows say when it is its turn.
+            The units of `round_` that were set aside. With a pipeline the next round is reconciled as well, but its
+            units are not returned: they are read from its rows later.
         """
         set_aside = []
-        for one in rounds.list_open_rounds(self.publisher.session.main, self.publisher.run_id):
-            self._reconcile_weights(one.weights_version)
+        for one in rounds.list_open_rounds(self.publisher.connections.main, self.publisher.run_id):
+            self.reconcile_weights(one.weights_version)
             found = self._reconcile_units(one.round)
             set_aside += found if one.round == round_ else []
         return set_aside
 
-    def _reconcile_weights(self, version: int) -> None:
+    def reconcile_weights(self, version: int) -> None:
+        """Upload a version's weights again if they are not all there, and make them visible."""
         publisher = self.publisher
-        conn = publisher.session.main
+        conn = publisher.connections.main
         if not weights.weights_complete(conn, publisher.run_id, version):
             publisher.upload(version)
             with conn.transaction():
@@ -63,13 +65,14 @@ class Reconciler:
 
     def _reconcile_units(self, round_: int) -> list[int]:
         publisher, run_id = self.publisher, self.publisher.run_id
-        conn = publisher.session.main
-        lost = rounds.lost_units(conn, run_id, round_)
-        if not lost:
+        conn = publisher.connections.main
+        if not rounds.lost_units(conn, run_id, round_):
             return []
-        poison = [one for one in lost if one.poison]
         with conn.transaction():
             publisher.hold_lease()
+            rounds.lock_round(conn, run_id, round_)  # a result may have come since: count again while none can come
+            lost = rounds.lost_units(conn, run_id, round_)
+            poison = [one for one in lost if one.poison]
             for one in poison:
                 rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
@@ -79,13 +82,13 @@ class Reconciler:
         return [one.unit for one in poison]
 
     def refuse(self, round_: int, unit: int, reason: Exception) -> None:
-        """Take a bad result out and compute its unit again.
+        """Delete a bad result and enqueue its unit again.
 
         Raises:
             Diverged: if the unit was refused from two workers, or three times.
         """
         publisher, run_id = self.publisher, self.publisher.run_id
-        conn = publisher.session.main
+        conn = publisher.connections.main
         with conn.transaction():
             publisher.hold_lease()
             refused_from = results.refuse_result(conn, run_id, round_, unit)
@@ -98,7 +101,7 @@ class Reconciler:
             )
 
     def say_waiting(self, count: int, quorum: int) -> None:
-        """Say what the round waits for."""
+        """Say that the round waits, and for how many results."""
         if self.num_alive == 0:
             self.say("waiting for workers: none is connected; start one with the line above")
         else:

@@ -1,6 +1,6 @@
-"""Where a run's state comes from: this machine's disk, else a checkpoint in the database, else the seed.
+"""Restore a run's state: from this machine's disk, else from a checkpoint in the database, else from the seed.
 
-A run that starts from another run's version has a checkpoint from the first moment on (`start.py`).
+A run that starts from another run's version has a checkpoint from its beginning (`warm_start.py`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ def restore(
 ) -> TrainingState:
     """Return the state of the run's open round (or of its last version, when none is open).
 
-    The state file on this disk makes the resumption exact. On another machine it is not there: then the
-    newest checkpoint is taken, and what came after it is undone, in the ledger too, in one transaction.
+    With the state file on this disk, the run goes on exactly. On another machine the newest checkpoint is taken, and
+    the versions after it are marked as undone, in the ledger too, in one transaction.
     """
     open_round = rounds.get_open_round(conn, run.id)
     version = open_round.round if open_round else run.version
     if (state := files.load(config, version)) is not None:
         return state
     if version == 0 and config.start_from is None:
-        return TrainingState(config)  # the seed says it all
+        return TrainingState(config)  # it follows from the seed
     found = weights.latest_checkpoint(conn, run.id)
     if found is None and config.start_from is not None:
         raise RunError(

@@ -1,12 +1,12 @@
-"""When a model breaks: go on from the last good version, once.
+"""Go back to the last good version when the model has diverged, once a run.
 
-History stays linear and nothing is undone. The open round closes without accepted results, and its images come again;
-the version that it makes has the weights, moments and statistics of a good one before, but the run's own place in the
-epochs. So rounds, noise and images are others than when the model broke, and credit remains true. It is one
-transaction, as for any round: killed anywhere, the run has gone back or it has not.
+Versions are still counted up, and none is undone. The open round closes without accepted results, and its images come
+again; the new version has the weights, moments and statistics of an earlier good one, but the run's own position in the
+epochs. So rounds, noise and images differ from those with which the model diverged, and the credit stays correct. It is
+one transaction, as for any round: after a kill the run has gone back completely, or not at all.
 
-With `strategy.pipeline` the next round is open as well, and its units are being computed at a version that may be
-broken. It stays open, with the same images, but is computed anew at the good weights.
+With `strategy.pipeline` the next round is open as well, and its units are being computed at weights that may be bad.
+It stays open, with the same images, but is computed again at the good weights.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ import torch
 
 from ganns.config import Config
 from ganns.coordinator.publisher import Publisher
-from ganns.coordinator.scheduler import Planner
+from ganns.coordinator.scheduler import Scheduler
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.store import evaluations, results, rounds, runs, weights
 from ganns.training.state import Progress, TrainingState
 
 WENT_BACK_TO = "went_back_to"
-"""The one metric of the round that went back: to which version's weights."""
+"""The only metric of a round that went back: the version of the weights."""
 
 
 def is_finite(tensors: Iterable[torch.Tensor]) -> bool:
-    """Tell whether all numbers are finite (and not so large that the sum of their squares is not)."""
+    """Tell whether all numbers, and the sum of their squares, are finite."""
     norms = torch._foreach_norm([tensor.detach().float() for tensor in tensors])
     return bool(torch.stack(list(norms)).isfinite().all())
 
 
 def require_finite(state: TrainingState) -> None:
-    """Check the networks of a version that was just made.
+    """Check the networks of a new version.
 
     Raises:
         Diverged: if a weight or a statistic is not finite.
@@ -52,8 +52,8 @@ def require_finite(state: TrainingState) -> None:
 def last_good(conn: Connection, run_id: int, config: Config) -> TrainingState:
     """Return the state to go back to: the best version, else the newest checkpoint, else version 0.
 
-    The best one first: that it was good has been measured. What was stored shortly before the model broke may be broken
-    too, although its numbers are finite.
+    The best one comes first, since it was measured to be good. A checkpoint from shortly before may be bad already,
+    although its numbers are finite.
     """
     for find in (weights.best_checkpoint, weights.latest_checkpoint):
         if (found := find(conn, run_id)) is not None:
@@ -67,25 +67,25 @@ def last_good(conn: Connection, run_id: int, config: Config) -> TrainingState:
 
 
 def go_back(
-    publisher: Publisher, planner: Planner, before: Progress, reason: Diverged, seconds: float
+    publisher: Publisher, scheduler: Scheduler, before: Progress, reason: Diverged, seconds: float
 ) -> tuple[bool, int, int]:
     """Close the open round without results and publish the last good version's weights as the next one.
 
     Args:
         publisher: of the run; its state becomes the new version.
-        planner: of the run.
+        scheduler: of the run.
         before: the open round's version.
-        reason: why the model is taken for broken.
+        reason: the sign that the model has diverged.
         seconds: of training so far.
 
     Returns:
-        Whether the run goes on; the weights' bytes; the version that was gone back to.
+        Whether the run goes on; the weights' bytes; the good version.
 
     Raises:
         Diverged: `reason`, if the run went back before.
-        LeaseLost: somebody else has the run, or closed the round.
+        LeaseLost: another coordinator has the run, or closed the round.
     """
-    conn, run_id, round_, state = publisher.session.main, publisher.run_id, before.version, publisher.state
+    conn, run_id, round_, state = publisher.connections.main, publisher.run_id, before.version, publisher.state
     if evaluations.went_back_at(conn, run_id) is not None:
         with conn.transaction():
             publisher.hold_lease()
@@ -93,15 +93,15 @@ def go_back(
         raise reason
     good = last_good(conn, run_id, state.config)
     units = rounds.list_units(conn, run_id, round_)
-    ahead = planner.units_ahead(conn, round_)
-    cursor = planner.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
+    ahead = scheduler.units_ahead(conn, round_)
+    cursor = scheduler.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
     state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=cursor))
     size = publisher.upload_and_save()
     with conn.transaction():
         publisher.hold_lease()
         if not rounds.lock_round(conn, run_id, round_):
-            raise LeaseLost(f"Round {round_} of run {run_id} was closed by somebody else.")
-        results.credit(conn, run_id, round_, ())  # what did arrive is late: effort that was not applied
+            raise LeaseLost(f"Round {round_} of run {run_id} was closed by another coordinator.")
+        results.credit(conn, run_id, round_, ())  # results that arrived are late
         metrics = {WENT_BACK_TO: float(good.progress.version)}
         runs.insert_metrics(conn, run_id, round_, images=before.images, seconds=seconds, metrics=metrics, timings={})
         rounds.close_round(conn, run_id, round_)
@@ -109,7 +109,7 @@ def go_back(
         evaluations.set_went_back(conn, run_id, round_ + 1)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
-        planned = planner.to_open(state, len(ahead), publisher.wish.units)
+        planned = scheduler.to_open(state, len(ahead), publisher.wish.units)
         goes_on = bool(ahead or planned)
         publisher.publish(planned, goes_on=goes_on)
     return goes_on, size, good.progress.version

@@ -1,8 +1,7 @@
-"""The protocol of a round: open, collect, close. This is the file to read first.
+"""The protocol of a round: open, collect, close. Read this file first.
 
-A round turns version v into version v + 1. It is opened and closed in one transaction each, and in fact the
-transaction that closes a round opens the next one: at every instant the database holds either "round v is
-open" or "round v + 1 is open", whatever is killed at whatever statement.
+A round turns version v into version v + 1. The transaction that closes a round opens the next one: at every instant
+the database says either "round v is open" or "round v + 1 is open", also when a process is killed at any statement.
 
     upload weights of v ─┐
                          ├─ BEGIN; close round v-1; version v; round v; its jobs; COMMIT
@@ -12,7 +11,7 @@ open" or "round v + 1 is open", whatever is killed at whatever statement.
     add in unit order, one Adam step  ->  v + 1
 
 With `strategy.pipeline` two rounds are open at every instant but the last: the transaction that closes round v - 1
-opens round v + 1. See `planning.py`. While an instructor holds the run no round is opened: see `control.py`.
+opens round v + 1. See `scheduler.py`. While an instructor pauses the run, no round is opened: see `commands.py`.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from dataclasses import dataclass
 
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.collector import Collector
-from ganns.coordinator.connections import Session
-from ganns.coordinator.control import Control, Interrupted
+from ganns.coordinator.commands import Commands, Interrupted
+from ganns.coordinator.connections import Connections
 from ganns.coordinator.evaluation_thread import Evaluations
 from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.reconciler import Reconciler
 from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
-from ganns.coordinator.scheduler import Planner
+from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
 from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.store import results, rounds, runs
 from ganns.store.rounds import Round
 from ganns.store.runs import Run
 from ganns.training.state import Progress, TrainingState
 
 POLL_S = 1.0
-"""A NOTIFY can be lost (a broken connection, a pooler); after so long we count again anyway."""
+"""A NOTIFY can be lost (a broken connection, a pooler); after this time the results are counted anyway."""
 
 
 @dataclass
@@ -52,30 +51,30 @@ class Rounds:
     generation: int
     state: TrainingState
     files: StateFiles
-    session: Session
+    connections: Connections
     cleanup: Cleanup
     evaluations: Evaluations
     observer: Observer
     should_stop: Callable[[], bool]
 
     def train(self) -> None:
-        """Go from round to round until the run is finished.
+        """Train round after round until the run is finished.
 
         Raises:
             Interrupted: told to stop.
             LeaseLost: another coordinator took over.
-            Diverged: the model broke, for the second time.
+            Diverged: the model has diverged for the second time.
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
-        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.session)
-        self.planner = Planner(self.run, self.state.config)
+        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections)
+        self.scheduler = Scheduler(self.run, self.state.config)
         self.reconciler = Reconciler(self.publisher, self.observer.say)
-        self.control = Control(self.publisher, self.reconciler)
+        self.commands = Commands(self.publisher, self.reconciler)
         self.health = RoundHealth()
         self.reconciler.count_alive()
         self.publisher.hold_lease()
-        if rounds.get_open_round(self.session.main, self.run.id) is None and not self._open():
+        if rounds.get_open_round(self.connections.main, self.run.id) is None and not self._open():
             return
         self.observer.started(self.run.id, self.state)
         self.reconciler.reconcile(self.state.progress.version)
@@ -84,15 +83,15 @@ class Rounds:
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
-        this = rounds.get_open_round(self.session.main, self.run.id)
+        this = rounds.get_open_round(self.connections.main, self.run.id)
         if this is None:
             return self._wait_and_open()
         opened, before = time.monotonic(), self.state.progress
-        self.control.say_news()
+        self.commands.say_news()
         try:
             collector = self._collect(this)
             collected = time.monotonic()
-            ahead = self.planner.units_ahead(self.session.main, before.version)
+            ahead = self.scheduler.units_ahead(self.connections.main, before.version)
             self._advance(collector, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
@@ -111,7 +110,7 @@ class Rounds:
     def _closed(
         self, size: int, goes_on: bool, metrics: dict[str, float], timings: dict[str, float], num_results: int
     ) -> bool:
-        """Tell everybody about the round that was just closed; return False when the run is finished."""
+        """Report the round that was closed to all observers; return False when the run is finished."""
         progress = self.state.progress
         groups = self.publisher.take_groups(progress.version - 1)
         self.cleanup.after_version(progress.version, size * (1 + num_results), groups)
@@ -133,8 +132,8 @@ class Rounds:
         return goes_on
 
     def _go_back(self, before: Progress, reason: Diverged) -> bool:
-        """Go on from the last good version, once a run; see `goback.py`."""
-        goes_on, size, version = go_back(self.publisher, self.planner, before, reason, self._clock + time.monotonic())
+        """Go on from the last good version, once a run; see `rollback.py`."""
+        goes_on, size, version = go_back(self.publisher, self.scheduler, before, reason, self._clock + time.monotonic())
         self.observer.say(
             f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
             f"version {self.state.progress.version}; it does so once."
@@ -144,14 +143,14 @@ class Rounds:
     # ------------------------------------------------------------------------------------------- collecting
 
     def _collect(self, this: Round) -> Collector:
-        """Wait until the open round can be closed, and return its folded results."""
-        conn, run_id = self.session.main, self.run.id
+        """Wait until the open round can be closed, and return its results."""
+        conn, run_id = self.connections.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
         collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round))
         quorum_at: float | None = None
         reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
-            for unit, reason in collector.receive(self.session):
+            for unit, reason in collector.receive(self.connections):
                 self.reconciler.refuse(this.round, unit, reason)
             now, count = time.monotonic(), len(collector.submissions)
             possible = len(collector.units) - len(collector.skipped)
@@ -171,15 +170,15 @@ class Rounds:
                 raise Interrupted
             if now >= reconcile_at:
                 collector.skip(self.reconciler.tick(this.round))
-                self.control.say_news()
+                self.commands.say_news()
                 reconcile_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
                 self.reconciler.say_waiting(count, this.quorum)
-            self.session.wait(self._pause(now, reconcile_at, deadline, quorum_at))
+            self.connections.wait(self._pause(now, reconcile_at, deadline, quorum_at))
 
     def _pause(self, now: float, reconcile_at: float, deadline: float | None, quorum_at: float | None) -> float:
-        """Return how long to sleep at most; never over half a second, so that Ctrl-C is obeyed at once."""
+        """Return the longest time to wait; at most half a second, because of Ctrl-C."""
         events = [now + 0.5, reconcile_at]
         if deadline is not None and deadline > now:
             events.append(deadline)
@@ -190,52 +189,54 @@ class Rounds:
     # ---------------------------------------------------------------------------------- advancing, publishing
 
     def _advance(self, collector: Collector, num_ahead: int) -> None:
-        """Step to the next version in memory."""
+        """Turn the state into the next version, in memory."""
         collector.finish()
         before = self.state.progress
         done = collector.submissions.keys() | collector.skipped
-        cursor = self.planner.cursor_after(before, collector.units, done, num_ahead)
+        cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead)
         images = before.images + collector.num_images()
         self.state.advance(collector.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
 
     def _wait_and_open(self) -> bool:
-        """Where no round is open: wait while an instructor holds the run, then go on; False if it is finished."""
-        self._clock -= self.control.wait(self.should_stop)
+        """Wait while the run is paused, then open its next round; return False if the run is finished."""
+        self._clock -= self.commands.wait(self.should_stop)
         goes_on = self._open()
         self.reconciler.reconcile(self.state.progress.version)
         return goes_on
 
     def _open(self) -> bool:
-        """Publish the version and open its rounds, where none is open; return False if there is nothing to open.
+        """Publish the version and open its rounds, when none is open; return False if there is nothing to open.
 
-        It is the run's beginning, or the first round after a finished one is prolonged, or after a pause; in the middle
-        of a pause nothing is opened.
+        This happens at the run's beginning, after its end was moved, and after a pause; during a pause nothing is
+        opened.
         """
-        conn, planned = self.session.main, self.planner.to_open(self.state)
+        conn, planned = self.connections.main, self.scheduler.to_open(self.state)
         if planned:
+            if self.state.base_version != self.state.progress.version:  # the first of two rounds computes at it
+                self.reconciler.reconcile_weights(self.state.base_version)
             self.publisher.upload_and_save()
         with conn.transaction():
             self.publisher.hold_lease()
             if planned:
-                planned = self.planner.to_open(self.state, units=self.publisher.wish.units)
+                planned = self.scheduler.to_open(self.state, units=self.publisher.wish.units)
                 self.publisher.publish(planned, goes_on=True)
-            if planned or runs.get_run(conn, self.run.id).state == "open":  # paused, and its end was moved before now
+            if planned or runs.get_run(conn, self.run.id).state == "open":  # paused, and its end was moved back
                 runs.set_state(conn, self.run.id, "open" if planned else "finished")
         return bool(planned)
 
     def _close_and_open(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
-        """In one transaction: credit, metrics, close the round, publish the new version, open what is next.
+        """Close the round (credit, metrics), publish the new version and open the next round, in one transaction.
 
-        What is next is planned in the transaction too: what instructors want cannot change any more. Return False when
-        the run is finished.
+        The next round is planned in the transaction too, when the instructors' command cannot change any more. Return
+        False when the run is finished.
         """
-        conn, run_id, progress = self.session.main, self.run.id, self.state.progress
-        # A pipeline: a statement is sent before the one before it is answered, unless its answer is needed. It saves a
-        # dozen waits, in which a whole class would wait too.
+        conn, run_id, progress = self.connections.main, self.run.id, self.state.progress
+        # A pipeline sends a statement before the one before it is answered, unless its answer is needed. This saves a
+        # dozen round trips, during which a whole class would wait.
         with conn.pipeline(), conn.transaction():
             self.publisher.hold_lease()
             if not rounds.lock_round(conn, run_id, collector.round):
-                raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by somebody else.")
+                raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by another coordinator.")
             results.credit(conn, run_id, collector.round, collector.submissions)
             runs.insert_metrics(
                 conn,
@@ -249,7 +250,7 @@ class Rounds:
             rounds.close_round(conn, run_id, collector.round)
             if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
                 revoke(left_over, connection=conn)
-            planned = self.planner.to_open(self.state, num_ahead, self.publisher.wish.units)
+            planned = self.scheduler.to_open(self.state, num_ahead, self.publisher.wish.units)
             goes_on = bool(num_ahead or planned)
             self.publisher.publish(planned, goes_on=goes_on)
         return goes_on

@@ -1,4 +1,4 @@
-"""A whole run, from configuration to its last round: create or resume it, keep it going, leave it resumable."""
+"""Train a whole run: create or resume it, reconnect when the server was away, and leave it resumable."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import psycopg
 from ganns import paths, plugins
 from ganns.config import Config, from_dict, to_dict
 from ganns.coordinator.cleanup import Cleanup
-from ganns.coordinator.connections import Session, open_patiently
-from ganns.coordinator.control import Interrupted
+from ganns.coordinator.commands import Interrupted
+from ganns.coordinator.connections import Connections, open_connections
 from ganns.coordinator.create import create_run, resume_run
 from ganns.coordinator.evaluation_thread import Evaluations, say_best
 from ganns.coordinator.observer import Observer
@@ -39,16 +39,16 @@ def train_run(
     Args:
         config: a checked configuration.
         address: the database.
-        observer: told about rounds and waiting.
-        should_stop: set it to stop after the transaction in hand; None: Ctrl-C, SIGTERM and a closed terminal do so.
-        changed: for a resumed run, the settings that replace its own; None means all that may change.
+        observer: is told about rounds and waiting.
+        should_stop: set it to stop after the open transaction; None: Ctrl-C, SIGTERM and a closed terminal stop it.
+        changed: for a resumed run, the typed settings that replace its own; None means all that may change.
 
     Returns:
         The run's number and whether it is finished; an unfinished run can be resumed.
 
     Raises:
         LeaseLost: the run has another coordinator.
-        Diverged: the model is broken.
+        Diverged: the model has diverged.
         SchemaOutdated: the database needs `ganns db migrate`.
     """
     with connect(address, application="ganns coordinator: start") as conn:
@@ -63,32 +63,34 @@ def train_run(
             run, config = resume_run(conn, config, changed)
             plugins.check_packages(config, plugins.HERE)
             new_quorum = config.quorum.units != from_dict(run.config).quorum.units
-            new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(changed or ())  # typed, be it the same number
+            new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(
+                changed or ()
+            )  # typed, even if it is the same number
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(paths.home() / "state" / run.key)
     begun = False
     with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
         while not stop.is_set():
-            session = open_patiently(address, run.id, observer.say, stop.is_set)
-            if session is None:
+            connections = open_connections(address, run.id, observer.say, stop.is_set)
+            if connections is None:
                 break
             try:
-                generation = lease.acquire_lease(session.main, run.id)
-                if not begun:  # else it is the connection that is new, and a stop is meant for us
-                    control.begin(session.main, run.id, new_quorum=new_quorum)
+                generation = lease.acquire_lease(connections.main, run.id)
+                if not begun:  # after a reconnect, a stop is a command to this coordinator
+                    control.begin(connections.main, run.id, new_quorum=new_quorum)
                     begun = True
-                return run.id, _train(session, address, run, generation, config, files, observer, stop)
+                return run.id, _train(connections, address, run, generation, config, files, observer, stop)
             except psycopg.OperationalError as error:
-                # The server went away. Whether the transaction in hand was committed is not known here, but the
-                # database knows: begin again from there, exactly as after a crash of our own.
+                # The server went away. Whether the open transaction was committed is not known here, but the
+                # database knows: begin again from there, exactly as after a crash of the coordinator.
                 observer.say(f"lost the connection to the database ({type(error).__name__}); reconnecting")
             finally:
-                session.close()
+                connections.close()
     return run.id, False
 
 
 def _train(
-    session: Session,
+    connections: Connections,
     address: Address,
     run: Run,
     generation: int,
@@ -97,32 +99,27 @@ def _train(
     observer: Observer,
     stop: threading.Event,
 ) -> bool:
-    """Train on an open session until the run is finished (True) or told to stop (False)."""
-    fair_share.join_queue(session.main, run.id)
-    state = restore(session.main, runs.get_run(session.main, run.id), generation, files, config, observer.say)
-    keeper = Cleanup(
-        address,
-        run.id,
-        generation,
-        files,
-        keep=config.db.keep_versions,
-        checkpoint_s=config.db.checkpoint_s,
+    """Train over open connections until the run is finished (True) or told to stop (False)."""
+    fair_share.join_queue(connections.main, run.id)
+    state = restore(connections.main, runs.get_run(connections.main, run.id), generation, files, config, observer.say)
+    cleanup = Cleanup(
+        address, run.id, generation, files, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
     )
     evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:
-        Rounds(run, generation, state, files, session, keeper, evaluations, observer, stop.is_set).train()
+        Rounds(run, generation, state, files, connections, cleanup, evaluations, observer, stop.is_set).train()
         done = True
         evaluations.finish(state.progress.version, stop.is_set)
     except Interrupted:
         done = False
     finally:
         evaluations.close()
-        keeper.close()
+        cleanup.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
     if (data := files.read(state.progress.version)) is not None:
-        weights.put_checkpoint(session.main, run.id, state.progress.version, data)
+        weights.put_checkpoint(connections.main, run.id, state.progress.version, data)
         if done:
             files.clear()
-    say_best(session.main, run.id, observer.say)
-    lease.release_lease(session.main, run.id, generation)
+    say_best(connections.main, run.id, observer.say)
+    lease.release_lease(connections.main, run.id, generation)
     return done

@@ -1,14 +1,14 @@
-"""Which rounds should be open, and which images each covers.
+"""Decide which rounds should be open, and which images each round covers.
 
-At version v, round v is open; with `strategy.pipeline` round v + 1 is open as well, so that a worker that is done with
-the one goes on with the other at once, while the coordinator collects, steps and publishes. Two things follow:
+At version v, round v is open. With `strategy.pipeline` round v + 1 is open as well: a worker that has finished round v
+goes on with round v + 1 at once, while the coordinator collects, steps and publishes. Two things follow:
 
-- Round v + 1 is planned before it is known which units of round v are accepted. What round v leaves over waits
-  for round v + 2 (`plan.hold`), so that every image of an epoch is still in exactly one accepted result.
-- Its units compute at version v, the newest there is, and their gradients are applied to version v + 1.
+- Round v + 1 is planned before it is known which units of round v are accepted. The slices that round v leaves over
+  wait for round v + 2 (`plan.hold`), so that every image of an epoch is still in exactly one accepted result.
+- Its units compute at version v, the newest one, and their gradients are applied to version v + 1.
 
-The cursor in the state of version v stands before round v. Everything else follows from it and from how many
-units the open rounds have: so a killed coordinator finds out where it was from its state and our own rows.
+The cursor in the state of version v is the position before round v. The rest follows from it and from the numbers of
+units of the open rounds: a restarted coordinator finds its position in its state and our own rows.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ganns.training.state import Progress, TrainingState, finished
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A round that is to be opened."""
+class PlannedRound:
+    """A round to open."""
 
     round: int
     weights_version: int
@@ -37,14 +37,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Planner:
-    """The plans of one run."""
+class Scheduler:
+    """Plans the rounds of one run."""
 
     run: Run
     config: Config
 
     def units_ahead(self, conn: Connection, version: int) -> list[Unit]:
-        """Return the units of the round after the version's; none if it is not open yet."""
+        """Return the units of the round after the version's round; none if it is not open."""
         return rounds.list_units(conn, self.run.id, version + 1) if self.config.strategy.pipeline else []
 
     def cursor_after(self, before: Progress, units: Sequence[Unit], done: Container[int], num_ahead: int) -> Cursor:
@@ -53,8 +53,8 @@ class Planner:
         Args:
             before: the version whose round ends.
             units: the round's.
-            done: those that were accepted or set aside; the others' images come again.
-            num_ahead: how many units the next round has, if that is open already; else 0.
+            done: units that were accepted or set aside; the images of the others come again.
+            num_ahead: number of units of the next round, if it is open already; else 0.
 
         Raises:
             RunError: if the round covers other images than the cursor says.
@@ -68,17 +68,17 @@ class Planner:
         left = [unit.slice for unit in units if unit.unit not in done]
         return hold(behind, left) if num_ahead else carry(behind, left)
 
-    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[Planned]:
+    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[PlannedRound]:
         """Return the rounds that should be open at the state's version and are not.
 
         Args:
             state: where the run stands.
-            num_ahead: how many units the version's round has, if that is open already; else 0.
-            units: an instructor's quorum in place of the configured one.
+            num_ahead: number of units of the version's round, if it is open already; else 0.
+            units: an instructor's quorum, in place of the configured one.
 
         Returns:
-            The rounds in order. With `num_ahead` = 0, none means that the run is finished. An open round is always
-            finished, whatever the end of the run is by then; no round beyond the end is opened.
+            The rounds in order. With `num_ahead` = 0, none means that the run is finished. A round that is open is
+            always completed, even if the run's end was moved before it; no round beyond the end is opened.
         """
         progress, spares, quorum = state.progress, self.config.quorum.spares, units or self.config.quorum.units
         number, cursor, base, planned = progress.version, progress.cursor, state.base_version, []
@@ -91,7 +91,7 @@ class Planner:
             slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs)
             if not slices:
                 break
-            planned.append(Planned(number, base, min(quorum, len(slices)), slices))
+            planned.append(PlannedRound(number, base, min(quorum, len(slices)), slices))
             number, base = number + 1, number
         return planned
 

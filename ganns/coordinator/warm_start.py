@@ -1,4 +1,4 @@
-"""Version 0 of a run that starts from another run's version, with `start_from=3` or `start_from=3@120`."""
+"""Make version 0 of a run from another run's version: `start_from=3` or `start_from=3@120`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ganns.training.state import TrainingState
 def start_state(conn: Connection, config: Config) -> tuple[str, bytes]:
     """Return ("3@120", the bytes of the new run's version 0).
 
-    It has the other run's weights, BatchNorm statistics and averaged generator. It has its optimizers' moments too, if
-    the settings that give them their meaning agree (`_same_moments`); else these begin anew. Images, time and rounds
+    It has the other run's weights, BatchNorm statistics and averaged generator. It has the optimizers' moments too, if
+    the settings that they depend on are equal (`_same_moments`); else the moments begin at 0. Images, time and rounds
     count from 0, and so does the averaging: its decay is small again in the first rounds.
 
     Raises:
@@ -48,7 +48,7 @@ def start_state(conn: Connection, config: Config) -> tuple[str, bytes]:
 
 
 def _find(conn: Connection, source: Run, wanted: str, typed: str) -> tuple[int, bytes]:
-    """Return (version, state) of what is wanted: "" for the newest, "best", or a version's number."""
+    """Return (version, bytes) of the wanted state: "" for the newest, "best", or a version's number."""
     if wanted and wanted != "best" and not wanted.isdecimal():
         raise ConfigError(f"start_from={typed} cannot be read: give a run, 3, or its version, 3@120 or 3@best.")
     if wanted != "best":
@@ -71,7 +71,7 @@ def _find(conn: Connection, source: Run, wanted: str, typed: str) -> tuple[int, 
 
 @torch.no_grad()
 def _begin(config: Config, source: TrainingState) -> TrainingState:
-    """Return version 0 of `config` with what it takes over."""
+    """Return version 0 of `config` with the tensors of `source`."""
     state = TrainingState(config)
     for name, value in source.ema.items():
         state.ema[name].copy_(value)
@@ -87,10 +87,10 @@ def _begin(config: Config, source: TrainingState) -> TrainingState:
 
 
 def _same_moments(new: Config, old: Config) -> bool:
-    """Tell whether averages of past gradients mean the same: one optimizer, with one decay; rates may differ."""
+    """Tell whether moments can be kept: the same optimizer and decay; learning rates may differ."""
 
     def meaning(config: Config) -> tuple[object, ...]:
-        size = ("unit_images", "micro_batch")  # larger batches are less noisy, and else the same
+        size = ("unit_images", "micro_batch")  # gradients of larger batches have less noise, and the same mean
         strategy = {key: value for key, value in asdict(config.strategy).items() if key not in size}
         return config.optimizer.name, config.optimizer.beta1, config.optimizer.beta2, strategy
 

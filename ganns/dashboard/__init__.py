@@ -1,16 +1,19 @@
 """`ganns dashboard`: a class watches its model learn, in the browser. Built on NiceGUI.
 
-    server.py       puts it together and serves it
-    dashboard.py    what its pages share: the watcher, connections that may only look, settings
-    live.py         a WebSocket that carries what `ganns.monitor` has to say
-    pictures.py     grids of samples over HTTP
-    explained.py    what the Learn page says of each part of a round, and where that is in the code
-    documents.py    the pages of `docs/`, where there is a checkout
-    frame.py        what every page has: navigation, theme, a line when the database is away
-    pages/          a page each
-    components/     what moves on a page: a Vue component (JavaScript) with its NiceGUI element (Python)
+    server.py       assembles the dashboard and serves it
+    context.py      what the pages share: the watcher, and connections that may only read
+    frame.py        the parts of every page: navigation, theme, a warning when the connection is lost
+    plain.py        pages without scripts, and the style sheet
+    problems.py     the pages for errors
+    policy.py       what a browser may load into a page (Content-Security-Policy)
+    documents.py    the pages of `docs/`, in a checkout
+    pages/          one module for each page
+    components/     the moving parts of a page: a Vue component (JavaScript) with its NiceGUI element (Python)
+    api/            the WebSocket, the sample grids, and the instructor's orders
+    security/       login, and protection against foreign web pages
+    lab/            the failure lab
     static/         the style sheet
 
-A page is built once, by Python. What moves afterwards moves in the browser: the components take what they need from one
-WebSocket. So ten watchers cost little more than one, and the server draws nothing.
+Python builds a page once. Afterwards the browser updates it: the components take their data from one WebSocket. So ten
+viewers cost little more than one, and the server draws nothing.
 """

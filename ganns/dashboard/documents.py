@@ -1,6 +1,6 @@
-"""The project's own documentation, as pages: `/docs/explain/one-round.md`. It is there in a checkout, not in a wheel.
+"""The project's documentation as pages: `/docs/explain/one-round.md`. A checkout has it, a wheel does not.
 
-Only files that were found below `docs/` when the dashboard began are served, by their exact names.
+Only files that were below `docs/` when the dashboard started are served, by their exact names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from fastapi.responses import FileResponse
 from nicegui import ui
 
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
@@ -21,7 +21,7 @@ PICTURES = {".png", ".jpg", ".svg", ".webp", ".gif"}
 
 
 def find(folder: Path = FOLDER) -> dict[str, Path]:
-    """Return {"explain/one-round.md": its file}: pages and pictures; nothing if this is no folder of ours."""
+    """Return {"explain/one-round.md": its file}: pages and pictures. A `docs` folder of another project gives {}."""
     if not (folder / LANDMARK).is_file():
         return {}
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
@@ -36,23 +36,23 @@ DOCUMENTS = find()
 
 
 def link_of(page: str) -> str:
-    """Return the address of "docs/explain/one-round.md", relative to a page at the top; empty if it is not here."""
+    """Return the address of "docs/explain/one-round.md", relative to a page at the top; "" if it is not served."""
     return page if page.removeprefix("docs/") in DOCUMENTS else ""
 
 
 def register(_: Dashboard) -> None:
-    """Serve what there is."""
+    """Serve the pages and pictures."""
 
     @ui.page("/docs/{name:path}")
     async def document(name: str) -> FileResponse | None:
         path = DOCUMENTS.get(name)
         if path is None:
-            raise HTTPException(404, "There is no such page of the documentation here.")
+            raise HTTPException(404, "The documentation has no such page here.")
         if path.suffix in PICTURES:
             return FileResponse(path)
         content = path.read_text(encoding="utf-8")
         with frame(title_of(content), "/learn"), ui.element("article").classes("card document"):
-            ui.html(as_html(content), sanitize=False)  # our own files, and HTML in them is shown as text
+            ui.html(as_html(content), sanitize=False)  # only our own files, in which HTML is escaped
         return None
 
 
@@ -62,7 +62,7 @@ def title_of(content: str) -> str:
 
 
 def as_html(content: str) -> str:
-    """Turn a page's Markdown into HTML. What is wider than a phone scrolls by itself, also by keyboard."""
+    """Return a page's Markdown as HTML. Code and tables that are wider than a phone scroll, by keyboard too."""
     html = str(markdown2.markdown(content, safe_mode="escape", extras=["tables", "fenced-code-blocks", "header-ids"]))
     html = html.replace("<pre>", '<pre tabindex="0">')
     html = html.replace("<table>", '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>')

@@ -1,6 +1,6 @@
-"""Pages that need no script: the login, and what is said when something is wrong. They work everywhere.
+"""Pages without scripts: the login and error messages. They work in every browser.
 
-Also the style sheet of all pages, in one file whose name changes with what is in it.
+Also the style sheet of all pages: one file, whose name changes with its content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastapi import HTTPException, Response
 from fastapi.responses import HTMLResponse
 from nicegui import app
 
-from ganns.dashboard.security import policy
+from ganns.dashboard import policy
 
 Answer = Callable[..., Coroutine[Any, Any, None]]
 STATIC = Path(__file__).parent / "static"
@@ -29,8 +29,8 @@ def register(_: object) -> None:
 
     @app.get("/look-{digest}.css")
     def look(digest: str) -> Response:
-        if f"look-{digest}.css" != LOOK_NAME:  # of a dashboard that was another version
-            raise HTTPException(404, "There is no such style sheet any more: load the page again.")
+        if f"look-{digest}.css" != LOOK_NAME:  # it belongs to another version of the dashboard
+            raise HTTPException(404, "This style sheet is out of date: load the page again.")
         return Response(LOOK, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
@@ -39,9 +39,9 @@ def page(title: str, content: str, status: int = 200, headers: dict[str, str] | 
 
     Args:
         title: as text.
-        content: as HTML: the caller escapes what is not ours.
-        status: of HTTP.
-        headers: further ones.
+        content: as HTML; the caller escapes foreign text.
+        status: the HTTP status.
+        headers: more HTTP headers.
     """
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · GANNs with friends</title>
@@ -55,7 +55,7 @@ def page(title: str, content: str, status: int = 200, headers: dict[str, str] | 
 
 
 def problem(status: int, what: str, to_do: str, headers: dict[str, str] | None = None) -> HTMLResponse:
-    """Return a page that says what happened, and what to do."""
+    """Return a page that says what happened and what to do."""
     content = f"""<section class="card empty"><h1>{escape(what)}</h1><p>{escape(to_do)}</p>
-<p><a href="/">To the run that is being trained</a></p></section>"""
+<p><a href="/">Go to the run that is being trained</a></p></section>"""
     return page(what, content, status, headers)

@@ -1,4 +1,4 @@
-"""Put the dashboard together and serve it."""
+"""Assemble the dashboard and serve it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from nicegui import app, core, ui
 
-from ganns.dashboard import away, documents, live, orders, pictures, plain, problems
-from ganns.dashboard.dashboard import Dashboard
-from ganns.dashboard.lab.lab import Lab
-from ganns.dashboard.pages import compare, control, lab, learn, login, now, people, runs, sweep
+from ganns.dashboard import documents, plain, problems
+from ganns.dashboard.api import live, orders, samples
+from ganns.dashboard.context import Dashboard
+from ganns.dashboard.lab.actions import Lab
+from ganns.dashboard.pages import compare, instructor, lab, learn, login, now, people, runs
+from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
-from ganns.dashboard.security.policy import mark_scripts
 from ganns.db.address import Address
 from ganns.errors import DashboardError
 
@@ -31,27 +32,27 @@ def serve(
 
     Args:
         address: of the database.
-        host: to listen on.
-        port: to listen on.
+        host: the address to listen on.
+        port: the port to listen on.
         password: of the instructor.
-        hostnames: further names under which it is reached, as through a proxy.
-        failure_lab: whether the instructor may start workers here, and harm them.
+        hostnames: more names of the dashboard, for example behind a proxy.
+        failure_lab: whether the instructor may start workers here and harm them.
 
     Raises:
-        DashboardError: if the port is taken.
+        DashboardError: the port is taken.
     """
     require_free(host, port)
     dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    parts = (problems, plain, away, live, pictures, now, documents, learn, people, runs, compare, sweep, login, orders)
+    parts = (problems, plain, live, samples, now, documents, learn, people, runs, compare, login, orders)
     for part in parts:
         part.register(dashboard)
-    control.register(dashboard, lab=failure_lab)
+    instructor.register(dashboard, lab=failure_lab)
     if failure_lab:
-        bench = Lab(address)
-        lab.register(dashboard, bench)
-        app.on_shutdown(bench.close)
+        failures = Lab(address)
+        lab.register(dashboard, failures)
+        app.on_shutdown(failures.close)
     secure(dashboard, hostnames)
-    # A bar without a name, at requests that nobody waits for.
+    # Its bar has no accessible name, and it would appear at requests in the background.
     app.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.on_startup(dashboard.open)
     app.on_shutdown(dashboard.close)
@@ -67,27 +68,27 @@ def serve(
         tailwind=False,
         binding_refresh_interval=None,
         show_welcome_message=False,
-        ws_per_message_deflate=False,  # many small messages: it would cost more CPU than it saves bytes
+        ws_per_message_deflate=False,  # the messages are small: compressing them is not worth its CPU time
         ws_max_size=MAX_BODY,
         server_header=False,
-        timeout_graceful_shutdown=3,  # browsers that watch would else keep it from ending
+        timeout_graceful_shutdown=3,  # else open pages keep it from ending
         access_log=False,
     )
 
 
 def secure(dashboard: Dashboard, hostnames: Sequence[str]) -> None:
-    """Put the guard around everything. NiceGUI gets no secret for sessions: viewers need none, and so get no cookie."""
+    """Put the guard around the whole application. NiceGUI gets no secret for sessions, so viewers get no cookie."""
     mark_scripts()
-    # NiceGUI lets pages of every origin connect to its WebSocket ("*"); the guard lets only ours.
+    # NiceGUI accepts WebSockets from every origin ("*"); the guard accepts only ours.
     core.sio.eio.cors_allowed_origins = []
     app.add_middleware(Guard, sessions=dashboard.sessions, hosts=Hosts(hostnames), cookie=dashboard.cookie)
 
 
 def require_free(host: str, port: int) -> None:
-    """Check that nobody listens there.
+    """Check that the port is free.
 
     Raises:
-        DashboardError: if somebody does, or the address is not ours.
+        DashboardError: another program listens there, or the address does not belong to this machine.
     """
     try:
         with socket.create_server((host, port)):

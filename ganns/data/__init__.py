@@ -9,7 +9,8 @@ A data set of another package is a function `(data, image_size) -> ImageSet`: se
 - The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
 - `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array
   of indices; S is `image_size`. Training images come first. (`ImageSet` maps 0..255 to -1..1.)
-- The fingerprint differs when the images do: `ganns.data.sources.fingerprint.of_recipe(name, version, seed, ...)` makes one.
+- The fingerprint differs when the images do: `of_recipe(name, version, seed, ...)` makes one
+  (`ganns.data.sources.fingerprint`).
 - It uses no database. It may fetch and keep files: what is there already must be found again, and what cannot be had
   is a `ganns.errors.DataError` that says what to do.
 """

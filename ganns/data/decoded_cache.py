@@ -19,6 +19,7 @@ from PIL import Image
 from ganns.data.processes import in_processes
 from ganns.data.sources.source import Source, image_reader
 from ganns.errors import DataError
+from ganns.utils.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -66,19 +67,15 @@ def _build(source: Source, size: int, path: Path) -> None:
     """Decode everything, on all processors, into a file that appears by rename."""
     files, num = source.files, len(source.files.items)
     log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
-        _reserve(partial)
+    with replacing(path, locked=True) as part:
+        pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
+        _reserve(part)
         starts = range(0, num, CHUNK)  # a call carries only the names of its own images to another process
         calls = [(source.name, files.archive, files.items[start : start + CHUNK], size) for start in starts]
         for start, block in zip(starts, in_processes(_decode, calls), strict=True):
             pixels[start : start + len(block)] = block
         pixels.flush()
         del pixels
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _reserve(path: Path) -> None:

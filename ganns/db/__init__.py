@@ -1,1 +1,1 @@
-"""PostgreSQL: which one (`choose`), how (`connect`), an embedded one (`embedded`), its schema (`migrate`), queries."""
+"""PostgreSQL: address, connections, schema (`migrate`), named queries, backups, and an embedded server (`server/`)."""

@@ -1,4 +1,4 @@
-"""Which database: GANNS_DATABASE_URL, else the PG* variables, else nobody (see `choose` for what then)."""
+"""The database's address: GANNS_DATABASE_URL, else the PG* variables. Without both: see `ganns.db.choose`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ganns.errors import ConfigError, NoDatabaseAddress
 
 URL_VARIABLE = "GANNS_DATABASE_URL"
 PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
-"""One of these set means that PG* names a server; a lone PGUSER or PGPASSWORD does not."""
+"""One of these is enough to name a server; PGUSER or PGPASSWORD alone is not."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A connection string and where it came from. Neither `str` nor `repr` shows the password."""
+    """A connection string and its source. `str` and `repr` never show the password."""
 
     conninfo: str = field(repr=False)
     source: str
 
     def __str__(self) -> str:
-        """Return "user@host:port/database", as far as it is said: libpq has defaults for the rest."""
+        """Return "user@host:port/database", without the parts that are left to libpq's defaults."""
         parts = conninfo_to_dict(self.conninfo)
 
         def part(*names: str) -> str | None:
-            """Return the first that the string has, else the first that a variable of libpq's has."""
+            """Return the first of these parts that the string has, else the first one that a PG* variable has."""
             values = [parts.get(name) for name in names]
             values += [os.environ.get("PGDATABASE" if name == "dbname" else f"PG{name.upper()}") for name in names]
             return next((str(value) for value in values if value), None)
@@ -41,7 +41,7 @@ def resolve(explicit: str | None = None) -> Address | None:
     """Return the address that `explicit` or the environment names, or None if neither does.
 
     Raises:
-        ConfigError: if it is not a connection string.
+        ConfigError: if the address is not a connection string.
     """
     for conninfo, source in ((explicit, "given explicitly"), (os.environ.get(URL_VARIABLE), URL_VARIABLE)):
         if conninfo:
@@ -53,10 +53,10 @@ def resolve(explicit: str | None = None) -> Address | None:
 
 
 def _check(conninfo: str, source: str) -> None:
-    """Raise a ConfigError, which does not quote the string, if libpq cannot read it or reads it in another way.
+    """Raise a ConfigError if libpq cannot read the string, or takes a part of the password for something else.
 
-    A URL whose password has an unquoted @ or / is read with a piece of the password as host, port or database;
-    every message that names the host would then show it.
+    In a URL whose password has an unquoted @ or /, libpq reads a piece of the password as the host, the port or the
+    database. Every message that names the host would then show that piece. The error does not quote the string.
     """
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
@@ -72,24 +72,24 @@ def _check(conninfo: str, source: str) -> None:
     ports = [port for port in parts.get("port", "").split(",") if port]
     if any("@" in text for text in (*hosts, parts.get("dbname", ""))) or not all(port.isdecimal() for port in ports):
         raise ConfigError(
-            f"The database address ({source}) cannot be taken apart: in its password, write @ as %40, / as %2F and "
+            f"The database address ({source}) cannot be read: in its password, write @ as %40, / as %2F and "
             ": as %3A, as in postgresql://user:pass%40word@host:5432/ganns"
         )
     for host in hosts:
         try:
-            host.encode("idna")  # as Python will when it connects; its own error is no sentence
+            host.encode("idna")  # Python does the same when it connects, but its error is hard to read
         except UnicodeError:
             raise ConfigError(
-                f"The database address ({source}) names {host!r}, which cannot be a host: copy the line that you were "
-                "given, whole; it looks like postgresql://user:password@192.0.2.7:5432/ganns"
+                f"The database address ({source}) names {host!r}, which cannot be a host: copy the whole line that you "
+                "were given; it looks like postgresql://user:password@192.0.2.7:5432/ganns"
             ) from None
 
 
 def require() -> Address:
-    """Return the address for a worker, which must never start an empty server of its own.
+    """Return the address for a worker, which must never start an empty server.
 
     Raises:
-        NoDatabaseAddress: naming what was looked at.
+        NoDatabaseAddress: with the variables that are not set.
     """
     address = resolve()
     if address is None:
@@ -101,8 +101,8 @@ def require() -> Address:
 
 
 def join_line(address: Address) -> str:
-    """Return what to type so that a worker meets the others at `address`; without any password."""
-    if address.source.startswith("the embedded"):  # a socket of this machine, which asks for no password
+    """Return what to type to join with a worker at `address`, without the password."""
+    if address.source.startswith("the embedded"):  # a socket of this machine, without a password
         return (
             f"{URL_VARIABLE}='{address.conninfo}' ganns worker    (on this machine; on others: with the line that "
             "`ganns db serve --host 0.0.0.0` prints)"

@@ -1,16 +1,14 @@
-"""`ganns db backup` and `restore`: the runs and what they left, in one file.
+"""`ganns db backup` and `restore`: the runs and their data in one file.
 
-The file is a zip: a CSV of each table, as COPY writes it (a spreadsheet opens it), and `manifest.json` with the applied
-migrations, the number of rows and the SHA-256 of each table. What can be computed again is not in it: weights of
-versions, results, jobs. A checkpoint is; so a run goes on from there.
+The file is a zip: one CSV for each table, as COPY writes it (a spreadsheet can open it), and `manifest.json` with the
+applied migrations, the number of rows and the SHA-256 of each table. It has no data that can be computed again (weights
+of versions, results, jobs), but it has the checkpoints: a restored run goes on from its last one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from ganns.db.connect import Connection
 from ganns.db.migrate import require_current, status
 from ganns.db.queries import execute
 from ganns.errors import DatabaseError, PayloadError
+from ganns.utils.atomic import replacing
 
 TABLES = (
     "runs",
@@ -42,15 +41,15 @@ TABLES = (
     "sweep_points",
     "controls",
 )
-"""In the order of their references. tests/db/test_backup.py holds that no other logged table of ours has runs' data."""
+"""In the order of their references. tests/db/test_backup.py checks that no other logged table has data of runs."""
 FORMAT = 1
 BLOCK = 1 << 20
 
 
 def backup(conn: Connection, path: Path, *, checkpoints: bool = True) -> dict[str, Any]:
-    """Write the backup by atomic rename and return its manifest.
+    """Write a backup and return its manifest. The file appears when it is complete.
 
-    One REPEATABLE READ transaction reads all tables: they are as of one instant, while runs go on.
+    One REPEATABLE READ transaction reads all tables, so they fit together although runs go on.
 
     Raises:
         DatabaseError: if the file exists, or the schema is not current.
@@ -58,8 +57,6 @@ def backup(conn: Connection, path: Path, *, checkpoints: bool = True) -> dict[st
     require_current(conn)
     if path.exists():
         raise DatabaseError(f"{path} exists already, and a backup overwrites nothing: give another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "program": version("ganns"),
@@ -67,23 +64,21 @@ def backup(conn: Connection, path: Path, *, checkpoints: bool = True) -> dict[st
         "migrations": status(conn).applied,
         "tables": {},
     }
-    try:
-        with zipfile.ZipFile(partial, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file, _snapshot(conn):
-            for table in TABLES:
-                if checkpoints or table != "checkpoints":
-                    manifest["tables"][table] = _write(conn, table, file)
-            file.writestr("manifest.json", json.dumps(manifest, indent=2) + "\n")
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        replacing(path, sync=True) as part,
+        zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        _snapshot(conn),
+    ):
+        for table in TABLES:
+            if checkpoints or table != "checkpoints":
+                manifest["tables"][table] = _write(conn, table, file)
+        file.writestr("manifest.json", json.dumps(manifest, indent=2) + "\n")
     return manifest
 
 
 @contextmanager
 def _snapshot(conn: Connection) -> Iterator[None]:
-    """Open a transaction in which all statements see the same instant."""
+    """Open a transaction in which all statements see the same state of the database."""
     before = conn.isolation_level
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     try:
@@ -94,7 +89,7 @@ def _snapshot(conn: Connection) -> Iterator[None]:
 
 
 def _write(conn: Connection, table: str, file: zipfile.ZipFile) -> dict[str, Any]:
-    """Copy one table out; return its rows, bytes and SHA-256."""
+    """Copy one table into the file; return its rows, bytes and SHA-256."""
     digest, size = hashlib.sha256(), 0
     statement = sql.SQL("COPY {} TO STDOUT (FORMAT csv, HEADER)").format(sql.Identifier("ganns", table))
     cursor = conn.cursor()
@@ -110,12 +105,12 @@ def _write(conn: Connection, table: str, file: zipfile.ZipFile) -> dict[str, Any
 def restore(conn: Connection, path: Path) -> dict[str, Any]:
     """Load a backup into an empty, migrated database and return its manifest. Runs keep their numbers.
 
-    The whole file is checked before the first row is written, and all rows are written in one transaction: a damaged
-    file, or a database that is not empty, changes nothing.
+    The whole file is checked before the first row is written, and one transaction writes all rows. So nothing changes
+    if the file is damaged or the database is not empty.
 
     Raises:
-        PayloadError: if the file is no backup, or damaged.
-        DatabaseError: if it was made by another schema, or the database is not empty.
+        PayloadError: if the file is not a backup, or is damaged.
+        DatabaseError: if the file has another schema, or the database is not empty.
     """
     require_current(conn)
     try:
@@ -139,7 +134,7 @@ def restore(conn: Connection, path: Path) -> dict[str, Any]:
 
 
 def _checked(file: zipfile.ZipFile, path: Path) -> dict[str, Any]:
-    """Return the manifest if every table is as it says."""
+    """Return the manifest, after checking every table against it."""
     try:
         manifest: dict[str, Any] = json.loads(file.read("manifest.json"))
         if manifest["format"] != FORMAT:
@@ -150,9 +145,9 @@ def _checked(file: zipfile.ZipFile, path: Path) -> dict[str, Any]:
                 while block := member.read(BLOCK):
                     digest.update(block)
             if table not in TABLES or digest.hexdigest() != entry["sha256"]:
-                raise PayloadError(f"{path} is damaged: {table}.csv is not what was written; nothing was changed.")
+                raise PayloadError(f"{path} is damaged: {table}.csv does not have its SHA-256; nothing was changed.")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PayloadError(f"{path} is no backup of `ganns db backup` ({error}); nothing was changed.") from error
+        raise PayloadError(f"{path} was not written by `ganns db backup` ({error}); nothing was changed.") from error
     return manifest
 
 
@@ -167,7 +162,7 @@ def _refuse_contents(conn: Connection) -> None:
 
 
 def _read(conn: Connection, table: str, member: IO[bytes], num_rows: int) -> None:
-    """Copy one table in; its columns must be the table's (HEADER match)."""
+    """Copy one table into the database; HEADER match checks the names of its columns."""
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv, HEADER match)").format(sql.Identifier("ganns", table))
     cursor = conn.cursor()
     with cursor.copy(statement) as rows:

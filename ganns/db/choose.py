@@ -1,4 +1,4 @@
-"""The database of coordinator-side commands: the one that the environment names, else the embedded one."""
+"""The database of commands that run beside the coordinator: the one in the environment, else the embedded server's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganns.errors import NoDatabaseAddress
 
 @contextmanager
 def coordinator_database() -> Iterator[Address]:
-    """Yield the address; the embedded server is started and brought up to date if it is the one.
+    """Yield the address. If it is the embedded server's, start that server and migrate its database.
 
-    Somebody else's server is never changed without being asked: there, `ganns db migrate` is a step of its own.
+    A server that the environment names is never changed without being asked: `ganns db migrate` does that.
     """
     with any_database() as address:
         if resolve() is None:
@@ -27,13 +27,13 @@ def coordinator_database() -> Iterator[Address]:
 
 @contextmanager
 def any_database(*, create: bool = True) -> Iterator[Address]:
-    """Yield the address, whatever is in the database; the embedded server is started if it is the one.
+    """Yield the address, also of an empty database. If it is the embedded server's, start that server.
 
     Args:
-        create: whether an embedded server may be created.
+        create: create the embedded server if there is none.
 
     Raises:
-        NoDatabaseAddress: if there is none, and none may be created.
+        NoDatabaseAddress: if there is none, and `create` is False.
     """
     address = resolve()
     if address is not None:

@@ -1,4 +1,4 @@
-"""What `ganns doctor` finds out by asking the server."""
+"""Questions of `ganns doctor` and `ganns db status` to the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIES = 3
 
 
 def clock_ahead_s(conn: Connection) -> float:
-    """Return by how many seconds this machine's clock is ahead of the server's, as far as one can tell."""
+    """Return the seconds by which this machine's clock is ahead of the server's; 0 if the answer's delay hides it."""
     before = time.time()
     row = execute(conn, "server_clock").fetchone()
     after = time.time()
@@ -27,20 +27,20 @@ def clock_ahead_s(conn: Connection) -> float:
 
 
 def worker_rights(conn: Connection) -> dict[str, Any]:
-    """Return {denied, may_call, finds_queue, may_register, role}: what this login may do of what a worker must."""
+    """Return {denied, may_call, finds_queue, may_register, role}: which of a worker's rights this login has."""
     row = execute(conn, "worker_rights").fetchone()
     assert row is not None
     return dict(row)
 
 
 def hears_notifications(address: Address, hear_s: float = HEAR_S) -> bool:
-    """Tell whether a notification arrives here.
+    """Return True if a notification arrives here.
 
-    Behind a pooler in transaction mode LISTEN is accepted, and given to a server process that is lent to somebody else
-    right afterwards: there is no error, and there are no notifications.
+    A pooler in transaction mode accepts LISTEN, and then lends the listening server process to another client: there is
+    no error, but no notification arrives.
 
     Raises:
-        DatabaseUnreachable: if there is no server.
+        DatabaseUnreachable: if the server does not answer.
     """
     channel = sql.Identifier(f"ganns_doctor_{secrets.token_hex(6)}")
     with connect(address, application="ganns doctor") as here, connect(address, application="ganns doctor") as there:

@@ -1,7 +1,7 @@
-"""The schema: numbered migrations, procrastinate's own schema, and which versions of both are there.
+"""The schema: numbered migrations and procrastinate's own schema, and which versions of both a database has.
 
-Migrations are append-only: a file that was applied somewhere never changes again (its SHA-256 is recorded and
-checked). All of it runs under an advisory lock, so that twenty installations at once do no harm.
+Migrations are append-only: a file never changes after a database has applied it (its SHA-256 is recorded and
+checked). Everything runs under an advisory lock, so twenty installations at once do no harm.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PROCRASTINATE = "3.10."
 
 @dataclass(frozen=True)
 class SchemaStatus:
-    """What a database has and what it lacks."""
+    """The migrations that a database has and those that it lacks."""
 
     applied: list[str]
     pending: list[str]
-    unknown: list[str]  # a newer program's
+    unknown: list[str]  # from a newer program
     procrastinate: str | None
 
 
 def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
-    """Bring the database up to date and return the names of what was applied.
+    """Apply the migrations that the database lacks; return their names.
 
     Raises:
         MigrationError: if an applied file was changed since, a statement failed, or procrastinate has another version.
@@ -64,7 +64,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
 
 
 def status(conn: Connection, folder: Path | None = None) -> SchemaStatus:
-    """Return what is applied and what is pending."""
+    """Return which migrations are applied, pending and unknown."""
     migrations = read_migrations(folder)
     done, known = _recorded(conn), {migration.number for migration in migrations}
     return SchemaStatus(
@@ -76,10 +76,10 @@ def status(conn: Connection, folder: Path | None = None) -> SchemaStatus:
 
 
 def require_current(conn: Connection) -> None:
-    """Check that database and program are of the same age.
+    """Check that the database has exactly this program's migrations.
 
     Raises:
-        SchemaOutdated: naming what is pending, or saying that the program is the older one.
+        SchemaOutdated: with the first migration that the database or the program lacks.
     """
     found = status(conn)
     pending = found.pending
@@ -95,17 +95,17 @@ def require_current(conn: Connection) -> None:
 
 
 def reset(conn: Connection) -> list[str]:
-    """Drop everything that is ours or procrastinate's (all runs, all results, all credit), and migrate anew."""
-    with _alone(conn):  # the server counts how often a session holds the lock: `migrate` may take it again
+    """Delete our and procrastinate's schemas with all their data (runs, results, contributions), and migrate again."""
+    with _alone(conn):  # `migrate` may take the lock again: one session can hold it several times
         _run_script(conn, "drop")
         return migrate(conn)
 
 
 def set_search_path(conn: Connection) -> None:
-    """Let this role find procrastinate's objects in this database, now and in every later connection.
+    """Set this role's search_path to procrastinate's schema, for this connection and all later ones.
 
-    On the role, not in the connection's options: those do not pass through a transaction pooler. A database that
-    was cloned from a template has lost the setting, hence a function of its own.
+    The setting belongs to the role, because connection options do not pass through a pooler in transaction mode. A
+    copy of a template database does not have the setting: call this function again there.
     """
     row = execute(conn, "whoami").fetchone()
     assert row is not None
@@ -116,7 +116,7 @@ def set_search_path(conn: Connection) -> None:
 
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
-    """Hold the advisory lock of this database; it ends with the connection, whatever happens to us."""
+    """Hold the advisory lock of this database. The server releases it if the connection ends."""
     execute(conn, "lock_migrations", key=LOCK)
     try:
         yield
@@ -138,7 +138,7 @@ def _apply(conn: Connection, migration: Migration) -> None:
 
 
 def _install_procrastinate(conn: Connection) -> list[str]:
-    """Install procrastinate's schema if it is not there, and record its version."""
+    """Install procrastinate's schema if the database lacks it, and record its version."""
     version = importlib.metadata.version("procrastinate")
     if not version.startswith(PROCRASTINATE):
         raise MigrationError(
@@ -170,7 +170,7 @@ def _recorded(conn: Connection) -> dict[int, str]:
 
 
 def _run_script(conn: Connection, name: str) -> None:
-    """Run sql/schema/<name>.sql, which is several statements, in one transaction."""
+    """Run the statements of sql/schema/<name>.sql in one transaction."""
     try:
         with conn.transaction():
             conn.execute((paths.sql_dir() / "schema" / f"{name}.sql").read_text("utf-8"))

@@ -1,11 +1,11 @@
-"""Named queries: all SQL lives in `sql/queries/*.sql`, and Python calls it by name.
+"""Named queries: all SQL is in `sql/queries/*.sql`, and Python calls it by name.
 
     -- get_run --
     -- One run's row
     SELECT ... WHERE id = %(run_id)s;
 
-A header, at least one line of description, then one statement. The reader is strict: what does not look like
-this is an error when it is loaded, not when it is first needed.
+A query has a header, at least one line of description, and one statement. The reader is strict: any other form is
+an error when the file is loaded, not when the query is first used.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def query(name: str) -> str:
 
 
 def fetch_blob(conn: psycopg.Connection[Any], name: str, /, **parameters: Any) -> tuple[bytes, str] | None:
-    """Run a query that returns a blob's chunks in order, and return (all bytes, digest); None if a chunk is missing.
+    """Run a query for a blob's chunks, in order; return (all bytes, digest), or None if a chunk is missing.
 
-    Rows are taken one by one as they arrive: libpq then needs memory for a chunk, not for the whole blob.
+    Rows are read one by one as they arrive, so libpq needs memory for one chunk, not for the whole blob.
     """
     chunks, num_chunks, digest = [], 0, ""
     for num_chunks, digest, data in conn.cursor(binary=True).stream(query(name), parameters):  # noqa: B007

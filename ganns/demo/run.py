@@ -19,7 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -33,19 +32,18 @@ from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.demo.dashboard import open_dashboard
-from ganns.evaluation.swd import sliced_wasserstein
+from ganns.evaluation.metrics import sample_distance
 from ganns.observers.samples import SampleGrids
 from ganns.observers.watch import Watch
 from ganns.pictures.grid import save, timeline
+from ganns.store.results import worker_totals
 from ganns.store.runs import list_metrics
-from ganns.store.workers import worker_totals
-from ganns.training.seeds import generator
 from ganns.training.state import TrainingState
 from ganns.worker.launch import Process, start_worker, stop_workers
 
 NUM_WORKERS = 2
-NUM_JUDGED = 500
-"""Generated and held-out images that the distance compares."""
+NUM_COMPARED = 500
+"""The distance compares this number of generated images with as many held-out ones."""
 
 
 class DemoWatch(Watch):
@@ -100,7 +98,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
     if not history or watch.state is None:
         raise KeyboardInterrupt  # stopped before there was anything to show
     watch.last_grid()
-    start, end = (judge(state, real) for state in (TrainingState(config), watch.state))
+    start, end = (distance(state, real) for state in (TrainingState(config), watch.state))
     summary = summarise(config, history, credit, start, end, watch.first_grid_s)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     _draw(folder, watch.grids, history)
@@ -133,12 +131,10 @@ def _database(stop: threading.Event) -> Iterator[Address]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@torch.no_grad()
-def judge(state: TrainingState, real: ImageSet, num: int = NUM_JUDGED) -> float:
-    """Return the sliced Wasserstein distance between the raw generator's images and held-out real ones."""
-    num = min(num, real.num_holdout)
-    latent = torch.randn(num, state.config.model.latent_dim, generator=generator(state.config.seed, "judge"))
-    return sliced_wasserstein(state.draw(latent, averaged=False), real.holdout(num))
+def distance(state: TrainingState, real: ImageSet) -> float:
+    """Return the sliced Wasserstein distance between the generator's images and held-out real ones."""
+    images = real.holdout(min(NUM_COMPARED, real.num_holdout))
+    return sample_distance(state, images, (state.config.seed, "judge"), averaged=False)
 
 
 def summarise(

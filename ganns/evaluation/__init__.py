@@ -1,5 +1,5 @@
-"""What generated images are like: features of images, and distances between sets of them.
+"""Evaluation of generated images: features of images, and distances between sets of images.
 
-`features.py` is the network that looks at images, `images.py` draws a part of them, `metrics.py` compares. Nothing here
-knows of workers or of the database: `tasks/evaluate.py` and `ganns/coordinator/evaluation_thread.py` share the work out.
+`features.py` has the feature networks, `batches.py` draws the images in parts, `metrics.py` compares two sets. Nothing
+here uses workers or the database: `tasks/evaluate.py` and `ganns/coordinator/evaluator.py` divide the work.
 """

@@ -1,4 +1,4 @@
-"""The images of an evaluation, drawn part by part: which part is drawn where changes nothing.
+"""The images of an evaluation, drawn in parts: the result is the same wherever a part is drawn.
 
 Shapes: N images of a part, S their side, F features, Z latent_dim.
 """
@@ -18,9 +18,9 @@ from ganns.training.serialization import pack, unpack
 
 Tensors = dict[str, torch.Tensor]
 PART_IMAGES = 64
-"""A part is small, so that a worker that draws one is soon free for the next round's units."""
+"""Images of a part: few, so that a worker is soon free for the next round's units."""
 NUM_COMPARED = 512
-"""Of so many images the pixels travel too, for what compares pixels; of all others only the features."""
+"""Number of images whose pixels are sent too, for the metrics that compare pixels; of the others only the features."""
 
 
 def parts(num_images: int) -> list[tuple[int, int]]:
@@ -44,38 +44,38 @@ def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> Gene
 def draw(config: Config, network: Generator, start: int, count: int) -> torch.Tensor:
     """Draw images `start` to `start + count` of the run's evaluations, uint8 [N, 3, S, S].
 
-    The noise depends on the run's seed and the image's part alone: each version draws from the same noise.
+    The noise depends on the run's seed and on `start` alone: each version draws from the same noise.
     """
     latent = torch.randn(count, config.model.latent_dim, generator=seeded(config.seed, "evaluation", start))
     device = next(network.parameters()).device
     return to_bytes(sample(network, latent.to(device)))
 
 
-def see(pixels: torch.Tensor, network: nn.Module, start: int) -> Tensors:
-    """Return what travels of a part: "features" [N, F], and the "pixels" of those that are to be compared."""
-    seen = {"features": features_of(network, pixels).cpu()}
+def extract(pixels: torch.Tensor, network: nn.Module, start: int) -> Tensors:
+    """Return a part's "features" [N, F], and the "pixels" of the images among the first NUM_COMPARED."""
+    found = {"features": features_of(network, pixels).cpu()}
     if (left := NUM_COMPARED - start) > 0:
-        seen["pixels"] = pixels[:left].cpu()
-    return seen
+        found["pixels"] = pixels[:left].cpu()
+    return found
 
 
-def encode(seen: Tensors) -> bytes:
+def encode(part: Tensors) -> bytes:
     """Return a part as bytes."""
-    return bytes(pack(seen))
+    return bytes(pack(part))
 
 
 def decode(data: bytes) -> Tensors:
     """Read what `encode` wrote.
 
     Raises:
-        PayloadError: if the bytes are something else.
+        PayloadError: if the bytes are not a part.
     """
     return unpack(data)
 
 
-def join(seen: list[Tensors]) -> tuple[torch.Tensor, torch.Tensor]:
+def join(parts: list[Tensors]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (features [N, F], pixels uint8 [M, 3, S, S]) of all parts, in order."""
     return (
-        torch.cat([one["features"] for one in seen]),
-        torch.cat([one["pixels"] for one in seen if "pixels" in one]),
+        torch.cat([one["features"] for one in parts]),
+        torch.cat([one["pixels"] for one in parts if "pixels" in one]),
     )

@@ -1,8 +1,8 @@
-"""What images are looked at with: a small network that knows faces, or Inception where it can be had.
+"""Feature networks for FID and KID: a small network that has learned faces, or Inception.
 
-FID and KID compare images by what a classifier sees in them. The usual classifier is Inception, a download of 90 MB
-and seconds of work for a few images on a laptop. Ours is small: it learns the attributes of synthetic faces (hair,
-glasses, a smile, ...) in seconds, and what its last hidden layer says of an image is the image's features.
+FID and KID compare images by the features that a classifier computes from them. The usual classifier is Inception, a
+download of 90 MB and seconds of work for a few images on a laptop. Ours is small: it learns the attributes of synthetic
+faces (hair, glasses, a smile, ...) in seconds, and the output of its last hidden layer is an image's features.
 
 Shapes: N images of a batch, S their side, F features.
 """
@@ -10,7 +10,6 @@ Shapes: N images of a batch, S their side, F features.
 from __future__ import annotations
 
 import importlib.util
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,9 +26,10 @@ from ganns.data.sources.faces import draw_face
 from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator
 from ganns.training.serialization import metadata, unpack, write_file
+from ganns.utils.atomic import replacing
 
 VERSION = 1
-"""Raise it when the network or its training changes: other features are another measure."""
+"""Raise it when the network or its training changes: distances by other features cannot be compared."""
 ATTRIBUTES = (
     *("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Eyeglasses", "Gray_Hair"),
     *("Mouth_Slightly_Open", "Pale_Skin", "Smiling", "Wavy_Hair", "Wearing_Hat"),
@@ -37,7 +37,7 @@ ATTRIBUTES = (
 NUM_FEATURES = {"attributes": 64, "inception": 2048}
 NUM_FACES, NUM_HELD_OUT, EPOCHS, BATCH = 2000, 500, 8, 50
 FACES_SEED = 2**31
-"""Beyond what `data.seed` may be: the network learns from faces that no run is trained on or judged by."""
+"""Larger than `data.seed` may be: the network learns from faces that no run is trained on or compared with."""
 PEAK_RATE = 5e-3
 
 
@@ -61,7 +61,7 @@ class AttributeNetwork(nn.Module):
         features: torch.Tensor = self.layers(images) / self.scale
         return features
 
-    def judge(self, images: torch.Tensor) -> torch.Tensor:
+    def classify(self, images: torch.Tensor) -> torch.Tensor:
         """Map images to logits [N, A] of the attributes."""
         logits: torch.Tensor = self.head(self.layers(images))
         return logits
@@ -71,7 +71,7 @@ class Inception(nn.Module):
     """torchmetrics' InceptionV3, which needs torch-fidelity and its weights."""
 
     def __init__(self) -> None:
-        """Load it; the weights are downloaded when they are not there.
+        """Load the network, and download its weights if they are not there.
 
         Raises:
             MissingExtra: without torch-fidelity, or its weights.
@@ -95,7 +95,7 @@ class Inception(nn.Module):
 
 
 def require_features(name: str) -> None:
-    """Check that images can be looked at with these features, before a run counts on it.
+    """Check that these features can be computed here, before a run needs them.
 
     Raises:
         MissingExtra: for Inception without torch-fidelity.
@@ -127,7 +127,7 @@ def features_of(network: nn.Module, pixels: torch.Tensor, batch: int = 64) -> to
 def attribute_network(image_size: int) -> tuple[bytes, float]:
     """Return (safetensors bytes, accuracy on held-out faces) of the network for images of this size.
 
-    It is trained once a machine, in seconds, and then kept in `features/` below the ganns home.
+    It is trained once on each machine, in seconds, and then kept in `features/` below the ganns home.
     """
     path = paths.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def attribute_network(image_size: int) -> tuple[bytes, float]:
             data = path.read_bytes()
             load_network(image_size, data)
             return data, float(metadata(data)["accuracy"])
-        except (OSError, PayloadError, KeyError):  # not there yet, or damaged
+        except (OSError, PayloadError, KeyError):  # it is not there yet, or damaged
             _train_into(path, image_size)
         data = path.read_bytes()
     return data, float(metadata(data)["accuracy"])
@@ -146,7 +146,7 @@ def load_network(image_size: int, data: bytes, expected_digest: str | None = Non
     """Return the network of these bytes.
 
     Raises:
-        PayloadError: if they are another network's, or not those of `expected_digest`.
+        PayloadError: if they are not this network, or have another digest than `expected_digest`.
     """
     network = AttributeNetwork(image_size)
     try:
@@ -158,18 +158,17 @@ def load_network(image_size: int, data: bytes, expected_digest: str | None = Non
 
 def _train_into(path: Path, image_size: int) -> None:
     network, accuracy = train_network(image_size)
-    partial = path.with_suffix(".partial")
-    write_file(partial, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
-    os.replace(partial, path)
+    with replacing(path, locked=True) as part:
+        write_file(part, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
 
 
 def train_network(
     image_size: int, *, num_faces: int = NUM_FACES, num_held_out: int = NUM_HELD_OUT, epochs: int = EPOCHS
 ) -> tuple[AttributeNetwork, float]:
-    """Train the network on synthetic faces, the same ones in the same order each time.
+    """Train the network on synthetic faces, always the same ones in the same order.
 
     Returns:
-        The network, and its accuracy on faces that it has not seen: the mean over the attributes.
+        The network, and its accuracy on held-out faces: the mean over the attributes.
     """
     drawn = [draw_face(FACES_SEED, number) for number in range(num_faces + num_held_out)]
     images = to_floats(torch.from_numpy(np.stack([prepare(image, image_size) for image, _ in drawn])))
@@ -185,7 +184,7 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=num_steps)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(num_faces, generator=rng), BATCH):
-            loss = binary_cross_entropy_with_logits(network.judge(images[chosen]), targets[chosen])
+            loss = binary_cross_entropy_with_logits(network.classify(images[chosen]), targets[chosen])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -195,18 +194,18 @@ def train_network(
 
 @torch.no_grad()
 def _accuracy_and_scale(network: AttributeNetwork, images: torch.Tensor, targets: torch.Tensor) -> float:
-    """Return the accuracy on held-out faces, and scale the features: their unit would be arbitrary otherwise."""
+    """Return the accuracy on held-out faces, and scale the features to variance 1: their unit would be arbitrary."""
     network.eval()
     network.scale.copy_(network.layers(images).var(dim=0).mean().sqrt())
-    return float(((network.judge(images) > 0) == (targets > 0.5)).float().mean())
+    return float(((network.classify(images) > 0) == (targets > 0.5)).float().mean())
 
 
 def feature_network(run_id: int, config: Config, stored: tuple[bytes, str] | None) -> nn.Module:
-    """Return the run's feature network; `stored` has the bytes and digest of the one in the database, or None.
+    """Return the run's feature network; `stored` is (bytes, digest) of the one in the database, or None.
 
     Raises:
-        RunError: if the run needs a stored one and has none yet.
-        MissingExtra: if it is Inception, and its package or weights are missing here.
+        RunError: if the run needs a stored network and has none yet.
+        MissingExtra: for Inception without its package or weights.
     """
     if config.evaluate.features == "inception":
         return Inception()

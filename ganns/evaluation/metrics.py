@@ -1,12 +1,12 @@
-"""How far generated images are from real ones, in numbers.
+"""Compare generated images with real ones: `swd`, `fid`, `kid` and two variances.
 
-`swd` compares patches of pixels (`ganns.metrics`); `fid` and `kid` compare features, through torchmetrics.
+`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics.
 
 FID (Heusel et al., arXiv 1706.08500) fits a normal distribution to the features of each set and returns the Fréchet
 distance between the two. It needs float64, since it takes a root of a product of covariances, and more images than
-features, since with fewer a covariance has no rank; with few images it is too large, whatever the images are like.
-KID (Binkowski et al., arXiv 1801.01401) is the squared maximum mean discrepancy with a cubic kernel: unbiased, so that
-it may come out a little below 0.
+features, since with fewer a covariance has no full rank; with few images it is too large for any images.
+KID (Binkowski et al., arXiv 1801.01401) is the squared maximum mean discrepancy with a cubic kernel: unbiased, so
+it can be a little below 0.
 
 Shapes: N images, F features.
 """
@@ -21,14 +21,16 @@ from torch import nn
 from ganns.errors import BadResult
 from ganns.evaluation.features import to_floats
 from ganns.evaluation.swd import sliced_wasserstein
+from ganns.training.seeds import latent_vectors
+from ganns.training.state import TrainingState
 
 KID_SUBSETS, KID_SUBSET = 50, 500
-SCALE = 1e3  # KID is reported in thousandths, as the sliced Wasserstein distance is
-TINY = 1e-9  # a variance to divide by, where all real images are one
+SCALE = 1e3  # KID is reported in thousandths, like the sliced Wasserstein distance
+TINY = 1e-9  # divides in place of a variance of 0, where all real images are equal
 
 
 class _Given(nn.Module):
-    """Stands where torchmetrics wants a feature network: the features were computed elsewhere."""
+    """Replaces the feature network of torchmetrics: it returns its input, features that were computed before."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -45,9 +47,9 @@ def compare(
 
     Args:
         fake_features: float32 [N, F] of generated images.
-        fake_pixels: uint8 [M, 3, S, S], the first M of them.
+        fake_pixels: uint8 [M, 3, S, S], the first M of these images.
         real_features: float32 [N', F] of held-out real images.
-        real_pixels: uint8 [M', 3, S, S], the first M' of them.
+        real_pixels: uint8 [M', 3, S, S], the first M' of these images.
 
     Returns:
         "swd", "pixel_variance" and "feature_variance"; with more images than features in both sets also "fid" and
@@ -72,6 +74,22 @@ def compare(
     return metrics
 
 
+def sample_distance(
+    state: TrainingState, real: torch.Tensor, seed_parts: tuple[int | str, ...], *, averaged: bool, **options: int
+) -> float:
+    """Return the sliced Wasserstein distance between a version's samples and real images.
+
+    Args:
+        state: the version.
+        real: float32 [N, 3, S, S] in [-1, 1]; the same number of samples is drawn.
+        seed_parts: seed the noise that the samples are drawn from.
+        averaged: draw with the averaged generator, else with the generator itself.
+        options: of `sliced_wasserstein`.
+    """
+    latent = latent_vectors(len(real), state.config.model.latent_dim, *seed_parts)
+    return sliced_wasserstein(state.draw(latent, averaged=averaged), real, **options)
+
+
 def frechet_distance(fake: torch.Tensor, real: torch.Tensor) -> float:
     """Return FID of features [N, F] and [N', F], in float64."""
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -83,12 +101,12 @@ def frechet_distance(fake: torch.Tensor, real: torch.Tensor) -> float:
 
 
 def kernel_distance(fake: torch.Tensor, real: torch.Tensor) -> float:
-    """Return KID of features [N, F] and [N', F], in thousandths: the mean over random subsets, always the same ones."""
+    """Return KID of features [N, F] and [N', F], in thousandths: the mean over random subsets from a fixed seed."""
     from torchmetrics.image.kid import KernelInceptionDistance
 
     size = min(KID_SUBSET, len(fake), len(real))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it keeps all features in memory: they are few
+        warnings.simplefilter("ignore", UserWarning)  # it warns of the memory for all features: they are few
         metric = KernelInceptionDistance(feature=_Given(fake.shape[1]), subsets=KID_SUBSETS, subset_size=size)
     metric.update(real.double(), real=True)
     metric.update(fake.double(), real=False)

@@ -1,18 +1,18 @@
-"""How far generated images are from real ones: the sliced Wasserstein distance on Laplacian pyramid patches.
+"""The sliced Wasserstein distance between generated and real images, on patches of a Laplacian pyramid.
 
-Karras, Aila, Laine, Lehtinen: "Progressive Growing of GANs", arXiv 1710.10196, section 5. It asks whether
-small patches of the two sets of images are distributed alike, at each scale: fine texture at full size, the
+Karras, Aila, Laine, Lehtinen: "Progressive Growing of GANs", arXiv 1710.10196, section 5. It compares
+the distributions of small patches of the two sets of images, at each scale: fine texture at full size, the
 layout of a face at 16x16. It needs no downloaded network (unlike FID) and about a second on a laptop.
 
-How: the images are split into a Laplacian pyramid, one band of detail per level. From each level, 7x7 patches
-are cut: points in 147 dimensions. Between clouds of so many dimensions an optimal transport is expensive, but
-in one dimension it is a sort: project both clouds onto a random direction, sort, and average the differences.
-Do so for many directions.
+The steps: the images are split into a Laplacian pyramid, one band of detail per level. From each level, 7x7 patches
+are cut: points in 147 dimensions. In 147 dimensions an optimal transport between two sets of points is expensive,
+but in one dimension it is a sort: project both sets onto a random direction, sort, and average the differences.
+Repeat this for many directions.
 
 One difference from the paper, on purpose. There, each set is normalised with *its own* mean and deviation,
 which hides a wrong colour or a wrong contrast: a generator that paints everything green at half the contrast
-would score as if it did neither. We normalise both sets with the **real** images' statistics, so such errors
-count. So our numbers cannot be compared with the paper's, and swapping the two sets changes the result.
+would have a small distance. We normalise both sets with the **real** images' statistics, so such errors
+count. Therefore our numbers cannot be compared with the paper's, and swapping the two sets changes the result.
 
 Shapes: N images, S their side, P patches per image, M = N * P points of 147 = 3 * 7 * 7 dimensions,
 D projection directions.
@@ -32,17 +32,12 @@ CHUNK = 128  # directions at a time: bounds the memory of the sort
 
 
 def sliced_wasserstein(
-    fake: torch.Tensor,
-    real: torch.Tensor,
-    *,
-    seed: int = 0,
-    num_patches: int = 32,
-    num_projections: int = 512,
+    fake: torch.Tensor, real: torch.Tensor, *, seed: int = 0, num_patches: int = 32, num_projections: int = 512
 ) -> float:
     """Return the distance between two sets of images, averaged over the levels of the pyramid.
 
     Smaller is better. It does not reach 0 for two different samples of one distribution: compare with the
-    distance between two halves of the real images to see what "as good as real" is at this number of images.
+    distance between two halves of the real images, which is the best possible at this number of images.
 
     Args:
         fake: generated images, float32 [N, 3, S, S] in [-1, 1].
@@ -66,12 +61,7 @@ def sliced_wasserstein(
 
 @torch.no_grad()
 def swd_levels(
-    fake: torch.Tensor,
-    real: torch.Tensor,
-    *,
-    seed: int = 0,
-    num_patches: int = 32,
-    num_projections: int = 512,
+    fake: torch.Tensor, real: torch.Tensor, *, seed: int = 0, num_patches: int = 32, num_projections: int = 512
 ) -> dict[int, float]:
     """Return the distance for each level of the pyramid, by the side of the level: {32: ..., 16: ...}.
 
@@ -85,7 +75,7 @@ def swd_levels(
     distances = {}
     for fake_level, real_level in zip(laplacian_pyramid(fake), laplacian_pyramid(real), strict=True):
         side = fake_level.shape[-1]
-        # The same places in both sets: identical sets are then at distance 0, others vary less.
+        # The same positions in both sets: identical sets then have distance 0, and others vary less.
         corners = torch.randint(0, side - PATCH + 1, (2, count, num_patches), generator=rng)
         fake_points, real_points = _normalised(_patches(fake_level, corners), _patches(real_level, corners))
         distances[side] = SCALE * _sliced_distance(fake_points, real_points, num_projections, rng)
@@ -95,9 +85,9 @@ def swd_levels(
 def laplacian_pyramid(images: torch.Tensor) -> list[torch.Tensor]:
     """Split images [N, 3, S, S] into bands of detail, the finest first.
 
-    Burt & Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983. Every level but the last is what
-    is lost by halving the image and doubling it again; the last is the small image itself. Nothing is lost:
-    `reconstruct` puts the levels together.
+    Burt & Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983. Every level but the last has
+    the detail that is lost by halving the image and doubling it again; the last is the small image itself. Together
+    they lose nothing: doubling the last level and adding the level before it, again and again, gives the images back.
     """
     levels = []
     while images.shape[-1] % 2 == 0 and images.shape[-1] // 2 >= COARSEST:
@@ -105,14 +95,6 @@ def laplacian_pyramid(images: torch.Tensor) -> list[torch.Tensor]:
         levels.append(images - _doubled(smaller))
         images = smaller
     return [*levels, images]
-
-
-def reconstruct(pyramid: list[torch.Tensor]) -> torch.Tensor:
-    """Put a Laplacian pyramid together again: the inverse of `laplacian_pyramid`."""
-    images = pyramid[-1]
-    for level in reversed(pyramid[:-1]):
-        images = level + _doubled(images)
-    return images
 
 
 def _check(fake: torch.Tensor, real: torch.Tensor) -> None:
@@ -126,7 +108,7 @@ def _check(fake: torch.Tensor, real: torch.Tensor) -> None:
 
 
 def _subset(images: torch.Tensor, count: int, rng: torch.Generator) -> torch.Tensor:
-    """Choose `count` images at random; all of them, in their order, if there are no more."""
+    """Choose `count` images at random; if there are no more than that, return all in their order."""
     return images if len(images) == count else images[torch.randperm(len(images), generator=rng)[:count]]
 
 
@@ -156,7 +138,7 @@ def _patches(level: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
 
 
 def _normalised(fake: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Measure both [M, 3, 49] in the real patches' own units, per channel, and flatten to [M, 147]."""
+    """Normalise both [M, 3, 49] by the real patches' mean and deviation per channel; flatten to [M, 147]."""
     mean = real.mean(dim=(0, 2), keepdim=True)
     deviation = real.std(dim=(0, 2), keepdim=True).clamp_min(1e-6)  # a flat channel must not divide by zero
     return ((fake - mean) / deviation).flatten(1), ((real - mean) / deviation).flatten(1)

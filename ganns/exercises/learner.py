@@ -15,7 +15,7 @@ from typing import Any
 
 
 class LearnersError(Exception):
-    """The learner's file has an error. The check catches it, and makes it a finding."""
+    """The learner's file has an error. The check catches it, and makes it a result."""
 
 
 class Program:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ganns import paths
+from ganns.utils.atomic import replacing
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -33,9 +33,8 @@ def finish(number: int, file: Path) -> None:
 def _change(number: int, **values: str) -> None:
     everything = load()
     everything.setdefault(str(number), {"done": None}).update(values)
-    partial = _path().with_suffix(".partial")
-    partial.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, _path())
+    with replacing(_path()) as part:
+        part.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
 
 
 def _path() -> Path:

@@ -1,6 +1,6 @@
-"""The findings of a check.
+"""The results of a check.
 
-Each finding is written at once to a file, as a line of JSON. So earlier findings are not lost if the learner's program
+Each result is written at once to a file, as a line of JSON. So earlier results are not lost if the learner's program
 then crashes or never ends.
 """
 
@@ -16,7 +16,7 @@ from ganns.exercises.learner import LearnersError
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one part of a check. `right` is None for a remark, which is neither right nor wrong."""
 
     right: bool | None
@@ -26,22 +26,22 @@ class Finding:
 
 @dataclass
 class Report:
-    """All findings of a check, in order."""
+    """All results of a check, in order."""
 
-    file: Path | None = None  # each finding is written there at once
-    findings: list[Finding] = field(default_factory=list)
+    file: Path | None = None  # each result is written there at once
+    results: list[CheckResult] = field(default_factory=list)
 
     def right(self, title: str, detail: str = "") -> None:
         """Report that a part is right."""
-        self._add(Finding(True, title, detail))
+        self._add(CheckResult(True, title, detail))
 
     def wrong(self, title: str, detail: str) -> None:
         """Report that a part is wrong, and why: the expected and the actual values, in small numbers."""
-        self._add(Finding(False, title, detail))
+        self._add(CheckResult(False, title, detail))
 
     def remark(self, title: str, detail: str = "") -> None:
         """Report a remark, which is neither right nor wrong."""
-        self._add(Finding(None, title, detail))
+        self._add(CheckResult(None, title, detail))
 
     @contextmanager
     def part(self, title: str) -> Iterator[None]:
@@ -50,23 +50,23 @@ class Report:
             yield
         except LearnersError as error:
             detail = str(error)
-            known = any(finding.detail == detail for finding in self.findings)
+            known = any(result.detail == detail for result in self.results)
             self.wrong(title, "The same as above." if known else detail)
 
     @property
     def passed(self) -> bool:
         """Whether at least one part was right, and none was wrong."""
-        answers = [finding.right for finding in self.findings]
+        answers = [result.right for result in self.results]
         return True in answers and False not in answers
 
-    def _add(self, finding: Finding) -> None:
-        self.findings.append(finding)
+    def _add(self, result: CheckResult) -> None:
+        self.results.append(result)
         if self.file is not None:
             with self.file.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(finding)) + "\n")
+                stream.write(json.dumps(asdict(result)) + "\n")
 
 
-def read(file: Path) -> list[Finding]:
-    """Return the findings in a file, without a last line that is incomplete."""
+def read(file: Path) -> list[CheckResult]:
+    """Return the results in a file, without a last line that is incomplete."""
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
-    return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]
+    return [CheckResult(**json.loads(line)) for line in lines if line.endswith("\n")]

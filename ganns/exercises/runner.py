@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from ganns import paths
-from ganns.exercises.catalogue import Exercise
-from ganns.exercises.report import Finding, Report, read
+from ganns.exercises.catalogue import Exercise, find
+from ganns.exercises.learner import LearnersError
+from ganns.exercises.report import CheckResult, Report, read
 
 NUM_KEPT = 2000
 """Number of characters that are shown of the learner's output: the last ones."""
@@ -31,9 +33,9 @@ def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None)
     """
     limit = exercise.time_limit_s if time_limit_s is None else time_limit_s
     with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as variables:
-        found = Path(folder) / "findings"
+        found = Path(folder) / "results"
         code, printed = _run(exercise, file, found, variables, limit)
-        report = Report(findings=read(found))
+        report = Report(results=read(found))
         if code is None:
             report.wrong(
                 "it ends",
@@ -42,7 +44,7 @@ def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None)
             )
         elif code != 0:
             report.wrong("it ends", f"The program ended the check in the middle of it, with the exit code {code}.")
-        elif not report.findings:
+        elif not report.results:
             report.wrong("it ends", "The program ended the check before its first result.")
     return report, printed
 
@@ -64,7 +66,7 @@ def _run(
 ) -> tuple[int | None, str]:
     """Return the exit code, or None after the time limit, and the end of the output."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ganns.exercises.child", str(exercise.number), str(file.resolve()), str(found)],
+        [sys.executable, "-m", "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
         # One thread: bits that are compared must not depend on the number of processors.
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
         stdin=subprocess.DEVNULL,  # input() must not wait
@@ -108,8 +110,22 @@ class _Tail:
         return self._kept.decode(errors="replace").strip()
 
 
-def summary(findings: list[Finding]) -> str:
+def summary(results: list[CheckResult]) -> str:
     """Return one sentence with the number of right parts."""
-    judged = [finding for finding in findings if finding.right is not None]
-    num_right = sum(bool(finding.right) for finding in judged)
+    judged = [result for result in results if result.right is not None]
+    num_right = sum(bool(result.right) for result in judged)
     return f"{num_right} of {len(judged)} right"
+
+
+def check(number: int, file: Path, report: Report) -> Report:
+    """Check a file as the exercise with that number, in this process. An error that stops the check is a result."""
+    module = importlib.import_module(f"ganns.exercises.checks.{find(number).name}")
+    try:
+        module.check(file, report)
+    except LearnersError as error:
+        report.wrong("the file runs", str(error))
+    return report
+
+
+if __name__ == "__main__":
+    check(int(sys.argv[1]), Path(sys.argv[2]), Report(Path(sys.argv[3])))

@@ -26,7 +26,7 @@ STATEMENT_S = 20
 """The server ends a statement that takes longer: a loop, or a lock that no session releases."""
 
 
-class Session:
+class DatabaseSession:
     """One worker's connection. Each call is in a transaction, which `commit` or `rollback` ends."""
 
     def __init__(self, conn: Connection) -> None:
@@ -66,7 +66,7 @@ class Session:
 class Later:
     """A call on a thread, because it may have to wait for another session."""
 
-    def __init__(self, session: Session, watcher: Session, function: str, *arguments: Any) -> None:
+    def __init__(self, session: DatabaseSession, watcher: DatabaseSession, function: str, *arguments: Any) -> None:
         """Start the call, and return when it has ended or waits for a lock."""
         self._rows: list[tuple[Any, ...]] | None = None
         self._error: LearnersError | None = None
@@ -77,7 +77,7 @@ class Later:
             self.waited = bool(watcher.committed("is_waiting", session.process)[0][0])
             time.sleep(0.01)
 
-    def _run(self, session: Session, function: str, arguments: tuple[Any, ...]) -> None:
+    def _run(self, session: DatabaseSession, function: str, arguments: tuple[Any, ...]) -> None:
         try:
             self._rows = session.call(function, *arguments)
         except LearnersError as error:
@@ -93,7 +93,7 @@ class Later:
 
 
 @contextmanager
-def three_sessions(address: Address) -> Iterator[tuple[Session, Session, Session]]:
+def three_sessions(address: Address) -> Iterator[tuple[DatabaseSession, DatabaseSession, DatabaseSession]]:
     """Yield three sessions of the server at `address`."""
     conninfo = make_conninfo(address.conninfo, options=f"-c statement_timeout={STATEMENT_S}s")
     patient = Address(conninfo, address.source)
@@ -102,10 +102,10 @@ def three_sessions(address: Address) -> Iterator[tuple[Session, Session, Session
         connect(patient, autocommit=False, application="bob") as bob,
         connect(patient, autocommit=False, application="watcher") as watcher,
     ):
-        yield Session(ada), Session(bob), Session(watcher)
+        yield DatabaseSession(ada), DatabaseSession(bob), DatabaseSession(watcher)
 
 
-def load(session: Session, file: Path) -> None:
+def load(session: DatabaseSession, file: Path) -> None:
     """Run a file of SQL.
 
     Raises:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganns.config import Config, GradientStrategy, ModelConfig, OptimizerConfig, SyntheticData
 from ganns.data.sources.faces import draw_face
-from ganns.evaluation.swd import sliced_wasserstein
+from ganns.evaluation.metrics import sample_distance
 from ganns.training.aggregation import Accumulator
 from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState
@@ -32,7 +32,7 @@ WILD_ROUND, WILD_UNIT, WILD_SCALE = 3, 3, 1e6
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DistanceChange:
     """The distance (sliced Wasserstein) from held-out faces before and after."""
 
     start: float
@@ -65,7 +65,7 @@ def _square(image: Image.Image, side: int = 32) -> Image.Image:
     return image.crop((0, top, image.width, top + image.width)).resize((side, side), Image.Resampling.BOX)
 
 
-def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
+def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> DistanceChange:
     """Train a few rounds and return the distance before and after.
 
     Args:
@@ -92,7 +92,7 @@ def train(rule: Rule, faces: torch.Tensor, *, wild: bool = True) -> Outcome:
         for role, total in totals.items():  # only one part, which the rule made: its mean is itself
             total.add(Part(rule(gradients[role]), sums[role]), NUM_UNITS * UNIT_IMAGES)
         state.advance(totals, Progress())
-    return Outcome(start, _distance(state, faces))
+    return DistanceChange(start, _distance(state, faces))
 
 
 def noise_like(gradients: Tensors, name: str) -> Tensors:
@@ -107,6 +107,5 @@ def mean(gradients: list[Tensors]) -> Tensors:
 
 
 def _distance(state: TrainingState, faces: torch.Tensor) -> float:
-    latent = torch.randn(NUM_HOLDOUT, state.config.model.latent_dim, generator=generator("exercise", "judge"))
-    drawn = state.draw(latent, averaged=False)
-    return sliced_wasserstein(drawn, faces[NUM_TRAIN:], num_patches=16, num_projections=128)
+    real, seed_parts = faces[NUM_TRAIN:], ("exercise", "judge")
+    return sample_distance(state, real, seed_parts, averaged=False, num_patches=16, num_projections=128)

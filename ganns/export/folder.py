@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ganns.errors import ExportError
@@ -17,6 +12,7 @@ from ganns.export.trained_run import Facts
 from ganns.pictures.grid import grid, save
 from ganns.training.seeds import sample_noise
 from ganns.training.state import TrainingState
+from ganns.utils.atomic import replacing
 
 
 def export(
@@ -39,14 +35,22 @@ def export(
     check_folder(folder, force=force)
     if onnx:
         require_onnx()
-    with _appearing(folder) as part:
-        source = {"run": facts.run_id, "name": facts.name, "fingerprint": facts.fingerprint, "images": facts.num_images}
-        write_model(part, state, averaged=averaged, source=source)
-        save(grid(state.draw(sample_noise(state.config), averaged=averaged)), part / SAMPLES)
-        if onnx:
-            write_onnx(state.generator(averaged=averaged), state.config.model.latent_dim, part / ONNX)
-        (part / CARD).write_text(model_card(state, facts, averaged=averaged, onnx=onnx), encoding="utf-8")
+    try:
+        with replacing(folder) as part:
+            part.mkdir()
+            _write(part, state, facts, averaged=averaged, onnx=onnx)
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return folder
+
+
+def _write(folder: Path, state: TrainingState, facts: Facts, *, averaged: bool, onnx: bool) -> None:
+    source = {"run": facts.run_id, "name": facts.name, "fingerprint": facts.fingerprint, "images": facts.num_images}
+    write_model(folder, state, averaged=averaged, source=source)
+    save(grid(state.draw(sample_noise(state.config), averaged=averaged)), folder / SAMPLES)
+    if onnx:
+        write_onnx(state.generator(averaged=averaged), state.config.model.latent_dim, folder / ONNX)
+    (folder / CARD).write_text(model_card(state, facts, averaged=averaged, onnx=onnx), encoding="utf-8")
 
 
 def check_folder(folder: Path, *, force: bool = False) -> None:
@@ -63,23 +67,3 @@ def check_folder(folder: Path, *, force: bool = False) -> None:
         describe(folder)  # ours, or an error
         if not force:
             raise ExportError(f"{folder} is there already: choose another --out, or replace it with --force.")
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside `folder` that takes its name, and its place, when the block ends well."""
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    old = part.with_suffix(".old")
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if folder.exists():  # a folder cannot be renamed over a full one
-            os.replace(folder, old)
-        os.replace(part, folder)
-    except OSError as error:
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-        raise ExportError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

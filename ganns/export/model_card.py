@@ -18,7 +18,7 @@ from ganns.training.dcgan import parameters_of
 from ganns.training.state import TrainingState
 
 DATA = {
-    "synthetic": "Faces that a program drew (`ganns/data/sources/faces.py`), the same on every machine. They show nobody.",
+    "synthetic": "Faces drawn by a program (`ganns/data/sources/faces.py`), the same on every machine. No real people.",
     "celeba": "CelebA (Liu et al., ICCV 2015, arXiv 1411.7766): photographs of well-known people.",
     "image_folder": "Images that whoever started the run brought along.",
     "packed": "A packed data set that whoever started the run served to the class.",

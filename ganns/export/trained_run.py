@@ -9,8 +9,8 @@ from ganns.config import from_dict
 from ganns.db.connect import Connection
 from ganns.errors import RunError
 from ganns.store import evaluations, runs, weights
+from ganns.store.results import worker_totals
 from ganns.store.runs import Run
-from ganns.store.workers import worker_totals
 from ganns.training.state import TrainingState
 
 

@@ -44,8 +44,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a point."""
+class PointResult:
+    """How a point ended."""
 
     point: Point
     state: str  # finished, finished before, stopped, failed, not begun
@@ -75,14 +75,14 @@ class Sweep:
         watch: Callable[[Point], Watch],
         stop: threading.Event,
     ) -> None:
-        """Prepare; `watch` returns what watches a point, `stop` is set to stop all of them, resumable."""
+        """Keep the points; `watch` returns a point's observer, and setting `stop` stops all points, resumable."""
         self.points, self.key = list(points), sweep_key(points)
         self._address, self._watch, self._stop = address, watch, stop
         self._creating = threading.Lock()  # one thread at a time makes images: locks on files are the process's
-        self._outcomes: dict[int, Outcome] = {}
+        self._outcomes: dict[int, PointResult] = {}
 
-    def run(self, num_at_once: int) -> list[Outcome]:
-        """Train all points, at most `num_at_once` at a time; return what became of them, in order."""
+    def run(self, num_at_once: int) -> list[PointResult]:
+        """Train all points, at most `num_at_once` at a time; return their results, in order."""
         waiting: queue.SimpleQueue[Point] = queue.SimpleQueue()
         for point in self.points:
             waiting.put(point)
@@ -103,24 +103,24 @@ class Sweep:
         for thread in threads:
             while thread.is_alive():  # `join()` alone would keep the main thread from its signal handlers
                 thread.join(0.2)
-        return [self._outcomes.get(point.number) or Outcome(point, "not begun") for point in self.points]
+        return [self._outcomes.get(point.number) or PointResult(point, "not begun") for point in self.points]
 
-    def _attempt(self, point: Point) -> Outcome:
-        """Train one point; whatever goes wrong with it is its outcome, and the others go on."""
+    def _attempt(self, point: Point) -> PointResult:
+        """Train one point; an error becomes its result, and the other points go on."""
         found: list[int] = []
         try:
             return self._train(point, found.append)
         except GannsError as error:
-            return Outcome(point, "failed", found[-1] if found else None, str(error))
-        except Exception as error:  # a fault of ours: the traceback is for whoever mends it
+            return PointResult(point, "failed", found[-1] if found else None, str(error))
+        except Exception as error:  # an error in the program: the traceback helps to find it
             log.exception("point %d of the sweep failed", point.number)
-            return Outcome(point, "failed", found[-1] if found else None, f"{type(error).__name__}: {error}")
+            return PointResult(point, "failed", found[-1] if found else None, f"{type(error).__name__}: {error}")
 
-    def _train(self, point: Point, found: Callable[[int], None]) -> Outcome:
+    def _train(self, point: Point, found: Callable[[int], None]) -> PointResult:
         with self._watch(point) as watch:
             return self._train_watched(point, watch, found)
 
-    def _train_watched(self, point: Point, watch: Watch, found: Callable[[int], None]) -> Outcome:
+    def _train_watched(self, point: Point, watch: Watch, found: Callable[[int], None]) -> PointResult:
         changed: tuple[str, ...] = ()
         with connect(self._address, application="ganns sweep") as conn:
             require_current(conn)
@@ -133,7 +133,7 @@ class Sweep:
                     watch.say(f"it begins with version {source}'s weights")
                 if run.state == "finished":
                     watch.say(f"run {run.id} is finished already")
-                    return Outcome(point, "finished before", run.id)
+                    return PointResult(point, "finished before", run.id)
         found(run.id)
         if run.state == "diverged":
             raise RunError(f"Run {run.id} diverged; `ganns runs delete {run.id}` lets this point be tried again.")
@@ -141,7 +141,7 @@ class Sweep:
             watch.say(f"run {run.id} goes on from version {run.version}")
         _, done = train_run(replace(point.config, resume=str(run.id)), self._address, watch, self._stop, changed)
         watch.last_grid()
-        return Outcome(point, "finished" if done else "stopped", run.id)
+        return PointResult(point, "finished" if done else "stopped", run.id)
 
     def _find(self, conn: Connection, point: Point) -> runs.Run | None:
         run_id = sweeps.find_point(conn, point_digest(point.config))

@@ -1,4 +1,4 @@
-"""A whole sweep, from its composed points to the table at its end."""
+"""Train a whole sweep, from its composed points to the table at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganns.db.address import Address, join_line
 from ganns.db.choose import coordinator_database
 from ganns.db.connect import connect
 from ganns.errors import RunError
-from ganns.launch.sweep import Outcome, Point, Sweep
+from ganns.launch.sweep import Point, PointResult, Sweep
 from ganns.observers.progress import make_bar
 from ganns.observers.watch import Watch
 from ganns.utils.console import wide_console
@@ -20,7 +20,7 @@ from ganns.utils.signals import stop_on_signals
 
 
 def train_points(points: Sequence[Point], num_at_once: int) -> None:
-    """Train the points of a sweep, so many at once, until all are finished or Ctrl-C; then say what became of them.
+    """Train the points of a sweep, `num_at_once` at a time, until all are finished or Ctrl-C; then show their results.
 
     Raises:
         RunError: if a point failed; the others were trained all the same.
@@ -51,8 +51,8 @@ def train_points(points: Sequence[Point], num_at_once: int) -> None:
         )
 
 
-def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
-    """Print the points with what differs between them and what came out, and what to type next."""
+def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[PointResult]) -> None:
+    """Print the points with their differing settings and results, and what to type next."""
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False)

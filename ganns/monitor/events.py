@@ -1,7 +1,7 @@
-"""What the database says as it happens, on one channel; migration 0008 has the triggers that say it.
+"""Events that the database announces on one channel; the triggers of migration 0008 send them.
 
-An event is a hint and can be lost: whoever gets one looks into the tables. Any login can send a NOTIFY, so what is not
-an event of ours is dropped.
+An event is a hint and can be lost: a receiver always reads the tables. Any login can send a NOTIFY, so everything that
+is not one of these events is dropped.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "change
 NUMBERS = ("run", "round", "version", "unit", "worker")
 
 Event = dict[str, Any]
-"""`event` is one of `NAMES`; those of `NUMBERS` that it is about are integers."""
+"""`event` is one of `NAMES`; of `NUMBERS`, an event has those that concern it, as integers."""
 
 
 def parse(payload: str) -> Event | None:
-    """Return the event of a notification's payload, or None if it is none."""
+    """Return the event of a notification's payload, or None if the payload is no event."""
     try:
         said = json.loads(payload)
     except ValueError:

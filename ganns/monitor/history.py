@@ -1,4 +1,4 @@
-"""One run, so far: its metrics as columns, which is how a browser draws them and a tenth of the bytes of rows."""
+"""The past rounds of one run, as columns: a browser draws columns, and they need a tenth of the bytes of rows."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute
 
 MAX_POINTS = 2000
-"""A chart is not wider; of a longer run, every second, fourth, ... round is shown."""
+"""The most points of a chart; a longer run shows every second, fourth, ... round."""
 
 
 class History:
     """The metrics and timings of a run's rounds. A round that lacks a metric has None there."""
 
     def __init__(self, run_id: int) -> None:
-        """Hold nothing yet."""
+        """Start empty."""
         self._run_id = run_id
         self._rows: list[Mapping[str, Any]] = []
 
     @property
     def next_round(self) -> int:
-        """The first round that is not here."""
+        """The first round that was not fetched yet."""
         return self._rows[-1]["round"] + 1 if self._rows else 0
 
     def look(self, conn: Connection) -> int:
-        """Fetch the rounds that are new; return how many."""
+        """Fetch the new rounds; return their number."""
         rows = execute(conn, "watch_metrics", run_id=self._run_id, first=self.next_round).fetchall()
         self._rows.extend(rows)
         return len(rows)
@@ -41,7 +41,7 @@ class History:
         return as_columns(thinned(self._rows, every))
 
     def forget(self) -> None:
-        """Begin anew: the run went back to an earlier version on another machine."""
+        """Drop all rows: the run went back to an earlier version on another machine."""
         self._rows.clear()
 
 

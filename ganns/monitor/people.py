@@ -1,4 +1,4 @@
-"""Who contributed what to a run: the leaderboard, and who is there."""
+"""The leaderboard of a run: what each person contributed, and which workers are connected."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ganns.db.queries import execute
 from ganns.monitor.rows import plain
 
 WINDOW = 30
-"""Late results come for the last rounds only (their units are kept for 20): older credit does not change."""
+"""Late results come for the last rounds only, because units are kept for 20 rounds: older credit does not change."""
 ALIVE_S = 10.0
-"""A worker beats every 3 s."""
+"""A worker sends a heartbeat every 3 s."""
 OF_MACHINE = ("device", "gpu", "threads", "memory_mb", "system", "ganns", "torch")
-"""What is shown of a worker's machine: not its host's name, and not its login."""
+"""Facts about a worker's machine that are shown. Its host name and its login are not."""
 
 Totals = dict[str, dict[str, float]]
 _SUMS = ("images", "units", "late", "compute_s", "network_s", "all_images")
 
 
 class Credit:
-    """What each name contributed to a run, kept up to date by reading its last rounds only."""
+    """The contribution of each name to a run. An update reads the last rounds only."""
 
     def __init__(self, run_id: int) -> None:
-        """Hold nothing yet."""
+        """Start empty."""
         self._run_id = run_id
         self._before: Totals = {}
         self._frozen = 0  # rounds before this one are in `_before`
         self._window: Sequence[Mapping[str, Any]] = []
 
     def look(self, conn: Connection, version: int) -> None:
-        """Read what changed; `version` is the run's."""
+        """Read the changes; `version` is the run's current version."""
         first = max(0, version - WINDOW)
         if first < self._frozen or first > self._frozen + WINDOW:
             rows = execute(conn, "watch_credit_before", run_id=self._run_id, before=first).fetchall()
@@ -44,15 +44,15 @@ class Credit:
         return add_up(self._before, self._window)
 
     def streaks(self) -> dict[str, int]:
-        """Return for each name in how many rounds in a row, up to the last, it had a unit accepted.
+        """Return for each name the number of rounds in a row, up to the last, with an accepted unit.
 
-        Only the rounds of the window are looked at: who was there in all of them has at least so many.
+        Only the rounds of the window count, so a longer streak is shown as the length of the window.
         """
         return streaks(self._window)
 
 
 def add_up(before: Totals, rows: Iterable[Mapping[str, Any]]) -> Totals:
-    """Add rows of a name and a round to totals by name."""
+    """Return the totals by name: `before` plus rows, each of one name and one round."""
     totals: Totals = {name: dict(sums) for name, sums in before.items()}
     for row in rows:
         sums = totals.setdefault(row["name"], dict.fromkeys(_SUMS, 0))
@@ -62,7 +62,7 @@ def add_up(before: Totals, rows: Iterable[Mapping[str, Any]]) -> Totals:
 
 
 def streaks(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many rounds in a row, up to the last closed one, each name had an accepted unit."""
+    """Return for each name the number of rounds in a row, up to the last closed one, with an accepted unit."""
     rounds: defaultdict[str, set[int]] = defaultdict(set)
     for row in rows:
         if row["units"]:
@@ -79,7 +79,7 @@ def _run_length(rounds: set[int], last: int) -> int:
 
 
 def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
-    """Return every worker that ever was, by name: machine, heartbeat, what it does."""
+    """Return every worker that ever joined, by name: its machine, its heartbeat, and the unit that it computes."""
     found = {}
     for row in execute(conn, "watch_workers"):
         silent_s = row["silent_s"]
@@ -100,7 +100,7 @@ def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
 def leaderboard(workers: Mapping[str, Mapping[str, Any]], credit: Credit) -> list[dict[str, Any]]:
     """Return one entry a name, most images first: credit, streak, speed, link, machine.
 
-    `speed` is images per second of computing, `link_s` the mean seconds a unit waited for the network.
+    `speed` is images per second of computing, `link_s` the mean number of seconds that a unit waited for the network.
     """
     totals, runs = credit.totals(), credit.streaks()
     nobody = dict.fromkeys(_SUMS, 0.0)
@@ -127,7 +127,7 @@ def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any
     """Return one name's history, newest first.
 
     Returns:
-        `units`: the last `num`; `runs`: what it contributed to each; `joined`: when, and from what machine.
+        `units`: the last `num`; `runs`: the contribution to each run; `joined`: the times, with the machine.
     """
     return {
         "name": name,

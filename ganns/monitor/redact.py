@@ -1,4 +1,4 @@
-"""Take out of a configuration what is nobody's business: logins in addresses, and where a machine keeps its files."""
+"""Hide private parts of a configuration: logins in addresses, and the folders of a machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _QUERY = re.compile(r"\?[^\s#]*")  # a signed address carries its signature ther
 
 
 def redact(value: Any) -> Any:
-    """Return `value`, mappings and lists included, with the logins and queries of its addresses hidden.
+    """Return a copy of `value` in which addresses show no login and no query, and paths only their last part.
 
-    Of a path its last part is left.
+    Mappings and lists are copied with their content.
     """
     if isinstance(value, Mapping):
         return {key: redact(one) for key, one in value.items()}
@@ -24,5 +24,5 @@ def redact(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
         return _QUERY.sub("?...", _LOGIN.sub("...@", value))
     if isinstance(value, str) and _PATH.match(value):
-        return f".../{PureWindowsPath(value).name}"  # it knows both kinds of separators
+        return f".../{PureWindowsPath(value).name}"  # accepts both kinds of separators
     return value

@@ -1,4 +1,4 @@
-"""Rows as JSON can hold them."""
+"""Rows of the database as JSON."""
 
 from __future__ import annotations
 

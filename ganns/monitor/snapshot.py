@@ -1,17 +1,20 @@
-"""One run, now."""
+"""One run as it is now: rounds, units, speed, and the time left."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganns.config import StopConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
+from ganns.monitor.wording import ends_wording, run_wording
 from ganns.store.samples import list_samples
+from ganns.training.plan import ends, share_done
 
 NUM_RATES = 20
-"""Speed is measured over so many rounds."""
+"""Speed is measured over this many rounds."""
 
 OF_RUN = (
     "run",
@@ -28,7 +31,7 @@ OF_RUN = (
     "wanted",
     "wanted_units",
 )
-"""What is passed on as it is in the row."""
+"""Columns of the row that the message repeats unchanged."""
 
 
 def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
@@ -45,7 +48,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
     rates = execute(conn, "watch_rates", run_id=run_id, num=NUM_RATES + 1).fetchall()
     config, seconds = row["config"], rates[0]["seconds"] if rates else 0.0
     images_per_s, rounds_per_min = speed(rates)
-    return {
+    found = {
         **{key: row[key] for key in OF_RUN},
         "latest": latest_run(conn),
         "coordinator": _person(row["coordinator"]),
@@ -55,6 +58,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
         "images_per_s": images_per_s,
         "rounds_per_min": rounds_per_min,
         **remaining(config["stop"], row, seconds, rounds_per_min, images_per_s),
+        "ends": ends_wording(config["stop"]),
         "quorum": config["quorum"],
         "config": redact(config),
         "samples": [one.version for one in list_samples(conn, run_id)],
@@ -62,6 +66,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
             _rounded(one) | {"units": [_rounded(u) for u in units if u["round"] == one["round"]]} for one in rounds
         ],
     }
+    return found | {"wording": run_wording(found)}
 
 
 def latest_run(conn: Connection) -> int | None:
@@ -73,7 +78,7 @@ def latest_run(conn: Connection) -> int | None:
 def speed(rates: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
     """Return (images/s, rounds/min) over these rounds, newest first; None for a run of fewer than two rounds.
 
-    The seconds are those of training: a pause does not count.
+    The seconds are seconds of training: a pause does not count.
     """
     if len(rates) < 2 or rates[0]["seconds"] <= rates[-1]["seconds"]:
         return None, None
@@ -89,10 +94,10 @@ def remaining(
     rounds_per_min: float | None,
     images_per_s: float | None,
 ) -> dict[str, float | None]:
-    """Return `done`, the fraction of the run, and `left_s`, seconds at this speed, by the first of its ends.
+    """Return `done`, the fraction of the run, and `left_s`, seconds at this speed, for the end that comes first.
 
     Args:
-        stop: its configuration: rounds, epochs and minutes, each of them or None.
+        stop: the configuration's rounds, epochs and minutes; each is a number or None.
         run: `state`, `version`, `images` and `num_images`.
         seconds: of training so far.
         rounds_per_min: rounds in a minute of training.
@@ -100,24 +105,15 @@ def remaining(
     """
     if run["state"] != "open":
         return {"done": 1.0, "left_s": 0.0}
-    ends: list[tuple[float, float | None]] = []
-    if stop.get("rounds"):
-        left = stop["rounds"] - run["version"]
-        ends.append((run["version"] / stop["rounds"], 60 * left / rounds_per_min if rounds_per_min else None))
-    if stop.get("epochs"):
-        total = stop["epochs"] * run["num_images"]
-        ends.append((run["images"] / total, (total - run["images"]) / images_per_s if images_per_s else None))
-    if stop.get("minutes"):
-        ends.append((seconds / (60 * stop["minutes"]), 60 * stop["minutes"] - seconds))
-    lefts = [left for _, left in ends if left is not None]
-    return {
-        "done": round(min(1.0, max((part for part, _ in ends), default=0.0)), 4),
-        "left_s": round(max(0.0, min(lefts)), 1) if lefts else None,
-    }
+    goals = StopConfig(**{key: stop.get(key) for key in ("rounds", "epochs", "minutes")})
+    found = ends(goals, run["version"], run["images"], seconds, run["num_images"])
+    rates = {"rounds": rounds_per_min and rounds_per_min / 60, "epochs": images_per_s, "minutes": 1.0}
+    lefts = [(goal - done) / rate for name, (done, goal) in found.items() if (rate := rates[name])]
+    return {"done": round(share_done(found), 4), "left_s": round(max(0.0, min(lefts)), 1) if lefts else None}
 
 
 def _person(asked_by: str | None) -> str:
-    """Return who asked, without the machine: "ada" of "ada@desk (process 7)"."""
+    """Return the name of the person who asked, without the machine: "ada" of "ada@desk (process 7)"."""
     return (asked_by or "").partition(" (")[0].partition("@")[0]
 
 

@@ -1,4 +1,4 @@
-"""A sweep: its points, in which settings they differ, and what came of each."""
+"""A sweep: its points, the settings in which they differ, and the result of each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
 from ganns.monitor.rows import plain
+from ganns.monitor.wording import run_wording
 
 
 def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
     """Return a sweep, or None if there is none with this key.
 
     Returns:
-        `axes`: each setting that differs, the seed last, with its `key` and a shorter `name`. `points`: each run, with
-        `settings` in the order of the axes, as numbers where all of them are.
+        `axes`: each setting that differs, the seed last, with its `key` and a shorter `name`. `points`: each run with
+        its `settings` in the order of the axes; an axis has numbers if all its values are numbers.
     """
     rows = execute(conn, "watch_sweep", sweep=key).fetchall()
     if not rows:
@@ -27,7 +28,8 @@ def look_at_sweep(conn: Connection, key: str) -> dict[str, Any] | None:
     points = []
     for row, of in zip(rows, settings, strict=True):
         values = [of[one] if one in numbers else shown_in(of, one) for one in keys]
-        points.append({name: value for name, value in plain(row).items() if name != "config"} | {"settings": values})
+        shown_of = {name: value for name, value in plain(row).items() if name != "config"}
+        points.append(shown_of | {"settings": values, "wording": run_wording(row)})
     axes = [{"key": one, "name": name} for one, name in zip(keys, short(keys), strict=True)]
     return {"sweep": key, "axes": axes, "points": points}
 

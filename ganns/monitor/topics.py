@@ -1,6 +1,7 @@
-"""What there is to watch, as messages: JSON objects with a `type`. A new watcher gets all of a topic, then what is new.
+"""The topics that a page or a terminal can watch. Each topic sends messages: JSON objects with a `type`.
 
-A message is made once, whoever watches, and is not sent again while it stays the same.
+A new watcher gets the full state first, and changes afterwards. A message is made once for all watchers, and is not
+sent again while it stays the same.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from ganns.monitor.history import History
 from ganns.monitor.people import Credit, leaderboard, look_at_workers
 from ganns.monitor.rows import plain
 from ganns.monitor.snapshot import latest_run, look_at_run
+from ganns.monitor.wording import run_wording
 
 MAX_EVENTS = 40
-"""More in one message would be drawn by nobody."""
+"""The most events in one message. A page would not draw more."""
 
 
 class Topic(ABC):
-    """Something to watch. One thread uses it."""
+    """A topic that can be watched. One thread uses it."""
 
     period_s = 2.0
-    """It is looked at again after so long even if nothing is announced: hints get lost, and heartbeats are none."""
+    """Read the database this often even without an event: an event can be lost, and a heartbeat sends none."""
 
     @abstractmethod
     def wakes(self, event: Event) -> bool:
-        """Tell whether an event is a reason to look again."""
+        """Return whether an event is a reason to read the database again."""
 
     @abstractmethod
     def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
-        """Look again, and return what is new; `events` are those that woke it, oldest first."""
+        """Read the database and return the new messages; `events` are the events that woke this topic, oldest first."""
 
     @abstractmethod
     def whole(self) -> list[str]:
-        """Return what somebody who begins to watch has to know; after `look`."""
+        """Return the full state for a new watcher; call `look` before."""
 
 
 class RunTopic(Topic):
@@ -51,7 +53,7 @@ class RunTopic(Topic):
         self._run = self._evaluations = ""
 
     def wakes(self, event: Event) -> bool:
-        """Whatever happens to this run, and that a worker joined."""
+        """Wake on every event of this run, and when a worker joins."""
         return event.get("run") == self._run_id or event["event"] == "joined"
 
     def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
@@ -61,7 +63,7 @@ class RunTopic(Topic):
             self._run = message("gone", run=self._run_id)
             return [self._run]
         news = [message("events", run=self._run_id, events=some)] if (some := events[-MAX_EVENTS:]) else []
-        whole = now["version"] < self._history.next_round  # it went back, or somebody restored a backup
+        whole = now["version"] < self._history.next_round  # the run went back, or a backup was restored
         if whole:
             self._history.forget()
         if num := self._history.look(conn):
@@ -75,7 +77,7 @@ class RunTopic(Topic):
         return news
 
     def whole(self) -> list[str]:
-        """Return everything; events that are over are nobody's business."""
+        """Return the full state. Past events are not replayed."""
         return [self._history_message(None), *filter(None, (self._evaluations, self._run))]
 
     def _history_message(self, num_new: int | None) -> str:
@@ -90,7 +92,7 @@ class RunTopic(Topic):
 
 
 class PeopleTopic(Topic):
-    """Who contributes to a run, and who is there: "people"."""
+    """The people of a run, what each contributed, and which workers are connected: "people"."""
 
     period_s = 3.0
 
@@ -100,13 +102,13 @@ class PeopleTopic(Topic):
         self._credit = Credit(run_id)
 
     def wakes(self, event: Event) -> bool:
-        """A worker joined, or a round was closed: only then there is new credit."""
+        """Wake when a worker joins or a round closes: only a closed round gives new credit."""
         return event["event"] == "joined" or (event["event"] == "closed" and event.get("run") == self._run_id)
 
     def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
         """Return the leaderboard if it changed."""
         row = execute(conn, "get_run", run_id=self._run_id).fetchone()
-        if row is not None:  # without a run there is no credit, but who is there can be seen
+        if row is not None:  # without a run there is no credit, but workers can be connected
             self._credit.look(conn, row["version"])
         found = leaderboard(look_at_workers(conn), self._credit)
         people = message("people", run=self._run_id, latest=latest_run(conn), people=found)
@@ -130,12 +132,12 @@ class RunsTopic(Topic):
         self._runs = ""
 
     def wakes(self, event: Event) -> bool:
-        """A run began, was steered, went on, or ended."""
+        """Wake when a run begins, changes, or ends, and when an instructor controls it."""
         return event["event"] in ("created", "changed", "controlled", "closed")
 
     def look(self, conn: Connection, events: Sequence[Event]) -> list[str]:
         """Return the list if it changed."""
-        runs = message("runs", runs=[plain(row) for row in execute(conn, "watch_runs")])
+        runs = message("runs", runs=[plain(row) | {"wording": run_wording(row)} for row in execute(conn, "watch_runs")])
         if runs == self._runs:
             return []
         self._runs = runs
@@ -147,5 +149,5 @@ class RunsTopic(Topic):
 
 
 def message(type_: str, /, **content: Any) -> str:
-    """Return a message as it is sent."""
+    """Return a message as the JSON text that is sent."""
     return json.dumps({"type": type_, **content}, separators=(",", ":"), allow_nan=False)

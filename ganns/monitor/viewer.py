@@ -1,4 +1,4 @@
-"""Connections that may only look."""
+"""Connections that may only read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ganns.db.queries import execute
 
 
 def become_viewer(conn: Connection) -> bool:
-    """Give this connection's rights up, but for reading what the class may see.
+    """Reduce this connection's rights to reading what the class may see.
 
     Returns:
-        Whether it is the role `ganns_viewer` now. If that role is not there, or not for this login, the connection
-        reads with its own rights; it writes nothing in either case.
+        Whether the connection has the role `ganns_viewer` now. If the role is missing, or this login may not take
+        it, the connection reads with its own rights. It writes nothing in either case.
     """
     row = execute(conn, "become_viewer").fetchone()
     return bool(row and row["role"])

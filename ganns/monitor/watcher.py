@@ -1,7 +1,7 @@
-"""The thread that looks: it listens, waits a moment for more, looks again at what is watched, and tells the watchers.
+"""The thread that watches: it waits for events, reads the watched topics again, and sends the changes to the watchers.
 
-However many watch, the database is asked once. What nobody watches is not looked at. And however fast rounds follow
-each other, looking takes a small part of a core: a topic rests in proportion to what the last look cost.
+It reads the database once, for any number of watchers, and reads only topics that have a watcher. Fast rounds do not
+make it busy: after each read, a topic pauses in proportion to the cost of that read.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic, Topic, messag
 from ganns.monitor.viewer import connect_viewer
 
 DEBOUNCE_S = 0.1
-"""What happens within this time after a first event is looked at together with it."""
+"""Events within this time after a first one are handled together with it."""
 REST, REST_WAITING, REST_S = 30, 3, 0.3
-"""A topic rests for so many times what the last look cost in CPU time, and in time (the server may be busy, too), and
-for so many seconds at least."""
+"""Pause of a topic after a read: 30 times its CPU time, 3 times its wall time (the server may be busy), 0.3 s."""
 RETRY_S = 2.0
 MAX_PENDING = 200
-"""Events that wait for a look; older ones are dropped."""
+"""The most events that wait for a read; older ones are dropped."""
 
 Key = tuple[str, int]
 Deliver = Callable[[list[str]], None]
@@ -42,27 +41,27 @@ FACTORIES: dict[str, Callable[[int], Topic]] = {
 
 @dataclass
 class Watched:
-    """A topic that somebody watches."""
+    """A topic with its watchers."""
 
     topic: Topic
     watchers: dict[Hashable, Deliver] = field(default_factory=dict)
-    greet: list[Deliver] = field(default_factory=list)  # who has not been told anything yet
+    greet: list[Deliver] = field(default_factory=list)  # new watchers, which need the full state
     events: list[Event] = field(default_factory=list)
     looked_at: float = 0.0
     not_before: float = 0.0
 
     def due(self, now: float) -> float:
-        """Return when it should be looked at."""
+        """Return the time of the next read."""
         if self.greet:
             return now
         return max(self.not_before, now if self.events else self.looked_at + self.topic.period_s)
 
 
 class Watcher(threading.Thread):
-    """Looks for everybody in this process."""
+    """Reads the database for all watchers of this process."""
 
     def __init__(self, address: Address, application: str) -> None:
-        """Prepare; `start` connects. Without a database it tries again, and tells the watchers so."""
+        """Prepare; `start` connects. Without a database the thread retries, and tells the watchers."""
         super().__init__(name="watcher", daemon=True)
         self._address, self._application = address, application
         self._lock = threading.Lock()
@@ -72,7 +71,7 @@ class Watcher(threading.Thread):
 
     @contextmanager
     def watching(self, keys: list[Key], deliver: Deliver) -> Iterator[None]:
-        """Deliver the messages of these topics within this block, from another thread, the whole of each first."""
+        """Deliver the messages of these topics within this block, from another thread; the full state comes first."""
         me = object()
         with self._lock:
             for key in keys:
@@ -94,17 +93,12 @@ class Watcher(threading.Thread):
                     if not watched.watchers:
                         del self._watched[key]
 
-    def num_watchers(self) -> int:
-        """Return how many deliveries there are; one who watches two topics counts twice."""
-        with self._lock:
-            return sum(len(one.watchers) for one in self._watched.values())
-
     def stop(self) -> None:
-        """End the thread, within a second."""
+        """End the thread within a second."""
         self._ended.set()
 
     def run(self) -> None:
-        """Connect, listen and look until `stop`; connect again whenever the server went away."""
+        """Connect, listen and read until `stop`; connect again after the server went away."""
         while not self._ended.is_set():
             try:
                 with connect_viewer(self._address, self._application) as conn:
@@ -116,16 +110,16 @@ class Watcher(threading.Thread):
                 if self._ended.is_set():
                     return
                 unreachable = isinstance(error, psycopg.OperationalError | DatabaseUnreachable)
-                # Everybody reads this: no login, no host.
+                # All viewers see this text, so it names no login and no host.
                 self._say(
                     "The database does not answer; trying again. The training does not need this page."
                     if unreachable
-                    else f"The database refused to be read ({type(error).__name__}): run `ganns db migrate`."
+                    else f"Reading the database failed ({type(error).__name__}): run `ganns db migrate`."
                 )
                 self._ended.wait(RETRY_S)
 
     def _turn(self, conn: Connection) -> None:
-        """Wait for an event or for the time of the next look, then look at what is due."""
+        """Wait for an event or the time of the next read, then read the topics that are due."""
         self._hear(conn, self._wait_s())
         now = time.monotonic()
         with self._lock:
@@ -137,10 +131,10 @@ class Watcher(threading.Thread):
         now = time.monotonic()
         with self._lock:
             due = min((one.due(now) for one in self._watched.values()), default=now + 0.2)
-        return min(max(0.0, due - now), 0.2)  # somebody may begin to watch meanwhile
+        return min(max(0.0, due - now), 0.2)  # a new watcher may arrive meanwhile
 
     def _hear(self, conn: Connection, wait_s: float) -> None:
-        """Collect events for `wait_s` seconds at most; after the first one for `DEBOUNCE_S` more."""
+        """Collect events for at most `wait_s` seconds, and for at most `DEBOUNCE_S` after the first one."""
         until = time.monotonic() + wait_s
         while (left := until - time.monotonic()) > 0 or wait_s == 0:
             for note in conn.notifies(timeout=max(0.0, left), stop_after=1):
@@ -150,7 +144,7 @@ class Watcher(threading.Thread):
                 return
 
     def _note(self, event: Event) -> bool:
-        """Remember an event for the topics that it wakes; tell whether there is one."""
+        """Store an event for the topics that it wakes; return whether it wakes any."""
         woken = False
         with self._lock:
             for watched in self._watched.values():
@@ -177,7 +171,7 @@ class Watcher(threading.Thread):
                     deliver(news)
 
     def _say(self, trouble: str) -> None:
-        """Tell everybody that there is a problem, or that it is over."""
+        """Tell all watchers about a problem, or that it is over."""
         with self._lock:
             changed, self.trouble = trouble != self.trouble, trouble
             if changed:

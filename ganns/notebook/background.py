@@ -1,7 +1,7 @@
-"""`ganns worker` in the background of a notebook: one a machine, found again, started again, asked to leave.
+"""`ganns worker` in the background of a notebook: start it, find it again, restart it, ask it to leave.
 
-Whether it runs is told by a lock, not by a number in a file, which would outlive a kill and name somebody else's
-process: the worker inherits the open file, and the system drops the lock with the process.
+A lock tells whether it runs: the worker inherits the lock's open file, and the system releases the lock with the
+process. A process number in a file would remain after a kill, and could then be the number of another process.
 """
 
 from __future__ import annotations
@@ -18,35 +18,34 @@ from pathlib import Path
 from ganns.db.address import URL_VARIABLE, Address
 from ganns.errors import GannsError
 from ganns.queue.machine import worker_name
-
-if sys.platform != "win32":
-    import fcntl
+from ganns.utils.locks import FileLock
 
 LEAVE_S = 20.0
-"""It hands back and leaves within 10 s, or its supervisor ends it."""
+"""Enough for a normal end: the supervisor ends its worker after 10 s."""
 RESTART_S = 3.0
 
 
 class BackgroundWorker:
-    """The worker of this machine's notebooks."""
+    """The worker of this machine's notebooks: one for all of them."""
 
     def __init__(self, folder: Path, address: Address, name: str) -> None:
-        """Describe it; its log and its lock lie in `folder`. Without a name it is the one that runs, else a new one."""
+        """Keep its log and its lock in `folder`. Without a name it takes that of a running worker, or a new one."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._address = folder, address
-        self._lock, self._about, self._log = folder / "worker.lock", folder / "worker.json", folder / "worker.log"
+        self._lock = FileLock(folder / "worker.lock")
+        self._about, self._log = folder / "worker.json", folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         running = str(self._read_about().get("name") or "") if not name and self.is_running() else ""
         self.name = name or running or worker_name()
 
     def start(self) -> str:
-        """Find the worker that runs already, or start one; return what happened in words.
+        """Find the worker that runs already, or start one; return a sentence about it.
 
-        One with another address or name is asked to leave first: this is what its user wants now.
+        A worker with another address or name is asked to leave first.
 
         Raises:
-            GannsError: on Windows, where there are no such locks.
+            GannsError: on Windows, which has no such locks.
         """
         if sys.platform == "win32":
             raise GannsError("Joining from a notebook needs Linux or macOS: type `ganns worker` in a terminal instead.")
@@ -59,27 +58,26 @@ class BackgroundWorker:
         return f"started your worker {self.name}"
 
     def keep(self) -> None:
-        """Start the worker again if it has ended, though not all the time."""
+        """Start the worker again if it has ended, but wait a few seconds between two starts."""
         if not self.is_running() and time.monotonic() - self._started_at > RESTART_S:
             self._launch()
 
     def is_running(self) -> bool:
-        """Tell whether there is one, whoever started it."""
+        """Return True if a worker runs, whichever notebook started it."""
         if self._process is not None:
-            self._process.poll()  # else it stays a zombie
-        lock = self._take_lock()
-        if lock is not None:
-            os.close(lock)
-        return lock is None
+            self._process.poll()  # otherwise it stays a zombie
+        is_free = self._lock.try_take()
+        self._lock.release()
+        return not is_free
 
     @property
     def pid(self) -> int | None:
-        """The number of the process; None if there is none."""
+        """The process number of the running worker; None if there is none."""
         pid = self._read_about().get("pid")
         return pid if isinstance(pid, int) and self.is_running() else None
 
     def leave(self, wait_s: float = LEAVE_S) -> str:
-        """Ask the worker to hand its unit back, wait until it is gone, and return what it said last."""
+        """Ask the worker to hand back its unit and leave; return its last words."""
         pid = self.pid
         if pid is None:
             return "there is no worker any more"
@@ -88,20 +86,20 @@ class BackgroundWorker:
             until = time.monotonic() + wait_s
             while self.is_running() and time.monotonic() < until:
                 time.sleep(0.1)
-        finally:  # an impatient person interrupts again
+        finally:  # also when the user interrupts again
             if self.is_running():
                 self._signal(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        return self._goodbye()
+        return self._last_words()
 
     def last_line(self) -> str:
-        """Return what it said last."""
+        """Return the last line of the worker's log."""
         return next(reversed(self._lines()), "starting")
 
     # ---------------------------------------------------------------------------------------------- details
 
     def _launch(self) -> None:
-        lock = self._take_lock()
-        if lock is None:
+        if not self._lock.try_take():
+            self._lock.release()
             return  # another notebook was faster
         self._started_at = time.monotonic()
         variables = {"PYTHONUNBUFFERED": "1"} | (
@@ -111,29 +109,18 @@ class BackgroundWorker:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "ganns", "worker", "--name", self.name],
-                    cwd=self._folder,  # a tasks.py beside the notebook is not ours
+                    cwd=self._folder,  # not the notebook's folder, where a file tasks.py would replace ours
                     env=os.environ | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    start_new_session=True,  # who ends the kernel does not end it
-                    pass_fds=(lock,),
+                    start_new_session=True,  # the end of the kernel does not end it
+                    pass_fds=(self._lock.fileno(),),
                 )
             about = {"pid": self._process.pid, "address": str(self._address), "name": self.name}
             self._about.write_text(json.dumps(about))  # no password in it
         finally:
-            os.close(lock)  # ours: the worker's own keeps it
-
-    def _take_lock(self) -> int | None:
-        """Return the lock as an open file, or None if a worker has it."""
-        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if sys.platform != "win32":
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        return lock
+            self._lock.release()  # our copy; the worker's copy holds the lock
 
     def _read_about(self) -> dict[str, object]:
         with suppress(OSError, ValueError):
@@ -152,6 +139,6 @@ class BackgroundWorker:
             return [line for line in lines if line.strip()]
         return []
 
-    def _goodbye(self) -> str:
-        """Return the line that says what was handed back."""
+    def _last_words(self) -> str:
+        """Return the log's line about the units that were handed back."""
         return next((line for line in reversed(self._lines()) if "handed back" in line), "your worker has left")

@@ -1,4 +1,4 @@
-"""What `join` shows below its cell: a few lines that are kept up to date, and the newest grid of samples."""
+"""The output of `join` below its cell: a few lines that are kept up to date, and the newest grid of samples."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import importlib
 from html import escape
 from typing import Any
 
-from ganns.notebook.look import Seen
+from ganns.notebook.class_view import ClassView
 
 
 class Panel:
-    """Two displays of a notebook: text, which changes all the time, and a picture, which seldom does."""
+    """Two displays in a notebook: a text, which changes often, and a picture, which changes seldom."""
 
     def __init__(self) -> None:
         """Open both, empty."""
@@ -28,39 +28,39 @@ class Panel:
         self._said = [*self._said, text]
         self._render()
 
-    def show(self, seen: Seen, worker: str) -> None:
-        """Show one look, and what the worker said last."""
-        self._shown = [*lines(seen), f"your worker: {worker}"]
+    def show(self, view: ClassView, worker: str) -> None:
+        """Show the state of the class, and the worker's last line."""
+        self._shown = [*lines(view), f"your worker: {worker}"]
         self._render()
-        if seen.run is not None and seen.sample is not None and self._version != (seen.run["run"], seen.sample[0]):
-            self._version = seen.run["run"], seen.sample[0]
-            self._picture.update(self._html(picture(*seen.sample)))
+        if view.run is not None and view.sample is not None and self._version != (view.run["run"], view.sample[0]):
+            self._version = view.run["run"], view.sample[0]
+            self._picture.update(self._html(picture(*view.sample)))
 
     def _render(self) -> None:
-        # Names come from others: they are text.
+        # Other people choose names: never treat them as HTML.
         rows = "".join(f"<div>{escape(line)}</div>" for line in [*self._said, *self._shown])
         self._text.update(self._html(rows))
 
 
-def lines(seen: Seen) -> list[str]:
-    """Return what a look says, a line a subject."""
-    if seen.trouble:
-        return [seen.trouble]
-    if seen.run is None:
+def lines(view: ClassView) -> list[str]:
+    """Return the state as text: one line about the run, one about this name's contribution."""
+    if view.trouble:
+        return [view.trouble]
+    if view.run is None:
         return ["no run yet: it starts when your instructor types `ganns train`"]
-    run = seen.run
+    run = view.run
     parts = [f"run {run['run']} ({run['name']}), {run['state']}, version {run['version']:,}"]
     if run["images_per_s"]:
         parts.append(f"{run['images_per_s']:,.1f} images/s by {run['workers_alive']} worker(s)")
-    parts += [f"{name} {value:.3g}" for name, value in seen.losses.items() if value is not None]
-    mine = [f"you: {seen.units:,} unit(s), {seen.images:,} images"]
-    if seen.images_per_s:
-        mine.append(f"{seen.images_per_s:.1f} images/s")
+    parts += [f"{name} {value:.3g}" for name, value in view.losses.items() if value is not None]
+    mine = [f"you: {view.units:,} unit(s), {view.images:,} images"]
+    if view.images_per_s:
+        mine.append(f"{view.images_per_s:.1f} images/s")
     return [" · ".join(parts), " · ".join(mine)]
 
 
 def picture(version: int, webp: bytes) -> str:
-    """Return HTML that holds the picture itself: nothing is fetched from anywhere."""
+    """Return HTML with the picture's bytes in it: the browser fetches nothing."""
     data = base64.b64encode(webp).decode("ascii")
     image = f'<img alt="samples of version {version}" src="data:image/webp;base64,{data}" style="max-width: 100%">'
     return f"<figure>{image}<figcaption>samples of version {version:,}</figcaption></figure>"

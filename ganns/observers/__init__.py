@@ -1,1 +1,1 @@
-"""Watch a run from inside its process: terminal, sample grids, TensorBoard."""
+"""Observers of a run, in the coordinator's process: terminal, sample grids, TensorBoard."""

@@ -1,4 +1,4 @@
-"""A run on the terminal: one live line on a screen, plain lines in a pipe."""
+"""Show a run's progress: one live line on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganns.config import StopConfig
 from ganns.coordinator.observer import RoundReport
+from ganns.training.plan import ends, share_done
 from ganns.training.state import TrainingState
 from ganns.utils.console import plural
 
 LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
 LINE_EVERY_S = 5.0
-"""In a pipe, a line is printed so often."""
+"""In a pipe, a line is printed after each such time."""
 
 
 def make_bar(console: Console) -> Progress:
-    """Return a live display, a line for each run in it; it shows nothing in a pipe."""
+    """Return a live display with a line for each run; it shows nothing in a pipe."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24),
@@ -49,7 +50,7 @@ class TerminalProgress:
         self._task = self._bar.add_task("starting", total=1.0, detail="", left="")
 
     def share(self, bar: Progress, prefix: str) -> None:
-        """Be one line of a display of several runs; what is said begins with `prefix`. Call it before anything else."""
+        """Use one line of a display of several runs, and begin each message with `prefix`. Call it first."""
         self._prefix, self._shared, self._bar = prefix, True, bar
         self._task = bar.add_task(escape(f"{prefix}starting"), total=1.0, detail="", left="")
 
@@ -69,12 +70,12 @@ class TerminalProgress:
             self._bar.stop()
 
     def started(self, run_id: int, state: TrainingState) -> None:
-        """Say which run it is."""
+        """Print the run's number and version."""
         self._last = (time.monotonic(), state.progress.images)
         self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 
     def evaluated(self, version: int, metrics: dict[str, float]) -> None:
-        """Do nothing: whoever evaluates says so in words."""
+        """Do nothing: the coordinator prints a message for each evaluation."""
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -87,7 +88,7 @@ class TerminalProgress:
             speed = (report.images - self._last[1]) / max(now - self._last[0], 1e-9)
             self._rate = speed if self._rate == 0 else 0.9 * self._rate + 0.1 * speed
         self._last = (now, report.images)
-        done = self._share_done(report)
+        done = share_done(ends(self._stop, report.version, report.images, report.seconds, report.num_images))
         left = _duration(report.seconds * (1 / done - 1)) + " left" if done else ""
         losses = " ".join(f"{name} {report.metrics[key]:.2f}" for name, key in LOSSES if key in report.metrics)
         alive = "" if report.num_alive is None else f"  {plural(report.num_alive, 'worker')}"
@@ -97,17 +98,6 @@ class TerminalProgress:
         if not self._console.is_terminal and now - self._printed_at >= LINE_EVERY_S:
             self._printed_at = now
             self.say(f"round {report.version}  {detail}  {left}")
-
-    def _share_done(self, report: RoundReport) -> float:
-        """Return how far the run is towards whichever end comes first, in [0, 1]."""
-        shares = [0.0]
-        if self._stop.rounds:
-            shares.append(report.version / self._stop.rounds)
-        if self._stop.minutes:
-            shares.append(report.seconds / (60 * self._stop.minutes))
-        if self._stop.epochs and report.num_images:
-            shares.append(report.images / (self._stop.epochs * report.num_images))
-        return min(1.0, max(shares))
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Save grids of samples while a run goes on."""
+"""Save grids of samples during a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganns.training.state import TrainingState
 
 
 class SampleGrids:
-    """Grids of samples as PNG files, all of a run's from the same noise."""
+    """Saves grids of samples as PNG files, from the same noise at every version."""
 
     def __init__(self, folder: Path) -> None:
         """Save into `folder` (created with the first grid)."""

@@ -1,4 +1,4 @@
-"""A run's numbers and samples for TensorBoard: `tensorboard --logdir outputs`. Needs the extra `tensorboard`."""
+"""Write a run's numbers and samples for TensorBoard: `tensorboard --logdir outputs`. Needs the extra `tensorboard`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganns.utils.extras import extra
 
 
 def require_tensorboard() -> None:
-    """Import what is needed: it takes seconds, and may be missing. So do it before there is a run that waits.
+    """Import TensorBoard, before a run waits for it: the import takes seconds, and fails if the extra is missing.
 
     Raises:
         MissingExtra: without the extra `tensorboard`.
@@ -22,7 +22,7 @@ def require_tensorboard() -> None:
 
 
 class TensorBoardLog:
-    """An event file. A step is a version: what a resumed run does again lies on top of what it did before."""
+    """An event file. A step is a version: if a resumed run trains a version again, both are at the same step."""
 
     def __init__(self, folder: Path) -> None:
         """Begin a file in `folder`.
@@ -50,16 +50,16 @@ class TensorBoardLog:
             self._writer.add_scalar(name, value, report.version)
 
     def evaluated(self, version: int, metrics: dict[str, float]) -> None:
-        """Write what an evaluated version's images are like; its writer may be used on several threads."""
+        """Write the metrics of an evaluated version; this may be called on another thread."""
         for name, value in metrics.items():
             self._writer.add_scalar(f"evaluation/{name}", value, version)
 
     def samples(self, version: int, path: Path) -> None:
-        """Write the grid of samples that is in a file."""
+        """Write the grid of samples in a file."""
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))  # [height, width, 3]
         self._writer.add_image("samples", pixels, version, dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the rest and close the file."""
         self._writer.close()

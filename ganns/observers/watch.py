@@ -1,4 +1,4 @@
-"""Sample grids while a run goes on: the same noise at every version, so that one sees the faces appear."""
+"""Watch a run: progress on the terminal, sample grids, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ganns.config import Config
 from ganns.coordinator.observer import RoundReport
 from ganns.db.address import Address
 from ganns.observers.progress import TerminalProgress
-from ganns.observers.sample_uploader import Gallery
+from ganns.observers.sample_uploader import SampleUploader
 from ganns.observers.samples import SampleGrids
 from ganns.observers.tensorboard import TensorBoardLog, require_tensorboard
 from ganns.training.state import TrainingState
 
 
 class Watch(TerminalProgress):
-    """What `ganns train`, `solo` and `demo` watch a run with.
+    """The observer of `ganns train`, `solo` and `demo`.
 
-    The terminal's progress; sample grids, as files in `<folder>/samples` and in the database; TensorBoard's files in
-    `<folder>/tensorboard` where the run's settings ask for them. They are the settings of the run that is open: those
-    that were typed are not the same when it is resumed.
+    It shows progress on the terminal, saves sample grids in `<folder>/samples` and in the database, and writes
+    TensorBoard's files in `<folder>/tensorboard` if the run's settings say so. These are the settings of the open run,
+    which can differ from the typed ones when a run is resumed.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class Watch(TerminalProgress):
         super().__init__(config.stop, console=console)
         self.grids = SampleGrids(folder / "samples")
         self.state: TrainingState | None = None  # the last one seen
-        self._gallery = Gallery(address) if address is not None else None
+        self._uploader = SampleUploader(address) if address is not None else None
         self._log: TensorBoardLog | None = None
         self._log_folder = folder / "tensorboard"
         self._run_id = 0
 
     def started(self, run_id: int, state: TrainingState) -> None:
-        """Show and save the beginning."""
+        """Show the run, and save its first samples."""
         super().started(run_id, state)
         self._run_id, self.state = run_id, state
         if state.config.tensorboard and self._log is None:
@@ -49,7 +49,7 @@ class Watch(TerminalProgress):
             self._sample(state)
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
-        """Show a round, and save its samples when it is time."""
+        """Show a round, and save samples every `sample_every` rounds."""
         super().round_closed(report, state)
         self.state = state
         if self._log is not None:
@@ -59,28 +59,28 @@ class Watch(TerminalProgress):
             self._sample(state)
 
     def evaluated(self, version: int, metrics: dict[str, float]) -> None:
-        """Note what an evaluated version's images are like."""
+        """Write the metrics of an evaluated version."""
         if self._log is not None:
             self._log.evaluated(version, metrics)
 
     def last_grid(self) -> None:
-        """Save the last version's samples, if grids are wanted at all."""
+        """Save the last version's samples, if the run has sample grids."""
         if self.state is not None and self.state.config.sample_every:
             self._sample(self.state)
 
     def _sample(self, state: TrainingState) -> None:
         version, path = state.progress.version, self.grids.save(state)
-        if self._gallery is not None:
-            self._gallery.keep(self._run_id, version, path)
+        if self._uploader is not None:
+            self._uploader.upload(self._run_id, version, path)
         if self._log is not None:
             self._log.samples(version, path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Finish what is being stored, and remove the live line."""
-        if self._gallery is not None:
-            self._gallery.close()
+        """Store the grids that are left, and remove the live line."""
+        if self._uploader is not None:
+            self._uploader.close()
         if self._log is not None:
             self._log.close()
         super().__exit__(kind, error, traceback)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ganns.errors import ExportError
+from ganns.utils.atomic import replacing
 from ganns.utils.extras import extra
 
 GIF_SIDE = 480
@@ -50,14 +49,8 @@ def animate(frames: Iterable[Image.Image], path: Path, *, fps: float, hold_s: fl
         MissingExtra: for an MP4 without the packages that it needs.
     """
     write = _write_mp4 if check_animation(path).suffix.lower() == ".mp4" else _write_gif
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        count = write(iter(frames), part, fps, hold_s)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    with replacing(path) as part:
+        return write(iter(frames), part, fps, hold_s)
 
 
 def _first(frames: Iterator[Image.Image]) -> Image.Image:

@@ -13,7 +13,6 @@ sees the old picture or the new one, never half of one.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from ganns.errors import DataError
+from ganns.utils.atomic import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -91,13 +91,8 @@ def timeline(entries: Sequence[tuple[str, Image.Image]], columns: int = 6) -> Im
 def save(image: Image.Image, path: str | os.PathLike[str]) -> Path:
     """Write a PNG by atomic rename, making its folder if need be, and return its path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with replacing(path) as part:
         image.save(part, format="PNG")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

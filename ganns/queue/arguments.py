@@ -1,7 +1,7 @@
-"""Arguments: fitted to the task's parameters when it is called, and written as JSON by parameter name.
+"""A job's arguments: matched to the task's parameters at the call, and written as JSON by parameter name.
 
-By name, so that a job's row can be read (`{"unit": 3}`), and `procrastinate` can defer one of our tasks as well. What a
-chain or chord hands on is not known yet: its place is kept with a null, and the path of that place goes along.
+With names a job's row is readable (`{"unit": 3}`), and the `procrastinate` command can defer our tasks too. The result
+that a chain or chord passes on is not known yet: a null keeps its place, and the job stores the path of that place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KINDS = inspect.Parameter
 
 
 def parameters(function: Callable[..., Any], *, bound: bool) -> inspect.Signature:
-    """Return what a caller may pass: without the first parameter, the context, for a bound task."""
+    """Return the parameters that a caller may pass: a bound task's first one, the context, is left out."""
     signature = inspect.signature(function)
     wanted = list(signature.parameters.values())
     return signature.replace(parameters=wanted[1:] if bound else wanted)
@@ -33,17 +33,17 @@ def pack(
     *,
     with_result: bool = False,
 ) -> tuple[dict[str, Any], Path | None]:
-    """Return a job's arguments, and where in them the previous task's result goes.
+    """Return a job's arguments, and the path in them for the previous task's result.
 
     Args:
-        name: of the task, for messages.
-        signature: of the task; None if its code is not here, so that only named arguments are possible.
+        name: the task's name, for messages.
+        signature: the task's signature; None if its code is not loaded, then only named arguments are possible.
         args: positional arguments.
         kwargs: named arguments.
-        with_result: whether a previous result comes first, as with Celery's `.s()` in a chain.
+        with_result: put a previous result first, as Celery does with `.s()` in a chain.
 
     Raises:
-        BadArguments: if they do not fit.
+        BadArguments: if the arguments do not fit the signature.
     """
     if signature is None:
         if args or with_result:
@@ -67,7 +67,7 @@ def pack(
 
 
 def unpack(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return (args, kwargs) to call the function with; the inverse of `pack`."""
+    """Return (args, kwargs) for the call of the function; the inverse of `pack`."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     known = set()
@@ -86,7 +86,7 @@ def unpack(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[
             args.append(value)
         else:
             kwargs[name] = value
-    # An argument of an older or newer version of the task: let the call itself say that it does not fit.
+    # An argument of another version of the task: the call itself raises the error.
     return args, kwargs | {name: value for name, value in arguments.items() if name not in known}
 
 
@@ -103,14 +103,14 @@ def to_json(value: Any, what: str) -> str:
     """Return `value` as JSON.
 
     Raises:
-        BadArguments: if it is not made of dicts with text keys, lists, text, finite numbers, booleans and None.
+        BadArguments: if it has other parts than dicts with text keys, lists, text, finite numbers, booleans and None.
     """
     try:
         text = _encode(value)
-        text.encode()  # half a surrogate pair is text for Python, and for nobody else
+        text.encode()  # Python accepts half a surrogate pair in a text; PostgreSQL does not
     except (TypeError, ValueError, RecursionError) as error:
         raise BadArguments(
-            f"{what} must be JSON: {error}. Tensors and other objects do not travel: pass their name or number, or "
+            f"{what} must be JSON: {error}. Tensors and other objects cannot be sent: pass a name or a number, or "
             "return them as bytes."
         ) from error
     if _NUL.search(text):

@@ -1,8 +1,8 @@
 """Chains, groups and chords: Celery's canvas, with quorums.
 
 chain(a.s(1), b.s())                       b with a's result; `a.s(1) | b.s()` is the same
-group(a.s(n) for n in range(100))          side by side
-chord(header, body.s(), quorum=80)         body once, with the first 80 results; the other 20 are revoked
+group(a.s(n) for n in range(100))          all at the same time
+chord(header, body.s(), quorum=80)         body runs once, with the first 80 results; the other 20 are revoked
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from ganns.queue.connection import using
 from ganns.queue.results import AsyncResult, GroupResult
 
 Plan = list[dict[str, Any]]
-"""The steps as the database wants them: see the head of sql/migrations/0002_tasks.sql."""
+"""The steps in the database's form: see the head of sql/migrations/0002_tasks.sql."""
 
 
 class Canvas:
-    """What can be enqueued: a signature, chain, group or chord."""
+    """The base of everything that can be enqueued: signatures, chains, groups and chords."""
 
     def plan(self, with_result: bool = False) -> Plan:
-        """Return the steps as the database wants them; `with_result`: a previous task's result comes first."""
+        """Return the steps in the database's form; `with_result`: the first call gets a previous task's result."""
         raise NotImplementedError
 
     def __or__(self, other: Canvas) -> Chain:
-        """`a | b`: b with a's result; after a group, b is the body of a chord."""
+        """Return the chain `a | b`: b gets a's result; after a group, b is the body of a chord."""
         return chain(self, other)
 
 
 class Chain(Canvas):
-    """One after the other."""
+    """Calls that run one after the other; each gets the result of the one before."""
 
     def __init__(self, links: Iterable[Canvas]) -> None:
-        """Keep the links; chains inside it are spliced in."""
+        """Keep the links; the links of an inner chain are inserted."""
         self.links: list[Canvas] = []
         for link in links:
             self.links.extend(link.links if isinstance(link, Chain) else [link])
@@ -62,7 +62,7 @@ class Chain(Canvas):
 
 
 class Group(Canvas):
-    """Side by side."""
+    """Calls that run at the same time."""
 
     def __init__(self, members: Iterable[Canvas]) -> None:
         """Keep the members."""
@@ -71,7 +71,7 @@ class Group(Canvas):
             raise TaskUsageError("An empty group has nothing to do: give it at least one signature.")
 
     def plan(self, with_result: bool = False) -> Plan:
-        """Return one step, of all members."""
+        """Return one step with all members."""
         return [{"group": [member.plan(with_result) for member in self.members]}]
 
     def delay(self) -> GroupResult:
@@ -133,13 +133,13 @@ class Chord(Canvas):
 
 
 def _apply_as_one(plan: Plan, connection: Connection | None) -> AsyncResult:
-    """Enqueue a plan as the only member of a group: its last job has no number yet, but its place has one."""
+    """Enqueue a plan as the only member of a group. Its last job has no number yet, but a place in the group."""
     group_id, _ = apply([{"group": [plan]}], connection)
     return AsyncResult(None, group_id=group_id, index=0, connection=connection)
 
 
 def chain(*links: Canvas) -> Chain:
-    """Return a chain: each link gets the result of the one before as its first argument (but for `.si()`)."""
+    """Return a chain: each link gets the previous result as its first argument, except a link made by `.si()`."""
     return Chain(links)
 
 
@@ -159,17 +159,17 @@ def chord(
     deadline: float | None = None,
     grace: float = 0.0,
 ) -> Chord:
-    """Return a chord: `body` runs exactly once, with the list of its members' results in the members' order.
+    """Return a chord: `body` runs exactly once, with the list of the header's results in the members' order.
 
     Args:
         header: the members.
-        body: gets the list as its first argument (but for `.si()`).
-        quorum: how many results suffice; all of them without one. The members that are left over are revoked.
-        spares: how many members are there beyond the quorum; checked against the other two numbers.
-        deadline: seconds after which the results that there are suffice, if there is one; with none it fails.
-        grace: seconds during which further results are still taken in after the quorum is reached.
+        body: the call that gets the list as its first argument, except one made by `.si()`.
+        quorum: the number of results that is enough; by default all. The remaining members are revoked.
+        spares: the number of members beyond the quorum; checked against the other two numbers.
+        deadline: seconds after which the results that have arrived are enough; with none the chord fails.
+        grace: seconds after the quorum during which further results still count.
 
-    A member that failed for good, or was revoked, can no longer count: when too few are left for the quorum the
+    A member that failed for good, or was revoked, gives no result. When too few members are left for the quorum, the
     chord fails at once, and its result says why.
 
     Raises:
@@ -183,7 +183,7 @@ def apply(plan: Plan, connection: Connection | None) -> tuple[int | None, list[i
     try:
         text = to_json(plan, "Arguments")
     except BadArguments:
-        for call in _calls(plan):  # say whose
+        for call in _calls(plan):  # name the task
             to_json(call["args"], f"The arguments of {call['task']}")
         raise
     row = execute(using(connection), "tasks_apply", plan=text).fetchone()
@@ -200,7 +200,7 @@ def _calls(plan: Plan) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return an option's value as JSON has it: a time as ISO text, anything else as it is."""
+    """Return an option's value for JSON: a time as ISO text, any other value unchanged."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise BadArguments(f"The time {value} has no time zone: write datetime.now(UTC) + ..., or use countdown.")

@@ -1,22 +1,25 @@
-"""The connection for callers that give none: one a thread, on the address of the environment, kept open.
+"""Connections of the task framework: one for each calling thread, and procrastinate's pool for a stock worker.
 
-With `connection=` everything happens on the caller's own, inside its transaction: enqueued together with whatever
-else the transaction does, or not at all.
+A call with `connection=` uses the caller's own connection and transaction: its jobs are enqueued when that transaction
+commits, or not at all. A call without it uses the connection of `using`.
 """
 
 from __future__ import annotations
 
+import select
 import threading
+from typing import Any
 
+import procrastinate
 import psycopg
+import psycopg_pool
 
 from ganns.db.address import require
-from ganns.db.connect import Connection, connect
-from ganns.errors import TaskUsageError
+from ganns.db.connect import OPTIONS, Connection, connect
 
 
-class _Own:
-    """One thread's connection; it is closed when the thread ends and forgets it."""
+class _ThreadConnection:
+    """One thread's connection; Python deletes it, and so closes it, when the thread ends."""
 
     conn: Connection | None = None
     conninfo = ""
@@ -32,15 +35,15 @@ class _Own:
 _local = threading.local()
 
 
-def _own() -> _Own:
-    if not hasattr(_local, "own"):
-        _local.own = _Own()
-    own: _Own = _local.own
-    return own
+def _of_this_thread() -> _ThreadConnection:
+    if not hasattr(_local, "connection"):
+        _local.connection = _ThreadConnection()
+    found: _ThreadConnection = _local.connection
+    return found
 
 
 def using(connection: Connection | None) -> Connection:
-    """Return `connection`, or this thread's own, opened when it is first needed and again when it broke.
+    """Return `connection`, or else this thread's own: opened at its first use, and again after it broke.
 
     Raises:
         NoDatabaseAddress: if the environment names no database.
@@ -48,28 +51,47 @@ def using(connection: Connection | None) -> Connection:
     """
     if connection is not None:
         return connection
-    address, own = require(), _own()
+    address, own = require(), _of_this_thread()
     if own.conn is None or own.conn.closed or own.conn.broken or own.conninfo != address.conninfo:
         own.close()
         own.conn, own.conninfo = connect(address, application="ganns tasks"), address.conninfo
     return own.conn
 
 
-def for_waiting(connection: Connection | None) -> Connection:
-    """Return a connection that can wait for notifications.
-
-    Raises:
-        TaskUsageError: inside a transaction: it would neither be notified nor see what others commit.
-    """
-    conn = using(connection)
-    if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        raise TaskUsageError(
-            "Waiting for a result inside a transaction would last for ever, since a job is enqueued at its commit: "
-            "end the transaction first, and wait on an autocommit connection (or on none, for one of our own)."
-        )
-    return conn
-
-
 def close() -> None:
     """Close this thread's connection, if it has one."""
-    _own().close()
+    _of_this_thread().close()
+
+
+async def _autocommit(conn: psycopg.AsyncConnection[Any]) -> None:
+    await conn.set_autocommit(True)  # saves a round trip or two for each statement
+
+
+async def _check(conn: psycopg.AsyncConnection[Any]) -> None:
+    """Ask the server for an answer, but only if the socket has something to read, such as the server's goodbye.
+
+    The pool calls this before every statement, and asking each time doubles the round trips. A connection that the
+    server closed is readable. A quiet one counts as good: a moment later that can be wrong in any case.
+    """
+    if select.select([conn.fileno()], [], [], 0)[0]:
+        await psycopg_pool.AsyncConnectionPool.check_connection(conn)
+
+
+class Connector(procrastinate.PsycopgConnector):
+    """procrastinate's connector with our options. It looks up the address when it opens, not when it is imported."""
+
+    def __init__(self) -> None:
+        """Prepare a small pool; nothing is connected yet."""
+        super().__init__(min_size=1, max_size=2, configure=_autocommit, kwargs={"prepare_threshold": None, **OPTIONS})
+
+    async def _create_pool(self, pool_args: dict[str, Any]) -> psycopg_pool.AsyncConnectionPool:
+        return psycopg_pool.AsyncConnectionPool(**pool_args, open=False, check=_check)
+
+    async def open_async(self, pool: psycopg_pool.AsyncConnectionPool | None = None) -> None:
+        """Open the pool on the address that the environment names.
+
+        Raises:
+            NoDatabaseAddress: if the environment names none.
+        """
+        self._pool_args["conninfo"] = require().conninfo
+        await super().open_async(pool)

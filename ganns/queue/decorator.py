@@ -1,4 +1,4 @@
-"""`@task`: a function that can be called now, or enqueued and called by a worker; options as in Celery."""
+"""`@task`: make a function a task, which can be called here or enqueued for a worker; the options are Celery's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from procrastinate import JobContext
 from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
 from ganns.queue.arguments import parameters
-from ganns.queue.limits import parse_rate
-from ganns.queue.retry import CAP_S, RetryPolicy
+from ganns.queue.options import CAP_S, RetryPolicy, parse_rate
 from ganns.queue.runner import RetryAdapter, run
 from ganns.queue.task import P, R, Task
 
@@ -38,29 +37,29 @@ def task(
     ignore_result: bool = False,
     requires: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task.
+    """Return a decorator that makes a function a task.
 
     Args:
-        app: the app whose workers run it; `tasks.app` without one.
-        name: unique; the function's dotted path without one.
-        queue: in which its jobs wait.
+        app: the app whose workers run it; `tasks.app` by default.
+        name: a unique name; the function's dotted path by default.
+        queue: the queue of its jobs.
         priority: higher comes first.
-        autoretry_for: errors after which it is tried again. `retry_for` is another name for it, as in Celery.
-        retry_for: see `autoretry_for`.
+        autoretry_for: errors after which it is tried again.
+        retry_for: another name for `autoretry_for`, as in Celery.
         max_retries: None for no limit.
-        retry_backoff: seconds before the first retry, twice as many before each further one.
+        retry_backoff: seconds before the first retry; each further delay is twice the one before.
         retry_backoff_max: the longest delay in seconds.
-        retry_jitter: draw each delay between zero and what the backoff says.
+        retry_jitter: draw each delay between zero and the backoff's value.
         bind: pass a `Context` (job, attempt, `retry()`) as the first argument.
-        time_limit: seconds after which the supervisor kills the worker's process, and the task has failed.
+        time_limit: seconds after which the supervisor kills the worker's process, and the task fails.
         soft_time_limit: seconds after which SoftTimeLimitExceeded is raised in the task.
         expires: seconds after which a job that still waits is revoked.
         rate_limit: "10/s", "100/m" or "5/h", over all workers together.
-        ignore_result: store no result (an error is stored all the same).
-        requires: what a worker must be able to do: "cuda", "mps", any word of its GANNS_ABILITIES, "memory:8192" (MB).
+        ignore_result: store no result; an error is stored in any case.
+        requires: abilities of a worker: "cuda", "mps", any word of its GANNS_ABILITIES, "memory:8192" (MB).
 
     Raises:
-        TaskUsageError: for options that cannot work, or a name that is taken.
+        TaskUsageError: for options that cannot work, or a name that another task has.
     """
     words = [word for word in requires if not word.startswith("memory:")]
     memory = [word.removeprefix("memory:") for word in requires if word.startswith("memory:")]
@@ -75,7 +74,7 @@ def task(
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         owner = app or default_app()
         if owner is None:
-            raise TaskUsageError("A task needs an app: `import tasks` before, or give app=...")
+            raise TaskUsageError("A task needs an app: `import tasks` first, or give app=...")
         full_name = name or f"{function.__module__}.{function.__qualname__}"
         if inspect.iscoroutinefunction(function):
             raise TaskUsageError(f"{full_name} is a coroutine function: a task is an ordinary function, on a thread.")

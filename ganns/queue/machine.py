@@ -1,4 +1,4 @@
-"""What this machine can do, for the routing of tasks: found without importing torch, or said by the environment."""
+"""This machine's abilities, memory, name and versions, found without importing torch; the environment can set them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import sys
 from typing import Any
 
 VARIABLE = "GANNS_ABILITIES"
-"""Overrides what is found: `GANNS_ABILITIES=cpu,cuda,lab`. Any word can be required by a task."""
+"""Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
 
 
 def abilities() -> list[str]:
-    """Return the sorted words: always `cpu`, where there is one `cuda` or `mps`."""
+    """Return this machine's abilities, sorted: `cpu`, and `cuda` or `mps` if it has one."""
     if said := os.environ.get(VARIABLE):
         return sorted({word.strip() for word in said.split(",") if word.strip()})
     found = {"cpu"}
@@ -28,7 +28,7 @@ def abilities() -> list[str]:
 
 
 def memory_mb() -> int:
-    """Return this machine's memory in MB (2**20 bytes); 0 where it cannot be found out."""
+    """Return this machine's memory in MB (2**20 bytes); 0 if the system does not tell it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     except (AttributeError, ValueError, OSError):
@@ -36,7 +36,7 @@ def memory_mb() -> int:
 
 
 def worker_name() -> str:
-    """Return this worker's name, as the class sees it."""
+    """Return the name under which the class sees this worker."""
     if name := os.environ.get("GANNS_WORKER_NAME"):
         return name
     try:
@@ -52,7 +52,7 @@ def program_version() -> str:
 
 
 def is_older(mine: str, required: str) -> bool:
-    """Compare major.minor: a patch changes no result."""
+    """Return True if `mine` has a lower major.minor than `required`; a patch version changes no result."""
     return bool(required) and _major_minor(mine) < _major_minor(required)
 
 
@@ -61,9 +61,9 @@ def _major_minor(version: str) -> tuple[int, ...]:
 
 
 def describe() -> dict[str, Any]:
-    """Return device, threads, memory_mb, host, system and the versions of what decides on results.
+    """Return device, threads, memory_mb, host, system and the versions that influence results.
 
-    torch is described if a task's module has loaded it: a worker of other tasks need not have it.
+    torch's version is in it only if a task's module has loaded torch: other tasks do not need torch.
     """
     info: dict[str, Any] = {
         "device": os.environ.get("GANNS_DEVICE") or "cpu",

@@ -1,8 +1,8 @@
-"""Between procrastinate's worker and the database: the same calls, with our semantics inside the same statements.
+"""The job manager, between procrastinate's worker and the database: procrastinate's calls with our statements.
 
-procrastinate's worker fetches a job, runs it, and then finishes it or queues it again. Ours makes no round trip more:
-fetching looks at rate limits, pauses and abilities too, and finishing stores the result and starts what follows, in
-one transaction. Since it is the app that brings this along, the stock `procrastinate worker` has it as well.
+procrastinate's worker fetches a job, runs it, and then finishes it or queues it again. Our statements need no extra
+round trip: a fetch also checks rate limits, pauses and abilities; a finish also stores the result and starts the jobs
+that follow, in one transaction. The app contains this manager, so the stock `procrastinate worker` uses it too.
 """
 
 from __future__ import annotations
@@ -26,37 +26,39 @@ from procrastinate import exceptions, jobs, manager
 from ganns.db.queries import query
 from ganns.queue.events import report
 from ganns.queue.machine import abilities, memory_mb, worker_name
+from ganns.queue.options import RetryPolicy
 
 log = logging.getLogger(__name__)
 
 PERSIST_S = 120.0
-"""A result is offered to a server that is away for so long; then the job is left to the rescue."""
+"""How long to try to store a result while the server is away; after that the rescue gets the job."""
+PERSIST_PAUSES = RetryPolicy(backoff_s=0.2)
 KEEP_S = 86400.0
-"""Results are kept for a day, as in Celery."""
+"""Keep results for a day, as Celery does."""
 
 
 @dataclass
 class Outcome:
-    """How an attempt ended; the runner leaves it here for the worker's next call."""
+    """The end of an attempt: the runner stores it in `JobManager.outcomes` for the worker's next call."""
 
-    state: str | None  # SUCCESS, FAILURE, REVOKED, RETRY; None: a task of procrastinate's own kind
+    state: str | None  # SUCCESS, FAILURE, REVOKED, RETRY; None for a task without our decorator
     value: str | None = None  # JSON
     data: bytes | None = None
     error: str | None = None
     traceback: str | None = None
     keep: bool = False
     delay_s: float = 0.0
-    counts: bool = True  # as a retry; not after Ctrl-C
+    counts: bool = True  # as a retry; False after Ctrl-C
 
 
 _BY_STATUS = {jobs.Status.SUCCEEDED: "SUCCESS", jobs.Status.FAILED: "FAILURE", jobs.Status.ABORTED: "REVOKED"}
 
 
 class JobManager(manager.JobManager):
-    """procrastinate's, with our statements."""
+    """procrastinate's job manager with our statements."""
 
     def __init__(self, connector: connectors.BaseConnector, app: procrastinate.App) -> None:
-        """Prepare; nothing is connected yet."""
+        """Keep the app; nothing is connected yet."""
         super().__init__(connector)
         self._app = app
         self.outcomes: dict[int, Outcome] = {}
@@ -65,7 +67,7 @@ class JobManager(manager.JobManager):
         self._on_notification: Any = None
 
     async def register_worker(self) -> int:
-        """Register, and say what this worker can do and which tasks it has."""
+        """Register this worker with its abilities and its tasks."""
         self._worker_id = worker_id = await super().register_worker()
         await self.connector.execute_query_async(
             query("tasks_register"),
@@ -79,29 +81,29 @@ class JobManager(manager.JobManager):
         return worker_id
 
     def _rules(self) -> list[dict[str, Any]]:
-        """Return what the code says of its tasks and the database must know (see `ganns.task_rules`)."""
+        """Return the tasks' options that the database needs (see `ganns.task_rules`)."""
         options = [getattr(task.func, "task", None) for task in self._app.tasks.values()]
         return [rule for one in options if one is not None and (rule := one.rule())]
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Say that we live; a worker that was pruned while its lid was closed comes back to life."""
+        """Send a heartbeat. It also restores a registration that was removed while the laptop's lid was closed."""
         await self.connector.execute_query_async(query("tasks_beat"), worker_id=worker_id)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
-        """Take the next job that this worker may and can run."""
+        """Take the next job that this worker may run and is able to run."""
         row = await self.connector.execute_query_one_async(query("tasks_fetch"), queues=queues, worker_id=worker_id)
         if row["id"] is None:
             if row["wait_s"] is not None:
-                await self._look_again(row["wait_s"])
+                await self._fetch_later(row["wait_s"])
             return None
         self.retries[row["id"]] = row["retries"]
         return jobs.Job.from_row(row)
 
-    async def _look_again(self, wait_s: float) -> None:
-        """Wake the worker when a rate limit may let the next job through: no notification will."""
+    async def _fetch_later(self, wait_s: float) -> None:
+        """Wake the worker when a rate limit may allow the next job: no notification does."""
         pause_s = min(wait_s, 1.0) * random.uniform(1.0, 1.2) + 0.001
         if self._on_notification is None:
-            await asyncio.sleep(pause_s)  # it only polls; a short sleep here is better than a whole interval
+            await asyncio.sleep(pause_s)  # this worker polls: a short sleep here saves a whole interval
             return
         wake = {"type": "job_inserted", "job_id": 0}
         loop = asyncio.get_running_loop()
@@ -110,13 +112,13 @@ class JobManager(manager.JobManager):
         )
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
-        """End a job with its result, and start what follows it."""
+        """End a job with its result, and start the jobs that follow it."""
         assert job.id is not None
         outcome = self.outcomes.pop(job.id, None) or Outcome(_BY_STATUS.get(status))
         try:
             done = await self._finish(job, status, delete_job, outcome)
         except exceptions.ConnectorException as error:
-            # What the server refuses once it refuses always, and a live worker's job would stay `doing` for ever.
+            # The server would refuse it again each time, and the job of a live worker would stay `doing` for ever.
             if outcome.state != "SUCCESS":
                 raise
             text = " ".join(f"ResultRefused: {error.__cause__ or error}".split())[:1000]
@@ -149,7 +151,7 @@ class JobManager(manager.JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Queue a job again. Our tasks say a delay, for the server's clock; procrastinate's say a time."""
+        """Queue a job again: ours after a delay by the server's clock, procrastinate's at a given time."""
         assert job.id is not None
         outcome = self.outcomes.pop(job.id, None)
         done = await self._persist(
@@ -171,14 +173,14 @@ class JobManager(manager.JobManager):
         self.retries.pop(job.id, None)
         report({"event": "finished", "job": job.id})
         if not held:
-            log.info("job %s, attempt %s, had been given to somebody else: its end was not recorded", *_of(job))
+            log.info("job %s, attempt %s: another worker has it now; its end was not recorded", job.id, job.attempts)
 
     async def _persist(self, name: str, **parameters: Any) -> dict[str, Any]:
-        """Run a statement that must not get lost: a server that restarts is away for seconds.
+        """Run a statement, and repeat it while the server is away: a restart takes seconds.
 
-        Twice does no harm: it is fenced on (job, attempt), so that the second one finds the job gone on.
+        A repetition does no harm: the statement changes a job only if it is still in the same attempt.
         """
-        until, delay_s = time.monotonic() + PERSIST_S, 0.1
+        until, retries = time.monotonic() + PERSIST_S, 0
         while True:
             try:
                 return await self.connector.execute_query_one_async(query(name), **parameters)
@@ -187,18 +189,18 @@ class JobManager(manager.JobManager):
                 if time.monotonic() > until or not isinstance(error.__cause__ or error, lost):
                     raise
                 log.warning("cannot record the end of job %s, trying again: %s", parameters["job_id"], error)
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-            delay_s = min(2 * delay_s, 5.0)
+            await asyncio.sleep(PERSIST_PAUSES.delay_s(retries))
+            retries += 1
 
     async def listen_for_jobs(self, *, on_notification: Any, queues: Iterable[str] | None = None) -> None:
-        """Listen; a payload is a hint that anybody can send, so one that cannot be read is passed over."""
+        """Listen. Any login can send a payload, and it is only a hint: ignore one that cannot be read."""
 
         async def handle(channel: str, payload: str) -> None:
             try:
                 notification = json.loads(payload)
                 kind, job_id = notification["type"], int(notification["job_id"])
             except (ValueError, TypeError, KeyError, RecursionError):
-                log.debug("passed over a notification that is none: %.100r", payload)
+                log.debug("ignored a notification that cannot be read: %.100r", payload)
                 return
             await on_notification(channel=channel, notification={"type": kind, "job_id": job_id})
             if kind == "abort_job_requested" and job_id in self.retries:
@@ -213,7 +215,7 @@ class JobManager(manager.JobManager):
             self._on_notification = None
 
     async def list_jobs_to_abort_async(self, queue: str | None = None) -> list[int]:
-        """Return this worker's revoked jobs; those revoked with `terminate` end with this process."""
+        """Return this worker's revoked jobs. For one with `terminate`, ask the supervisor to kill this process."""
         if self._worker_id is None:
             return []
         rows = await self.connector.execute_query_all_async(query("tasks_aborts"), worker_id=self._worker_id)
@@ -221,7 +223,3 @@ class JobManager(manager.JobManager):
             if row["terminate"] and row["id"] in self.retries:
                 report({"event": "terminate", "job": row["id"]})
         return [row["id"] for row in rows]
-
-
-def _of(job: jobs.Job) -> tuple[int | None, int]:
-    return job.id, job.attempts

@@ -1,18 +1,66 @@
-"""Options of a task: what the decorator was given, checked; what callers, workers and the database read."""
+"""Options of a task, checked by the decorator: callers, workers and the database read them."""
 
 from __future__ import annotations
 
 import inspect
+import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ganns.queue.retry import RetryPolicy
+from ganns.errors import TaskUsageError
+
+CAP_S = 5.0
+"""The longest delay before a retry, unless the task sets another one: a class is short."""
+BURST_S = 0.25
+"""The bucket holds the tokens of a quarter of a second, so that workers that ask only now and then reach the rate."""
+_PER_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When a failed task is tried again: exponential backoff with full jitter, as in Celery."""
+
+    errors: tuple[type[BaseException], ...] = ()
+    max_retries: int | None = 3
+    backoff_s: float = 1.0
+    backoff_max_s: float = CAP_S
+    jitter: bool = True
+
+    def delay_s(self, retries: int) -> float:
+        """Return the seconds before retry number `retries + 1`.
+
+        Jitter draws from the whole range, so that 200 workers that failed together do not come back together
+        (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+        """
+        delay_s = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(retries, 60))
+        return delay_s * random.random() if self.jitter else delay_s
+
+    def is_exhausted(self, retries: int) -> bool:
+        """Return True if a task that was tried again `retries` times must not be tried again."""
+        return self.max_retries is not None and retries >= self.max_retries
+
+
+def parse_rate(text: str) -> tuple[float, float]:
+    """Return (tokens a second, size of the bucket) of "10/s", "100/m" or "5/h".
+
+    The token bucket is in the database (`ganns.task_rules`), so the limit holds for all workers together; Celery's
+    holds for each worker. A job without a token stays queued, and the worker takes a job of another task.
+
+    Raises:
+        TaskUsageError: for any other text.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)/([smh])", text)
+    if not match or float(match[1]) <= 0:
+        raise TaskUsageError(f"rate_limit={text!r}: write a number above 0 and a unit, as in '10/s', '100/m' or '5/h'.")
+    rate_per_s = float(match[1]) / _PER_S[match[2]]
+    return rate_per_s, max(1.0, rate_per_s * BURST_S)
 
 
 @dataclass(eq=False)
 class TaskOptions:
-    """A function and what callers and workers must know about it; the fields are those of `task`."""
+    """A function and its options; the fields are those of the decorator `task`."""
 
     function: Callable[..., Any]
     name: str
@@ -30,7 +78,7 @@ class TaskOptions:
     memory_mb: int
 
     def rule(self) -> dict[str, Any] | None:
-        """Return what the database must know of this task before a worker takes it; None if nothing."""
+        """Return the options that the database needs before a worker takes a job; None if there are none."""
         if not (self.rate or self.requires or self.memory_mb or self.time_limit):
             return None
         rate_per_s, burst = self.rate or (None, 1.0)

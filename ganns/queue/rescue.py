@@ -1,8 +1,8 @@
-"""The rescue: what happens to a job whose worker is gone, and whatever else time brings about.
+"""The rescue: requeue dead workers' jobs; enforce deadlines and expiry.
 
-One loop in the whole class does it, under a lease: a row with a generation. A rescuer that was itself stopped (a closed
-lid, a debugger) comes back with an old generation and does nothing. Each step is one statement, so that no lock of
-ours waits for a client; ages are the server's, so that no client's clock matters.
+One process in the whole class does it, under a lease: a row with a generation. A rescuer that was stopped itself (a
+closed lid, a debugger) returns with an old generation and does nothing. Each step is one statement, so no lock waits
+for a client. The server computes all ages, so no client's clock matters.
 """
 
 from __future__ import annotations
@@ -24,57 +24,57 @@ from ganns.db.queries import execute
 from ganns.errors import DatabaseUnreachable
 
 SILENT_S = 15.0
-"""A worker without a heartbeat for so long counts as dead; live ones beat every 3 s, however slow their task."""
+"""A worker without a heartbeat for this time counts as dead. Live ones send one every 3 s, also during a slow task."""
 LEASE_S = 10.0
-"""Another rescuer takes over when the lease was not renewed for so long."""
+"""Another rescuer takes over when the lease was not renewed for this time."""
 MAX_DEATHS = 3
-"""A job that so many workers died of is poison, and is set aside as failed."""
+"""A job during which this number of workers died is poison: it is marked as failed."""
 PRUNE_S = 60.0
-"""Workers silent for so long are taken off the list; one that comes back is put on it again."""
-SWEEP_S = 60.0
+"""Workers without a heartbeat for this time are removed from the list; one that returns is added again."""
+DELETE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
 class Rescued:
-    """A job that a dead worker had held."""
+    """A job of a dead worker."""
 
     job_id: int
-    attempt: int  # the dead one's
+    attempt: int  # the dead worker's
     fate: str  # retried, revoked, time_limit, poison
 
 
 def rescue(conn: Connection, *, silent_s: float = SILENT_S, max_deaths: int = MAX_DEATHS) -> list[Rescued]:
-    """Queue the jobs of dead workers again, and wake somebody; end those that were revoked, too long, or poison.
+    """Queue the jobs of dead workers again, and wake workers; end the jobs that were revoked, too long, or poison.
 
-    Without the lease: for callers who have one of their own, in their own transaction.
+    It needs no lease here: callers may have one of their own, in their own transaction.
     """
     rows = execute(conn, "tasks_rescue", silent_s=silent_s, max_deaths=max_deaths).fetchall()
     return [Rescued(**row) for row in rows]
 
 
-def sweep(conn: Connection, *, keep_s: float = 86400.0) -> None:
-    """Delete finished jobs that left no result, after a day; it reads all events, so it is done now and then."""
+def delete_finished_jobs(conn: Connection, *, keep_s: float = 86400.0) -> None:
+    """Delete finished jobs without a result that are older than a day. It reads all events, so call it seldom."""
     execute(conn, "tasks_sweep", keep_s=keep_s)
 
 
-def upkeep(conn: Connection, *, prune_s: float = PRUNE_S) -> None:
-    """Enforce deadlines, expire jobs and results, prune workers, cancel what closed groups left over."""
+def enforce_deadlines(conn: Connection, *, prune_s: float = PRUNE_S) -> None:
+    """Enforce deadlines, expire jobs and results, remove silent workers, cancel the remaining jobs of closed groups."""
     execute(conn, "tasks_upkeep", prune_s=prune_s)
 
 
 @dataclass
 class Rescuer:
-    """One candidate for the lease."""
+    """A process that does the rescue whenever it holds the lease."""
 
     silent_s: float = SILENT_S
     lease_s: float = LEASE_S
     name: str = "rescue"
     holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     generation: int = 0
-    _swept_at: float = field(default_factory=time.monotonic)
+    _deleted_at: float = field(default_factory=time.monotonic)
 
     def tick(self, conn: Connection) -> list[Rescued] | None:
-        """Do what is due if the lease is ours, or free; None if another holds it."""
+        """Take or keep the lease and do the work that is due; return None if another process holds the lease."""
         row = execute(
             conn,
             "tasks_lease",
@@ -84,14 +84,14 @@ class Rescuer:
             lease_s=self.lease_s,
         ).fetchone()
         if row is None or row["generation"] is None:
-            self.generation = 0  # somebody took over while we were away: stand in line again
+            self.generation = 0  # another process took over in the meantime: wait for the lease again
             return None
         self.generation = row["generation"]
         rescued = rescue(conn, silent_s=self.silent_s)
-        upkeep(conn)
-        if time.monotonic() > self._swept_at + SWEEP_S:
-            self._swept_at = time.monotonic()
-            sweep(conn)
+        enforce_deadlines(conn)
+        if time.monotonic() > self._deleted_at + DELETE_EVERY_S:
+            self._deleted_at = time.monotonic()
+            delete_finished_jobs(conn)
         return rescued
 
 
@@ -103,7 +103,7 @@ def run(
     interval_s: float = 1.0,
     rescuer: Rescuer | None = None,
 ) -> None:
-    """Tick about once a second until `stop` is set; a server that is away is waited for."""
+    """Do the rescue about once a second until `stop` is set; wait for a server that is away."""
     rescuer = rescuer or Rescuer()
     conn: Connection | None = None
     held: bool | None = None

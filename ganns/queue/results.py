@@ -1,4 +1,4 @@
-"""Results: look at them, wait for them, take them back. States and names are Celery's."""
+"""Results of tasks: read them, wait for them, delete them; or revoke their tasks. States and names are Celery's."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import ChordFailed, TaskFailed, TaskRevoked, TaskUsageError
-from ganns.queue.connection import for_waiting, using
-from ganns.queue.control import revoke
-from ganns.queue.waiting import wait_for
+from ganns.queue.commands import revoke
+from ganns.queue.connection import using
+from ganns.queue.waiting import connection_for_waiting, wait_for
 
 READY = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 Row = dict[str, Any]
@@ -20,8 +20,8 @@ Row = dict[str, Any]
 class AsyncResult:
     """The result of one call, now or later.
 
-    It is found by its job's number. A chain's or chord's last job has none before it is enqueued, so theirs is found by
-    its place in a group.
+    The job's number identifies it. The last job of a chain or chord has no number before it is enqueued, so its result
+    is identified by a place in a group.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class AsyncResult:
         index: int | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """Name the result; nothing is looked up yet."""
+        """Keep the result's name; nothing is read yet."""
         self.job_id, self.group_id, self.index = job_id, group_id, index
         self._connection = connection
 
@@ -49,20 +49,20 @@ class AsyncResult:
         return str(self._state_row()["state"])
 
     def ready(self) -> bool:
-        """Tell whether it has ended, well or not."""
+        """Return True if the task has ended, with or without success."""
         return self.state in READY
 
     def successful(self) -> bool:
-        """Tell whether it ended well."""
+        """Return True if the task succeeded."""
         return self.state == "SUCCESS"
 
     def failed(self) -> bool:
-        """Tell whether it failed for good."""
+        """Return True if the task failed and is not tried again."""
         return self.state == "FAILURE"
 
     @property
     def result(self) -> Any:
-        """The value, or the error as an exception; None while there is neither."""
+        """The value, or the error as an exception; None before the task has ended."""
         row = self._row()
         if row is None:
             return None
@@ -70,7 +70,7 @@ class AsyncResult:
 
     @property
     def traceback(self) -> str | None:
-        """The worker's traceback as text: of the failure, or of the attempt before a retry."""
+        """The worker's traceback of the failure, or of the last attempt before a retry, as text."""
         row = self._row()
         if row is not None:
             return None if row["traceback"] is None else str(row["traceback"])
@@ -82,15 +82,15 @@ class AsyncResult:
 
         Args:
             timeout: in seconds; None waits for ever.
-            propagate: raise the task's error; else return it.
+            propagate: raise the task's error; False returns it instead.
 
         Raises:
-            TaskFailed: the task failed; with its traceback as text.
-            TaskRevoked: it was revoked or expired.
+            TaskFailed: the task failed; its traceback is in the error, as text.
+            TaskRevoked: the task was revoked or expired.
             ResultTimeout: it did not come in time.
             TaskUsageError: inside a transaction.
         """
-        conn = for_waiting(self._connection)
+        conn = connection_for_waiting(self._connection)
         row = wait_for(conn, self._channel(), self._final_row, timeout, f"The result of {self}")
         if row["state"] == "SUCCESS":
             return value_of(row)
@@ -100,10 +100,10 @@ class AsyncResult:
         return error
 
     def revoke(self, terminate: bool = False) -> int:
-        """Cancel it: a queued one will not run; a running one is asked to stop, or with `terminate` killed.
+        """Cancel the task: a queued one will not run; a running one is asked to stop, or with `terminate` killed.
 
         Returns:
-            How many jobs there were to cancel: more than one for a chain's or chord's result.
+            The number of jobs that were canceled: more than one for the result of a chain or chord.
         """
         if self.job_id is not None:
             return revoke([self.job_id], terminate=terminate, connection=self._connection)
@@ -134,7 +134,7 @@ class AsyncResult:
     def _final_row(self) -> Row | None:
         row = self._row()
         if row is None and self.job_id is not None and (state := self._state_row()["state"]) in READY:
-            # Ended without a result: ignore_result, or left over when its group was closed.
+            # It ended without a result: ignore_result, or its group was closed before.
             row = self._row() or {"state": state, "value": None, "data": None, "error": None, "traceback": None}
         return row
 
@@ -147,7 +147,7 @@ class GroupResult:
     """The results of a group's members, in the members' order."""
 
     def __init__(self, id: int, job_ids: Sequence[int | None], *, connection: Connection | None = None) -> None:
-        """Name the group; nothing is looked up yet. `job_ids`: None for a member that is a chain, group or chord."""
+        """Keep the group's number; nothing is read yet. In `job_ids`, a chain, group or chord is None."""
         self.id, self._connection = id, connection
         self.results = [
             AsyncResult(job_id, group_id=id, index=index, connection=connection) for index, job_id in enumerate(job_ids)
@@ -164,23 +164,23 @@ class GroupResult:
 
     @property
     def job_ids(self) -> list[int]:
-        """The members' jobs in order, without those that are more than one job."""
+        """The members' jobs in order, without the members that have several jobs."""
         return [one.job_id for one in self.results if one.job_id is not None]
 
     def completed_count(self) -> int:
-        """Return how many members ended well."""
+        """Return the number of members that succeeded."""
         return sum(row["state"] == "SUCCESS" for row in self._new_rows({}))
 
     def ready(self) -> bool:
-        """Tell whether all have ended."""
+        """Return True if all members have ended."""
         return len(self._new_rows({})) == len(self)
 
     def successful(self) -> bool:
-        """Tell whether all ended well."""
+        """Return True if all members succeeded."""
         return self.completed_count() == len(self)
 
     def failed(self) -> bool:
-        """Tell whether one of them failed."""
+        """Return True if a member failed."""
         return any(row["state"] == "FAILURE" for row in self._new_rows({}))
 
     def iterate(self, timeout: float | None = None, *, propagate: bool = True) -> Iterator[tuple[int, Any]]:
@@ -188,7 +188,7 @@ class GroupResult:
 
         Args:
             timeout: for all of them, in seconds.
-            propagate: raise the first error; else yield errors in the places of values.
+            propagate: raise the first error; False yields errors in the places of values.
 
         Raises:
             TaskFailed: a member failed.
@@ -209,8 +209,8 @@ class GroupResult:
 
         Args:
             timeout: for all of them, in seconds.
-            propagate: raise the first error; else return errors in the places of values.
-            quorum: return as soon as so many have succeeded, with these values alone, and revoke the rest.
+            propagate: raise the first error; False returns errors in the places of values.
+            quorum: return the values of this number of members as soon as they have succeeded, and revoke the rest.
 
         Raises:
             TaskFailed: a member failed; with a quorum, ChordFailed when it is out of reach.
@@ -241,7 +241,7 @@ class GroupResult:
         return [values[index] for index in sorted(values)]
 
     def revoke(self, terminate: bool = False) -> int:
-        """Cancel what has not ended; return how many jobs that were."""
+        """Cancel the members that have not ended; return the number of their jobs."""
         rows = execute(using(self._connection), "tasks_group_jobs", group_ids=[self.id])
         return revoke([row["job_id"] for row in rows], terminate=terminate, connection=self._connection)
 
@@ -255,7 +255,7 @@ class GroupResult:
     def _arriving(self, timeout: float | None) -> Iterator[Row]:
         known: dict[int, Row] = {}
         until = None if timeout is None else time.monotonic() + timeout
-        conn, channel = for_waiting(self._connection), f"ganns_group_{self.id}"
+        conn, channel = connection_for_waiting(self._connection), f"ganns_group_{self.id}"
         while len(known) < len(self):
             left_s = None if until is None else max(0.0, until - time.monotonic())
             what = f"Result {len(known) + 1} of {len(self)} of group {self.id}"
@@ -274,7 +274,7 @@ def forget_groups(group_ids: Sequence[int], *, connection: Connection | None = N
 
 
 def value_of(row: Row) -> Any:
-    """Return a successful result: raw bytes, or what JSON says."""
+    """Return the value of a successful result: bytes, or a value from JSON."""
     return row["value"] if row["data"] is None else bytes(row["data"])
 
 

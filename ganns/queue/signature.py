@@ -1,4 +1,4 @@
-"""Signatures: a call that was not made yet. It can be kept, sent, completed, chained, and enqueued at last."""
+"""Signatures: a call that is not made yet. It can be kept, sent, given more arguments, chained, and enqueued."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Signature(Canvas):
         return dataclasses.replace(self, options={**self.options, **options})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the signature's JSON form."""
+        """Return the signature as JSON objects."""
         return {
             "task": self.name,
             "args": list(self.args),
@@ -62,7 +62,7 @@ class Signature(Canvas):
 
     @classmethod
     def from_dict(cls, form: Mapping[str, Any], app: App | None = None) -> Signature:
-        """Return the signature of a JSON form."""
+        """Return the signature that `to_dict` described."""
         options = {
             key: datetime.fromisoformat(value) if key in ("eta", "expires") and isinstance(value, str) else value
             for key, value in form.get("options", {}).items()
@@ -133,14 +133,14 @@ class Signature(Canvas):
         """Enqueue the call.
 
         Args:
-            args: more positional arguments, before those there are.
+            args: more positional arguments, before those of the signature.
             kwargs: more named arguments.
             countdown: seconds until it may start, by the server's clock.
-            eta: when it may start, with a time zone.
-            expires: seconds, or a time, after which it is revoked if it still waits.
+            eta: the time when it may start, with a time zone.
+            expires: seconds, or a time, after which it is revoked if it has not started.
             queue: instead of the task's.
             priority: instead of the task's.
-            connection: enqueue in this connection's transaction; without one, at once.
+            connection: enqueue in this connection's transaction; by default at once.
 
         Raises:
             BadArguments: if the arguments do not fit the task, or are not JSON.
@@ -160,5 +160,5 @@ def signature(
     immutable: bool = False,
     **options: Any,
 ) -> Signature:
-    """Return the signature of a task by its name: the code need not be here, if arguments are given by name."""
+    """Return the signature of a task by its name. Its code need not be loaded if all arguments are named."""
     return Signature(name, tuple(args), dict(kwargs or {}), app=app, immutable=immutable).set(**options)

@@ -1,4 +1,4 @@
-"""A task: a function that can be called here, or enqueued for a worker."""
+"""Tasks: functions that can be called here, or enqueued for a worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Task(TaskOptions, Generic[P, R]):
-    """A function with its options. Calling it calls the function, here and now."""
+    """A function with its options. A call of the task calls the function in this process."""
 
     def __init__(self, app: App, **options: Any) -> None:
         """Keep the app and the options; `ganns.queue.decorator.task` checks them."""
@@ -27,7 +27,7 @@ class Task(TaskOptions, Generic[P, R]):
         self.__doc__, self.__name__, self.__wrapped__ = function.__doc__, function.__name__, function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function here and now (a bound one with its context as the first argument)."""
+        """Call the function in this process (a bound one with a context as its first argument)."""
         return cast(R, self.function(*args, **kwargs))
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
-"""Waiting for results: LISTEN, look, wait at most a second, look again.
+"""Wait for results: LISTEN, check, wait for at most a second, check again.
 
-A notification is a hint. It can be lost (a broken connection, a pooler) or sent by anybody; what counts is what a
-look at the tables says. There is a channel for each group, and for each job outside one: PostgreSQL wakes every
-listening server process at any NOTIFY, but a client hears only of its own channel, so that one who waits for a single
-result is not told of a thousand others.
+A notification is only a hint. It can be lost (a broken connection, a pooler), and any login can send one; the rows of
+the tables decide. Each group has a channel of its own, and so has each job outside a group. PostgreSQL wakes every
+listening server process at any NOTIFY, but a client receives only the notifications of its own channels: a caller that
+waits for one result does not receive a thousand others.
 """
 
 from __future__ import annotations
@@ -13,13 +13,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import psycopg
 from psycopg import sql
 
 from ganns.db.connect import Connection
-from ganns.errors import ResultTimeout
+from ganns.errors import ResultTimeout, TaskUsageError
+from ganns.queue.connection import using
 
 T = TypeVar("T")
 POLL_S = 1.0
+
+
+def connection_for_waiting(connection: Connection | None) -> Connection:
+    """Return a connection that can wait for notifications: `connection`, or else this thread's own.
+
+    Raises:
+        TaskUsageError: inside a transaction, which gets no notifications and cannot see what others commit.
+    """
+    conn = using(connection)
+    if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        raise TaskUsageError(
+            "Waiting for a result inside a transaction would never end, because a job is enqueued at the commit: "
+            "end the transaction first, and wait on an autocommit connection, or without `connection=`."
+        )
+    return conn
 
 
 @contextmanager
@@ -34,17 +51,17 @@ def listening(conn: Connection, channel: str) -> Iterator[None]:
             conn.execute(sql.SQL("UNLISTEN {}").format(name))
 
 
-def wait_for(conn: Connection, channel: str, look: Callable[[], T | None], timeout: float | None, what: str) -> T:
-    """Return what `look` finds, as soon as it is not None.
+def wait_for(conn: Connection, channel: str, check: Callable[[], T | None], timeout: float | None, what: str) -> T:
+    """Return the first value of `check` that is not None.
 
     Raises:
         ResultTimeout: after `timeout` seconds.
     """
-    if (found := look()) is not None:
+    if (found := check()) is not None:
         return found
     until = None if timeout is None else time.monotonic() + timeout
     with listening(conn, channel):
-        while (found := look()) is None:
+        while (found := check()) is None:
             left_s = POLL_S if until is None else min(POLL_S, until - time.monotonic())
             if left_s <= 0:
                 raise ResultTimeout(

@@ -1,5 +1,5 @@
-"""The database as the training sees it: one file a family of tables, the only callers of the named queries.
+"""The training's tables: one file for each family of tables, with a function for each named query.
 
-Functions take an open psycopg connection and leave transactions to their caller: who opens a transaction is a
-decision of the protocol (see `ganns/coordinator/rounds.py`), not of a table.
+A function takes an open psycopg connection and leaves transactions to its caller: where a transaction begins and ends
+is a decision of the protocol (see `ganns/coordinator/rounds.py`), not of a table.
 """

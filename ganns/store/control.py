@@ -1,7 +1,8 @@
-"""Steer a run while it is trained: pause it, let it go on, stop it, change its quorum.
+"""Commands to a run while it is trained: pause, resume, stop, set the quorum.
 
-It is a wish in the run's row. The coordinator reads it in the transaction that would open the next round, and locks the
-row there; so when `pause` has returned, no round is opened any more. Who asked, and when, is in `ganns.controls`.
+A command is stored in the run's row. The coordinator locks and reads the row in the transaction that would open the
+next round; so when `pause` has returned, no round is opened any more. The table `ganns.controls` records who gave each
+command, and when.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from ganns.training.plan import slice_bounds
 
 
 def pause(conn: Connection, run_id: int, by: str) -> bool:
-    """Let no new round be opened. What is open is collected and closed as always; nothing is lost.
+    """Open no further round. The open round is collected and closed as always; nothing is lost.
 
     Args:
         conn: a connection.
         run_id: the run.
-        by: who asks, as others will read it.
+        by: the name of the person, which others can read.
 
     Returns:
-        Whether a coordinator is at work on the run; else the next one will obey.
+        Whether the run has a coordinator; else the next one carries the command out.
 
     Raises:
         RunError: there is no such run, it has ended, or it is paused already.
@@ -42,7 +43,7 @@ def pause(conn: Connection, run_id: int, by: str) -> bool:
 
 
 def resume(conn: Connection, run_id: int, by: str) -> bool:
-    """Let a paused run go on, or take a stop back that has not happened yet; see `pause`.
+    """Resume a paused run, or cancel a stop that has not happened yet; see `pause`.
 
     Raises:
         RunError: there is no such run, it has ended, it is not paused, or its coordinator has left.
@@ -57,7 +58,7 @@ def resume(conn: Connection, run_id: int, by: str) -> bool:
 
 
 def stop(conn: Connection, run_id: int, by: str) -> bool:
-    """Let the coordinator end after what is open, with a checkpoint; the run can be resumed. See `pause`.
+    """End the coordinator after the open round, with a checkpoint; the run can be resumed. See `pause`.
 
     Raises:
         RunError: there is no such run, it has ended, or is being stopped already.
@@ -73,16 +74,16 @@ def stop(conn: Connection, run_id: int, by: str) -> bool:
 
 
 def set_quorum(conn: Connection, run_id: int, units: int | None, by: str) -> bool:
-    """Let each round from the next one on wait for so many units; spares stay as configured. See `pause`.
+    """Set the quorum from the next round on; the number of spares stays as configured. See `pause`.
 
     Args:
         conn: a connection.
         run_id: the run.
         units: from 1 to the units of an epoch; None for `quorum.units` as configured.
-        by: who asks.
+        by: the name of the person.
 
     Raises:
-        RunError: there is no such run, it has ended, or the number makes no sense.
+        RunError: there is no such run, it has ended, or the number is out of range.
     """
     with conn.transaction():
         found = _lock(conn, run_id)
@@ -99,7 +100,7 @@ def set_quorum(conn: Connection, run_id: int, units: int | None, by: str) -> boo
 
 
 def begin(conn: Connection, run_id: int, *, new_quorum: bool) -> None:
-    """Forget a stop, since a coordinator was started; and, with `new_quorum`, the quorum that a typed one replaces."""
+    """Cancel a stop, since a coordinator was started, and with `new_quorum` a quorum that was set before."""
     with conn.transaction():
         found = execute(conn, "lock_wish", run_id=run_id).fetchone() or {}
         if found.get("wanted") == "stop":
@@ -111,18 +112,18 @@ def begin(conn: Connection, run_id: int, *, new_quorum: bool) -> None:
 
 
 def list_controls(conn: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return {number, what, units, asked_by, at} of everything that was asked of the run, oldest first."""
+    """Return {number, what, units, asked_by, at} of each command to the run, oldest first."""
     return execute(conn, "list_controls", run_id=run_id).fetchall()
 
 
 def may_control(conn: Connection) -> bool:
-    """Tell whether this connection's login may steer runs and drain workers."""
+    """Tell whether this connection's login may give commands to runs and drain workers."""
     row = execute(conn, "may_control").fetchone()
     return bool(row and row["may"])
 
 
 def asked_by(conn: Connection, run_id: int, *what: str) -> str:
-    """Return who asked last for one of these things: "pause", "resume", "stop", "quorum"."""
+    """Return who gave the last of these commands: "pause", "resume", "stop", "quorum"."""
     row = execute(conn, "last_control", run_id=run_id, what=list(what)).fetchone()
     return str(row["asked_by"]) if row else "somebody"
 
@@ -137,7 +138,7 @@ def shown_state(row: Mapping[str, Any]) -> str:
 
 
 def _lock(conn: Connection, run_id: int) -> dict[str, Any]:
-    """Lock an open run's row until the end of the transaction, and return what is wanted of it.
+    """Lock an open run's row until the end of the transaction, and return its command.
 
     Raises:
         RunError: there is no such run, or it has ended.

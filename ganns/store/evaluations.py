@@ -1,4 +1,4 @@
-"""Evaluations: what versions' images are like, and what workers need to draw and to see them."""
+"""Evaluations: their metrics, and the networks with which workers compute them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganns.db.queries import execute, fetch_blob
 from ganns.training.serialization import digest, split
 
 TASK, QUEUE = "evaluate", "evaluations"
-"""The name of the task that draws and sees a part of the images, and the queue that carries it."""
+"""The name of the task that computes a part of an evaluation, and its queue."""
 
 
 def put_generator(conn: Connection, run_id: int, generation: int | None, data: bytes | bytearray) -> UUID:
-    """Store the averaged generator that is to be evaluated, in one transaction; return the evaluation's name."""
+    """Store the averaged generator to evaluate, in one transaction; return the evaluation's name."""
     evaluation, chunks, found = uuid4(), split(data), digest(data)
     with conn.transaction():
         for number, chunk in enumerate(chunks):
@@ -35,12 +35,12 @@ def put_generator(conn: Connection, run_id: int, generation: int | None, data: b
 
 
 def forget_generator(conn: Connection, evaluation: UUID) -> None:
-    """Delete an evaluation's generator: whoever still works for it finds nothing, and ends."""
+    """Delete an evaluation's generator; a worker that asks for it later ends its part."""
     execute(conn, "delete_generator", evaluation=evaluation)
 
 
 def forget_left_generators(conn: Connection, run_id: int, generation: int) -> None:
-    """Delete what coordinators of the run before `generation` left, and what anybody left hours ago."""
+    """Delete generators that coordinators before `generation` left, and all that are hours old."""
     execute(conn, "delete_left_generators", run_id=run_id, generation=generation)
 
 
@@ -50,7 +50,7 @@ def fetch_generator(conn: Connection, evaluation: str) -> tuple[bytes, str] | No
 
 
 def put_feature_network(conn: Connection, run_id: int, data: bytes | bytearray, accuracy: float) -> None:
-    """Store the network that the run's images are looked at with, unless it has one."""
+    """Store the run's feature network, unless it has one."""
     execute(conn, "put_feature_network", run_id=run_id, accuracy=accuracy, digest=digest(data), data=data)
 
 
@@ -69,7 +69,7 @@ def put_evaluation(
     metrics: dict[str, float],
     seconds: float,
 ) -> None:
-    """Record what a version's images are like."""
+    """Store the metrics of a version."""
     execute(
         conn,
         "put_evaluation",
@@ -94,5 +94,5 @@ def went_back_at(conn: Connection, run_id: int) -> int | None:
 
 
 def set_went_back(conn: Connection, run_id: int, version: int) -> None:
-    """Remember that the run went back with `version`; part of the caller's transaction."""
+    """Store that the run went back with `version`; part of the caller's transaction."""
     execute(conn, "set_went_back", run_id=run_id, version=version)

@@ -1,4 +1,4 @@
-"""The lease that makes a process the only coordinator of a run."""
+"""Who is at work: the lease that makes a process the only coordinator of a run, and the workers that are alive."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganns.db.queries import execute
 from ganns.errors import LeaseLost
 
 LEASE_S = 30.0
-"""A coordinator that was not heard of for so long may be replaced, even if its connection seems alive."""
+"""A coordinator that has not prolonged its lease for this time may be replaced, even if its connection is open."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What instructors want of a run; see `control.py`."""
+    """An instructor's command to a run; see `ganns/coordinator/commands.py`."""
 
     wanted: str = "run"  # or "pause" or "stop"
     units: int | None = None  # the quorum from the next round on; None: as configured
@@ -41,7 +41,7 @@ def acquire_lease(conn: Connection, run_id: int, lease_s: float = LEASE_S) -> in
 
 
 def myself() -> str:
-    """Return who is at work here: user@host."""
+    """Return the user of this process: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
@@ -50,9 +50,9 @@ def myself() -> str:
 
 
 def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:
-    """Prolong the lease and return what is wanted of the run.
+    """Prolong the lease and return the instructor's command.
 
-    Inside a transaction nobody can take the lease, or change the wish, until the transaction ends.
+    Inside a transaction nobody can take the lease, or change the command, until the transaction ends.
 
     Raises:
         LeaseLost: if another coordinator took over.
@@ -60,12 +60,18 @@ def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = 
     row = execute(conn, "hold_lease", run_id=run_id, generation=generation, lease_s=lease_s).fetchone()
     if row is None:
         raise LeaseLost(
-            f"Run {run_id} was taken over by another coordinator while this one was not heard of; "
+            f"Run {run_id} was taken over by another coordinator while this one did not answer; "
             "nothing was overwritten. `ganns runs` shows who has it."
         )
     return Wish(**row)
 
 
 def release_lease(conn: Connection, run_id: int, generation: int) -> None:
-    """Give the run up."""
+    """End the lease, so that the next coordinator need not wait."""
     execute(conn, "release_lease", run_id=run_id, generation=generation)
+
+
+def count_alive(conn: Connection, silent_s: float) -> int:
+    """Return the number of workers with a heartbeat within the last `silent_s` seconds."""
+    row = execute(conn, "count_alive", silent_s=silent_s).fetchone()
+    return int(row["num_alive"]) if row else 0

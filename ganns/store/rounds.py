@@ -10,7 +10,7 @@ from ganns.db.queries import execute
 from ganns.training.plan import Slice
 
 TASK, QUEUE = "gradient", "gradients"
-"""The name of the task that computes a unit, and the queue that carries it (see `tasks/gradient.py`)."""
+"""The name of the task that computes a unit, and its queue (see `tasks/gradient.py`)."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Round:
     """An open round's row. `deadline_in_s` is by the server's clock; negative when it has passed."""
 
     round: int
-    weights_version: int  # what its units are computed at
+    weights_version: int  # the version that its units compute at
     quorum: int
     deadline_in_s: float | None
 
@@ -31,9 +31,8 @@ class Unit:
     slice: Slice
     job_id: int
     attempt: int
-    claimed_by: int | None
     refused_from: list[int]
-    skipped: bool  # set aside as poison
+    skipped: bool  # set aside, since no worker can compute it
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class LostUnit:
     """An open unit without a result whose job will never run again."""
 
     unit: int
-    poison: bool  # its job failed wherever it ran
+    poison: bool  # its job failed on every worker that tried it
     reason: str  # the last traceback, if it is poison
 
 
@@ -85,17 +84,17 @@ def replace_jobs(conn: Connection, run_id: int, round_: int, units: Sequence[int
 
 
 def skip_unit(conn: Connection, run_id: int, round_: int, unit: int, reason: str) -> None:
-    """Set a poison unit aside, with the reason."""
+    """Set aside a unit that no worker can compute, with the reason."""
     execute(conn, "skip_unit", run_id=run_id, round=round_, unit=unit, reason=reason)
 
 
 def rebase_round(conn: Connection, run_id: int, round_: int, weights_version: int) -> None:
-    """Let an open round's units be computed at another version, and lock its row; part of the caller's transaction."""
+    """Change the version that an open round's units compute at, and lock its row; part of the caller's transaction."""
     execute(conn, "rebase_round", run_id=run_id, round=round_, weights_version=weights_version)
 
 
 def restart_deadline(conn: Connection, run_id: int, round_: int, deadline_s: float | None) -> None:
-    """Let the time of an open round run from now on; part of the caller's transaction."""
+    """Set an open round's deadline anew, from now on; part of the caller's transaction."""
     execute(conn, "restart_deadline", run_id=run_id, round=round_, deadline_s=deadline_s)
 
 
@@ -117,7 +116,6 @@ def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:
             Slice(row["epoch"], row["start"], row["count"]),
             row["job_id"],
             row["attempt"],
-            row["claimed_by"],
             row["refused_from"],
             row["skipped"],
         )
@@ -126,7 +124,7 @@ def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:
 
 
 def lock_round(conn: Connection, run_id: int, round_: int) -> bool:
-    """Lock the round's row for closing; False if it is closed already."""
+    """Lock the round's row for closing; return False if it is closed already."""
     return execute(conn, "lock_round", run_id=run_id, round=round_).fetchone() is not None
 
 

@@ -1,4 +1,4 @@
-"""Runs, their leases and their metrics."""
+"""Runs and their metrics."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def get_run(conn: Connection, run_id: int) -> Run:
 
 
 def find_run(conn: Connection, which: str) -> Run:
-    """Return the run called by its number, or "latest": the newest open one, else the newest.
+    """Return a run by its number, or for "latest" the newest open run, else the newest.
 
     Raises:
-        RunError: if there is none, or `which` is neither.
+        RunError: if there is no such run, or `which` is neither.
     """
     if which == "latest":
         row = execute(conn, "latest_run").fetchone()
@@ -81,18 +81,18 @@ def list_runs(conn: Connection) -> list[dict[str, Any]]:
 
 
 def set_progress(conn: Connection, run_id: int, *, version: int, images: int) -> None:
-    """Record the run's current version."""
+    """Store the run's current version."""
     execute(conn, "set_progress", run_id=run_id, version=version, images=images)
 
 
 def best_version(conn: Connection, run_id: int) -> int | None:
-    """Return the best of the evaluated versions; None if none was evaluated."""
+    """Return the best evaluated version; None if no version was evaluated."""
     row = execute(conn, "best_version", run_id=run_id).fetchone()
     return row["best_version"] if row else None
 
 
 def set_state(conn: Connection, run_id: int, state: str) -> None:
-    """Move the run to "open", "finished" or "diverged"."""
+    """Set the run's state: "open", "finished" or "diverged"."""
     execute(conn, "set_state", run_id=run_id, state=state)
 
 
@@ -111,7 +111,7 @@ def insert_metrics(
     metrics: dict[str, float],
     timings: dict[str, float],
 ) -> None:
-    """Record one round's metrics and where its time went (seconds)."""
+    """Store a round's metrics, and its timings in seconds."""
     execute(
         conn,
         "insert_metrics",
@@ -132,12 +132,12 @@ def list_metrics(conn: Connection, run_id: int) -> list[dict[str, Any]]:
 def delete_run(conn: Connection, run_id: int) -> str:
     """Delete a run with its jobs, weights, results, checkpoints, metrics and credit; return its key.
 
-    Part of the caller's transaction. A unit that is being computed right now is revoked; its worker finds nothing to
-    submit it to. Its job's row stays until the worker has ended it, and is swept a day later.
+    Part of the caller's transaction. A unit that is being computed is revoked; its worker cannot submit a result. Its
+    job's row stays until the worker has ended the job, and is deleted a day later.
 
     Raises:
         RunError: if there is no such run.
-        LeaseLost: if a coordinator is at work on it.
+        LeaseLost: if it has a coordinator.
     """
     row = execute(conn, "lock_run", run_id=run_id).fetchone()
     if row is None:

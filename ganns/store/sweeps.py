@@ -1,4 +1,4 @@
-"""Which runs are which points of a sweep."""
+"""Sweeps: the runs that are their points."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from ganns.errors import RunError
 
 
 def find_point(conn: Connection, point: str) -> int | None:
-    """Return the run of a point, given the digest of its configuration; None if it was not begun."""
+    """Return the run of a point, by the digest of its configuration; None if the point has no run yet."""
     row = execute(conn, "find_point", point=point).fetchone()
     return int(row["id"]) if row else None
 
 
 def set_point(conn: Connection, run_id: int, point: str) -> None:
-    """Make a new run that point; part of the caller's transaction."""
+    """Store that a new run is this point; part of the caller's transaction."""
     execute(conn, "set_point", run_id=run_id, point=point)
 
 
 def add_to_sweep(conn: Connection, sweep: str, run_id: int) -> None:
-    """Note that the run is one of the sweep's points."""
+    """Store that the run is one of the sweep's points."""
     execute(conn, "add_to_sweep", sweep=sweep, run_id=run_id)
 
 

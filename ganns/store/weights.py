@@ -1,7 +1,7 @@
 """Versions, their weights in chunks, and checkpoints.
 
-A version's weights are uploaded first, over several connections, and become visible by one small row that
-the transaction opening the next round inserts. What was uploaded without that row does not exist.
+A version's weights are uploaded first, over several connections. One small row makes them visible; the transaction
+that opens the next round inserts it. Without that row no reader finds the weights.
 """
 
 from __future__ import annotations
@@ -16,14 +16,9 @@ from ganns.training.serialization import digest, split
 
 
 def upload_weights(
-    conns: Sequence[Connection],
-    pool: Executor,
-    run_id: int,
-    version: int,
-    generation: int,
-    data: bytes | bytearray,
+    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes | bytearray
 ) -> int:
-    """Upload `data` in chunks, shared out among the connections; return the number of chunks."""
+    """Upload `data` in chunks, divided among the connections; return the number of chunks."""
     chunks = list(enumerate(split(data)))
 
     def upload(conn: Connection, share: list[tuple[int, memoryview]]) -> None:
@@ -41,7 +36,7 @@ def upload_weights(
 
     shares = [(conn, chunks[k :: len(conns)]) for k, conn in enumerate(conns) if k < len(chunks)]
     jobs = [pool.submit(upload, conn, share) for conn, share in shares[1:]]
-    upload(*shares[0])  # on this thread, which would only wait
+    upload(*shares[0])  # on this thread, which would only wait otherwise
     for job in jobs:
         job.result()
     return len(chunks)
@@ -70,7 +65,7 @@ def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
 
 
 def forget_weights(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> None:
-    """Keep the last `keep` versions up to `version`."""
+    """Delete weights, but keep the last `keep` versions up to `version` and all that an open round needs."""
     execute(
         conn,
         "delete_old_weights",
@@ -82,14 +77,14 @@ def forget_weights(conn: Connection, run_id: int, version: int, generation: int,
 
 
 def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
-    """Store a full state and forget the ones before, but for the best version's, in one transaction."""
+    """Store a full state and delete the earlier ones, except the best version's, in one transaction."""
     with conn.transaction():
         _put_checkpoint(conn, run_id, version, data)
         execute(conn, "delete_old_checkpoints", run_id=run_id)
 
 
 def put_best_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
-    """Store the full state of the best version so far, and forget the best before it, in one transaction."""
+    """Store the full state of the best version so far, and delete the best one before, in one transaction."""
     with conn.transaction():
         _put_checkpoint(conn, run_id, version, data)
         execute(conn, "set_best_version", run_id=run_id, version=version)
@@ -117,7 +112,7 @@ def latest_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] |
 
 
 def best_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
-    """Return (version, digest, state) of the best evaluated version; None if none was evaluated."""
+    """Return (version, digest, state) of the best evaluated version; None if no version was evaluated."""
     return _get_checkpoint(conn, run_id, "best_checkpoint")
 
 
@@ -130,10 +125,10 @@ def _get_checkpoint(conn: Connection, run_id: int, query: str) -> tuple[int, str
 
 
 def undo_versions(conn: Connection, run_id: int, version: int) -> None:
-    """Go back to `version`: mark later versions and credit undone, forget later rounds."""
+    """Go back to `version`: mark later versions and their credit as undone, and delete later rounds."""
     execute(conn, "undo_versions", run_id=run_id, version=version)
 
 
 def vacuum(conn: Connection) -> None:
-    """Let the tables reuse the space of deleted blobs. Not in a transaction."""
+    """Make the space of deleted blobs usable again; it cannot run in a transaction."""
     execute(conn, "vacuum_blobs")

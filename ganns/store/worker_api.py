@@ -1,8 +1,7 @@
-"""The worker's half of the round: register, claim a unit, fetch weights, submit a result."""
+"""A worker's calls before it computes: register, read the run, claim a unit, fetch weights."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,11 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
 from ganns.errors import RunError, WeightsMissing
 from ganns.training.plan import Slice
-from ganns.training.serialization import digest, split
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A unit that this attempt holds."""
+    """A unit that an attempt of a job has claimed."""
 
     run_id: int
     round: int
@@ -28,7 +26,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a worker must know of a run."""
+    """The part of a run's row that a worker needs."""
 
     config: dict[str, Any]
     fingerprint: str
@@ -37,12 +35,12 @@ class RunInfo:
 
 
 def register(conn: Connection, worker_id: int, name: str, info: dict[str, Any]) -> None:
-    """Say who this worker is."""
+    """Store the worker's name, and facts about its machine."""
     execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
 
 
 def get_run_info(conn: Connection, run_id: int) -> RunInfo:
-    """Return what a worker must know of a run.
+    """Return the part of a run's row that a worker needs.
 
     Raises:
         RunError: if the run was deleted meanwhile.
@@ -60,7 +58,7 @@ def requires(conn: Connection, run_id: int) -> str:
 
 
 def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
-    """Take up a job's unit; None if it is no longer wanted from this attempt."""
+    """Claim a job's unit; return None if it is no longer wanted from this attempt."""
     row = execute(conn, "api_claim", job_id=job_id, attempt=attempt, worker_id=worker_id).fetchone()
     if row is None:
         return None
@@ -72,42 +70,9 @@ def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, s
     """Return (bytes, digest) of a version's weights.
 
     Raises:
-        WeightsMissing: if they are not (all) there; the coordinator uploads them again within a second or two.
+        WeightsMissing: if a part of them is not there; the coordinator uploads them again within a second or two.
     """
     found = fetch_blob(conn, "api_weights", run_id=run_id, version=version)
     if found is None:
         raise WeightsMissing
     return found
-
-
-def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
-    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
-    chunks, found = split(data), digest(data)
-    with conn.transaction() if len(chunks) > 1 else nullcontext():  # one statement is a transaction by itself
-        for number, chunk in enumerate(chunks):
-            execute(
-                conn,
-                "api_put_part",
-                job_id=job_id,
-                attempt=attempt,
-                role=role,
-                chunk=number,
-                num_chunks=len(chunks),
-                data=chunk,
-                digest=found,
-            )
-
-
-def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
-    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
-    row = execute(
-        conn,
-        "api_submit",
-        job_id=job_id,
-        attempt=attempt,
-        worker_id=worker_id,
-        roles=["d", "g"],
-        report=Jsonb(report),
-    ).fetchone()
-    assert row is not None
-    return str(row["answer"])

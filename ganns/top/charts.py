@@ -1,4 +1,4 @@
-"""A curve of characters."""
+"""Curves made of characters."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def spark(
     low: float | None = None,
     high: float | None = None,
 ) -> list[str]:
-    """Draw the last `width` values, one a column, as `height` lines from the top down.
+    """Draw the last `width` values, one in each column; return `height` lines from top to bottom.
 
     Args:
         values: oldest first; None leaves its column empty.
         width: in characters.
         height: in lines.
-        low: what the bottom stands for; the smallest of the values drawn if None.
-        high: what the top stands for; the largest if None.
+        low: the value at the bottom; if None, the smallest value that is drawn.
+        high: the value at the top; if None, the largest value that is drawn.
     """
     drawn = list(values[-width:]) if width > 0 else []
     known = [value for value in drawn if value is not None]
@@ -32,6 +32,6 @@ def spark(
     levels = []
     for value in drawn:
         part = 0.5 if high <= low else ((low if value is None else value) - low) / (high - low)
-        # At least one eighth: a value at the bottom is there, a missing one is not.
+        # At least one eighth, so that a value at the bottom differs from a missing one.
         levels.append(0 if value is None else max(1, min(steps, round(part * steps))))
     return ["".join(BLOCKS[max(0, min(8, level - 8 * line))] for level in levels) for line in reversed(range(height))]

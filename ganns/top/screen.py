@@ -1,4 +1,4 @@
-"""What is known as something that rich prints: the size decides how much, 80 by 24 is enough for all of it."""
+"""The view as an object that rich prints. A larger terminal shows more; 80 by 24 is enough for every part."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from ganns.monitor.wording import ends_wording
 from ganns.top.charts import spark
 from ganns.top.view import View
 from ganns.top.words import UNITS, number, run_in_words, seconds, worker_in_words
 
 WIDE = 120
-"""From so many columns on, workers and events are beside the run instead of below it."""
+"""With at least this many columns, workers and events stand beside the run, not below it."""
 CURVES = (("loss D", "d_loss"), ("loss G", "g_loss"), ("D: real", "d_real"), ("D: fake", "d_fake"))
-KEYS = "q leaves · n p: next, previous run"
+KEYS = "q: quit · n p: next, previous run"
 
 
 def screen(view: View, width: int, height: int) -> RenderableType:
-    """Return all of it for a terminal of so many columns and lines."""
+    """Return the whole view for a terminal with this many columns and lines."""
     run = view.run
     foot = Layout(_foot(view), size=len(_foot(view).wrap(Console(width=width), width)))
     root = Layout()
@@ -54,7 +55,7 @@ def screen(view: View, width: int, height: int) -> RenderableType:
 
 
 def snapshot(view: View, width: int) -> RenderableType:
-    """Return it once, for a pipe: as long as it takes, without what only a screen that moves can show."""
+    """Return the view once, for a pipe: in full length, and without the events, which only a live screen collects."""
     if view.run is None:
         return Group(_nothing(view), *([_foot(view)] if view.trouble else []))
     curves = _titled("The last rounds", _curves(view, width, 1))
@@ -66,15 +67,15 @@ def _nothing(view: View) -> RenderableType:
         return Text("Reading the database ...")
     if view.gone:
         known = ", ".join(str(one["run"]) for one in view.runs[:20])
-        return Text(f"There is no run {view.number} in this database. There is {known or 'none'}: `ganns runs`.")
+        return Text(f"There is no run {view.number} in this database. Its runs: {known or 'none'}. See `ganns runs`.")
     return Text(
         "No run yet. Start one in another terminal:\n\n    ganns train experiment=demo\n\n"
-        "and let workers join, with the line that it prints. The run will be shown here."
+        "Then let workers join with the line that it prints. The run will appear here."
     )
 
 
 def _head(run: Mapping[str, Any]) -> RenderableType:
-    """Three lines: which run, how far, how fast."""
+    """Return three lines: the run, its progress, and its speed."""
     state, style = run_in_words(run)
     ends = run["config"].get("stop") or {}
     rounds = ends.get("rounds")
@@ -85,7 +86,7 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
     still = f", {seconds(run['left_s'])} left" if run["state"] == "open" and run["left_s"] is not None else ""
-    if run["state"] != "open" or any(ends.get(one) for one in ("rounds", "epochs", "minutes")):
+    if run["state"] != "open" or ends_wording(ends):
         bar.add_row(ProgressBar(total=1.0, completed=run["done"]), f"{100 * run['done']:.0f} %{still}")
     else:
         bar.add_row("no end is set", "")
@@ -96,9 +97,9 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
 
 
 def _curves(view: View, width: int, height: int) -> RenderableType:
-    """The losses, D's judgement, and the distance: the last number of each, and how it went."""
+    """Return the losses, D's outputs, and the distance: the last number and a curve of each."""
     table = Table.grid(padding=(0, 1, 0, 0))
-    room = (width - 2) // 2 - 16  # two beside each other, each with its name and its number
+    room = (width - 2) // 2 - 16  # two curves in a row, each with its name and its number
     cells = []
     for name, key in CURVES:
         values = view.history.get(key, [])
@@ -125,10 +126,10 @@ def _curve(name: str, values: list[Any], lines: list[str]) -> list[Text]:
 
 
 def _rounds(run: Mapping[str, Any], width: int) -> RenderableType:
-    """The open rounds, or the last one if none is open: a letter a unit."""
+    """Return the open rounds, or the last one if none is open, with a letter for each unit."""
     shown = [one for one in run["rounds"] if one["open"]] or run["rounds"][-1:]
     if not shown:
-        return Group(_rule("The open round"), Text("None was opened yet.", style="dim"))
+        return Group(_rule("The open round"), Text("No round was opened yet.", style="dim"))
     parts: list[RenderableType] = []
     found: Counter[str] = Counter()
     for one in shown:
@@ -146,10 +147,10 @@ def _rounds(run: Mapping[str, Any], width: int) -> RenderableType:
 
 
 def _workers(view: View, room: int) -> RenderableType:
-    """Who is there, most images first; `room` is for how many lines."""
+    """Return the workers, most images first, in at most `room` lines."""
     people = sorted(view.people or [], key=lambda one: not one["alive"])
     if not people:
-        how = Text("Nobody yet. A worker joins with the line that `ganns train` printed.", style="dim")
+        how = Text("No worker yet. A worker joins with the line that `ganns train` printed.", style="dim")
         return Group(_rule("Workers"), how)
     table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("name", no_wrap=True, ratio=1, min_width=8)
@@ -181,7 +182,7 @@ def _is_computed(one: Mapping[str, Any], unit: Mapping[str, Any]) -> bool:
 def _events(view: View, num: int) -> RenderableType:
     lines = list(view.events)[-num:]
     if not lines:
-        return Text("Nothing yet, since this was opened.", style="dim")
+        return Text("Nothing since `ganns top` was started.", style="dim")
     return Text("\n".join(reversed(lines)), no_wrap=True, overflow="ellipsis")
 
 

@@ -1,4 +1,4 @@
-"""The loop that keeps a terminal up to date, and the keys that it listens to."""
+"""The loop that updates a terminal, and its keys."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from ganns.top.view import View
 try:
     import termios
     import tty
-except ImportError:  # Windows: Ctrl-C leaves
+except ImportError:  # Windows: Ctrl-C ends the program
     termios = tty = None  # type: ignore[assignment]
 
 TURN_S = 0.25
-"""A key is answered, and what is new is drawn, after so long at most."""
+"""The longest time until a key is answered and news is drawn."""
 REST = 25
-"""After drawing it rests for so many times what that cost: the machine may be training."""
+"""After drawing, pause for this many times the CPU time that it took: the machine may be training."""
 END = b"\x04"
 LEAVE = (b"q", b"Q", END)
-PATIENCE_S = 30.0
-"""A snapshot waits so long for the database."""
+SNAPSHOT_TIMEOUT_S = 30.0
+"""The longest time that `--once` waits for the database."""
 STEPS = {b"n": 1, b"\x1b[C": 1, b"\x1bOC": 1, b"p": -1, b"\x1b[D": -1, b"\x1bOD": -1}
-"""n and p, and the arrows to the right and to the left as terminals send them."""
+"""The keys n and p, and the right and left arrows as terminals send them."""
 
 
 class Follower:
-    """Keeps a `View` up to date: the list of runs, and whatever the run that is shown has."""
+    """Updates a `View`: the list of runs, and the run that is shown."""
 
     def __init__(self, watcher: Watcher, view: View) -> None:
-        """Follow what `watcher` says."""
+        """Follow the messages of `watcher`."""
         self._watcher, self._view = watcher, view
         self._news: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
     def turns(self, pause: Callable[[], bool]) -> Iterator[bool]:
-        """Take in what is new, and yield whether there was any, until `pause` returns False."""
+        """Process new messages, and yield whether there were any, until `pause` returns False."""
         view = self._view
         with self._watcher.watching([("runs", 0)], self._news.put):
             going_on = True
@@ -70,13 +70,13 @@ class Follower:
 
 
 def show(address: Address, run: int | None, console: Console, stop: threading.Event, *, once: bool) -> None:
-    """Show runs until `stop` is set or somebody leaves; with `once`, as they are now.
+    """Show runs until `stop` is set or the user quits; with `once`, print their present state.
 
     Args:
         address: the database.
-        run: which run; None for the one that is being trained.
-        console: where to.
-        stop: what Ctrl-C sets.
+        run: the run; None for the one that is being trained.
+        console: the console to draw on.
+        stop: the event that Ctrl-C sets.
         once: print one snapshot.
     """
     watcher, view = Watcher(address, "ganns top"), View(run)
@@ -88,7 +88,7 @@ def show(address: Address, run: int | None, console: Console, stop: threading.Ev
 
 
 def _print_once(follower: Follower, view: View, console: Console, stop: threading.Event) -> None:
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + SNAPSHOT_TIMEOUT_S
     for _ in follower.turns(lambda: not stop.wait(0.05)):
         if view.complete or time.monotonic() > until:
             break
@@ -116,9 +116,9 @@ def _keep_showing(follower: Follower, view: View, console: Console, stop: thread
 
 @contextmanager
 def keys() -> Iterator[Callable[[float, threading.Event], bytes]]:
-    """Let single keys through, and yield a function that waits for one: b"" if none came in time.
+    """Switch the terminal to single keys, and yield a function that waits for one: it returns b"" after a timeout.
 
-    Where there are no keys to be had, it only waits.
+    Without a terminal, that function only waits.
     """
     if termios is None or not sys.stdin.isatty():
 

@@ -1,4 +1,4 @@
-"""What is known: the newest message of each type. Nothing here asks the database."""
+"""The newest message of each type. Nothing here reads the database."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from ganns.top.words import event_in_words
 
 NUM_ROUNDS = 400
-"""More of the history is wider than a terminal."""
+"""The most rounds of the history that are kept: more is wider than a terminal."""
 NUM_EVENTS = 100
 
 
 @dataclass
 class View:
-    """What one terminal shows. Start it with the run that was asked for, or None for the one that is trained."""
+    """The content of one terminal. `chosen` is the run that the user named; None follows the training."""
 
     chosen: int | None = None
     runs: list[dict[str, Any]] | None = None  # None: the database was not read yet
@@ -32,19 +32,19 @@ class View:
 
     @property
     def number(self) -> int | None:
-        """The run to watch: the chosen one, else the newest open one, else the newest; None if there is none."""
+        """The run to watch: the chosen one, else the newest open one, else the newest; None without runs."""
         if self.chosen is not None or not self.runs:
             return self.chosen
         return int(next((one for one in self.runs if one["state"] == "open"), self.runs[0])["run"])
 
     @property
     def complete(self) -> bool:
-        """Whether everything that is shown was told."""
+        """Whether all messages for the screen have arrived."""
         told = self.gone or (self.run is not None and self.people is not None)
         return self.runs is not None and (told or self.number is None)
 
     def choose(self, step: int) -> None:
-        """Go to the next newer run (1) or the next older one (-1); beyond the newest, follow what is trained."""
+        """Go to the next newer run (1) or the next older one (-1); after the newest, follow the training."""
         numbers = sorted(one["run"] for one in self.runs or [])
         at = self.number
         if at is None:
@@ -56,14 +56,14 @@ class View:
             self.chosen = None
 
     def turn_to(self, number: int | None) -> None:
-        """Forget one run to watch another."""
+        """Drop the present run's messages, to watch another run."""
         if number != self._shown:
             self._shown, self.run, self.gone, self.people = number, None, False, None
             self.history, self.evaluations = {}, []
             self.events.clear()
 
     def take(self, text: str, at: str | None = None) -> None:
-        """Take in a message; `at` is the time of day to write before its events, now if None."""
+        """Process a message; `at` is the time of day to write before its events, now if None."""
         message = printable(json.loads(text))
         kind = message["type"]
         if kind == "runs":
@@ -71,7 +71,7 @@ class View:
         elif kind == "trouble":
             self.trouble = message["text"]
         elif message.get("run") != self._shown:
-            return  # of the run that was shown before
+            return  # it is about the run that was shown before
         elif kind == "run":
             self.run, self.gone = message, False
         elif kind == "gone":
@@ -88,7 +88,7 @@ class View:
             self.events.extend(f"{at}  {one}" for one in said if one)
 
     def _name_of(self, event: dict[str, Any]) -> str:
-        """Return whose event it is: by the worker's number, else by who holds the unit."""
+        """Return the name of an event's worker: by the worker's number, else by the worker that has the unit."""
         for person in self.people or []:
             if "worker" in event and person.get("worker") == event["worker"]:
                 return str(person["name"])
@@ -100,7 +100,7 @@ class View:
 
 
 def printable(value: Any) -> Any:
-    """Return `value` with a question mark for what a terminal would obey instead of printing: students choose names."""
+    """Return `value` with question marks for control characters: a terminal would obey those in a student's name."""
     if isinstance(value, str):
         return "".join(one if one.isprintable() else "?" for one in value)
     if isinstance(value, list):
@@ -113,7 +113,7 @@ def printable(value: Any) -> Any:
 def joined(
     old: dict[str, list[float | None]], new: dict[str, list[float | None]], last: int = NUM_ROUNDS
 ) -> dict[str, list[float | None]]:
-    """Append columns of new rounds; None where a column begins or ends between them. Keep the last rounds."""
+    """Append the columns of new rounds, with None where a column has no values; keep the last rounds."""
     before, more = len(old.get("round", [])), len(new.get("round", []))
     return {
         key: [*old.get(key, [None] * before), *new.get(key, [None] * more)][-last:]

@@ -1,9 +1,11 @@
-"""States, events and numbers as people read them."""
+"""States, events and numbers as text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from ganns.monitor.wording import run_wording
 
 DASH = "–"
 
@@ -17,33 +19,25 @@ UNITS = {
     "skipped": ("K", "yellow"),
     "cancelled": ("x", "dim"),
 }
-"""For each state of a unit its letter, which says it without colours, and its style."""
+"""The letter of each state of a unit, readable without colours, and its style."""
+
+
+STYLES = {"good": "green", "warn": "yellow", "bad": "bold red"}
 
 
 def run_in_words(run: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a run does, and the style to say it in."""
-    if run["state"] != "open":
-        return {"finished": ("finished", "green"), "diverged": ("diverged: it did not learn", "bold red")}.get(
-            run["state"], (run["state"], "")
-        )
-    wanted, who = run.get("wanted", "run"), run.get("wanted_by") or "the instructor"
-    if not run["coordinated"]:
-        return f"{'paused, and ' * (wanted == 'pause')}stopped: `ganns train resume={run['run']}` goes on", "yellow"
-    if wanted == "pause":
-        working = any(one["open"] for one in run["rounds"])
-        return (f"to be paused by {who}" if working else f"paused by {who}: `ganns runs resume {run['run']}`"), "yellow"
-    if wanted == "stop":
-        return f"to be stopped by {who}", "yellow"
-    return ("training", "green") if run["workers_alive"] else ("waiting for workers: `ganns worker`", "yellow")
+    """Return a run's state, with the command to type if there is one, and its style."""
+    words = run_wording(run)
+    return words["word"] + (f": `{words['command']}`" if words["command"] else ""), STYLES[words["kind"]]
 
 
 def worker_in_words(person: Mapping[str, Any], run: int, unit: int | None) -> tuple[str, str]:
-    """Return what a worker does, or for how long it gave no sign of life, and the style to say it in.
+    """Return what a worker does, or for how long it sent no heartbeat, and the style of that text.
 
     Args:
-        person: of the message "people".
+        person: an entry of the message "people".
         run: the run that is shown.
-        unit: the unit of it that the worker computes, by the message "run", which comes more often.
+        unit: the unit of that run that the worker computes, from the message "run", which comes more often.
     """
     if not person["alive"]:
         silent_s = person["silent_s"]
@@ -57,20 +51,20 @@ def worker_in_words(person: Mapping[str, Any], run: int, unit: int | None) -> tu
 
 
 def event_in_words(event: Mapping[str, Any], name: str, run: int | None) -> str:
-    """Return an event as a sentence, or "" for those that the units of the open round show anyway."""
-    who, unit = name or "somebody", f"unit {event.get('unit')} of round {event.get('round')}"
+    """Return an event as a sentence, or "" for events that the units of the open round show already."""
+    who, unit = name or "a worker", f"unit {event.get('unit')} of round {event.get('round')}"
     return {
-        "requeued": f"{unit} is to be computed again",
+        "requeued": f"{unit} will be computed again",
         "refused": f"a result for {unit} was refused",
-        "skipped": f"{unit} was given up: nobody can compute it",
-        "late": f"{who} was late with {unit}: it counts as effort",
+        "skipped": f"{unit} was set aside after three failed attempts",
+        "late": f"{who} was late with {unit}: recorded as effort",
         "closed": f"round {event.get('round')} is closed",
         "drawn": f"samples of version {event.get('version')} were drawn",
         "evaluated": f"version {event.get('version')} was evaluated",
         "joined": f"{who} joined",
         "created": f"run {run} began",
         "changed": f"the state of run {run} changed",
-        "controlled": f"somebody steered run {run}",
+        "controlled": f"an instructor changed what run {run} does",
     }.get(event["event"], "")
 
 

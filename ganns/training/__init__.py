@@ -1,1 +1,1 @@
-"""The mathematics: from one version of the model to the next. Pure: no database, no Hydra."""
+"""The mathematics: from one version of the model to the next, without database and Hydra."""

@@ -1,17 +1,18 @@
-"""Aggregation rules: how the results of a round become one update of a network.
+"""Aggregation: one update of a network from the results of a round, by a rule.
 
-A rule is told one network's results, unit by unit, and then asked for the update. It may add them up as they come
-(`Mean`: the memory of one result, however many there are), or keep them until the end (`Median`: the memory of all).
+A rule gets one network's results, unit by unit, and then returns the update. It may add each result at once (`Mean`: it
+needs the memory of one result), or keep them until the end (`Median`: it needs the memory of all).
 
-What must hold for every rule; `ganns plugin check NAME` tries it:
+Requirements for every rule; `ganns plugin check NAME` tests them:
 
-- *Order.* `add` is called in the order of the units, whatever order the results arrived in. A rule must not depend on
-  anything else: no clock, no random numbers but seeded ones. Then the update is a function of the accepted set alone.
+- *Order.* `add` is called in the order of the units, not in that of arrival: floating-point addition is not
+  associative. A rule must not depend on a clock, or on random numbers without a fixed seed. Then the update is a
+  function of the set of accepted results alone.
 - *No input and output.* No file, no network, no database: a rule runs in the coordinator, between two transactions.
-- *Shapes and dtypes.* What `combine` returns has the names, shapes and dtype (float32) of what `add` was given, and is
-  finite. What was given is not changed.
+- *Shapes and dtypes.* The tensors that `combine` returns have the names, shapes and dtype (float32) of those that `add`
+  got, and are finite. A rule does not change the tensors that it gets.
 
-BatchNorm's sums are none of a rule's business: they are pooled, always (`ganns.training.aggregation.Accumulator`).
+A rule does not get BatchNorm's sums: `Accumulator` always pools them.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Rule(ABC):
-    """One network's results of one round, from many to one; a new object for each network and round."""
+    """Combines one network's results of one round; there is a new object for each network and round."""
 
     def __init__(self, config: AggregateConfig) -> None:
-        """Begin with nothing; `config` has the run's `aggregate.*`."""
+        """Begin without results; `config` has the run's `aggregate.*`."""
         self.config = config
 
     @abstractmethod
     def add(self, gradients: Tensors, num_images: int) -> None:
-        """Take one unit's result; called in unit order.
+        """Add one unit's result; called in unit order.
 
         Args:
             gradients: by parameter name, float32, on the CPU: the mean gradient over the unit's images, or for
                 `strategy=local_steps` the weights before minus the weights after. Finite, and with a norm of at most
-                `aggregate.max_norm`. Not to be changed, but it may be kept.
-            num_images: how many images the unit has, at least 2; the last unit of an epoch may have fewer.
+                `aggregate.max_norm`. A rule may keep it, but not change it.
+            num_images: number of the unit's images, at least 2; the last unit of an epoch may have fewer than others.
         """
 
     @abstractmethod
@@ -55,13 +56,13 @@ class Mean(Rule):
     """`aggregate=mean`: the mean over all images, which is the gradient of the mean loss."""
 
     def __init__(self, config: AggregateConfig) -> None:
-        """Begin with nothing."""
+        """Begin without results."""
         super().__init__(config)
         self.sums: Tensors = {}
         self.num_images = 0
 
     def add(self, gradients: Tensors, num_images: int) -> None:
-        """Add to the sum, with the weight of the unit's images."""
+        """Add the gradient to the sum, weighted by the number of images."""
         for name, gradient in gradients.items():
             if name in self.sums:
                 self.sums[name].add_(gradient, alpha=num_images)
@@ -70,29 +71,29 @@ class Mean(Rule):
         self.num_images += num_images
 
     def combine(self) -> Tensors:
-        """Divide the sum by the images."""
+        """Return the sum divided by the number of images."""
         return {name: total / self.num_images for name, total in self.sums.items()}
 
 
 class Median(Rule):
-    """`aggregate=median`: for each number of the gradient, the middle one of all units (Yin et al., arXiv 1803.01498).
+    """`aggregate=median`: for each number of the gradient, the median over all units (Yin et al., arXiv 1803.01498).
 
-    As long as fewer than half of the units deliver nonsense, it lies between what the others say. The price: the
-    median of honest gradients is not their mean, so a round learns less; and all results are in memory at once. Every
-    unit counts the same, however many images it has: weights would let one large unit decide.
+    While fewer than half of the units send wrong numbers, the median lies between the numbers of the others. The cost:
+    the median of correct gradients is not their mean, so a round learns less; and all results are in memory at once.
+    Each unit has the same weight, whatever its number of images: else one large unit could decide.
     """
 
     def __init__(self, config: AggregateConfig) -> None:
-        """Begin with nothing."""
+        """Begin without results."""
         super().__init__(config)
         self.all: list[Tensors] = []
 
     def add(self, gradients: Tensors, num_images: int) -> None:
-        """Keep it."""
+        """Keep the result."""
         self.all.append(gradients)
 
     def combine(self) -> Tensors:
-        """Return the middle; of an even number of units, the mean of the two in the middle."""
+        """Return the median; for an even number of units, the mean of the two in the middle."""
         low, high = (len(self.all) - 1) // 2, len(self.all) // 2
         update: Tensors = {}
         for name in self.all[0]:  # one parameter after the other: sorting needs a copy
@@ -105,10 +106,10 @@ RULES: dict[str, type[Rule]] = {"mean": Mean, "median": Median}
 
 
 def build_rule(config: AggregateConfig) -> Rule:
-    """Return the rule that `aggregate.name` names, a built-in one or a plug-in.
+    """Return the rule called `aggregate.name`, a built-in one or a plug-in.
 
     Raises:
-        PluginError: if there is none, or it is no `Rule`.
+        PluginError: if there is no such rule, or it is not a `Rule`.
     """
     rule = RULES.get(config.name) or plugins.subclass("aggregate", config.name, Rule)
     return rule(config)
@@ -116,25 +117,25 @@ def build_rule(config: AggregateConfig) -> Rule:
 
 @dataclass
 class Accumulator:
-    """One network's parts of a round: gradients go to the aggregation rule, BatchNorm's sums are pooled."""
+    """Combines one network's parts of a round: gradients by the rule, BatchNorm's sums by addition."""
 
     rule: Rule = field(default_factory=lambda: Mean(AggregateConfig()))
     sums: Tensors = field(default_factory=dict)
 
     @torch.no_grad()
     def add(self, part: Part, num_images: int) -> None:
-        """Add a unit's part, of so many images. Call in unit order."""
+        """Add a unit's part, with its number of images. Call it in unit order."""
         self.rule.add(part.gradients, num_images)
         for name, sums in part.sums.items():
             self.sums[name] = self.sums[name] + sums if name in self.sums else sums.clone()
 
     @torch.no_grad()
     def combine(self) -> Tensors:
-        """Return what the rule makes of all parts: of `mean`, the gradient of the mean loss over all added images."""
+        """Return the rule's update; for `mean` it is the gradient of the mean loss over all added images."""
         return self.rule.combine()
 
     def statistics(self) -> Tensors:
-        """Return "<layer>.running_mean" and "<layer>.running_var" (unbiased), float32 [C], of all batches as one.
+        """Return "<layer>.running_mean" and "<layer>.running_var" (unbiased), float32 [C], of all batches together.
 
         From the sums: mean = S1/n, variance = (S2 - S1^2/n) / (n - 1). That is the law of total variance: the
         spread within the batches plus the spread of their means, which averaging variances would lose.

@@ -1,10 +1,10 @@
-"""Differentiable augmentation: what keeps the discriminator from learning a small data set by heart.
+"""Differentiable augmentation: it keeps the discriminator from memorising a small data set.
 
 Zhao, Liu, Lin, Zhu, Han: "Differentiable Augmentation for Data-Efficient GAN Training", arXiv 2006.10738. Real and
-generated images are changed alike before D sees them, so G is not taught to draw changed images; and the gradient
-flows through the change back to G.
+generated images are changed in the same way before D sees them, so G does not learn to draw changed images; and the
+gradient flows back to G through the change.
 
-The random numbers come from the unit's own generator: the same unit is augmented alike on every worker.
+The random numbers come from the unit's own generator: a unit gets the same augmentation on every worker.
 
 Shapes: N images, S their side, all [N, 3, S, S].
 """
@@ -35,7 +35,7 @@ def _color(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 
 
 def _translation(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Shift by up to an eighth of the side in each direction; grey, which is 0, comes in."""
+    """Shift by up to an eighth of the side in each direction, and fill the gap with grey, which is 0."""
     num, _, side, _ = images.shape
     reach = side // 8
     padded = pad(images, (reach, reach, reach, reach))
@@ -45,7 +45,7 @@ def _translation(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 
 
 def _cutout(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Blank a square of half the side at a random place, partly outside perhaps."""
+    """Set a square of half the side to grey, at a random place, which may be partly outside."""
     num, _, side, _ = images.shape
     centre = torch.randint(0, side + 1, (2, num, 1), generator=rng)  # [2, N, 1]: where the square's middle is
     place = torch.arange(side)

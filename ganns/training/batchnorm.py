@@ -1,4 +1,4 @@
-"""What BatchNorm saw, as sums: sums of sums are exact, in any grouping, over all workers of a round.
+"""Record BatchNorm's statistics as sums, which can be added over all workers of a round without an error.
 
 Shapes: N images of a batch, C channels of a layer.
 """
@@ -18,11 +18,11 @@ class SumRecorder:
     """Collects the statistics of every BatchNorm layer of a network, forward pass by forward pass.
 
     With momentum 1 a layer's running buffers hold exactly the last batch's mean and (unbiased) variance, which
-    PyTorch computes anyway; reading them back is free, where summing each layer's input again is not.
+    PyTorch computes anyway. To read them costs nothing; to sum each layer's input again would cost time.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        """Watch every BatchNorm layer of `network`."""
+        """Record every BatchNorm layer of `network`."""
         self._seen: dict[str, list[tuple[torch.Tensor, torch.Tensor, int]]] = {}
         for name, layer in network.named_modules():
             if isinstance(layer, nn.BatchNorm2d):
@@ -34,18 +34,18 @@ class SumRecorder:
             assert layer.running_mean is not None
             assert layer.running_var is not None
             count = inputs[0].numel() // layer.num_features  # N * height * width
-            # Kept on the device until somebody asks: a GPU would otherwise wait in every layer.
+            # They stay on the device until `take`: else a GPU would wait in every layer.
             self._seen.setdefault(name, []).append((layer.running_mean.clone(), layer.running_var.clone(), count))
 
         return record
 
     def take(self) -> Tensors:
-        """Return the sums since the last call, float64 [2C + 1] a layer, and begin again."""
+        """Return the sums since the last call, float64 [2C + 1] for each layer, and begin again."""
         seen, self._seen = self._seen, {}
         return {name: functools.reduce(torch.add, (_sums(*one) for one in some)) for name, some in seen.items()}
 
     def forget(self) -> None:
-        """Begin again without looking at what was collected."""
+        """Drop the recorded statistics and begin again."""
         self._seen = {}
 
 

@@ -1,9 +1,9 @@
-"""How a gradient becomes bytes on the wire: one codec a run, the same for worker, coordinator and solo.
+"""Codecs: compress gradients for the upload. A run has one codec, for workers, coordinator and solo.
 
-Only gradients go through a codec. BatchNorm's sums and everything else stay exact.
+Only gradients are compressed. BatchNorm's sums and all other tensors stay exact.
 
 `fp16` halves the upload. A gradient of 1e-6 is below fp16's normal range, so each tensor is first divided by
-its largest magnitude, which travels beside it in fp32 (the idea of loss scaling in Micikevicius et al.,
+its largest magnitude, which is sent with it in fp32 (the idea of loss scaling in Micikevicius et al.,
 "Mixed Precision Training", arXiv 1710.03740, applied per tensor).
 """
 
@@ -56,7 +56,7 @@ def get_codec(name: str) -> Codec:
     """Return the codec called `name`.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such codec.
     """
     try:
         return CODECS[name]

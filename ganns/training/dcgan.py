@@ -1,4 +1,4 @@
-"""DCGAN: the two networks, for 64x64 and 32x32 images, from one description.
+"""DCGAN: generator and discriminator, for 64x64 and 32x32 images.
 
 Radford, Metz, Chintala: "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks", arXiv 1511.06434. The generator doubles the image's side at each layer and the discriminator halves
@@ -41,7 +41,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Judges images: [N, 3, S, S] -> logits [N]; positive means "looks real".
+    """Classifies images: [N, 3, S, S] -> logits [N]; positive means "looks real".
 
     Logits, not probabilities: `binary_cross_entropy_with_logits` is exact where a sigmoid has saturated.
     """
@@ -54,7 +54,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = [conv(3, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
         for width, wider in pairwise(widths):
             layers += [conv(width, wider, 4, 2, 1, bias=False)]
-            if not config.spectral_norm:  # it takes BatchNorm's place, as in its paper
+            if not config.spectral_norm:  # it replaces BatchNorm, as in its paper
                 layers += [nn.BatchNorm2d(wider)]
             layers += [nn.LeakyReLU(0.2, inplace=True)]
         layers += [conv(widths[-1], 1, 4, 1, 0, bias=False)]  # 4x4 -> 1x1
@@ -67,11 +67,11 @@ class Discriminator(nn.Module):
 
 
 class SpectralConv2d(nn.Conv2d):
-    """A convolution whose weight matrix is divided by its largest singular value: D cannot get steep.
+    """A convolution whose weight matrix is divided by its largest singular value, which limits D's slope.
 
-    Miyato, Kataoka, Koyama, Yoshida: "Spectral Normalization for GANs", arXiv 1802.05957. There, one step of the power
-    iteration is done a forward pass and its vector kept. Ours begins anew from a fixed vector each time: a unit's
-    result must not depend on what its worker computed before, and next to the convolution it costs nothing.
+    Miyato, Kataoka, Koyama, Yoshida: "Spectral Normalization for GANs", arXiv 1802.05957. There, each
+    forward pass does one step of the power iteration and keeps its vector. Ours begins from a fixed vector each time:
+    a unit's result must not depend on what its worker computed before, and the steps cost little time.
     """
 
     STEPS = 10

@@ -1,15 +1,15 @@
-"""What a unit computes: both networks' gradients on a few images, at one version of the weights.
+"""Compute a unit: both networks' gradients on a few images, at one version of the weights.
 
-The same code runs in a worker, in `ganns solo` and in the tests. Two traps are avoided on purpose:
+The same code runs in a worker, in `ganns solo` and in the tests. It avoids two mistakes:
 
 - *Each network's gradient comes from its own loss only.* The generator's loss flows through the
   discriminator, so `g_loss.backward()` would add to the discriminator's gradients as well and teach it to be
   fooled. `torch.autograd.grad(loss, parameters)` computes the gradients of exactly these parameters.
-- *BatchNorm's statistics travel as sums.* A running average kept by each worker would be lost with it. We
-  report, for each layer, how many values it saw, their sum and the sum of their squares; sums of sums are
-  exact, in any grouping.
+- *BatchNorm's statistics are sent as sums.* A running average in each worker would be lost with the worker. A unit
+  reports for each layer the number of values, their sum and the sum of their squares; such sums can be added in any
+  grouping.
 
-The losses are in `losses`; `local_steps` is the other thing that a unit can compute.
+The losses are in `losses`; `local_steps` has the other strategy.
 
 Shapes: N images of a micro-batch, Z latent_dim, S image_size, C channels of a BatchNorm layer.
 """
@@ -55,7 +55,7 @@ class GradientUnit(UnitComputer):
         return total
 
     def _micro_batch(self, real: torch.Tensor, latent: torch.Tensor, rng: torch.Generator):  # type: ignore[no-untyped-def]
-        """Yield the discriminator's part, then the generator's. The fake batch is drawn and judged once."""
+        """Yield the discriminator's part, then the generator's. The fake batch is computed once."""
         gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         d_parameters, g_parameters = list(disc.parameters()), list(gen.parameters())
 
@@ -63,25 +63,25 @@ class GradientUnit(UnitComputer):
         with self.precision():
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
-        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in float32
         of_real, of_fake = self.loss.real(real_logits), self.loss.fake(fake_logits)
         d_loss = (of_real + of_fake).detach()
         if loss.r1:
             of_real = of_real + loss.r1 * r1_penalty(real, real_logits)
         from_real = torch.autograd.grad(of_real, d_parameters)
-        # Only D's parameters are asked for, so nothing flows on into G; the graph is kept for G's turn.
+        # Only for D's parameters, so nothing flows into G; the graph is kept for G's gradients.
         from_fake = torch.autograd.grad(of_fake, d_parameters, retain_graph=True)
         gradients = {n: a + b for n, a, b in zip(parameters_of(disc), from_real, from_fake, strict=True)}
         yield "d", Part(gradients, self.recorders["d"].take()), d_metrics(d_loss, real_logits, fake_logits)
 
         g_loss = self.loss.generator(fake_logits)
-        from_judge = torch.autograd.grad(g_loss, g_parameters)  # through D, but not into D's parameters
-        gradients = dict(zip(parameters_of(gen), from_judge, strict=True))
+        from_d = torch.autograd.grad(g_loss, g_parameters)  # through D, but not into D's parameters
+        gradients = dict(zip(parameters_of(gen), from_d, strict=True))
         yield "g", Part(gradients, self.recorders["g"].take()), {"g_loss": g_loss.item()}
 
 
 def _add(total: UnitResult, role: str, part: Part, metrics: dict[str, float], share: float) -> None:
-    """Add a micro-batch to the unit: gradients and metrics weighted by its share of images, sums as they are."""
+    """Add a micro-batch to the unit: gradients and metrics weighted by its share of the images, sums unweighted."""
     for name, value in metrics.items():
         total.metrics[name] = total.metrics.get(name, 0.0) + share * value
     gradients = part.gradients if share == 1.0 else {n: share * g for n, g in part.gradients.items()}

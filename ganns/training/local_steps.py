@@ -1,17 +1,17 @@
-"""`strategy=local_steps`: a unit trains for itself, and what travels is the change of the weights.
+"""Compute a unit of `strategy=local_steps`: train on its images, and return the change of the weights.
 
 From the round's version, a worker does H = unit_images / micro_batch steps of ordinary GAN training: a step of D, a
 step of G against the new D, and so on, each with Adam. Its result is the weights before minus the weights after, which
 the coordinator averages like a gradient and applies with an outer optimizer. That is FedAvg (McMahan et al., arXiv
 1602.05629) for GANs: FedGAN (Rasouli et al., arXiv 2006.07228); the outer optimizer is DiLoCo's (Douillard et al.,
-arXiv 2311.08105). One message for H steps instead of one for each: H times fewer bytes for the same images.
+arXiv 2311.08105). There is one message for H steps, so H times fewer bytes for the same images.
 
-Two choices keep a unit a function of (version, images, seed), whatever its worker did before:
+By two choices a unit is a function of (version, images, seed) alone:
 
-- *Adam begins anew in each unit.* Its moments are neither kept on the worker nor sent (docs/explain/strategies.md has
-  what was measured).
-- *BatchNorm's statistics are those of the last steps*, pooled over the workers like in `gradients`. Those of the first
-  steps belong to weights that are gone.
+- *Adam begins again in each unit.* Its moments are neither kept on the worker nor sent (docs/explain/strategies.md has
+  the measurements).
+- *BatchNorm's statistics are those of the last steps*, pooled over the workers as in `gradient`. Those of the first
+  steps belong to old weights.
 
 Shapes: N images of a step, Z latent_dim, S image_size.
 """
@@ -30,7 +30,7 @@ from ganns.training.seeds import generator as seeded
 from ganns.training.unit import Part, Tensors, UnitComputer, UnitResult, d_metrics
 
 STATISTICS_STEPS = 16
-"""BatchNorm's statistics come from so many last steps: enough to be steady, few enough to be of the last weights."""
+"""Number of last steps for BatchNorm's statistics: enough for steady values, few enough for similar weights."""
 
 
 class LocalStepsUnit(UnitComputer):
@@ -45,13 +45,13 @@ class LocalStepsUnit(UnitComputer):
     ) -> UnitResult | None:
         """Train on a unit's images; afterwards the networks have the loaded weights again.
 
-        See `UnitComputer.compute`. A part's "gradients" are the weights before minus the weights after, and the metrics are
-        means over all steps.
+        See `UnitComputer.compute`. A part's "gradients" are the weights before minus the weights after; the metrics
+        are means over all steps.
         """
         before = {role: _copy(network) for role, network in self.networks.items()}
         try:
             return self._train(images, seed_parts, before, on_part, should_stop)
-        finally:  # the round's next unit begins where this one began
+        finally:  # the round's next unit begins with the same weights
             self.load({f"{role}.{name}": value for role, some in before.items() for name, value in some.items()})
 
     def _train(
@@ -83,7 +83,7 @@ class LocalStepsUnit(UnitComputer):
         return UnitResult(len(images), parts, total)
 
     def begin(self) -> None:
-        """Start the optimizers of a unit."""
+        """Make new optimizers for a unit."""
         config = self.config.optimizer
         self.optimizers = {
             "g": adam(self.networks["g"], config, config.lr_g),
@@ -100,13 +100,13 @@ class LocalStepsUnit(UnitComputer):
         with self.precision():
             fake = gen(latent)  # [N, 3, S, S]
             real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
-        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in full
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in float32
         d_loss = self.loss.real(real_logits) + self.loss.fake(fake_logits)
         metrics = d_metrics(d_loss, real_logits, fake_logits)
         if loss.r1:
             d_loss = d_loss + loss.r1 * r1_penalty(real, real_logits)
-        self._follow("d", d_loss)
-        for role, recorder in self.recorders.items():  # G's pass, and D's two: not D's next one, which is for G's loss
+        self._descend("d", d_loss)
+        for role, recorder in self.recorders.items():  # G's pass and two of D's; D's next pass is for G's loss
             if sums is not None:
                 sums[role].append(recorder.take())
             recorder.forget()
@@ -114,12 +114,12 @@ class LocalStepsUnit(UnitComputer):
         with self.precision():
             logits = disc(augment(fake, loss.augment, rng))
         g_loss = self.loss.generator(logits.float())
-        self._follow("g", g_loss)
+        self._descend("g", g_loss)
         self.recorders["d"].forget()
         return metrics | {"g_loss": g_loss.item()}
 
-    def _follow(self, role: str, loss: torch.Tensor) -> None:
-        """Step one network along its own loss; `autograd.grad` leaves the other's gradients alone."""
+    def _descend(self, role: str, loss: torch.Tensor) -> None:
+        """Do one optimizer step of a network on its own loss; the other network gets no gradients."""
         parameters = list(self.networks[role].parameters())
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             # Adam's one-pass implementation ignores strides (see `state`).

@@ -1,10 +1,10 @@
-"""What the two networks minimise, on the discriminator's logits; each function is one line of its paper.
+"""The losses of both networks, as functions of the discriminator's logits; each is one line of its paper.
 
 - `NonSaturating`: Goodfellow et al., arXiv 1406.2661. D classifies; G maximises log D(G(z)), whose gradient does not
-  vanish when D is sure of itself. Label smoothing, one-sided: Salimans et al., arXiv 1606.03498.
-- `Hinge`: Lim & Ye, arXiv 1705.02894; Miyato et al., arXiv 1802.05957. D has no gradient from images that it judges
-  right by a margin of 1, so it cannot run away.
-- `r1_penalty`: Mescheder, Geiger, Nowozin, arXiv 1801.04406. D is flat where the data are: it cannot oscillate there.
+  vanish when D is sure. Label smoothing, one-sided: Salimans et al., arXiv 1606.03498.
+- `Hinge`: Lim & Ye, arXiv 1705.02894; Miyato et al., arXiv 1802.05957. D has no gradient from images that it classifies
+  correctly by a margin of 1, which limits it.
+- `r1_penalty`: Mescheder, Geiger, Nowozin, arXiv 1801.04406. D is flat at the real images, so it does not oscillate.
 
 Shapes: N images, S their side. All losses are means over N.
 """
@@ -22,10 +22,10 @@ from ganns.config import LossConfig, NonSaturatingLoss
 
 
 class Loss(ABC):
-    """A pair of losses. What must hold for each; `ganns plugin check NAME` tries it.
+    """The losses of D and G. Requirements for each; `ganns plugin check NAME` tests them.
 
-    - Logits are float32 [N], higher for "real"; what is returned is a scalar, float32, differentiable, and a **mean**
-      over N: a unit cuts its images into micro-batches, and weighs them by their number.
+    - Logits are float32 [N], higher for "real". The loss is a scalar, float32, differentiable, and a **mean** over N: a
+      unit cuts its images into micro-batches, and weights them by their number of images.
     - It depends on the logits and on `config` alone: no state, no random numbers, no network or database. It runs
       in every worker, and the same unit must give the same result in each.
     """
@@ -39,15 +39,15 @@ class Loss(ABC):
 
     @abstractmethod
     def real(self, logits: torch.Tensor) -> torch.Tensor:
-        """D's loss for real images, from their logits [N]: a scalar."""
+        """Return D's loss for real images, a scalar, from their logits [N]."""
 
     @abstractmethod
     def fake(self, logits: torch.Tensor) -> torch.Tensor:
-        """D's loss for generated images, from their logits [N]: a scalar."""
+        """Return D's loss for generated images, a scalar, from their logits [N]."""
 
     @abstractmethod
     def generator(self, logits: torch.Tensor) -> torch.Tensor:
-        """G's loss, from D's logits [N] of what G made: a scalar."""
+        """Return G's loss, a scalar, from D's logits [N] of generated images."""
 
 
 class NonSaturating(Loss):
@@ -56,31 +56,31 @@ class NonSaturating(Loss):
     config: NonSaturatingLoss
 
     def real(self, logits: torch.Tensor) -> torch.Tensor:
-        """Real images should be called real."""
+        """Return the cross-entropy with the label "real", which `label_smoothing` lowers."""
         return bce(logits, torch.full_like(logits, 1.0 - self.config.label_smoothing))
 
     def fake(self, logits: torch.Tensor) -> torch.Tensor:
-        """Generated ones should not."""
+        """Return the cross-entropy with the label "generated"."""
         return bce(logits, torch.zeros_like(logits))
 
     def generator(self, logits: torch.Tensor) -> torch.Tensor:
-        """G wants its images to be called real."""
+        """Return the cross-entropy with the label "real": G wants D to be wrong."""
         return bce(logits, torch.ones_like(logits))
 
 
 class Hinge(Loss):
-    """`loss=hinge`: D stops caring about what it judges right with a margin."""
+    """`loss=hinge`: images that D classifies correctly by a margin of 1 do not count."""
 
     def real(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits of real images should be above 1."""
+        """Return a loss that is 0 for logits above 1."""
         return relu(1.0 - logits).mean()
 
     def fake(self, logits: torch.Tensor) -> torch.Tensor:
-        """Those of generated ones should be below -1."""
+        """Return a loss that is 0 for logits below -1."""
         return relu(1.0 + logits).mean()
 
     def generator(self, logits: torch.Tensor) -> torch.Tensor:
-        """G wants high logits."""
+        """Return a loss that is lower for higher logits."""
         return -logits.mean()
 
 
@@ -88,17 +88,17 @@ LOSSES: dict[str, type[Loss]] = {"non_saturating": NonSaturating, "hinge": Hinge
 
 
 def build_loss(config: LossConfig) -> Loss:
-    """Return the loss that `loss.name` names, a built-in one or a plug-in.
+    """Return the loss called `loss.name`, a built-in one or a plug-in.
 
     Raises:
-        PluginError: if there is none, or it is no `Loss`.
+        PluginError: if there is no such loss, or it is not a `Loss`.
     """
     loss = LOSSES.get(config.name) or plugins.subclass("loss", config.name, Loss)
     return loss(config)
 
 
 def r1_penalty(images: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """Half the mean squared norm of dD/dx at real images [N, 3, S, S] (which require a gradient): a scalar.
+    """Return half the mean squared norm of dD/dx at real images [N, 3, S, S] (which require a gradient), a scalar.
 
     The factor 1/2 is the paper's; `loss.r1` is its gamma. The result is differentiable: D learns from it.
     """

@@ -1,4 +1,4 @@
-"""The optimizers: Adam for the networks, and what applies the averaged change of `local_steps`."""
+"""The optimizers: Adam for the networks, and the outer optimizer of `local_steps`."""
 
 from __future__ import annotations
 

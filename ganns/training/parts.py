@@ -1,9 +1,4 @@
-"""From many results to one: an aggregation rule's update (`rules`), and BatchNorm's pooled statistics.
-
-Floating-point addition is not associative, so results are added **in unit order**, whatever order they
-arrived in: the sum then depends on the set of accepted results alone. While later ones are still missing, a
-prefix can already be added; that is what `Accumulator` is for.
-"""
+"""Encode, decode and check a part: one network's half of a unit's result, as it is uploaded."""
 
 from __future__ import annotations
 
@@ -17,17 +12,17 @@ from ganns.training.compression import Codec
 from ganns.training.unit import Part, UnitResult
 
 Tensors = dict[str, torch.Tensor]
-GRADIENT, SUMS = "gradient.", "sums."  # prefixes of a part's tensors on the wire
+GRADIENT, SUMS = "gradient.", "sums."  # prefixes of the names of an encoded part's tensors
 
 
 def encode_part(part: Part, codec: Codec) -> Tensors:
-    """Return the tensors of a part as they travel: gradients through the codec, sums exact."""
+    """Return the tensors to upload: gradients through the codec, sums unchanged."""
     encoded = codec.encode({GRADIENT + name: gradient for name, gradient in part.gradients.items()})
     return encoded | {SUMS + name: sums for name, sums in part.sums.items()}
 
 
 def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec) -> Part:
-    """Read what `encode_part` wrote (the contents are checked by `check_part`)."""
+    """Return the part that `encode_part` encoded (`check_part` checks its contents)."""
     gradients = codec.decode({name: value for name, value in tensors.items() if name.startswith(GRADIENT)})
     return Part(
         {name.removeprefix(GRADIENT): value for name, value in gradients.items()},
@@ -36,7 +31,7 @@ def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec) -> Part:
 
 
 def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> float:
-    """Check a part against the network that it is for, and return the norm of its gradient.
+    """Check a part against its network, and return the norm of its gradient.
 
     Raises:
         BadResult: for a missing, extra or misshapen tensor, a number that is not finite, a norm above
@@ -65,6 +60,6 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
 
 
 def through_codec(result: UnitResult, codec: Codec) -> UnitResult:
-    """Return the result as the coordinator sees it after the wire; `ganns solo` applies the same loss."""
+    """Return the result as the coordinator receives it, with the codec's rounding; `ganns solo` uses it."""
     parts = {role: decode_part(encode_part(part, codec), codec) for role, part in result.parts.items()}
     return UnitResult(result.num_images, parts, result.metrics)

@@ -1,4 +1,4 @@
-"""Named tensors to bytes and back: safetensors, with a digest.
+"""Convert named tensors to bytes and back: safetensors, with a digest.
 
 Never pickle: unpickling runs code that the sender chose, and the sender may be any student. Safetensors is
 a JSON header with names, dtypes and shapes, followed by the raw numbers; reading it can fail, but it cannot
@@ -20,15 +20,15 @@ from safetensors.torch import load
 from ganns.errors import PayloadError
 
 CHUNK_BYTES = 1 << 20
-"""Blobs travel in pieces of so many bytes. What the driver, the kernel and the server copy then fits into the
-processor's caches, and nobody needs buffers for a whole model: several times less work than in one piece."""
+"""Size of the pieces in which blobs are sent. The copies of the driver, the kernel and the server then fit into the
+processor's caches, and no process needs buffers for a whole model: several times less work than in one piece."""
 
 
 def digest(data: bytes | bytearray | memoryview) -> str:
     """Return the XXH3-128 of `data`, as 32 hexadecimal digits.
 
-    It finds what was cut off or changed on the way, ten times as fast as SHA-256 (every byte of a round is hashed
-    when it is sent and when it arrives). It is no signature: whoever can write the data can write the digest.
+    It finds bytes that were cut off or changed on the way, ten times faster than SHA-256 (every byte of a round is
+    hashed when it is sent and when it arrives). It is no signature: one who can change the data can change it too.
     """
     return xxhash.xxh3_128_hexdigest(data)
 
@@ -36,8 +36,8 @@ def digest(data: bytes | bytearray | memoryview) -> str:
 def pack(tensors: Mapping[str, torch.Tensor]) -> bytearray:
     """Serialise named tensors in standard (row-major) layout.
 
-    The library's own writer copies every tensor twice; here each is copied once, straight into its place, and
-    one that lives in channels_last order (or on a GPU) is put into the order that every reader expects meanwhile.
+    The library's own writer copies every tensor twice; here each is copied once, directly into its place. The
+    copy also brings tensors in channels_last order, or on a GPU, into the order that readers expect.
     """
     header, places, size = _layout(tensors, {})
     buffer = bytearray(len(header) + size)
@@ -50,7 +50,7 @@ def pack(tensors: Mapping[str, torch.Tensor]) -> bytearray:
 
 
 def unpack(data: bytes | bytearray, expected_digest: str | None = None) -> dict[str, torch.Tensor]:
-    """Read what `pack` wrote.
+    """Return the tensors that `pack` wrote.
 
     Raises:
         PayloadError: if the bytes have another digest than `expected_digest`, or are not safetensors.
@@ -88,13 +88,7 @@ def split(data: bytes | bytearray, size: int = CHUNK_BYTES) -> list[memoryview]:
     return [view[start : start + size] for start in range(0, max(len(data), 1), size)]
 
 
-_NAMES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.int64: "I64",
-    torch.uint8: "U8",
-}
+_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.int64: "I64", torch.uint8: "U8"}
 
 
 def _layout(
@@ -118,11 +112,11 @@ def _layout(
 
 
 def write_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> str:
-    """Write a safetensors file, over whatever `path` holds, and return its digest.
+    """Write a safetensors file over the content of `path`, and return its digest.
 
     The library's own writer copies every tensor into bytes first and always makes a new file. This one writes the
-    tensors' memory straight over the pages that an old file already has in the cache: several times faster, and
-    the coordinator does it once a round while a class is waiting. (Hence not crash-safe by itself: rename after.)
+    tensors' memory directly over the pages that an old file already has in the cache, which is several times faster;
+    the coordinator does it once a round while a class waits. (It is not crash-safe by itself: rename the file after.)
     """
     header, places, _ = _layout(tensors, metadata)
     hashed = xxhash.xxh3_128()
@@ -137,6 +131,6 @@ def write_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mappin
 
 
 def _write_all(descriptor: int, data: memoryview) -> None:
-    """Write all of `data`: one call of `write` may take less."""
+    """Write all of `data`: one call of `write` may write only a part."""
     while data:
         data = data[os.write(descriptor, data) :]

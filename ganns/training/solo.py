@@ -1,8 +1,8 @@
-"""Train the same configuration in one process, with no database: `ganns solo`.
+"""Train the same configuration in one process, without a database: `ganns solo`.
 
-It computes the same units in the same rounds with the same code as a class of workers would; under the same
-conditions (one thread, memory format, torch build) the weights are equal bit for bit. It is the reference
-that the distributed system is tested against, and the place to read the algorithm without any plumbing.
+It computes the same units in the same rounds with the same code as a class of workers; under the same
+conditions (one thread, memory format, torch build) the weights are equal bit for bit. The tests compare the distributed
+system with it. Here you can read the algorithm alone, without the code for the distribution.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ganns.training.strategies import build_computer
 
 
 def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterator[dict[str, float]]:
-    """Advance `state` round by round until the configuration says stop, yielding each round's metrics."""
+    """Advance `state` round by round until the end that `config.stop` sets, and yield each round's metrics."""
     computer, codec = build_computer(config), get_codec(config.codec.name)
     started, before = time.monotonic(), state.progress.seconds
     order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
@@ -46,7 +46,7 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
                 order = (epoch, permutation(config.seed, epoch, images.num_train))
             batch = images.train(order[1][start : start + count])
             result = computer.compute(batch, (config.seed, state.progress.version, unit))
-            assert result is not None  # nobody asks solo to stop within a unit
+            assert result is not None  # `should_stop` is never true here
             for role, part in through_codec(result, codec).parts.items():
                 check_part(part, state.networks[role], config.aggregate.max_norm)
                 totals[role].add(part, count)

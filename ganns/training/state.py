@@ -1,8 +1,8 @@
-"""The whole state of a training run, and the one step that advances it.
+"""The whole state of a training run, and the step that advances it.
 
-`TrainingState` is everything that version `v` is: both networks, the optimizers' moments, the averaged generator and
-the cursor in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v`
-are computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
+`TrainingState` holds all of version `v`: both networks, the optimizers' moments, the averaged generator and the cursor
+in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v` are
+computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
 `strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read
 back bit for bit; there is no random state (see `seeds`).
 """
@@ -20,7 +20,7 @@ from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
 from ganns.training.dcgan import Discriminator, Generator, build, parameters_of, sample, statistics_of
 from ganns.training.optimizers import adam, outer
-from ganns.training.plan import Cursor, num_steps
+from ganns.training.plan import Cursor, ends, num_steps, share_done
 from ganns.training.serialization import digest, metadata, pack, unpack, write_file
 
 Tensors = dict[str, torch.Tensor]
@@ -30,7 +30,7 @@ BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the run stands besides its tensors."""
+    """The counters of a version, beside its tensors."""
 
     version: int = 0
     images: int = 0  # accepted so far
@@ -65,15 +65,15 @@ class TrainingState:
 
         Args:
             totals: for "g" and "d", the accepted results, added in unit order.
-            progress: where the run stands afterwards; its version is set here.
+            progress: the counters afterwards; the version is set here.
         """
         if self.config.strategy.pipeline:
             self.previous = {name: value.clone() for name, value in self.weights().items()}
         for role, network in self.networks.items():
             gradients = totals[role].combine()
             for name, parameter in network.named_parameters():
-                # Adam's one-pass implementation walks through memory and ignores strides: a channels_last gradient
-                # would meet the wrong weights, without any error.
+                # Adam's fused implementation goes through memory and ignores strides: it would apply a channels_last
+                # gradient to the wrong weights, without an error.
                 parameter.grad = gradients[name].contiguous()
             self.optimizers[role].step()
             self.optimizers[role].zero_grad(set_to_none=True)
@@ -85,15 +85,15 @@ class TrainingState:
         self._average()
 
     def take_over(self, other: TrainingState, progress: Progress) -> None:
-        """Go on as `progress` with the networks, average and moments of `other`, which is not to be used any more."""
+        """Go on at `progress` with the networks, average and moments of `other`, which must not be used any more."""
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
         self.previous = {}  # its round is computed at its own weights
         self.progress = progress
 
     def _average(self) -> None:
-        """Move the averaged generator: e <- decay * e + (1 - decay) * g, the decay growing with G's steps.
+        """Move the averaged generator: e <- decay * e + (1 - decay) * g. The decay grows with G's steps.
 
-        min(d, (1 + n) / (10 + n)) after n steps lets the average leave the initialisation quickly (as TensorFlow's
+        min(d, (1 + n) / (10 + n)) after n steps moves the average away from the initialisation quickly (as TensorFlow's
         ExponentialMovingAverage with num_updates does). A round of `local_steps` is H steps at once: its decay is
         that of one step to the power of H, so the setting means the same in both strategies.
         """
@@ -104,7 +104,7 @@ class TrainingState:
         torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
 
     def weights(self) -> Tensors:
-        """Return what workers fetch: "g.<parameter>" and "d.<parameter>"."""
+        """Return the weights that workers fetch, by "g.<parameter>" and "d.<parameter>"."""
         return {
             f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
         }
@@ -115,7 +115,7 @@ class TrainingState:
         return max(0, self.progress.version - bool(self.previous))  # 0: a run may begin with another's state
 
     def weights_of(self, version: int) -> Tensors:
-        """Return what workers fetch as `version`: this one, or `base_version`."""
+        """Return the weights that workers fetch as `version`: this one, or `base_version`."""
         return self.weights() if version == self.progress.version else self.previous
 
     def generator(self, *, averaged: bool) -> Generator:
@@ -131,7 +131,7 @@ class TrainingState:
         return sample(self.generator(averaged=averaged), latent)
 
     def weights_digest(self) -> str:
-        """Return the digest of everything that defines this version, to compare two runs bit for bit."""
+        """Return the digest of all tensors of this version, to compare two runs bit for bit."""
         return digest(pack(self.tensors()))
 
     def tensors(self) -> Tensors:
@@ -158,10 +158,10 @@ class TrainingState:
 
     @classmethod
     def from_bytes(cls, config: Config, data: bytes, expected_digest: str | None = None) -> TrainingState:
-        """Read what `save` wrote.
+        """Return the state that `save` wrote.
 
         Raises:
-            PayloadError: if the bytes are not the state of such a model, or not those of `expected_digest`.
+            PayloadError: if the bytes are not the state of such a model, or have another digest.
         """
         state = cls(config)
         tensors = unpack(data, expected_digest)
@@ -176,7 +176,7 @@ class TrainingState:
 
     @torch.no_grad()
     def _restore(self, tensors: Tensors) -> None:
-        # In the order of `weights`, not of the file: the bytes that are packed from them are then the same again.
+        # In the order of `weights`, not of the file: so packing them gives the same bytes again.
         names = self.weights() if self.config.strategy.pipeline else ()
         self.previous = {n: tensors[f"{PREVIOUS}{n}"] for n in names if f"{PREVIOUS}{n}" in tensors}
         for name in self.ema:
@@ -194,7 +194,4 @@ class TrainingState:
 
 def finished(config: Config, progress: Progress) -> bool:
     """Tell whether the run has had its rounds or its minutes (epochs end when there is no slice left)."""
-    stop = config.stop
-    return (stop.rounds is not None and progress.version >= stop.rounds) or (
-        stop.minutes is not None and progress.seconds >= 60 * stop.minutes
-    )
+    return share_done(ends(config.stop, progress.version, progress.images, progress.seconds, 0)) == 1.0

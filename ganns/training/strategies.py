@@ -1,4 +1,4 @@
-"""From a strategy's name to the code that computes its units."""
+"""The strategies by name."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ STRATEGIES: dict[str, type[GradientUnit] | type[LocalStepsUnit]] = {
 
 
 def build_computer(config: Config, device: torch.device | str = "cpu") -> GradientUnit | LocalStepsUnit:
-    """Return what computes the units of `config` on `device`."""
+    """Return the object that computes the units of `config` on `device`."""
     return STRATEGIES[config.strategy.name](config, device)

@@ -1,4 +1,4 @@
-"""What a unit's computation takes and returns: `UnitComputer`, `Part`, `UnitResult`."""
+"""The interface of a unit's computation: `UnitComputer`, `Part` and `UnitResult`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass
 class UnitResult:
-    """What a unit computed. Losses and probabilities are means over its images."""
+    """The result of a unit. Losses and probabilities are means over its images."""
 
     num_images: int
     parts: dict[str, Part]  # "d" and "g"
@@ -36,7 +36,7 @@ class UnitResult:
 
 
 class UnitComputer(ABC):
-    """A pair of networks that unit after unit is computed on, with whatever weights are loaded."""
+    """Computes units with two networks, at the weights that were loaded last."""
 
     def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
         """Build both networks on `device`, in channels_last (about twice as fast on a CPU)."""
@@ -55,12 +55,12 @@ class UnitComputer(ABC):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
     def compile(self) -> None:
-        """Let PyTorch compile both networks at their first use: a minute or more, for faster units."""
+        """Let PyTorch compile both networks at their first use, which takes a minute or more; then units are faster."""
         for network in self.networks.values():
             network.compile()
 
     def choose_precision(self) -> None:
-        """Set `autocast` if the run allows it and this device is faster with it (it is tried)."""
+        """Set `autocast` if the run allows it and a trial shows that this device is faster with it."""
         strategy, size = self.config.strategy, self.config.model.image_size
         images = torch.zeros(strategy.micro_batch, 3, size, size)
 
@@ -82,13 +82,13 @@ class UnitComputer(ABC):
 
         Args:
             images: float32 [count, 3, S, S] in [-1, 1].
-            seed_parts: what the unit's noise is derived from: (run seed, round, unit).
-            on_part: called as soon as a network's half is complete, the discriminator's first: a worker
+            seed_parts: seed the unit's noise: (run seed, round, unit).
+            on_part: is called as soon as a network's part is complete, the discriminator's first: a worker
                 uploads it while the generator's is still being computed.
-            should_stop: asked between the micro-batches and halves; True abandons the unit.
+            should_stop: is called between micro-batches and parts; True ends the unit without a result.
 
         Returns:
-            The result, or None if the unit was abandoned.
+            The result, or None if `should_stop` was true.
         """
 
     @torch.no_grad()
@@ -102,6 +102,6 @@ class UnitComputer(ABC):
 def d_metrics(d_loss: torch.Tensor, real_logits: torch.Tensor, fake_logits: torch.Tensor) -> dict[str, float]:
     """Return D's loss, and its mean probability of "real" for real and for generated images, from logits [N]."""
     probabilities = [logits.detach().sigmoid().mean() for logits in (real_logits, fake_logits)]
-    # One transfer from the device for all three: each makes a GPU wait.
+    # One transfer from the device for all three, since each transfer makes a GPU wait.
     values = torch.stack([d_loss.detach(), *probabilities]).tolist()
     return dict(zip(("d_loss", "d_real", "d_fake"), values, strict=True))

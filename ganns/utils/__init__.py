@@ -1,1 +1,1 @@
-"""Helpers that know nothing of GANs: signals, the console, atomic writes, background threads, checks."""
+"""Helpers that know nothing of GANs: signals, locks, the console, optional packages, checks."""

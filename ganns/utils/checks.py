@@ -1,4 +1,4 @@
-"""Findings: what a check looked at, and whether it is well. `ganns doctor` and `ganns plugin check` print them."""
+"""Findings: the results of checks, which `ganns doctor` and `ganns plugin check` print."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ OK, NOTE, WARNING, PROBLEM = "ok", "note", "warning", "problem"
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check: the subject, its state, a sentence about it, and what to type if it is not well."""
+    """One result of a check: the subject, its state, a sentence about it, and what to type against a problem."""
 
     subject: str
-    state: str  # OK, NOTE (neither right nor wrong), WARNING (it works, but) or PROBLEM (something will not work)
+    state: str  # OK, NOTE (neither good nor bad), WARNING (it works, with limits) or PROBLEM (it will not work)
     said: str = ""
     todo: str = ""
 
 
 def ok(subject: str, said: str = "") -> Finding:
-    """Say that all is well."""
+    """Return a finding without a problem."""
     return Finding(subject, OK, said)
 
 
 def note(subject: str, said: str) -> Finding:
-    """Say something that is neither right nor wrong."""
+    """Return a finding that is neither good nor bad."""
     return Finding(subject, NOTE, said)
 
 
 def warning(subject: str, said: str, todo: str) -> Finding:
-    """Say that it works, but not as well as it could, or not everything."""
+    """Return a finding about something that works, but not fully or not as well as it could."""
     return Finding(subject, WARNING, said, todo)
 
 
 def problem(subject: str, said: str, todo: str = "") -> Finding:
-    """Say that it will not work."""
+    """Return a finding about something that will not work."""
     return Finding(subject, PROBLEM, said, todo)
 
 
@@ -50,7 +50,7 @@ def report(findings: list[Finding]) -> None:
 
 
 def run(checks: Sequence[tuple[str, Callable[[], str | None]]]) -> list[Finding]:
-    """Run checks, each with the sentence that it tries; a check returns what is wrong, or None."""
+    """Run checks, each with the sentence that it tests; a check returns its problem, or None."""
     return [problem(subject, said) if (said := _problem(check)) else ok(subject) for subject, check in checks]
 
 

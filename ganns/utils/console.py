@@ -1,4 +1,4 @@
-"""A console for tables, and how things are counted."""
+"""A console for wide tables, and counts in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rich.console import Console
 
 
 def wide_console() -> Console:
-    """Return a console as wide as the terminal, and in a pipe wide enough that no column is cut off."""
+    """Return a console as wide as the terminal; in a pipe it is wide enough for every column."""
     return Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=160)
 
 
 def plural(num: int, what: str) -> str:
-    """Return "1 worker", "2 workers"."""
+    """Return a count in words: "1 worker", "2 workers"."""
     return f"{num:,} {what}{'' if num == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Packages that only some commands need: `pip install 'ganns[video]'` and so on (see pyproject.toml)."""
+"""Optional packages, which only some commands need: `pip install 'ganns[video]'` and so on (see pyproject.toml)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def extra(name: str, purpose: str) -> Iterator[None]:
             import imageio_ffmpeg
 
     Raises:
-        MissingExtra: if an import fails, naming what to install; `purpose` begins the sentence.
+        MissingExtra: if an import fails; its message begins with `purpose` and says what to install.
     """
     try:
         yield

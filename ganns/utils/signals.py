@@ -1,10 +1,9 @@
-"""Ctrl-C and SIGTERM as something that a program looks at, not something that befalls it.
+"""Turn Ctrl-C and SIGTERM into a flag to poll.
 
-Python turns Ctrl-C into an exception between any two steps of the main thread: also after it took a lock and before
-anything would give it back. The import system has such a lock. An interrupted import keeps it for ever; another
-thread that imports anything waits for ever, and so does whoever waits for that thread. And where Python calls back
-(`__del__`, a weak reference's callback: each import has one) the exception is printed and forgotten. So what starts
-threads or processes asks at places of its own choice whether it is to stop.
+Python raises Ctrl-C as an exception between any two steps of the main thread: also after the thread took a lock and
+before it releases it. The import system has such a lock. An interrupted import keeps it for ever; then every other
+thread that imports something waits for ever. And in a callback (`__del__`, or a weak reference's: each import has one)
+Python prints the exception and forgets it. So a program that starts threads or processes polls a flag at safe places.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from typing import Any
 
 
 class Stop(threading.Event):
-    """An event that a signal handler may set, for one thread to wait for.
+    """An event that a signal handler may set, and that one thread waits for.
 
-    The standard one has a lock: a handler that runs while its own thread is inside `wait` would wait for ever.
+    The standard event has a lock: a handler that runs while its own thread is inside `wait` would wait for ever.
     """
 
     def __init__(self) -> None:
-        """Not set yet."""
+        """Create an event that is not set."""
         super().__init__()
         self._asked = False
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may interrupt its `get`
 
     def is_set(self) -> bool:
-        """Tell whether it was set."""
+        """Return True if it was set."""
         return self._asked
 
     def set(self) -> None:
-        """Set it, from wherever."""
+        """Set it, from any thread or handler."""
         self._asked = True
         self._wake.put(None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, `timeout` seconds at most; tell whether it is."""
+        """Wait until it is set, for at most `timeout` seconds; return True if it is set."""
         if not self._asked:
             with suppress(queue.Empty):
                 self._wake.get(timeout=timeout)
@@ -48,9 +47,9 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C, SIGTERM and a closed terminal set; the second of a kind does what it did before us.
+    """Yield an event that Ctrl-C, SIGTERM and a closed terminal set. A second signal has its usual effect.
 
-    Off the main thread, which is the only one that gets signals, nobody sets it.
+    Only the main thread gets signals: in another thread no signal sets the event.
     """
     stop, before = Stop(), dict[int, Any]()
 

@@ -1,1 +1,1 @@
-"""The hardened worker: a supervisor, and the process below it that runs tasks."""
+"""The hardened worker: a supervisor, and its child process that runs tasks."""

@@ -1,4 +1,4 @@
-"""Starting and ending a worker process: wait for a database, load the tasks, work, leave without a trace."""
+"""`python -m ganns.worker`, the worker process: wait for a database, load the tasks, work, hand back, end."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from ganns.worker.worker import Worker
 log = logging.getLogger(__name__)
 
 APP_VARIABLE = "GANNS_APP"
-"""Whose tasks: the dotted path of an App, as procrastinate's --app; ours without it."""
+"""The dotted path of an App, like procrastinate's --app; `tasks.app` by default."""
 POLLING_VARIABLE = "GANNS_POLLING"
-"""Set to 1 behind a pooler in transaction mode, through which LISTEN silently does nothing: one connection less."""
-GOODBYE_S = 7.0
+"""Set to 1 behind a pooler in transaction mode, where LISTEN has no effect: the worker then polls only."""
+LEAVE_S = 7.0
 PARENT_S = 1.0
 
 
 def main() -> NoReturn:
-    """Work until told to leave."""
+    """Run a worker until a signal, then end this process."""
     platforms.adopt_pipe()
     logging.basicConfig(level=os.environ.get("GANNS_LOG", "WARNING"), format="%(message)s", stream=sys.stdout)
-    # Its errors are all said by us, in one line each.
+    # We log its errors ourselves, each in one line.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
     loop = platforms.loop_factory()()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(work())
-    # Not sys.exit, which would wait for the thread that computes a unit which was handed back already.
+    # Not sys.exit: it would wait for the thread of a unit that is already handed back.
     sys.stdout.flush()
     os._exit(0)
 
@@ -51,7 +51,7 @@ async def work() -> None:
     """Run the worker until a signal."""
     leaving = asyncio.Event()
     platforms.on_leave(asyncio.get_running_loop(), leaving.set)
-    watching = asyncio.create_task(_watch_parent(leaving))  # from the start: it may be killed while we load torch
+    watching = asyncio.create_task(_watch_parent(leaving))  # the supervisor may be killed while we load torch
     app = procrastinate.App.from_path(os.environ.get(APP_VARIABLE) or "tasks.app")
     assert isinstance(app, App), "the app is a ganns.queue.app.App"
     connector = ResilientConnector()
@@ -65,13 +65,13 @@ async def work() -> None:
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
     if await _first(running, leaving):
         worker.stop()  # type: ignore[no-untyped-call]
-        # A registration that waits for a server, or an answer that does not come, is not waited for.
-        await asyncio.wait({running}, timeout=GOODBYE_S if worker.worker_id is not None else 0.0)
+        # Do not wait for a registration that waits for the server, nor for an answer that never comes.
+        await asyncio.wait({running}, timeout=LEAVE_S if worker.worker_id is not None else 0.0)
     watching.cancel()
 
 
 async def _watch_parent(leaving: asyncio.Event) -> None:
-    """Leave when the supervisor is gone: nobody could end this process with Ctrl-C any more."""
+    """Leave when the supervisor is gone: Ctrl-C would no longer reach this process."""
     number = os.environ.get(PID_VARIABLE, "")
     while number.isdecimal() and not platforms.parent_is_gone(int(number)):
         await asyncio.sleep(PARENT_S)
@@ -81,7 +81,7 @@ async def _watch_parent(leaving: asyncio.Event) -> None:
 
 
 async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
-    """Wait for the task or the signal to leave; True for the signal. An error of the task is raised."""
+    """Wait for the task or for the signal to leave; return True after the signal. Raise the task's error, if any."""
     signal = asyncio.create_task(leaving.wait())
     await asyncio.wait({task, signal}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
@@ -91,6 +91,7 @@ async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
 
 
 async def _get_ready(app: App, connector: ResilientConnector) -> None:
+    """Load the tasks' modules, and wait for a database with this program's schema."""
     loading = asyncio.create_task(asyncio.to_thread(app.perform_import_paths))  # torch takes seconds
     attempt = 0
     while (reason := await asyncio.to_thread(why_wait)) is not None:
@@ -105,13 +106,13 @@ async def _get_ready(app: App, connector: ResilientConnector) -> None:
 
 
 def why_wait() -> str | None:
-    """Return why there is nothing to work on yet: no server, or not the schema of this program; None if there is."""
+    """Return the reason to wait: no server, or not this program's schema; None if both are there."""
     begun = time.monotonic()
     try:
         with connect(require(), application="ganns worker: start") as conn:
             require_current(conn)
     except NoDatabaseAddress:
-        raise  # waiting would not help
+        raise  # an address does not come by waiting
     except (psycopg.Error, DatabaseError) as error:
         log.info("waiting after %.1f s: %s", time.monotonic() - begun, error)
         return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""One supervised process: started, listened to, killed, started again."""
+"""A worker process under a supervisor: start it, read its events and its log, kill it, start it again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ganns.queue.events import PID_VARIABLE
 from ganns.worker import platforms
 
 SIGNS_OF_LIFE = ("heartbeat", "waiting")
-"""Events that the child's event loop sends. Those of its threads prove nothing about the loop."""
+"""Events that the child's event loop sends. Events of its threads do not prove that the loop runs."""
 
 
 class Child:
-    """A worker process as its supervisor sees it. Times are monotonic seconds of this machine."""
+    """A worker process and the supervisor's knowledge of it. Times are monotonic seconds of this machine."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Child:
         variables: Mapping[str, str],
         put: Callable[[tuple[Child | None, dict[str, object]]], None],
     ) -> None:
-        """Describe it; `put` gets (this child, event) from reader threads."""
+        """Keep the settings; reader threads call `put` with (this child, event)."""
         self.name, self._command, self._variables, self._put = name, list(command), dict(variables), put
         self._process: subprocess.Popen[bytes] | None = None
         self.restart_at: float | None = None
@@ -52,7 +52,7 @@ class Child:
         return self._process.poll() if self._process else None
 
     def is_running(self) -> bool:
-        """Tell whether the process is there."""
+        """Return True if the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
@@ -76,15 +76,15 @@ class Child:
                 stderr=subprocess.STDOUT,
                 **options,
             )
-        except OSError as error:  # no processes or memory left for now: like a child that ended at once
+        except OSError as error:  # no process or memory is left for now: treat it like a child that ended at once
             os.close(reading)
             self._put((self, {"event": "log", "pid": self.pid, "text": f"cannot start: {error}"}))
             return
         finally:
-            os.close(writing)  # ours: the pipe then ends with the child
+            os.close(writing)  # our copy: now the pipe ends with the child
         pid, log = self._process.pid, self._process.stdout
         assert log is not None
-        # Threads, since Windows cannot select on pipes. They end with the child.
+        # Threads, because Windows cannot select on pipes. They end with the child.
         for target, stream in ((self._read_reports, os.fdopen(reading, "rb")), (self._read_log, log)):
             threading.Thread(target=target, args=(stream, pid), daemon=True).start()
 
@@ -103,8 +103,8 @@ class Child:
             for line in stream:
                 self._put((self, {"event": "log", "pid": pid, "text": line.decode(errors="replace").rstrip()}))
 
-    def heard(self, event: dict[str, object], now: float) -> None:
-        """Take in what the child reported."""
+    def handle(self, event: dict[str, object], now: float) -> None:
+        """Update this object from an event of the child."""
         kind, job = event.get("event"), event.get("job")
         if kind in SIGNS_OF_LIFE:
             self.life_at, self.ready = now, True
@@ -114,7 +114,7 @@ class Child:
             return
         if kind == "started":
             limit_s = event.get("time_limit")
-            # Reported twice by a task with a limit, first by the worker, who does not know it: the limit stays.
+            # A task with a limit reports itself, after the worker did without a limit: keep the limit.
             if isinstance(limit_s, int | float):
                 self.running[job] = now + limit_s
             else:
@@ -122,10 +122,10 @@ class Child:
         elif kind == "finished":
             self.running.pop(job, None)
         elif kind == "terminate":
-            self.terminate = job in self.running  # else it ended in the meantime
+            self.terminate = job in self.running  # otherwise it has ended in the meantime
 
-    def forgive(self, seconds: float) -> None:
-        """Put off everything that is due by time in which nobody was awake."""
+    def postpone(self, seconds: float) -> None:
+        """Move all deadlines by the seconds during which the machine slept."""
         self.life_at += seconds
         self.running = {job: None if until is None else until + seconds for job, until in self.running.items()}
 

@@ -1,4 +1,4 @@
-"""What `ganns worker` shows: a live line a worker on a terminal, plain lines in a pipe."""
+"""The display of `ganns worker`: one live line for each worker on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ REPEAT_S = 60.0
 
 
 class WorkerLine:
-    """What is known of one worker, and the line that says so."""
+    """The state of one worker, and its line on the display."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is known yet."""
+        """Start with an empty state."""
         self.name, self._clock = name, clock
         self.device = ""
         self.state = "starting"
@@ -30,7 +30,7 @@ class WorkerLine:
         self._hold = ""
 
     def take(self, event: dict[str, Any]) -> str | None:
-        """Take in an event; return what is worth a line of its own, if anything."""
+        """Update the state from an event; return a text if the event deserves a line of its own."""
         kind = event.get("event")
         if kind == "registered":
             self.device = f"{event.get('device')}, {event.get('threads')} thread(s)"
@@ -64,22 +64,22 @@ class WorkerLine:
         if self._hold:
             self.state = f"waiting: {self._hold}"
         elif self._credit and not self._credit.get("num_open"):
-            self.state = "waiting: no run is open; it starts when somebody types `ganns train`"
+            self.state = "waiting: no run is open; it starts when your instructor types `ganns train`"
         else:
             self.state = "working" if self._doing else "waiting for a unit"
 
     def images_per_s(self) -> float:
-        """Return the images of the last minute's units, per second."""
+        """Return the images per second of the last minute's units."""
         now = self._clock()
         while self._done and now - self._done[0][0] > RATE_S:
             self._done.popleft()
         if len(self._done) < 2:
             return 0.0
-        # From the first unit's end on: its own images were computed before.
+        # Count from the end of the first unit: its own images were computed before.
         return sum(images for _, images in list(self._done)[1:]) / max(now - self._done[0][0], 0.001)
 
     def __str__(self) -> str:
-        """One line, what matters most first: a narrow terminal cuts it. Name, unit, images/s, contribution, device."""
+        """Return the line: name, state, images/s, contribution, device. A narrow terminal cuts off its end."""
         parts = [self.name, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
         rate = self.images_per_s()
         if rate:
@@ -92,7 +92,7 @@ class WorkerLine:
 
 
 class Display:
-    """All workers of this machine."""
+    """The lines of all workers that this command started."""
 
     def __init__(self, names: list[str], console: Console) -> None:
         """Show `names` on `console`."""
@@ -103,27 +103,27 @@ class Display:
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Display:
-        """Begin to show."""
+        """Start the live display, on a terminal."""
         if self._console.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the last line standing."""
+        """Print the last lines."""
         if self._console.is_terminal:
             self._live.stop()
         for line in self._lines.values():
             self._console.print(Text(str(line)))
 
     def say(self, name: str, text: str) -> None:
-        """Print a line about a worker, the same one not twice in a minute."""
+        """Print a line about a worker, but not the same line twice in a minute."""
         said, at = self._said.get(name, ("", 0.0))
         if text != said or time.monotonic() - at > REPEAT_S:
             self._said[name] = text, time.monotonic()
             self._console.print(Text(f"{name}: {text}"))
 
     def on_event(self, name: str, event: dict[str, object]) -> None:
-        """Take in what a worker reported."""
+        """Update a worker's line from its event, and print what deserves a line of its own."""
         if (text := self._lines[name].take(event)) is not None and (
             not self._console.is_terminal or event.get("event") != "waiting"
         ):

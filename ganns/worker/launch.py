@@ -1,7 +1,7 @@
-"""Worker processes on this machine.
+"""Start worker processes on this machine.
 
 `run_workers` is `ganns worker`: hardened workers under a supervisor. `start_worker` starts one stock `procrastinate
-worker`, for the demo and the benchmarks, which own the server too: there nothing goes away.
+worker`, for the demo and the benchmarks: they run the server too, so no connection is lost there.
 """
 
 from __future__ import annotations
@@ -18,26 +18,38 @@ from rich.console import Console
 
 from ganns.db.address import Address
 from ganns.queue.machine import worker_name
-from ganns.utils import malloc
 from ganns.utils.console import plural
 from ganns.worker.display import Display
 from ganns.worker.supervisor import Supervisor
 
 Process = subprocess.Popen[bytes]
 HARDENED = [sys.executable, "-m", "ganns.worker"]
+MALLOC = {
+    "GLIBC_TUNABLES": ":".join(
+        (
+            "glibc.malloc.hugetlb=1",
+            # Activations and gradients have the same size in every unit. So the worker keeps free memory: returning it
+            # to the system at once costs thousands of page faults for each tensor.
+            "glibc.malloc.mmap_threshold=1073741824",
+            "glibc.malloc.trim_threshold=4294967296",
+            "glibc.malloc.arena_max=1",  # the only arena that can grow as one piece
+        )
+    )
+}
+"""Between two units a worker keeps the memory that a unit needs. For glibc only; see `ganns.db.server.programs`."""
 
 
 def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | Path | None = None) -> Process:
-    """Start one stock worker in a session of its own, so that a terminal's Ctrl-C reaches it only through us.
+    """Start one stock worker in a session of its own: a terminal's Ctrl-C does not reach it, only we can stop it.
 
     Args:
-        address: where the class meets.
-        name: as the class sees it.
-        threads: for the mathematics; one thread makes results reproducible bit for bit.
-        output: a file for what it prints; None leaves it on this terminal.
+        address: the class's database.
+        name: the worker's name.
+        threads: the threads of torch; with one thread, results are reproducible bit for bit.
+        output: a file for the worker's output; None means this terminal.
     """
     environment = (
-        malloc.WORKER
+        MALLOC
         | os.environ
         | {
             "GANNS_DATABASE_URL": address.conninfo,
@@ -46,7 +58,7 @@ def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | 
             "PYTHONUNBUFFERED": "1",
         }
     )
-    stream = open(output, "ab") if isinstance(output, Path) else output  # noqa: SIM115 (the child keeps it)
+    stream = open(output, "ab") if isinstance(output, Path) else output  # noqa: SIM115 (the child needs it)
     command = [sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]
     try:
         return subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
@@ -56,7 +68,7 @@ def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | 
 
 
 def stop_workers(processes: Sequence[Process], wait_s: float = 12.0) -> None:
-    """Ask each to finish its unit and leave; kill those that do not within `wait_s` seconds."""
+    """Ask each worker to finish its unit and leave; kill those that still run after `wait_s` seconds."""
     for process in processes:
         if process.poll() is None:
             process.terminate()
@@ -70,12 +82,12 @@ def stop_workers(processes: Sequence[Process], wait_s: float = 12.0) -> None:
 
 
 def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "") -> int:
-    """Keep `num` hardened workers running, each under the eyes of a supervisor, until Ctrl-C; return the exit code."""
+    """Keep `num` hardened workers running under a supervisor until Ctrl-C; return the exit code."""
     base = name or worker_name()
     threads = threads or max(1, (os.cpu_count() or 1) // num)
     names = [base] if num == 1 else [f"{base}-{number + 1}" for number in range(num)]
-    shared = {name: value for name, value in malloc.WORKER.items() if name not in os.environ}
-    if address.conninfo:  # else the PG* variables name it, which the children inherit
+    shared = {name: value for name, value in MALLOC.items() if name not in os.environ}
+    if address.conninfo:  # otherwise the children inherit the PG* variables
         shared["GANNS_DATABASE_URL"] = address.conninfo
     if app:
         shared["GANNS_APP"] = app

@@ -1,14 +1,14 @@
-"""Everything that is different on Windows and macOS, in one file.
+"""The differences between Linux, macOS and Windows, all in one file.
 
-**Untested on the real thing**: there was no Windows and no Mac to run it on. What can be tested by injection is
-(tests/worker/test_platforms.py): each function takes the system's name, and the modules that only Windows has.
+**Not tested on a real Windows or Mac**, because there was none. tests/worker/test_platforms.py passes other names of
+systems to the functions, and stand-ins for the modules that only Windows has.
 
 | | Linux, macOS | Windows |
 |---|---|---|
 | the pipe to the child | inherited (`pass_fds`) | an inherited handle, made a descriptor there |
-| Ctrl-C reaches | the supervisor alone: the child has a session of its own | the same, by a process group of its own |
-| asking the child to leave | SIGINT | CTRL_BREAK_EVENT, the only one that can be sent to a group |
-| asyncio | any loop | the selector loop: psycopg waits on sockets, which the proactor loop cannot |
+| Ctrl-C reaches | only the supervisor: the child has its own session | the same: the child has its own process group |
+| the signal that asks the child to leave | SIGINT | CTRL_BREAK_EVENT, the only one for a group |
+| asyncio | any loop | the selector loop: the proactor loop cannot wait on sockets, as psycopg does |
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def _msvcrt() -> ModuleType:
 def child_options(
     writing: int, system: str = sys.platform, msvcrt: Callable[[], ModuleType] = _msvcrt
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return (options of Popen, variables) with which a child inherits the pipe's end `writing` and nothing else.
+    """Return (options of Popen, variables) for a child that inherits only one descriptor: the pipe's end `writing`.
 
-    It also gets a session (process group) of its own: a terminal's Ctrl-C is the supervisor's to pass on.
+    The child gets a session (process group) of its own: a terminal's Ctrl-C reaches only the supervisor.
     """
     if system != "win32":
         return {"pass_fds": (writing,), "start_new_session": True}, {FD_VARIABLE: str(writing)}
@@ -49,49 +49,49 @@ def child_options(
 
 
 def adopt_pipe(system: str = sys.platform, msvcrt: Callable[[], ModuleType] = _msvcrt) -> None:
-    """In the child: make the inherited pipe usable for `report`, and let it never block us."""
+    """In the child: prepare the inherited pipe for `report`, so that writing never blocks."""
     if system == "win32" and (handle := os.environ.get(HANDLE_VARIABLE)):
         os.environ[FD_VARIABLE] = str(msvcrt().open_osfhandle(int(handle), os.O_WRONLY))
     number = os.environ.get(FD_VARIABLE, "")
     if not number.isdecimal():
         return
-    os.set_inheritable(int(number), False)  # a task's own child processes have no business with it
-    if system != "win32":  # Python cannot do it on Windows before 3.12; there a full pipe (64 kB unread) waits
+    os.set_inheritable(int(number), False)  # a task's own child processes must not inherit it
+    if system != "win32":  # Python cannot do it on Windows before 3.12: there, writing to a full pipe (64 kB) waits
         os.set_blocking(int(number), False)
 
 
 def ask_to_leave(process: subprocess.Popen[bytes], system: str = sys.platform) -> None:
-    """Ask a child to hand back what it has and exit."""
+    """Ask a child to hand back its jobs and exit."""
     try:
         process.send_signal(signal.SIGINT if system != "win32" else getattr(signal, "CTRL_BREAK_EVENT", 1))
     except OSError:
-        return  # it is gone already
+        return  # it has ended already
 
 
 def leave_signals(system: str = sys.platform) -> list[int]:
-    """Return the signals by which a person or the system asks a process to end."""
+    """Return the signals with which a person or the system asks a process to end."""
     if system == "win32":
         return [signal.SIGINT, getattr(signal, "SIGBREAK", 21)]
     return [signal.SIGINT, signal.SIGTERM]
 
 
 def on_leave(loop: asyncio.AbstractEventLoop, callback: Callable[[], None], system: str = sys.platform) -> None:
-    """In the child: call `callback` in the loop when one of those signals comes."""
+    """In the child: call `callback` in the loop when one of `leave_signals` comes."""
     for number in leave_signals(system):
         if system != "win32":
             loop.add_signal_handler(number, callback)
-        else:  # its loops have no add_signal_handler; the handler runs between two bytecodes of the main thread
+        else:  # no add_signal_handler there; this handler runs between two bytecodes of the main thread
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(callback))
 
 
 def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes the event loop that psycopg can work in."""
+    """Return a function that creates an event loop for psycopg."""
     return asyncio.SelectorEventLoop if system == "win32" else asyncio.new_event_loop
 
 
 def parent_is_gone(parent: int, system: str = sys.platform) -> bool:
-    """Tell whether the process that started us, `parent`, has ended: an orphan belongs to another one.
+    """Return True if the process that started us, `parent`, has ended: then the system gives us another parent.
 
-    Windows does not hand orphans on, and a number may be somebody else's by then: there we cannot tell.
+    Windows gives no other parent, and may give the old number to another process: there the answer is always False.
     """
     return system != "win32" and os.getppid() != parent

@@ -1,9 +1,9 @@
-"""procrastinate's connector on one connection that cannot hang.
+"""procrastinate's connector, on a connection that cannot hang.
 
-The stock one has a pool: it checks a connection before each use (a round trip), waits longer and longer between
-its attempts to reconnect (a minute, after an outage of a minute), and hangs with a half-open connection. This one
-has one connection for everything but LISTEN. Any failure closes it, and the next statement opens another; a
-statement without an answer within `ANSWER_S` is cut off. Whoever calls decides what to do about the error.
+The stock connector has a pool. The pool checks a connection before each use (a round trip), waits longer after each
+failed attempt to reconnect (a minute, after an outage of a minute), and hangs with a half-open connection. This
+connector has one connection for all statements, and one for LISTEN. A failure closes the connection, and the next
+statement opens another one. A statement without an answer after `ANSWER_S` is cut off; the caller handles the error.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from procrastinate.sync_psycopg_connector import wrap_exceptions
 from psycopg.rows import DictRow, dict_row
 
 from ganns.db.address import require
-from ganns.db.connect import OPTIONS
-from ganns.db.link import cut
+from ganns.db.connect import OPTIONS, cut
 
 ANSWER_S = 5.0
-"""Nothing that a worker asks takes so long (blobs have a connection of their own)."""
+"""No statement of a worker takes this long: blobs have a connection of their own."""
 PING_S = 10.0
-"""How often a quiet LISTEN connection is asked whether it is still there."""
+"""Seconds without a notification after which the LISTEN connection is tested."""
 
 
 class ResilientConnector(procrastinate.PsycopgConnector):
     """At most two connections: one for statements, one for LISTEN."""
 
     def __init__(self) -> None:
-        """Prepare; nothing is connected yet."""
+        """Create it; nothing is connected yet."""
         super().__init__()
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._turn = asyncio.Lock()
@@ -42,10 +41,10 @@ class ResilientConnector(procrastinate.PsycopgConnector):
         self.on_listening: Callable[[], None] = lambda: None
 
     async def open_async(self, pool: Any = None) -> None:
-        """Look the address up. Connecting is left to the first statement, which may be tried again.
+        """Look up the address. The first statement connects, because it can be repeated.
 
         Raises:
-            NoDatabaseAddress: naming the places that were looked at.
+            NoDatabaseAddress: if the environment names none.
         """
         self._conninfo = require().conninfo
 
@@ -57,11 +56,11 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                 await conn.close()
 
     def get_sync_connector(self) -> connector.BaseConnector:
-        """Return this one: a task's thread that defers jobs does so through the event loop."""
+        """Return this connector: a task's thread defers jobs through the event loop."""
         return self
 
     async def _connect(self, application: str) -> psycopg.AsyncConnection[Any]:
-        # The options' connect_timeout covers a server that accepts and then says nothing.
+        # connect_timeout, in OPTIONS, ends the wait for a server that accepts and then sends nothing.
         conn = await psycopg.AsyncConnection.connect(
             self._conninfo, autocommit=True, prepare_threshold=None, application_name=application, **OPTIONS
         )
@@ -89,7 +88,7 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                 raise
 
     async def listen_notify(self, on_notification: connector.Notify, channels: Iterable[str]) -> None:
-        """Listen until the connection is lost, which is an error for the caller to handle."""
+        """Listen until the connection is lost; raise that error."""
         with wrap_exceptions():
             async with await self._connect("ganns worker: listen") as conn:
                 with answer_expected(conn):
@@ -97,7 +96,7 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                         await conn.execute(
                             self._make_dynamic_query(query=sql.queries["listen_queue"], channel_name=channel)
                         )
-                self.on_listening()  # what happened before now must be looked for
+                self.on_listening()  # the caller must look for jobs that came before
                 while True:
                     async for note in conn.notifies(timeout=PING_S):
                         await on_notification(channel=note.channel, payload=note.payload)
@@ -107,10 +106,10 @@ class ResilientConnector(procrastinate.PsycopgConnector):
 
 @contextmanager
 def answer_expected(conn: psycopg.AsyncConnection[Any], within_s: float = ANSWER_S) -> Iterator[None]:
-    """Cut the connection unless the block ends in time.
+    """Cut the connection if the block takes longer than `within_s` seconds.
 
-    `asyncio.wait_for` would not do: psycopg answers a cancellation by asking the server to end the statement and
-    waiting until it has, for ever if the server is not there.
+    `asyncio.wait_for` does not help: after a cancellation, psycopg asks the server to end the statement and waits for
+    its answer, for ever if the server is gone.
     """
     timer = asyncio.get_running_loop().call_later(within_s, cut, conn)
     try:

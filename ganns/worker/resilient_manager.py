@@ -1,15 +1,14 @@
 """procrastinate's job manager, for a database that may go away at any moment.
 
-What must happen (registering, ending a job) is tried until it has happened; what comes again anyway (fetching,
-the next heartbeat) fails quietly and is left to the next time. Delays are jittered, so that 200 workers which
-lost one server do not return in step, and capped, so that none comes back late.
+It repeats the calls that must succeed (to register, to end a job). Other calls come again in any case (to fetch, to
+send a heartbeat): they may fail. Delays are jittered, so that 200 workers of one lost server do not return at the same
+moment, and capped, so that no worker returns late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ from procrastinate import exceptions, jobs
 from ganns.db.queries import query
 from ganns.queue.events import report
 from ganns.queue.manager import JobManager
+from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DELAYS_S = (0.2, 3.0)
-"""Before a second attempt, and the longest. With the 5 s that an attempt may take, 8 s after a server is back."""
+"""The first and the longest pause: with 5 s for an attempt, a worker reconnects within 8 s of the server's return."""
 
 
 def jittered(attempt: int) -> float:
-    """Return how long to wait before attempt number `attempt` + 1, in seconds: doubling, capped, 50 to 100 %."""
-    return min(DELAYS_S[1], DELAYS_S[0] * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
+    """Return the pause in seconds before attempt number `attempt` + 1."""
+    return backoff_s(attempt, *DELAYS_S)
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether it is the connection, not the statement, that failed."""
+    """Return True if the connection failed, not the statement."""
     cause = error.__cause__ if isinstance(error, exceptions.ConnectorException) else error
     return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | OSError)
 
@@ -52,10 +52,10 @@ class ResilientJobManager(JobManager):
         self.on_trouble: Callable[[BaseException], None] = lambda error: None
 
     async def until_done(self, what: str, operation: Callable[[], Awaitable[T]]) -> T:
-        """Try `operation` until no connection fails; return what it returns.
+        """Repeat `operation` while the connection fails; return its value.
 
         Raises:
-            ConnectorException: if the server itself refuses it: trying again would not help.
+            ConnectorException: if the server refuses the statement: a repetition would not help.
         """
         attempt = 0
         while True:
@@ -73,29 +73,29 @@ class ResilientJobManager(JobManager):
         row: dict[str, Any] = await self._resilient.execute_query_one_async(query(name), **arguments)
         return row
 
-    # What must happen ------------------------------------------------------------------------------------
+    # Calls that must succeed ------------------------------------------------------------------------------------
 
     async def register_worker(self) -> int:
-        """Register, however long it takes."""
+        """Register, and repeat it until it succeeds."""
         return await self.until_done("registering", super().register_worker)
 
     async def _persist(self, name: str, **parameters: Any) -> dict[str, Any]:
-        """Record the end of a job, however long it takes: a live worker's job is rescued by nobody."""
+        """Store the end of a job, and repeat it until it succeeds: the rescue never takes a live worker's job."""
         return await self.until_done("recording a result", lambda: self._one(name, **parameters))
 
     async def retry_job(self, job: jobs.Job, *arguments: Any, **named: Any) -> None:
-        """Queue a job again; one that the database refuses to queue fails instead."""
+        """Queue a job again; if the database refuses it, the job fails."""
         try:
             await super().retry_job(job, *arguments, **named)
         except exceptions.ConnectorException as error:
-            # Such as another job with its queueing_lock. Left `doing` by a live worker it would never end.
+            # For example, another job has its queueing_lock. Without this, the job would stay `doing` for ever.
             log.error("job %s cannot be queued again: %s", job.id, brief(error))
             await self.finish_job(job, jobs.Status.FAILED, delete_job=False)
 
-    # What comes again anyway -----------------------------------------------------------------------------
+    # Calls that come again -----------------------------------------------------------------------------
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
-        """Take the next job; None also if the database could not be asked."""
+        """Take the next job; None if there is none or the database does not answer."""
         try:
             return await super().fetch_job(queues=queues, worker_id=worker_id)
         except Exception as error:
@@ -103,11 +103,11 @@ class ResilientJobManager(JobManager):
             return None
 
     async def prune_stalled_workers(self, seconds_since_heartbeat: float) -> list[int]:
-        """Leave it to the rescue (ganns.queue.rescue), which runs once for all: a starting worker prunes nobody."""
+        """Do nothing: the rescue (`ganns.queue.rescue`) removes silent workers, once for the whole class."""
         return []
 
     async def hand_back(self, worker_id: int, keep: list[int]) -> int:
-        """Give back what we hold except the jobs in `keep`; return how many."""
+        """Hand back the worker's jobs, except those in `keep`; return their number."""
         return int((await self._one("api_hand_back", worker_id=worker_id, keep=keep))["num"])
 
     async def view(self, name: str) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ResilientJobManager(JobManager):
         return await self._one("api_worker_view", name=name)
 
     async def introduce(self, worker_id: int, name: str, info: dict[str, Any]) -> None:
-        """Say who we are, and on what hardware."""
+        """Store the worker's name and its hardware."""
         await self._one("api_register", worker_id=worker_id, name=name, info=info)
 
 

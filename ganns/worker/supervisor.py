@@ -1,26 +1,27 @@
-"""The parent of worker processes: whatever happens to a child, there is soon one again that works.
+"""The supervisor: the parent of worker processes. When a child hangs or ends, it starts another one.
 
-It holds no database connection and imports no torch: what it does not do cannot hang it. It knows its children
-by what they `report`, and kills one (kill -9: a hung process answers nothing milder) that
+It has no database connection and imports no torch, so neither can make it hang. It knows its children only by the
+events that they `report`. It kills a child (with kill -9, because a hung process ignores other signals)
 
-- said for `STALL_S` seconds neither that a heartbeat arrived at the server nor that a *fresh* connection failed.
-  The second is a sign of life too: a server that is away is nothing that a new process could cure, so a child
-  waits out any outage. While it computes it has `BUSY_STALL_S`, for its event loop shares the processors.
-- runs a task beyond its hard time limit, or was told to end one: a thread cannot be killed, its process can.
+- that reported for `STALL_S` seconds neither a stored heartbeat nor a failed *new* connection. The failed connection is
+  a sign of life too: a new process cannot cure a server that is away, so a child waits until the server returns. A
+  child that computes has `BUSY_STALL_S`, because its event loop shares the processors with the computation.
+- whose task runs beyond its hard time limit, or was revoked with `terminate`: a thread cannot be killed, its process
+  can.
 
-The supervisor marks nothing in the database: the heartbeat that stops is what the rescue goes by.
+The supervisor writes nothing to the database: the rescue notices that the child's heartbeats have ended.
 """
 
 from __future__ import annotations
 
 import os
 import queue
-import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ganns.utils.backoff import backoff_s
 from ganns.worker.child import Child
 from ganns.worker.platforms import leave_signals
 
@@ -28,19 +29,19 @@ START_S = 120.0  # loading torch from a cold, slow disk
 STALL_S = 20.0
 BUSY_STALL_S = 60.0
 LEAVE_S = 10.0  # from the first Ctrl-C to the kill
-LOOK_EVERY_S = 0.25
-ASLEEP_S = 5.0  # a step of ours that took so long: the machine slept, or we were stopped
-DELAYS_S = (0.5, 5.0)  # before a new child: the first one, and the longest
+CHECK_EVERY_S = 0.25
+ASLEEP_S = 5.0  # a step of this loop that takes this long: the machine slept, or this process was stopped
+DELAYS_S = (0.5, 5.0)  # before a new child: the first and the longest delay
 
 Say = Callable[[str, str], None]
-"""Gets a worker's name and a line about it."""
+"""A function that gets a worker's name and a line about it."""
 OnEvent = Callable[[str, dict[str, object]], None]
-"""Gets a worker's name and what it reported."""
+"""A function that gets a worker's name and its event."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long is too long, in seconds; tests use shorter ones."""
+    """The longest times before a child is killed, in seconds; tests use shorter ones."""
 
     start_s: float = START_S
     stall_s: float = STALL_S
@@ -49,7 +50,7 @@ class Limits:
 
 
 class Supervisor:
-    """Keeps one process a name running until it is told to stop."""
+    """Keeps one process for each name running until it is told to stop."""
 
     def __init__(
         self,
@@ -59,9 +60,9 @@ class Supervisor:
         on_event: OnEvent = lambda name, event: None,
         limits: Limits | None = None,
     ) -> None:
-        """Prepare; `names` holds each worker's own environment variables.
+        """Prepare the children; `names` maps each worker's name to its environment variables.
 
-        Limits come from $GANNS_STALL_S if it is set: both stall times, for classes (and tests) in a hurry.
+        $GANNS_STALL_S, if it is set, replaces both stall times, for a class (or a test) that cannot wait.
         """
         stall_s = float(os.environ.get("GANNS_STALL_S") or 0)
         self._limits = limits or (Limits(stall_s=stall_s, busy_stall_s=stall_s) if stall_s else Limits())
@@ -72,12 +73,12 @@ class Supervisor:
         self._asked = 0
 
     def ask_to_stop(self, *_: object) -> None:
-        """Stop: the first time children hand back their units, the second time they are killed. Any thread may call."""
+        """Stop: the first call lets children hand back their units, the second kills them. Any thread may call."""
         self._asked += 1
         self._events.put((None, {}))
 
     def run(self) -> int:
-        """Supervise until told to stop, by `ask_to_stop` or a signal; return the exit code, 130 after the second."""
+        """Supervise until `ask_to_stop` or a signal; return the exit code, which is 130 after a second one."""
         before = {number: signal.signal(number, self.ask_to_stop) for number in leave_signals()}
         try:
             for child in self._children:
@@ -91,38 +92,39 @@ class Supervisor:
 
     def _loop(self) -> int:
         leaving_at: float | None = None
-        looked_at = time.monotonic()
+        checked_at = time.monotonic()
         while True:
             try:
-                child, event = self._events.get(timeout=LOOK_EVERY_S)
+                child, event = self._events.get(timeout=CHECK_EVERY_S)
                 if child is not None:
-                    self._take(child, event)
+                    self._handle(child, event)
             except queue.Empty:
                 pass
             now = time.monotonic()
-            if now - looked_at > ASLEEP_S:
-                # Nobody was heard because nobody was listened to. All clocks stood still together.
+            if now - checked_at > ASLEEP_S:
+                # No event was read in this time, so no child was silent.
                 for child in self._children:
-                    child.forgive(now - looked_at)
-            looked_at = now
+                    child.postpone(now - checked_at)
+            checked_at = now
             if self._asked and leaving_at is None:
                 leaving_at = now + self._limits.leave_s
                 for child in self._children:
-                    self._say(child.name, "leaving; what it holds goes to others (Ctrl-C again: now)")
+                    self._say(child.name, "leaving; its jobs go to other workers (Ctrl-C again: now)")
                     child.ask_to_leave()
             if self._asked > 1 or (leaving_at is not None and now > leaving_at):
-                return 130 if self._asked > 1 else 0  # `run` kills what is left
-            self._look_after(now, leaving=leaving_at is not None)
+                return 130 if self._asked > 1 else 0  # `run` kills the children that are left
+            self._check_children(now, leaving=leaving_at is not None)
             if leaving_at is not None and not any(child.is_running() for child in self._children):
                 return 0
 
-    def _take(self, child: Child, event: dict[str, object]) -> None:
-        """Take in one report; one of a process that was replaced meanwhile counts no more."""
+    def _handle(self, child: Child, event: dict[str, object]) -> None:
+        """Handle one event; ignore an event of a process that was replaced."""
         if event.get("pid") == child.pid:
-            child.heard(event, time.monotonic())
+            child.handle(event, time.monotonic())
             self._on_event(child.name, event)
 
-    def _look_after(self, now: float, *, leaving: bool) -> None:
+    def _check_children(self, now: float, *, leaving: bool) -> None:
+        """Kill children that hang, and start others in the place of those that ended."""
         for child in self._children:
             if child.is_running():
                 if not leaving and (why := self._why_kill(child, now)):
@@ -132,9 +134,7 @@ class Supervisor:
                 continue
             elif child.restart_at is None:
                 # Code 0 included: procrastinate's worker ends "well" when a side task of its own died.
-                longest_s = min(DELAYS_S[1], DELAYS_S[0] * 2.0**child.failures)
-                # Jittered, so that 200 workers which ended together do not come back together.
-                child.restart_at = now + longest_s * random.uniform(0.5, 1.0)
+                child.restart_at = now + backoff_s(child.failures, *DELAYS_S)
                 child.failures += 1
                 if not child.was_killed:
                     self._say(child.name, f"ended by itself with code {child.exit_code}; starting it again")
@@ -142,6 +142,7 @@ class Supervisor:
                 child.start()
 
     def _why_kill(self, child: Child, now: float) -> str | None:
+        """Return the reason to kill a child; None if there is none."""
         if child.terminate:
             return "told to end what it runs"
         if late := [job for job, until in child.running.items() if until is not None and now > until]:

@@ -1,12 +1,12 @@
-"""The hardened worker: `python -m ganns.worker`, which `ganns.worker.supervisor` starts (type `ganns worker`).
+"""The hardened worker: procrastinate's worker, prepared for what a network of laptops does to it.
 
-procrastinate's worker, with what a network of laptops does to it in mind (docs/explain/workers.md has the table):
+`python -m ganns.worker` runs it; `ganns worker` starts that under a supervisor (docs/explain/workers.md has a table):
 
-- No failure of the database ends it. Side tasks are started again, endings of jobs are tried until they arrive.
-- A notification is a hint and no more: any login can send any text, so the database is asked what is true.
-- A heartbeat that arrives is reported to the supervisor; so is one that does not. It brings a registration back
-  that was pruned while the lid was closed.
-- Told to leave, it gives its jobs back at once and goes: they run elsewhere within a second.
+- No failure of the database ends it. It starts background loops again, and repeats the end of a job until it is stored.
+- A notification is only a hint: any login can send any text, so the worker asks the database.
+- It reports each heartbeat to the supervisor, stored or failed. A stored heartbeat also restores a registration that
+  was removed while the laptop's lid was closed.
+- A worker that is told to leave hands its jobs back at once: they run elsewhere within a second.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Any
 from procrastinate import job_context, jobs
 from procrastinate import worker as stock
 
-from ganns.db.link import cut_suspects
+from ganns.db.connect import cut_waiting
 from ganns.errors import DataError, DatasetMismatch, ProgramTooOld, Retry
 from ganns.queue import machine
 from ganns.queue.events import report
+from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, brief, is_passing, jittered
 
@@ -34,47 +35,74 @@ VIEW_S = 10.0
 HAND_BACK_S = 3.0
 LONGEST_PAUSE_S = 5.0
 OUR_FAULT = (OSError, MemoryError, DataError, DatasetMismatch)
-"""Errors that say more about this machine than about the task: a full disk, missing images."""
+"""Errors of this machine rather than of the task: a full disk, missing images."""
 
 
 class Worker(stock.Worker):
-    """procrastinate's worker that goes on."""
+    """procrastinate's worker that survives failures of the database and of its own background loops."""
 
     def __init__(self, manager: ResilientJobManager, connector: ResilientConnector, **options: Any) -> None:
-        """Take the options of procrastinate's worker; its signal handlers are ours."""
+        """Take the options of procrastinate's worker; the signal handlers are ours."""
         super().__init__(**options | {"install_signal_handlers": False})
         self._manager = manager
-        manager.on_trouble, connector.on_listening = self._trouble, self._hint
+        manager.on_trouble, connector.on_listening = self._on_trouble, self._wake
         self._name, self._info = machine.worker_name(), machine.describe()
-        self._troubled = False
+        self._in_trouble = False  # the database failed, and no heartbeat was stored since then
         self._beat_now, self._abort_now, self._view_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._hints = 0
-        self._hold: str | None = None  # why no job is taken
+        self._num_wakes = 0
+        self._hold: str | None = None  # the reason why it takes no jobs
         self._failures = 0  # in a row, and this machine's fault
         self._paused_until = 0.0
         self._poll_s = self.fetch_job_polling_interval
 
-    # Taking jobs -----------------------------------------------------------------------------------------
+    # Start and end ---------------------------------------------------------------------------------------
+
+    async def _run_loop(self) -> None:
+        """Introduce this worker, read the view once, then run jobs until it is told to stop."""
+        assert self.worker_id is not None
+        worker_id = self.worker_id
+        introduce = self._manager.introduce
+        await self._manager.until_done("registering", lambda: introduce(worker_id, self._name, self._info))
+        report({"event": "registered", "worker": worker_id, "name": self._name, **self._info})
+        await self._manager.until_done("looking for runs", self._update_view)
+        await super()._run_loop()  # type: ignore[no-untyped-call]
+
+    async def _shutdown(self, side_tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Hand back all jobs and unregister; a computation on a thread ends with the process."""
+        for task in side_tasks:
+            task.cancel()
+        worker_id, self.worker_id = self.worker_id, None
+        if worker_id is None:
+            return
+        try:
+            num = await asyncio.wait_for(self._manager.hand_back(worker_id, []), HAND_BACK_S)
+            await asyncio.wait_for(self._manager.unregister_worker(worker_id), HAND_BACK_S)
+        except Exception as error:  # after 15 s without a heartbeat, the rescue hands the jobs on
+            log.warning("could not hand back and unregister: %s", brief(error))
+        else:
+            report({"event": "status", "text": f"left, {num} unit(s) handed back"})
+
+    # Jobs ------------------------------------------------------------------------------------------------
 
     async def _fetch_and_process_jobs(self) -> None:
-        """Take jobs until there are none, unless this program is too old, or its machine needs a pause."""
-        self.fetch_job_polling_interval = self._poll_s * random.uniform(0.8, 1.0)  # not all in step
+        """Take jobs until there are none, unless this program is too old or this machine needs a pause."""
+        self.fetch_job_polling_interval = self._poll_s * random.uniform(0.8, 1.0)  # workers must not poll in step
         while not self._stop_event.is_set():
-            hints = self._hints
-            # In trouble: until the next heartbeat has put right what was lost, nothing new is begun (it would be
-            # taken for a job of which we do not know, and given back).
-            if self._troubled or self._hold or time.monotonic() < self._paused_until:
+            num_wakes = self._num_wakes
+            # In trouble, take no job before the next heartbeat has repaired the state: it hands back every job that
+            # this process does not run, and would take a new one for lost.
+            if self._in_trouble or self._hold or time.monotonic() < self._paused_until:
                 self._new_job_event.clear()
                 return
             await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
-            # The stock method forgets a notification that came while it was asking; then it asks again.
-            if hints == self._hints:
+            # The stock method loses a notification that comes during its query. Then ask again.
+            if num_wakes == self._num_wakes:
                 return
 
     async def _process_job(self, context: job_context.JobContext) -> None:
         job = context.job
         report({"event": "started", "job": job.id, "attempt": job.attempts, "task": job.task_name, "time_limit": None})
-        # A heartbeat just before the kill: by the last one the rescue tells a time limit from a death.
+        # Send a heartbeat just before the kill: by the last one the rescue tells a time limit from a death.
         task = self.app.tasks.get(job.task_name)
         limit_s = getattr(getattr(task and task.func, "task", None), "time_limit", None)
         timer = asyncio.get_running_loop().call_later(0.95 * limit_s, self._beat_now.set) if limit_s else None
@@ -93,61 +121,49 @@ class Worker(stock.Worker):
         job_retry: Any,
         exc_info: bool | BaseException = False,
     ) -> None:
+        """Log a failed job. If it was this machine's fault, take no jobs for a while."""
         super()._log_job_outcome(status, context, job_result, job_retry, exc_info)
         if status is not jobs.Status.FAILED or not isinstance(exc_info, BaseException):
             self._failures = 0
             return
         if isinstance(exc_info, Retry) and exc_info.__cause__ is not None:
-            exc_info = exc_info.__cause__  # handed back: why
+            exc_info = exc_info.__cause__  # the reason why the task handed the job back
         log.warning("job %s (%s): %s", context.job.id, context.job.task_name, brief(exc_info))
         if isinstance(exc_info, ProgramTooOld):
             self._hold = str(exc_info)
             self._view_now.set()
         if isinstance(exc_info, OUR_FAULT) or is_passing(exc_info):
             # Else a machine with a full disk takes, and fails, one unit after the other faster than others compute.
-            pause_s = min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
+            pause_s = backoff_s(self._failures, 0.5, LONGEST_PAUSE_S)
             self._failures += 1
             self._paused_until = time.monotonic() + pause_s
-            asyncio.get_running_loop().call_later(pause_s + 0.01, self._hint)
+            asyncio.get_running_loop().call_later(pause_s + 0.01, self._wake)
 
-    # Background loops: heartbeat, LISTEN, aborts, status -----------------------------------------------------
+    # Background loops: heartbeat, aborts, view, LISTEN ---------------------------------------------------
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
-        wanted: dict[str, Callable[[], Awaitable[None]]] = {
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
             "heartbeat": self._update_heartbeat,
             "aborts": self._poll_jobs_to_abort,
             "view": self._keep_view,
         }
         if self.listen_notify:
-            wanted["listener"] = self._listen
+            loops["listener"] = self._listen
         # No periodic deferrer: in a class every worker would be one.
-        return [asyncio.create_task(self._keep(name, one), name=name) for name, one in wanted.items()]
+        return [asyncio.create_task(self._keep(name, one), name=name) for name, one in loops.items()]
 
-    async def _keep(self, name: str, side_task: Callable[[], Awaitable[None]]) -> None:
-        """Start a side task again whenever it ends: stock workers stop, or go deaf, when one does."""
+    async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """Start a background loop again whenever it ends: then a stock worker stops, or hears no notification."""
         attempt = 0
         while True:
             begun = time.monotonic()
             try:
-                await side_task()
+                await loop()
             except Exception as error:
                 if not is_passing(error):
                     log.warning("%s: %s; starting it again", name, brief(error))
             attempt = 0 if time.monotonic() - begun > 30 else attempt + 1
             await asyncio.sleep(jittered(attempt))
-
-    async def _listen(self) -> None:
-        await self._manager.listen_for_jobs(on_notification=self._handle_notification, queues=self.queues)
-
-    async def _handle_notification(self, *, channel: str, notification: Any) -> None:
-        if notification.get("type") == "abort_job_requested":
-            self._abort_now.set()
-        else:
-            self._hint()
-
-    def _hint(self) -> None:
-        self._hints += 1
-        self._new_job_event.set()
 
     async def _update_heartbeat(self) -> None:
         attempt = 0
@@ -158,7 +174,7 @@ class Worker(stock.Worker):
                 pause_s = self.update_heartbeat_interval * random.uniform(0.8, 1.0)
             except Exception as error:
                 report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
-                self._troubled = True
+                self._in_trouble = True
                 pause_s = jittered(attempt)
                 attempt += 1
             await _wait(self._beat_now, pause_s if not self._beat_now.is_set() else jittered(0))
@@ -166,30 +182,29 @@ class Worker(stock.Worker):
 
     async def _beat(self) -> None:
         assert self.worker_id is not None
-        # It also brings back our registration, which is deleted while the lid is closed.
         await self._manager.update_heartbeat(self.worker_id)
-        if self._troubled:
+        if self._in_trouble:
             await self._recover()
         report({"event": "heartbeat", "worker": self.worker_id})
 
     async def _recover(self) -> None:
-        """After an outage: nothing may wait for the server that was, and no job may be ours without our knowing."""
+        """After an outage: cut connections that still wait for the old server, and hand back jobs not running here."""
         assert self.worker_id is not None
-        cut_suspects()
+        cut_waiting()
         await self._manager.introduce(self.worker_id, self._name, self._info)
         running = [context.job.id for context in self._running_jobs.values() if context.job.id]
         await self._manager.hand_back(self.worker_id, running)
-        self._troubled = False
-        self._hint()
+        self._in_trouble = False
+        self._wake()
         self._abort_now.set()
 
-    def _trouble(self, error: BaseException) -> None:
-        """Look at once whether the server is there and still knows us."""
-        if not self._troubled:
+    def _on_trouble(self, error: BaseException) -> None:
+        """Send a heartbeat at once, to find out if the server is there and still knows this worker."""
+        if not self._in_trouble:
             log.info("trouble with the database: %s", brief(error))
-        # Failing is a sign of life, too: this loop asked, and saw that nobody answered in time.
+        # A failure is a sign of life too: this loop asked, and noticed that no answer came in time.
         report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
-        self._troubled = True
+        self._in_trouble = True
         self._beat_now.set()
 
     async def _poll_jobs_to_abort(self) -> None:
@@ -201,12 +216,12 @@ class Worker(stock.Worker):
 
     async def _keep_view(self) -> None:
         while True:
-            await self._look()
+            await self._update_view()
             await _wait(self._view_now, VIEW_S * random.uniform(0.8, 1.0))
             self._view_now.clear()
 
-    async def _look(self) -> None:
-        """Ask what to show, and whether this program is new enough for what is being trained."""
+    async def _update_view(self) -> None:
+        """Read the data that the terminal shows, and check that this program is new enough for the open runs."""
         view = await self._manager.view(self._name)
         mine, required = machine.program_version(), str(view["requires"])
         held, self._hold = self._hold, None
@@ -216,36 +231,24 @@ class Worker(stock.Worker):
                 "pull` in a checkout), then start the worker again. It takes no units until then."
             )
         elif held:
-            self._hint()
+            self._wake()
         if self._hold and self._hold != held:
             report({"event": "status", "text": self._hold})
         report({"event": "view", **view, "hold": self._hold})
 
-    # Beginning and end -----------------------------------------------------------------------------------
+    async def _listen(self) -> None:
+        await self._manager.listen_for_jobs(on_notification=self._handle_notification, queues=self.queues)
 
-    async def _run_loop(self) -> None:
-        assert self.worker_id is not None
-        worker_id = self.worker_id
-        introduce = self._manager.introduce
-        await self._manager.until_done("registering", lambda: introduce(worker_id, self._name, self._info))
-        report({"event": "registered", "worker": worker_id, "name": self._name, **self._info})
-        await self._manager.until_done("looking for runs", self._look)
-        await super()._run_loop()  # type: ignore[no-untyped-call]
-
-    async def _shutdown(self, side_tasks: Iterable[asyncio.Task[Any]]) -> None:
-        """Give back what we hold and say goodbye; whatever still computes on a thread ends with the process."""
-        for task in side_tasks:
-            task.cancel()
-        worker_id, self.worker_id = self.worker_id, None
-        if worker_id is None:
-            return
-        try:
-            num = await asyncio.wait_for(self._manager.hand_back(worker_id, []), HAND_BACK_S)
-            await asyncio.wait_for(self._manager.unregister_worker(worker_id), HAND_BACK_S)
-        except Exception as error:  # then the heartbeat's end will tell, in 15 s
-            log.warning("could not say goodbye: %s", brief(error))
+    async def _handle_notification(self, *, channel: str, notification: Any) -> None:
+        if notification.get("type") == "abort_job_requested":
+            self._abort_now.set()
         else:
-            report({"event": "status", "text": f"left, {num} unit(s) handed back"})
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let the worker ask for jobs now."""
+        self._num_wakes += 1
+        self._new_job_event.set()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

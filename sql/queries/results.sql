@@ -1,4 +1,4 @@
--- Results that workers submitted, and the credit for them.
+-- Results, their parts, and the credit for them.
 
 -- list_results --
 -- The results of a round, without their blobs
@@ -42,9 +42,41 @@ WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;
 
 -- delete_results --
--- Delete the results of closed rounds
-DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round < %(before_round)s;
+-- Forget the results of closed rounds; an open round's stay, whatever its number is
+DELETE FROM ganns.results d
+WHERE d.run_id = %(run_id)s AND d.round < %(before_round)s
+  AND NOT EXISTS (SELECT FROM ganns.rounds r WHERE r.run_id = d.run_id AND r.round = d.round AND r.closed_at IS NULL);
 
 -- delete_parts --
--- Delete the parts of closed rounds
-DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round < %(before_round)s;
+-- Forget the parts of closed rounds; an open round's stay, whatever its number is
+DELETE FROM ganns.result_parts d
+WHERE d.run_id = %(run_id)s AND d.round < %(before_round)s
+  AND NOT EXISTS (SELECT FROM ganns.rounds r WHERE r.run_id = d.run_id AND r.round = d.round AND r.closed_at IS NULL);
+
+-- delete_results_of_round --
+-- Forget the results of one round, which is computed anew, and their parts
+WITH parts AS (
+    DELETE FROM ganns.result_parts WHERE run_id = %(run_id)s AND round = %(round)s
+)
+DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round = %(round)s;
+
+-- api_put_part --
+-- Upload one chunk of a network's part, while the other network is still being computed
+SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(chunk)s::integer,
+                          %(num_chunks)s::integer, %(data)b::bytea, %(digest)s) AS stored;
+
+-- api_submit --
+-- All parts are uploaded: the result counts from here on
+SELECT ganns_api.submit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint,
+                        %(roles)s::text[], %(report)s::jsonb) AS answer;
+
+-- worker_totals --
+-- What each worker contributed to a run, by name
+SELECT coalesce(w.name, 'unknown') AS name,
+       count(*) FILTER (WHERE l.accepted) AS units,
+       coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
+       count(*) FILTER (WHERE NOT l.accepted) AS late,
+       sum(l.seconds)::float8 AS seconds
+FROM ganns.ledger l LEFT JOIN ganns.workers w ON w.id = l.worker_id
+WHERE l.run_id = %(run_id)s AND NOT l.undone
+GROUP BY 1 ORDER BY images DESC, name;

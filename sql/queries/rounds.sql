@@ -36,7 +36,7 @@ WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL;
 
 -- list_units --
 -- A round's units
-SELECT u.unit, u.epoch, u.start, u.count, u.job_id, u.attempt, u.claimed_by, u.refused_from, s.unit IS NOT NULL AS skipped
+SELECT u.unit, u.epoch, u.start, u.count, u.job_id, u.attempt, u.refused_from, s.unit IS NOT NULL AS skipped
 FROM ganns.units u LEFT JOIN ganns.skipped s ON s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s ORDER BY u.unit;
 

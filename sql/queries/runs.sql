@@ -1,4 +1,4 @@
--- Runs and their leases.
+-- Runs, their leases, and the workers that are alive.
 
 -- create_run --
 -- Create a run, at version 0 and without a coordinator
@@ -94,3 +94,8 @@ SET images = excluded.images, seconds = excluded.seconds, metrics = excluded.met
 -- list_metrics --
 -- The metrics of all rounds of a run, in order
 SELECT round, images, seconds, metrics, timings FROM ganns.metrics WHERE run_id = %(run_id)s ORDER BY round;
+
+-- count_alive --
+-- Workers with a recent heartbeat
+SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
+WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);

@@ -42,10 +42,6 @@ WITH closed AS (
 UPDATE procrastinate.procrastinate_jobs j SET priority = -least(turn.used_s * 10, 2e9)::integer
 FROM turn WHERE turn.shared AND j.id = ANY(%(job_ids)s::bigint[]);
 
--- used_seconds --
--- The worker seconds that a run has used
-SELECT used_s FROM ganns.runs WHERE id = %(run_id)s;
-
 -- find_point --
 -- The run that is a sweep's point, if it exists
 SELECT id FROM ganns.runs WHERE point = %(point)s;

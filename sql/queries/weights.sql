@@ -23,10 +23,12 @@ WHERE v.run_id = %(run_id)s AND v.version = %(version)s
 GROUP BY v.num_chunks;
 
 -- delete_old_weights --
--- Delete all weights but those of the last few versions, and those that an older generation uploaded and did not
--- publish
+-- Keep the last few versions, and each version that an open round computes at. A coordinator that lost its lease and does
+-- not know it yet deletes nothing of its successor's. Uploads of an older generation that were not published go.
 DELETE FROM ganns.weights w
-WHERE w.run_id = %(run_id)s
+WHERE w.run_id = %(run_id)s AND w.generation <= %(generation)s
+  AND NOT EXISTS (SELECT FROM ganns.rounds r
+                  WHERE r.run_id = w.run_id AND r.weights_version = w.version AND r.closed_at IS NULL)
   AND (w.version < %(before_version)s
        OR (w.version < %(version)s AND w.generation < %(generation)s
            AND NOT EXISTS (SELECT FROM ganns.versions v WHERE v.run_id = w.run_id AND v.version = w.version

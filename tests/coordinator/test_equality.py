@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganns.config import CodecConfig, GradientStrategy, LocalStepsStrategy, QuorumConfig, StopConfig
-from ganns.store.workers import worker_totals
+from ganns.store.results import worker_totals
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import workers
 

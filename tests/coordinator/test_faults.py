@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ganns.config import StopConfig
-from ganns.coordinator import rounds as protocol
+from ganns.coordinator.reconciler import Reconciler
 from ganns.db.connect import connect
 from ganns.errors import LeaseLost
 from ganns.store import rounds, runs
@@ -59,7 +61,14 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
     assert coordinator.digest == solo_digest(config)
 
 
-def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database):
+def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, database, monkeypatch):
+    turn, reconcile = threading.Lock(), Reconciler.reconcile
+
+    def in_turn(*args):
+        with turn:
+            return reconcile(*args)
+
+    monkeypatch.setattr(Reconciler, "reconcile", in_turn)
     config = tiny()
     coordinator = coordinate(config)
     sleeper, other = join("sleeper"), join("other")
@@ -79,10 +88,31 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, data
     assert mine[-1].attempt == 1
     assert other.claim(mine[-1]) is not None
     assert sleeper.submit(job, *result) == "stale"  # fenced: another attempt holds the unit
-    sleeper.finish(job)  # it ends the other's job all the same
-    assert other.submit(mine[-1], *other.compute(claim)) == "stored"  # our own units row decides, not the job's status
+    with turn:  # else the coordinator may give the unit to a new job in between
+        sleeper.finish(job)  # it ends the other's job all the same
+        assert other.submit(mine[-1], *result) == "stored"  # our own units row decides, not the job's status
     finish_run(coordinator, other)
     assert coordinator.digest == solo_digest(config)
+
+
+def test_a_result_that_comes_while_its_job_is_taken_for_lost_counts(coordinate, join, monkeypatch):
+    """Given to a new job all the same, the unit would have a result that nobody reads, and the round no end."""
+    coordinator, worker, answers = coordinate(tiny()), join(), []
+    job = wait_for_job(worker)
+    result, find = worker.compute(worker.claim(job)), rounds.lost_units
+
+    def find_and_submit(*args):
+        lost = find(*args)
+        if lost and not answers:
+            answers.append(worker.submit(job, *result))
+        return lost
+
+    monkeypatch.setattr(rounds, "lost_units", find_and_submit)
+    worker.finish(job)
+    wait_until(lambda: answers, what="the coordinator to find the unit lost")
+    finish_run(coordinator, worker)
+    assert answers == ["stored"]
+    assert coordinator.digest == solo_digest(tiny())
 
 
 def test_emptied_unlogged_tables(coordinate, join, database):
@@ -95,7 +125,7 @@ def test_emptied_unlogged_tables(coordinate, join, database):
     for table in ("weights", "results", "result_parts"):
         assert worker.one(f"SELECT count(*) AS num FROM ganns.{table}")["num"] > 0
         worker.conn.execute(f"TRUNCATE ganns.{table}")
-    wait_until(lambda: worker.one("SELECT count(*) AS num FROM ganns.weights")["num"] > 0, what="the weights again")
+    wait_until(worker.weights_there, what="the weights again")
     finish_run(coordinator, worker)
     assert coordinator.digest == solo_digest(config)
 
@@ -195,7 +225,7 @@ def test_silent_workers_are_rescued_and_slow_ones_are_not(coordinate, join, data
     kept, lost = wait_for_job(slow), wait_for_job(dead)
     dead.fall_silent()
     attempts = "SELECT attempts FROM procrastinate_jobs WHERE id = %s"
-    wait_until(lambda: slow.one(attempts, lost.id)["attempts"] == 1, timeout_s=protocol.POLL_S * 10, what="the rescue")
+    wait_until(lambda: slow.beat() or slow.one(attempts, lost.id)["attempts"] == 1, what="the rescue")
     assert slow.one(attempts, kept.id)["attempts"] == 0
     assert slow.work(kept) == "stored"
     finish_run(coordinator, slow)

@@ -106,8 +106,7 @@ def test_the_coordinator_outlives_the_server(mode):
             server.start()
             worker.conn.close()
             worker = FakeWorker(server.address)
-            count = "SELECT count(*) AS num FROM ganns.weights"
-            wait_until(lambda: worker.one(count)["num"] > 0, what="the weights, uploaded again if need be")
+            wait_until(worker.weights_there, what="the weights, uploaded again if need be")
             finish_run(coordinator, worker)
             worker.conn.close()
             assert coordinator.digest == solo_digest(config)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.migrate import migrate
-from ganns.db.server.embedded import EmbeddedServer
-from tests.support.helpers import ROOT, free_port, wait_until
+from ganns.db.migrate import set_search_path
+from tests.dashboard.forked import run_dashboard
+from tests.support.helpers import free_port, wait_until
 
+FORKSERVER = get_context("forkserver")
+FORKSERVER.set_forkserver_preload(["ganns.dashboard.server", "tests.dashboard.forked"])
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, PHONE = (1600, 900), (390, 844)
 
@@ -33,59 +41,82 @@ class Site:
     url: str
     address: Address
     log: Path
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
 
 
 @contextmanager
 def serving(address: Address, folder: Path, *options: str, **variables: str) -> Iterator[Site]:
-    """Run `ganns dashboard`, as a user does, until the end of the block."""
+    """Run `ganns dashboard`, as a user does, until the end of the block.
+
+    A process that has imported the dashboard forks a new one for each site: the imports cost most of a start.
+    """
     port, log = free_port(), folder / "dashboard.log"
-    # NiceGUI would take the process for one of its own tests.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ganns", "dashboard", "--port", str(port), *options],
-            cwd=ROOT,
-            env=environment | {"GANNS_DATABASE_URL": address.conninfo, "PYTHONUNBUFFERED": "1", **variables},
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-        )
+    variables = {"GANNS_DATABASE_URL": address.conninfo, **variables}
+    process = FORKSERVER.Process(target=run_dashboard, args=(("--port", str(port), *options), variables, str(log)))
+    process.start()
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
-        assert process.poll() is None, log.read_text()
+        assert process.is_alive(), log.read_text()
         with suppress(OSError), urllib.request.urlopen(url + "/", timeout=5):
             return True
         return False
 
     try:
-        wait_until(answers, 90, lambda: f"the dashboard to answer: {log.read_text()}", every_s=0.2)
+        wait_until(answers, 90, lambda: f"the dashboard to answer: {log.read_text()}", every_s=0.1)
         yield Site(url, address, log, process)
     finally:
         process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.join(20)
+        process.kill()
+        process.join()
 
 
-@pytest.fixture(scope="module")
-def class_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    """Yield a migrated database of this module's own."""
-    with EmbeddedServer(tmp_path_factory.mktemp("class") / "pg") as server:
-        with connect(server.address) as conn:
-            migrate(conn)
-        yield server.address
+def _create(server: SimpleNamespace, name: str, template: str) -> Address:
+    """Return a new database that is a copy of `template`."""
+    parts = {key: getattr(server, key) for key in ("host", "port", "user", "password")}
+    with psycopg.connect(make_conninfo(**parts, dbname="postgres"), autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    address = Address(make_conninfo(**parts, dbname=name), "the tests")
+    with psycopg.connect(address.conninfo) as conn:
+        set_search_path(conn)  # a copy has its template's tables, but not the settings of roles
+    return address
 
 
-@pytest.fixture(scope="module")
-def lesson(class_database: Address) -> Iterator[Lesson]:
-    """Yield a class of six at work on a run with 60 closed rounds; the tests of a module go on with it."""
-    with connect(class_database) as conn:
+def _name(request: pytest.FixtureRequest) -> str:
+    return f"dashboard_{os.getpid()}_{request.node.name.rpartition('/')[2].removesuffix('.py')}"
+
+
+@pytest.fixture(scope="session")
+def finished_lesson(server: SimpleNamespace, migrated: Any) -> tuple[str, Lesson]:
+    """Return the name of a database with a class of six at work on a run with 60 closed rounds, and its lesson."""
+    name = f"dashboard_{os.getpid()}_lesson"
+    with connect(_create(server, name, migrated.template_dbname)) as conn:
         one = Lesson(conn)
         one.past(60, samples=7, evaluate_every=20)
+    return name, one
+
+
+@pytest.fixture(scope="module")
+def empty_database(server: SimpleNamespace, migrated: Any, request: pytest.FixtureRequest) -> Address:
+    """Return a migrated database of this module's own, without a run."""
+    return _create(server, f"{_name(request)}_empty", migrated.template_dbname)
+
+
+@pytest.fixture(scope="module")
+def class_database(
+    server: SimpleNamespace, finished_lesson: tuple[str, Lesson], request: pytest.FixtureRequest
+) -> Address:
+    """Return a database of this module's own, with the lesson."""
+    return _create(server, _name(request), finished_lesson[0])
+
+
+@pytest.fixture(scope="module")
+def lesson(class_database: Address, finished_lesson: tuple[str, Lesson]) -> Iterator[Lesson]:
+    """Yield the lesson; the tests of a module go on with it."""
+    one = copy(finished_lesson[1])
+    with connect(class_database) as one.conn:
         yield one
 
 

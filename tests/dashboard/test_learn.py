@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.lesson import Lesson
 from ganns.dashboard import documents
-from ganns.dashboard.explained import FAULTS, MOVING, PARTS, SAME
+from ganns.dashboard.pages.learn_text import FAULTS, MOVING, PARTS, SAME
 from ganns.monitor.events import NAMES
 from tests.dashboard.conftest import PHONE, WIDE, Site
 from tests.support.helpers import ROOT
@@ -106,7 +106,7 @@ def test_what_happens_to_the_run_is_drawn_and_said(page: Page, site: Site, lesso
     anna, ben, *_ = lesson.workers
 
     lesson.open()
-    expect(caption).to_have_text(f"Round {number} began: 10 units, and 8 results are enough.")
+    expect(caption).to_have_text(f"Round {number} began: 10 units; 8 results are enough.")
     expect(page.locator('.learn-steps [aria-current="step"]')).to_contain_text("Open.")
     lesson.claim(3, ben)
     expect(caption).to_have_text(f"ben took unit 3 of round {number}.")
@@ -130,9 +130,9 @@ def test_what_happens_to_the_run_is_drawn_and_said(page: Page, site: Site, lesso
         " VALUES (%s, %s, 6, 0, 0, 64, 'a test')",
         (lesson.run, number),
     )
-    expect(caption).to_have_text(f"Unit 6 of round {number} was set aside: nobody could compute it.")
+    expect(caption).to_have_text(f"Unit 6 of round {number} was set aside: three attempts failed.")
     lesson.close()
-    expect(caption).to_have_text(f"Round {number} closed: version {number + 1} is there.")
+    expect(caption).to_have_text(f"Round {number} closed: version {number + 1} is published.")
     lesson.conn.execute(
         "INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds,"
         " accepted) VALUES (%s, %s, 4, 1, 1, %s, 0, 0, 64, 1, false)",
@@ -156,9 +156,9 @@ def test_a_pause_holds_the_picture_and_then_it_is_up_to_date(page: Page, site: S
     lesson.submit(9)
     lesson.close()
     expect(counts).to_have_text(str(before + 1))
-    expect(caption).to_have_text("Waiting for what happens next.")
+    expect(caption).to_have_text("Waiting for the next event.")
     expect(part(page, "version")).to_contain_text(f"version {number}")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(part(page, "version")).to_contain_text(f"version {lesson.round}")
 
 
@@ -176,7 +176,7 @@ def test_slow_motion_shows_one_round_and_leaves_the_next_out(page: Page, site: S
     expect(caption).to_contain_text(f"Round {number} began")
     lesson.close()
     lesson.play()
-    expect(caption).to_have_text(f"Round {number} closed: version {number + 1} is there.")
+    expect(caption).to_have_text(f"Round {number} closed: version {number + 1} is published.")
     assert not any(f"Round {number + 1}" in one for one in page.evaluate("[...window.said]"))
     page.get_by_role("button", name="Slow motion").click()
     expect(part(page, "version")).to_contain_text(f"version {lesson.round}")
@@ -193,9 +193,9 @@ def test_the_example_plays_without_a_run(page: Page, site: Site) -> None:
         said.add(caption.inner_text())
         steps |= set(page.locator('.learn-steps [aria-current="step"] strong').all_inner_texts())
     assert "anna, ben and 2 others took 4 units of round 41." in said
-    assert "Chloe went away: unit 2 of round 41 waits for another worker." in said
+    assert "Chloe is gone: unit 2 of round 41 waits for another worker." in said
     assert "ben submitted unit 2 of round 41: 4 of 4." in said
-    assert "Too late for round 41: unit 3 from deniz. Not applied, but the ledger keeps the effort." in said
+    assert "Too late for round 41: unit 3 from deniz. Not applied, but recorded as effort." in said
     assert len(steps) == 7
     expect(part(page, "version")).to_contain_text("version 42")
     expect(page.locator('[data-fault="late"] strong')).to_have_text("0")  # it was an example

@@ -7,11 +7,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.migrate import migrate
 from ganns.store.control import pause, resume
 from tests.dashboard.conftest import PHONE, Site, serving
 from tests.support.helpers import wait_until
@@ -118,7 +118,7 @@ def test_each_units_state_is_told_by_word_and_sign(page: Page, site: Site, lesso
         expect(units.nth(unit).locator(".sign")).to_have_text(sign)
     expect(units.nth(2)).to_contain_text("chloe")
     expect(page.locator(".of-round.open")).to_contain_text(
-        re.compile("2 of 8 results, closes in (2 h 0|1 h 59) min at the latest")
+        re.compile("2 of 8 results, closes in at most (2 h 0|1 h 59) min")
     )
     expect(page.get_by_role("progressbar", name=f"Quorum of round {now}")).to_have_js_property("value", 2)
     page.get_by_label("by worker").check()
@@ -142,8 +142,9 @@ def test_a_paused_run_says_who_paused_it_and_how_to_go_on(page: Page, site: Site
     pause(lesson.conn, lesson.run, "ada@desk (process 7)")
     expect(state).to_contain_text("Paused by ada as soon as the open round is complete.")
     lesson.close()
-    expect(state).to_contain_text(f"Paused by ada. Go on with: ganns runs resume {lesson.run}")
-    expect(page.locator(".quorum")).to_contain_text("no round is opened until somebody resumes it")
+    expect(state).to_contain_text("paused by ada")
+    expect(state).to_contain_text(f"Continue with: ganns runs resume {lesson.run}")
+    expect(page.locator(".quorum")).to_contain_text("the next round opens when an instructor resumes it")
     lesson.beat()
     resume(lesson.conn, lesson.run, "ada")
     expect(state).to_contain_text("training")
@@ -155,7 +156,7 @@ def test_where_the_time_and_the_bytes_go(page: Page, site: Site, lesson: Lesson)
     parts = page.locator(".timeparts")
     expect(parts).to_contain_text("the mean of the last 20 rounds")
     expect(parts.get_by_role("listitem").filter(has_text="compute")).to_contain_text("420 ms")
-    expect(page.locator(".traffic")).to_contain_text("of results went up")
+    expect(page.locator(".traffic")).to_contain_text("of results were sent to the coordinator")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -170,21 +171,10 @@ def test_it_is_accessible_and_fits_a_phone(page: Page, site: Site, lesson: Lesso
     assert page.get_by_role("heading", level=1).count() == 1
 
 
-@pytest.fixture
-def empty(class_database: Address) -> Address:
-    """Return a database without a run, on the module's server."""
-    with connect(class_database) as conn:
-        conn.execute("DROP DATABASE IF EXISTS nothing WITH (FORCE)")
-        conn.execute("CREATE DATABASE nothing")
-    return Address(re.sub(r"(?<=@)/\w+|/ganns(?=\?)", "/nothing", class_database.conninfo), "a test")
-
-
 def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
-    page: Page, empty: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
+    page: Page, empty_database: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with connect(empty) as conn:
-        migrate(conn)
-    with serving(empty, tmp_path_factory.mktemp("empty")) as site, connect(class_database) as other:
+    with serving(empty_database, tmp_path_factory.mktemp("empty")) as site, connect(class_database) as other:
         page.goto(site.url)
         expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("ganns train experiment=demo")
@@ -194,14 +184,14 @@ def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
         page.goto(site.url)
         expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
 
-        with connect(empty) as conn:
+        with connect(empty_database) as conn:
             first = Lesson(conn, name="<b>first</b>")
             expect(page.get_by_role("heading", name="<b>first</b>", exact=True)).to_be_visible()
             expect(page).to_have_title(f"<b>first</b> · run {first.run} · GANNs with friends")
-            expect(page.get_by_role("main")).to_contain_text("No picture yet.")
-            expect(page.get_by_role("main")).to_contain_text("The first values come with the first round")
+            expect(page.get_by_role("main")).to_contain_text("No samples yet.")
+            expect(page.get_by_role("main")).to_contain_text("The first values come when the first round closes")
             expect(page.get_by_role("main")).to_contain_text("No version has been evaluated yet")
-            expect(page.locator(".quorum")).to_contain_text("The next round is about to be opened.")
+            expect(page.locator(".quorum")).to_contain_text("The next round opens soon.")
 
             second = Lesson(conn, name="second")
             expect(page.get_by_role("link", name=f"Look at run {second.run}")).to_be_visible()
@@ -211,14 +201,15 @@ def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
             expect(page.locator(".state")).to_contain_text(f"ganns train start_from={second.run}@best")
 
         # The database goes away, and comes back.
-        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS false")
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'nothing'")
+        name = conninfo_to_dict(empty_database.conninfo)["dbname"]
+        other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         answer = page.request.get(site.url, timeout=60_000)
         assert answer.status == 503
         assert answer.headers["retry-after"] == "5"
         assert "The database does not answer" in answer.text()
         assert "ganns db status" in answer.text()
         expect(page.locator(".trouble")).to_be_visible()
-        other.execute("ALTER DATABASE nothing ALLOW_CONNECTIONS true")
+        other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         wait_until(lambda: page.request.get(site.url).status == 200, 60, lambda: "the page to come back")
         expect(page.locator(".trouble")).to_be_hidden()

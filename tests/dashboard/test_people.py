@@ -123,7 +123,7 @@ def test_a_person_has_a_page_with_its_history(page: Page, site: Site, lesson: Le
 def test_an_unknown_name_and_an_unknown_run_are_said_to_be_so(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/people/{quote('<b>nobody</b>', safe='')}")
     expect(page.get_by_role("heading", level=1)).to_have_text("<b>nobody</b>")
-    expect(page.get_by_text("Nobody of this name has joined")).to_be_visible()
+    expect(page.get_by_text("No worker with this name has joined")).to_be_visible()
     page.goto(f"{site.url}/people/")
     expect(page.get_by_role("heading", level=1)).to_have_text("People")
     page.goto(f"{site.url}/people?run=12345")

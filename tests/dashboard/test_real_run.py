@@ -45,13 +45,13 @@ def closing(worker: Process) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_class_watches_steers_and_compares_real_runs(page: Page, class_database: Address, tmp_path: Path) -> None:
+def test_a_class_watches_steers_and_compares_real_runs(page: Page, empty_database: Address, tmp_path: Path) -> None:
     log = tmp_path / "first.log"
-    worker = start_worker(class_database, "anna", 1, tmp_path / "worker.log")
-    with closing(worker), serving(class_database, tmp_path, GANNS_DASHBOARD_PASSWORD=PASSWORD) as site:
+    worker = start_worker(empty_database, "anna", 1, tmp_path / "worker.log")
+    with closing(worker), serving(empty_database, tmp_path, GANNS_DASHBOARD_PASSWORD=PASSWORD) as site:
         page.goto(site.url)
         expect(page.get_by_role("heading", level=1)).to_contain_text("No run yet")
-        first = train(class_database, log, "name=first", "stop.rounds=1000000")
+        first = train(empty_database, log, "name=first", "stop.rounds=1000000")
         try:
             # The round advances, and grids come, without a reload.
             page.goto(f"{site.url}/run/1")
@@ -79,7 +79,7 @@ def test_a_class_watches_steers_and_compares_real_runs(page: Page, class_databas
             expect(page).to_have_url(re.compile("/login"))
             refused = page.request.post(f"{site.url}/control/runs/1/stop", data={}, headers={"Origin": site.url})
             assert refused.status in (401, 403)
-            with connect(class_database) as conn:
+            with connect(empty_database) as conn:
                 assert conn.execute("SELECT wanted FROM ganns.runs").fetchone() == ("run",)
 
             # The instructor stops it, and the coordinator ends by itself, leaving it resumable.
@@ -96,7 +96,7 @@ def test_a_class_watches_steers_and_compares_real_runs(page: Page, class_databas
             first.wait()
 
         # A second run, to its end; both beside each other.
-        second = train(class_database, tmp_path / "second.log", "name=second", "stop.rounds=6", "optimizer.lr_g=0.001")
+        second = train(empty_database, tmp_path / "second.log", "name=second", "stop.rounds=6", "optimizer.lr_g=0.001")
         assert second.wait(240) == 0, (tmp_path / "second.log").read_text()
         page.goto(f"{site.url}/compare?run=1&run=2")
         settings = page.get_by_role("table", name="Settings that differ")

@@ -49,7 +49,7 @@ def test_two_runs_are_chosen_and_compared(page: Page, site: Site, lesson: Lesson
     settings = page.get_by_role("table", name="Settings that differ").get_by_role("row")
     expect(settings).to_have_count(2)
     expect(settings.nth(1)).to_contain_text(re.compile(r"optimizer.lr_g\s*0.0002\s*0.0004"))
-    expect(page.get_by_role("table", name="What came out")).to_contain_text(ODD)
+    expect(page.get_by_role("table", name="Results")).to_contain_text(ODD)
     for one in (picture(page, lesson.run, 60), picture(page, other.run, 30)):
         expect(one).to_be_visible()
         page.wait_for_function("image => image.naturalWidth > 0", arg=one.element_handle())
@@ -106,9 +106,7 @@ def test_a_sweep_shows_which_settings_led_where(page: Page, site: Site, lesson: 
     page.goto(f"{site.url}/runs")
     row(page, lesson.run).get_by_role("link", name=KEY[:6]).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Sweep {KEY}")
-    chart = page.get_by_role(
-        "img", name=re.compile(r"^Parallel coordinates of 2 runs\. The best distance with lr_g 0\.000")
-    )
+    chart = page.get_by_role("img", name=re.compile(r"^Parallel coordinates of 2 runs\. Best distance: lr_g 0\.000"))
     expect(chart.locator("canvas")).to_have_count(1)
     expect(page.get_by_role("img", name=re.compile("^The lowest distance after each run that ended"))).to_be_visible()
     first = page.get_by_role("table", name="Points, the best first").locator("tbody tr").first

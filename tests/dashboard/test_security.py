@@ -17,7 +17,7 @@ from websockets.sync.client import connect as open_socket
 from benchmarks.lesson import Lesson
 from ganns.dashboard.security.attempts import MAX_ADDRESSES, MAX_ALL, MAX_EACH, Attempts
 from ganns.dashboard.security.hosts import Hosts, is_own_origin
-from ganns.dashboard.security.sessions import MAX_SESSIONS, VALID_S, Sessions
+from ganns.dashboard.security.sessions import MAX_SESSIONS, VALID_S, WebSessions
 from ganns.db.address import Address
 from ganns.monitor.watcher import Watcher
 from tests.dashboard.browsing import PASSWORD, csrf, form_token, instructing, log_in, visiting
@@ -303,7 +303,7 @@ def test_that_the_database_is_away_is_said_without_its_address() -> None:
 
 
 def test_sessions_end_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    sessions, now = Sessions("pass word"), [0.0]
+    sessions, now = WebSessions("pass word"), [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     assert sessions.log_in("pass") is None
     tokens = [sessions.log_in("pass word") for _ in range(MAX_SESSIONS + 1)]

@@ -100,7 +100,7 @@ def test_the_essentials_fit(width: int, height: int) -> None:
         *("530 images/s", "66.7 rounds/min", "2 workers", "0.81", "1.29", "0.60", "0.40", "best 86.2, at version 40"),
         *("Round 61: 1 of 2 results, open for 1.2 s, deadline in 8.8 s", "S c R", "computing 1", "refused 1"),
         *("NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
-        *("a result for unit 2 of round 61 was refused", "q leaves", "▁▂▂" if width < 120 else "████"),
+        *("a result for unit 2 of round 61 was refused", "q: quit", "▁▂▂" if width < 120 else "████"),
     ):
         assert words in text, words
     assert "submitted unit" not in text  # the round shows it
@@ -144,7 +144,7 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         (
             [RECORDED[0], {"type": "gone", "run": 9}],
             9,
-            "There is no run 9 in this database. There is 8, 7: `ganns runs`",
+            "There is no run 9 in this database. Its runs: 8, 7. See `ganns runs`",
         ),
         (
             [RECORDED[0], {"type": "trouble", "text": "The database does not answer; trying again."}],
@@ -153,7 +153,7 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         ),
         ([*RECORDED, {"type": "gone", "run": 7}], None, "There is no run 7"),
         ([*RECORDED[:3], RUN | {"config": {"stop": {"rounds": None}}}], None, "no end is set"),
-        ([*RECORDED[:3], RUN | {"rounds": []}], None, "Nobody yet. A worker joins with the line"),
+        ([*RECORDED[:3], RUN | {"rounds": []}], None, "No worker yet. A worker joins with the line"),
     ],
 )
 def test_where_there_is_nothing_it_says_what_to_do(
@@ -176,12 +176,12 @@ def test_where_there_is_nothing_it_says_what_to_do(
     [
         ({}, "training"),
         ({"workers_alive": 0}, "waiting for workers: `ganns worker`"),
-        ({"coordinated": False}, "stopped: `ganns train resume=7` goes on"),
-        ({"wanted": "pause", "wanted_by": "ada"}, "to be paused by ada"),
-        ({"wanted": "pause", "rounds": RUN["rounds"][:1]}, "paused by the instructor: `ganns runs resume 7`"),
-        ({"wanted": "stop", "wanted_by": ""}, "to be stopped by the instructor"),
+        ({"coordinated": False}, "stopped: `ganns train resume=7`"),
+        ({"wanted": "pause", "wanted_by": "ada"}, "pausing"),
+        ({"wanted": "pause", "wanted_by": "ada", "rounds": RUN["rounds"][:1]}, "paused by ada: `ganns runs resume 7`"),
+        ({"wanted": "stop", "wanted_by": ""}, "stopping"),
         ({"state": "finished"}, "finished"),
-        ({"state": "diverged"}, "diverged: it did not learn"),
+        ({"state": "diverged"}, "diverged: `ganns train start_from=7@best`"),
     ],
 )
 def test_a_run_says_what_it_does(change: dict[str, Any], words: str) -> None:
@@ -204,7 +204,7 @@ def test_a_worker_says_what_it_does(change: dict[str, Any], unit: int | None, wo
 
 
 def test_words() -> None:
-    assert event_in_words({"event": "joined", "worker": 3}, "", 7) == "somebody joined"
+    assert event_in_words({"event": "joined", "worker": 3}, "", 7) == "a worker joined"
     assert [seconds(one) for one in (None, 0.05, 3.21, 42.2, 4800.0)] == ["–", "50 ms", "3.2 s", "42 s", "1 h 20 min"]
 
 
@@ -324,7 +324,7 @@ def test_on_a_terminal_it_follows_until_q(database: Address, conn: Connection) -
         ).fetchall()
         assert gone == [(True,)]
         read_until(ours, "does not answer; trying again")
-        read_until(ours, "q leaves")
+        read_until(ours, "q: quit")
         lesson.play()
         read_until(ours, "version 14 of 5,000")
         second = Lesson(conn, num_workers=3, units=4, spares=1, name="second")  # a new run: it is followed by itself

@@ -95,8 +95,8 @@ def test_a_watcher_gets_the_whole_and_then_what_is_new(database: Address, conn: 
         more = next_of("history")
         assert (more["whole"], more["columns"]["round"]) == (False, [3])
         assert next_of("run")["version"] in (3, 4)  # one look may fall between
-        assert watcher.num_watchers() == 3
-    assert watcher.num_watchers() == 0
+        assert [len(watcher._watched[key].watchers) for key in keys] == [1, 1, 1]
+    assert not watcher._watched
     watcher.stop()
     watcher.join(30)
     assert not watcher.is_alive()

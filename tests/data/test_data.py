@@ -53,7 +53,8 @@ def test_a_face_depends_on_seed_and_index_alone():
         [
             sys.executable,
             "-c",
-            "import hashlib, ganns.data.sources.faces as f; print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())",
+            "import hashlib, ganns.data.sources.faces as f\n"
+            "print(hashlib.sha256(f.draw_face(1, 5)[0].tobytes()).hexdigest())",
         ],
         capture_output=True,
         text=True,

@@ -116,7 +116,7 @@ def test_a_password_that_libpq_takes_for_a_host_is_refused_and_not_shown(passwor
 
 @pytest.mark.parametrize("host", ["...", "192.0..2.7", "a" * 70 + ".example.org"])
 def test_a_host_that_cannot_be_one_is_a_sentence(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"names '.*', which cannot be a host: copy the line") as raised:
+    with pytest.raises(ConfigError, match=r"names '.*', which cannot be a host: copy the whole line") as raised:
         resolve(f"postgresql://me:open-sesame@{host}:5432/ganns")
     assert "sesame" not in str(raised.value)
     assert host in str(raised.value)

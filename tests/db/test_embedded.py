@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from ganns.db.connect import connect
-from ganns.db.server import cluster
+from ganns.db.server import programs
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
@@ -25,7 +25,7 @@ def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
         assert conn.execute("SELECT current_database(), current_user").fetchone() == ("ganns", "postgres")
         conn.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         settings = {row[0]: row[1] for row in conn.execute("SELECT name, setting FROM pg_settings")}
-        assert settings["max_connections"] == cluster.SETTINGS["max_connections"]
+        assert settings["max_connections"] == programs.SETTINGS["max_connections"]
         assert settings["listen_addresses"] == ""
     assert not server.is_running()
     with EmbeddedServer(data_dir) as again, connect(again.address) as conn:
@@ -89,7 +89,7 @@ def test_a_killed_initdb_leaves_nothing_that_looks_whole(data_dir: Path, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(cluster, "run_program", half)
+        patched.setattr(programs, "run_program", half)
         with pytest.raises(KeyboardInterrupt):
             EmbeddedServer(data_dir).start()
     assert not EmbeddedServer(data_dir).exists()

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from ganns.db.connect import connect
-from ganns.db.server import network
-from ganns.db.server.embedded import EmbeddedServer
+from ganns.db.server.embedded import EmbeddedServer, require_free
+from ganns.db.server.serve import EVERYWHERE, reachable_host
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
 
@@ -75,13 +75,13 @@ def test_a_taken_port_is_named_with_another(cluster: Path) -> None:
 def test_an_address_of_another_machine_is_refused(unused_port: int) -> None:
     for host in ("203.0.113.7", "no.such.host.invalid"):
         with pytest.raises(DatabaseError, match=rf"Cannot listen on {host}:{unused_port} \([^()]+\): .*--host"):
-            network.require_free(host, unused_port)
+            require_free(host, unused_port)
 
 
 def test_the_reachable_address_is_no_wildcard() -> None:
-    for host in network.EVERYWHERE:
-        assert network.reachable_host(host) not in ("", *network.EVERYWHERE)
-    assert network.reachable_host("10.1.2.3") == "10.1.2.3"
+    for host in EVERYWHERE:
+        assert reachable_host(host) not in ("", *EVERYWHERE)
+    assert reachable_host("10.1.2.3") == "10.1.2.3"
 
 
 def test_an_ipv6_address_gets_brackets(cluster: Path) -> None:

@@ -13,14 +13,14 @@ from ganns.db.connect import connect
 from ganns.db.server.embedded import EmbeddedServer
 from tests.support.helpers import ROOT
 
-FILES = ("test_migrate.py", "test_queries.py", "test_golden.py", "test_cli_db.py")
+FILES = ("db/test_migrate.py", "db/test_queries.py", "db/test_golden.py", "cli/test_db.py")
 
 
 @pytest.mark.slow
 def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, unused_port: int) -> None:
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
         address = server.tcp_address("127.0.0.1")
-        command = [sys.executable, "-m", "pytest", "-q", *(f"tests/db/{name}" for name in FILES)]
+        command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{name}" for name in FILES)]
         environment = os.environ | {"GANNS_TEST_DATABASE_URL": address.conninfo}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr

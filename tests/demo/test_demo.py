@@ -79,7 +79,7 @@ def left_behind(folder):
 def test_the_demo_makes_what_it_promises(tmp_path):
     with running(tmp_path, "stop.rounds=6", "--no-dashboard") as process:
         assert process.wait(240) == 0, (tmp_path / "log").read_text()
-        assert left_behind(tmp_path) == []
+        wait_until(lambda: left_behind(tmp_path) == [], what="the end of all processes")
     [folder] = (tmp_path / "out").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["rounds"] == 6
@@ -182,4 +182,4 @@ def stop(folder, process, line, number):
         pytest.fail(f"it did not end: {log.read_text()}")
     assert code in (0, 130), log.read_text()  # 0: there was something to show already
     assert "Traceback" not in log.read_text()
-    wait_until(lambda: left_behind(folder) == [], timeout_s=30, what="the end of all processes")
+    wait_until(lambda: left_behind(folder) == [], what="the end of all processes")

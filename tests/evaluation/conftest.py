@@ -57,11 +57,11 @@ def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         async with app.open_async():
             await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 
-    for module, name in (
-        (run_cache, "_run_cache"),
-        (evaluation_cache, "_cache"),
-    ):  # what a process keeps is another database's
-        monkeypatch.setattr(module, name, None)
+    caches = (run_cache.get_run_cache, evaluation_cache.get_evaluation_cache)
+    for get in caches:  # what a process keeps is another database's
+        get.cache_clear()
     yield lambda: asyncio.run(work())
-    if run_cache._run_cache is not None:
-        run_cache._run_cache._link.close()
+    if run_cache.get_run_cache.cache_info().currsize:
+        run_cache.get_run_cache()._link.close()
+    for get in caches:
+        get.cache_clear()

@@ -104,7 +104,7 @@ def test_parts_make_the_images_that_one_would_draw():
     assert sum(count for _, count in batches.parts(150)) == 150
     look = torch.nn.Flatten()
     seen = [
-        batches.decode(batches.encode(batches.see(batches.draw(config, network, *part), look, part[0])))
+        batches.decode(batches.encode(batches.extract(batches.draw(config, network, *part), look, part[0])))
         for part in batches.parts(600)
     ]
     features, pixels = batches.join(seen)

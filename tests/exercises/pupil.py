@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from ganns.exercises.catalogue import find
-from ganns.exercises.child import check
 from ganns.exercises.report import Report
+from ganns.exercises.runner import check
 
 
 def starter(number: int, folder: Path) -> Path:
@@ -37,4 +37,4 @@ def checked(number: int, file: Path) -> Report:
 
 def wrong(report: Report) -> dict[str, str]:
     """What is not right: title -> detail."""
-    return {finding.title: finding.detail for finding in report.findings if finding.right is False}
+    return {result.title: result.detail for result in report.results if result.right is False}

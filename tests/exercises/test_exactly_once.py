@@ -41,7 +41,7 @@ def checked(database: Address) -> Check:
 def test_the_solution_passes(checked: Check, tmp_path: Path) -> None:
     report = checked(solved(3, tmp_path))
     assert wrong(report) == {}
-    assert [finding.title for finding in report.findings] == [TWO, UNDONE, NOTHING, ONCE, SLEEPER, RACE, TWICE]
+    assert [result.title for result in report.results] == [TWO, UNDONE, NOTHING, ONCE, SLEEPER, RACE, TWICE]
 
 
 def test_the_starter_hands_a_job_out_twice_and_stores_everything(checked: Check, tmp_path: Path) -> None:

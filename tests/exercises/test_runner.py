@@ -12,7 +12,7 @@ from ganns.cli.app import app
 from ganns.errors import ConfigError
 from ganns.exercises import progress
 from ganns.exercises.catalogue import find
-from ganns.exercises.report import Finding, Report, read
+from ganns.exercises.report import CheckResult, Report, read
 from ganns.exercises.runner import run_check
 from tests.exercises.pupil import solved, starter, wrong
 
@@ -99,7 +99,7 @@ def test_a_file_that_ends_the_process_loses_nothing_that_was_found(tmp_path: Pat
     file = solved(5, tmp_path, ("return seconds_alone / seconds_together", "return seconds_alone / seconds_together"))
     file.write_text(file.read_text().replace("return (1 /", "import os; os._exit(7)\n    return (1 /"))
     report, _ = run_check(find(5), file)
-    assert [finding.title for finding in report.findings if finding.right] == ["speedup()", "efficiency()"]
+    assert [result.title for result in report.results if result.right] == ["speedup()", "efficiency()"]
     assert "in the middle of it, with the exit code 7" in wrong(report)["it ends"]
     assert not report.passed
 
@@ -117,16 +117,16 @@ def test_input_has_nobody_to_wait_for(tmp_path: Path) -> None:
 
 def test_a_report_without_findings_is_none() -> None:
     assert not Report().passed
-    assert not Report(findings=[Finding(None, "a remark")]).passed
-    assert Report(findings=[Finding(True, "x"), Finding(None, "y")]).passed
+    assert not Report(results=[CheckResult(None, "a remark")]).passed
+    assert Report(results=[CheckResult(True, "x"), CheckResult(None, "y")]).passed
 
 
 def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "findings"
+    path = tmp_path / "results"
     Report(path).right("whole")
     with path.open("a") as stream:
         stream.write('{"right": tr')
-    assert read(path) == [Finding(True, "whole")]
+    assert read(path) == [CheckResult(True, "whole")]
 
 
 @pytest.mark.slow

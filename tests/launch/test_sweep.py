@@ -15,7 +15,7 @@ from ganns.config import Config, StopConfig
 from ganns.coordinator import Quiet, RoundReport
 from ganns.errors import Diverged, RunError
 from ganns.launch import sweep_together
-from ganns.launch.sweep import Outcome, Point, Sweep, point_digest, sweep_key
+from ganns.launch.sweep import Point, PointResult, Sweep, point_digest, sweep_key
 from ganns.store import runs, sweeps
 from ganns.training.state import TrainingState
 from tests.support.fakes import FakeWorker, solo_digest, tiny
@@ -59,7 +59,7 @@ class Trained:
         self.stop = threading.Event()
         points = [Point(number, config, Path("unused")) for number, config in enumerate(configs)]
         self.sweep = Sweep(points, address, lambda point: self.notes[point.number], self.stop)  # type: ignore[arg-type]
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[PointResult] = []
         self.thread = threading.Thread(target=lambda: self.outcomes.extend(self.sweep.run(num_at_once)), daemon=True)
         self.thread.start()
 
@@ -113,7 +113,7 @@ def test_stopped_points_go_on_where_they_were(sweep, join, conn):
     configs, worker = [tiny(seed=seed, stop=StopConfig(rounds=4)) for seed in (0, 1, 2)], join()
     first = sweep(*configs, num_at_once=2)
     first.notes[0].on_round = lambda version: first.stop.set() if version == 2 else None
-    wait_until(lambda: worker.work() is not None and first.stop.is_set(), 120, "two rounds")
+    wait_until(lambda: first.stop.is_set() or (worker.work() and False), 120, "two rounds")
     first.thread.join(60)
     assert first.states == ["stopped", "stopped", "not begun"]
     before = [list(one.versions) for one in first.notes]
@@ -122,7 +122,7 @@ def test_stopped_points_go_on_where_they_were(sweep, join, conn):
     for config, old, new, notes in zip(configs, before, second.notes, second.notes, strict=True):
         assert old + new.versions == [1, 2, 3, 4]
         assert notes.digest == solo_digest(config)
-    assert any("goes on from version 2" in text for text in second.notes[0].said)
+    assert any(f"goes on from version {before[0][-1]}" in text for text in second.notes[0].said)
     assert len(runs.list_runs(conn)) == 3
 
 

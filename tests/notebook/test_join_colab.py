@@ -24,12 +24,18 @@ import psutil
 import pytest
 from PIL import Image
 
-from ganns.config import GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
+from ganns import notebook
+from ganns.config import (
+    GradientStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import ConfigError, NoDatabaseAddress
-from ganns.notebook import secret
-from ganns.notebook.look import Look, Seen
+from ganns.notebook.class_view import ClassReader, ClassView
 from ganns.notebook.panel import lines, picture
 from ganns.store.samples import put_sample
 from tests.support.coordinators import Coordinator
@@ -291,34 +297,34 @@ def test_the_cell_joins_goes_on_and_leaves(tmp_path: Path, served: Address, monk
 
 
 def test_where_the_address_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret, "_colab_secret", lambda: "postgresql://ada:sesame@colab.example/ganns")
+    monkeypatch.setattr(notebook, "_colab_secret", lambda: "postgresql://ada:sesame@colab.example/ganns")
     monkeypatch.setenv("GANNS_DATABASE_URL", "postgresql://ada:sesame@variable.example/ganns")
-    assert str(secret.find_address()) == "ada@colab.example:5432/ganns"
-    monkeypatch.setattr(secret, "_colab_secret", lambda: "")
-    assert str(secret.find_address()) == "ada@variable.example:5432/ganns"
+    assert str(notebook.find_address()) == "ada@colab.example:5432/ganns"
+    monkeypatch.setattr(notebook, "_colab_secret", lambda: "")
+    assert str(notebook.find_address()) == "ada@variable.example:5432/ganns"
     monkeypatch.delenv("GANNS_DATABASE_URL")
     asked: list[str] = []
 
     def typed(text: str) -> None:
-        monkeypatch.setattr(secret.getpass, "getpass", lambda prompt: asked.append(prompt) or text)
+        monkeypatch.setattr(notebook.getpass, "getpass", lambda prompt: asked.append(prompt) or text)
 
     typed("GANNS_DATABASE_URL=postgresql://ada:sesame@typed.example/ganns ganns worker\n")
-    assert str(secret.find_address()) == "ada@typed.example:5432/ganns"
+    assert str(notebook.find_address()) == "ada@typed.example:5432/ganns"
     assert asked
     typed(" ")
     with pytest.raises(NoDatabaseAddress, match="secret named GANNS_DATABASE_URL"):
-        secret.find_address()
+        notebook.find_address()
     typed("postgresql://ada:ses@me@typed.example/ganns")
     with pytest.raises(ConfigError, match="write @ as %40") as raised:
-        secret.find_address()
+        notebook.find_address()
     assert "ses@me" not in str(raised.value)
 
 
 def test_what_is_shown() -> None:
-    assert lines(Seen()) == ["no run yet: it starts when your instructor types `ganns train`"]
-    assert lines(Seen(trouble="no answer")) == ["no answer"]
+    assert lines(ClassView()) == ["no run yet: it starts when your instructor types `ganns train`"]
+    assert lines(ClassView(trouble="no answer")) == ["no answer"]
     run_ = {"run": 3, "name": "<b>", "state": "open", "version": 1200, "images_per_s": 50.04, "workers_alive": 4}
-    seen = Seen(run=run_, losses={"d_loss": 0.123456, "g_loss": None}, units=2, images=512, images_per_s=7.25)
+    seen = ClassView(run=run_, losses={"d_loss": 0.123456, "g_loss": None}, units=2, images=512, images_per_s=7.25)
     assert lines(seen) == [
         "run 3 (<b>), open, version 1,200 · 50.0 images/s by 4 worker(s) · d_loss 0.123",
         "you: 2 unit(s), 512 images · 7.2 images/s",
@@ -328,13 +334,13 @@ def test_what_is_shown() -> None:
 
 def test_a_server_that_is_away_and_an_empty_database(database: Address) -> None:
     port = free_port()
-    away = Look(Address(f"postgresql://ada:sesame@127.0.0.1:{port}/ganns", "the test"), "ada")
-    assert away.look().trouble == (
+    away = ClassReader(Address(f"postgresql://ada:sesame@127.0.0.1:{port}/ganns", "the test"), "ada")
+    assert away.read().trouble == (
         f"the database ada@127.0.0.1:{port}/ganns does not answer; your worker tries again, too"
     )
-    look = Look(database, "ada")
-    assert look.look() == Seen()
+    reader = ClassReader(database, "ada")
+    assert reader.read() == ClassView()
     with connect(database) as conn:
         conn.execute("DROP SCHEMA ganns CASCADE")
-    assert "is empty so far" in look.look().trouble
-    look.close()
+    assert "is empty so far" in reader.read().trouble
+    reader.close()

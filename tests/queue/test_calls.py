@@ -10,11 +10,10 @@ import pytest
 
 from ganns.db.connect import Connection
 from ganns.errors import BadArguments, ResultTimeout, TaskFailed, TaskRevoked, TaskUsageError
+from ganns.queue.commands import queued
 from ganns.queue.decorator import task
-from ganns.queue.inspect import queued
-from ganns.queue.limits import parse_rate
+from ganns.queue.options import RetryPolicy, parse_rate
 from ganns.queue.results import AsyncResult
-from ganns.queue.retry import RetryPolicy
 from ganns.queue.signature import Signature, signature
 from tests.queue import sample_tasks as sample
 

@@ -12,7 +12,7 @@ from ganns.db.queries import execute
 from ganns.errors import BadArguments, ChordFailed, TaskFailed, TaskRevoked, TaskUsageError
 from ganns.queue import rescue
 from ganns.queue.canvas import chain, chord, group
-from ganns.queue.inspect import queued
+from ganns.queue.commands import queued
 from tests.queue import sample_tasks as sample
 from tests.support.helpers import wait_until
 
@@ -253,10 +253,10 @@ def test_a_deadline_with_some_results(hands: Callable, conn: Connection) -> None
     header = [sample.add.s(n) for n in range(3)]
     result, hand = chord(header, sample.total.s(), deadline=3600).delay(), hands()
     hand.finish(hand.fetch(), "7")
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert num_bodies(conn) == 0
     expire_deadlines(conn)
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     body = hand.fetch()
     assert body["args"] == {"values": [7]}
     hand.finish(body, "7")
@@ -266,7 +266,7 @@ def test_a_deadline_with_some_results(hands: Callable, conn: Connection) -> None
 def test_a_deadline_with_none(conn: Connection) -> None:
     result = chord([sample.add.s(1)], sample.total.s(), deadline=3600).delay()
     expire_deadlines(conn)
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     with pytest.raises(ChordFailed, match="deadline passed with none of 1 results"):
         result.get(timeout=60)
     assert states(conn) == ["cancelled"]
@@ -278,10 +278,10 @@ def test_a_grace_takes_more_results_in(hands: Callable, conn: Connection) -> Non
     hand = hands()
     hand.finish(hand.fetch(), "1")
     hand.finish(hand.fetch(), "2")
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert num_bodies(conn) == 0
     conn.execute("UPDATE ganns.task_groups SET quorum_at = quorum_at - interval '2 hours'")
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert hand.fetch()["args"] == {"values": [1, 2]}
 
 
@@ -295,7 +295,7 @@ def test_a_revoked_member_counts_as_failed(conn: Connection) -> None:
 def test_a_member_cancelled_by_other_means_is_noticed(conn: Connection) -> None:
     result = chord([sample.add.s(n) for n in range(2)], sample.total.s()).delay()
     conn.execute("SELECT procrastinate_cancel_job_v1(min(id), false, false) FROM procrastinate_jobs")
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     with pytest.raises(ChordFailed, match="outside the task framework"):
         result.get(timeout=60)
 
@@ -308,7 +308,7 @@ def test_a_job_that_was_being_fetched_while_its_group_closed(hands: Callable, co
         second = two.fetch()
         one.finish(first, "1")
     assert execute(conn, "tasks_aborts", worker_id=two.id).fetchall() == []
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert [row["id"] for row in execute(conn, "tasks_aborts", worker_id=two.id)] == [second["id"]]
 
 
@@ -377,6 +377,6 @@ def test_an_inner_and_an_outer_group_that_close_together_do_not_deadlock(hands: 
         assert one.finish(outer, "2")
     thread.join(60)
     assert ended == [True]
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert num_bodies(conn) == 1
     assert one.fetch()["args"] == {"values": [2]}

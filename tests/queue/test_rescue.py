@@ -48,7 +48,7 @@ def test_a_pruned_worker_comes_back(hands: Callable, conn: Connection) -> None:
     """A lid was closed and opened: stock workers end with a foreign key violation."""
     hand = hands()
     hand.fall_silent()
-    rescue.upkeep(conn, prune_s=30)
+    rescue.enforce_deadlines(conn, prune_s=30)
     assert conn.execute("SELECT count(*) FROM procrastinate_workers").fetchone() == (0,)
     sample.add.delay(1)
     assert hand.fetch() is not None
@@ -198,20 +198,20 @@ def test_results_expire(work: Callable, conn: Connection) -> None:
     result = sample.add.delay(1)
     chord([sample.add.s(1)], sample.total.s()).delay()
     work()
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     assert result.get(timeout=60) == 1
     conn.execute("UPDATE ganns.task_results SET expires_at = now() - interval '1 s'")
     conn.execute("UPDATE ganns.task_groups SET created_at = now() - interval '2 days'")
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     for _ in range(2):  # the outer group goes after the inner one
-        rescue.sweep(conn)
+        rescue.delete_finished_jobs(conn)
     for table in ("ganns.task_results", "ganns.task_calls", "ganns.task_groups", "procrastinate_jobs"):
         assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 
 def test_a_queued_job_expires_without_a_worker(conn: Connection) -> None:
     result = chord([sample.add.s(1).set(expires=0)], sample.total.s()).delay()
-    rescue.upkeep(conn)
+    rescue.enforce_deadlines(conn)
     with pytest.raises(ChordFailed, match="expired"):
         result.get(timeout=60)
 
@@ -221,8 +221,8 @@ def test_finished_jobs_without_a_result_are_swept(work: Callable, conn: Connecti
     kept = sample.add.delay(1)
     work()
     waiting = sample.quiet.delay()
-    rescue.sweep(conn)
+    rescue.delete_finished_jobs(conn)
     conn.execute("UPDATE procrastinate_events SET at = at - interval '2 days'")
-    rescue.sweep(conn)
+    rescue.delete_finished_jobs(conn)
     rows = conn.execute("SELECT id FROM procrastinate_jobs ORDER BY id").fetchall()
     assert rows == [(kept.job_id,), (waiting.job_id,)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ganns.db.connect import Connection
 from ganns.queue import rescue
 from ganns.queue.canvas import group
-from ganns.queue.control import revoke
+from ganns.queue.commands import revoke
 from ganns.queue.results import GroupResult
 from ganns.queue.signature import signature
 from tests.queue import sample_tasks as sample

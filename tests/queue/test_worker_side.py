@@ -20,7 +20,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import BadArguments, SoftTimeLimitExceeded, TaskFailed
 from ganns.queue.arguments import pack, parameters, to_json, unpack
-from ganns.queue.limits import soft_time_limit
+from ganns.queue.runner import soft_time_limit
 from tests.queue import sample_tasks as sample
 from tests.support import warm
 from tests.support.helpers import ROOT, wait_until
@@ -91,7 +91,9 @@ def test_procrastinate_fetches_as_it_did_when_we_copied_it() -> None:
 
 
 def test_importing_the_framework_loads_no_task_and_no_torch() -> None:
-    modules = "tasks, ganns.queue.canvas, ganns.queue.decorator, ganns.queue.rescue, ganns.queue.inspect, ganns.queue.control, ganns.queue.results"
+    modules = "tasks, " + ", ".join(
+        f"ganns.queue.{name}" for name in ("canvas", "decorator", "rescue", "commands", "results")
+    )
     code = f"import sys, {modules}; print([m for m in ('torch', 'tasks.gradient', 'ganns.config') if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "[]"

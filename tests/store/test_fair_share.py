@@ -55,7 +55,6 @@ class Pool:
 
     def one_unit(self) -> int:
         """Compute a unit of whichever run's turn it is; return that run."""
-        self.worker.one("SELECT ganns_api.task_beat(%s)", self.worker.id)  # or it counts as dead on a slow machine
         job = self.worker.fetch()
         assert job is not None
         claim = self.worker.claim(job)
@@ -119,13 +118,17 @@ def test_a_slow_coordinator_costs_its_run_no_share(pool: Pool, monkeypatch: pyte
     assert pool.share(slow) == pytest.approx(0.5, abs=0.08)
 
 
+def used_seconds(conn, run_id: int) -> float:
+    return conn.execute("SELECT used_s FROM ganns.runs WHERE id = %s", [run_id]).fetchone()[0]
+
+
 def test_a_new_run_begins_where_the_others_are(pool: Pool, conn) -> None:
     old = pool.add(tiny(stop=FOREVER), 100.0)
     pool.work(10)
-    wait_until(lambda: fair_share.used_seconds(conn, old) > 900, 60, "the charge")
+    wait_until(lambda: used_seconds(conn, old) > 900, 60, "the charge")
     assert conn.execute("SELECT DISTINCT priority FROM procrastinate_jobs").fetchall() == [(0,)]  # it is alone
     new = pool.add(tiny(stop=FOREVER, seed=1), 100.0)
-    assert fair_share.used_seconds(conn, new) > 900
+    assert used_seconds(conn, new) > 900
     before = pool.units[old]
     pool.work(16)
     assert pool.units[new] == pytest.approx(8, abs=2)
@@ -138,9 +141,9 @@ def test_nobody_can_save_up_more_than_the_limit(pool: Pool, conn) -> None:
     poor = pool.add(tiny(stop=FOREVER, seed=1), 1.0)
     conn.execute("UPDATE ganns.runs SET used_s = 1e6 WHERE id = %s", [rich])
     fair_share.take_turn(conn, poor, [])
-    assert fair_share.used_seconds(conn, poor) == pytest.approx(1e6 - fair_share.LAG_S)
+    assert used_seconds(conn, poor) == pytest.approx(1e6 - fair_share.LAG_S)
     fair_share.take_turn(conn, poor, [], lag_s=10.0)
-    assert fair_share.used_seconds(conn, poor) == pytest.approx(1e6 - 10)
+    assert used_seconds(conn, poor) == pytest.approx(1e6 - 10)
 
 
 @pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
@@ -151,4 +154,4 @@ def test_each_round_is_charged_once(pool: Pool, conn, pipeline: bool) -> None:
     wait_until(
         lambda: conn.execute("SELECT version FROM ganns.runs").fetchone() == (4,), what="four rounds of two units"
     )
-    assert fair_share.used_seconds(conn, run) == pytest.approx(8000, abs=500)  # and the seconds that it really took
+    assert used_seconds(conn, run) == pytest.approx(8000, abs=500)  # and the seconds that it really took

@@ -15,7 +15,7 @@ from ganns.db.connect import Connection
 from ganns.errors import DatabaseUnreachable, RunError
 from ganns.export.timelapse import frames, grids_of_run
 from ganns.observers import sample_uploader
-from ganns.observers.sample_uploader import Gallery
+from ganns.observers.sample_uploader import SampleUploader
 from ganns.pictures.grid import save
 from ganns.store.runs import create_run, get_run
 from ganns.store.samples import KEEP, get_sample, list_samples, put_sample
@@ -78,20 +78,20 @@ def test_a_run_takes_its_grids_along(conn: Connection, run_id: int) -> None:
     assert conn.execute("SELECT count(*) FROM ganns.samples").fetchone() == (0,)
 
 
-# ------------------------------------------------------------------------------------------------------- gallery
+# ------------------------------------------------------------------------------------------------------ uploader
 
 
 def grid_file(folder: Path, color: tuple[int, int, int] = (200, 30, 60)) -> Path:
     return save(Image.new("RGB", (530, 530), color), folder / "version-000000.png")
 
 
-def test_the_gallery_stores_small_pictures_before_it_closes(
+def test_the_uploader_stores_small_pictures_before_it_closes(
     database: Address, conn: Connection, run_id: int, tmp_path: Path
 ) -> None:
-    keeper = Gallery(database)
+    uploader = SampleUploader(database)
     for version in range(3):
-        keeper.keep(run_id, version, grid_file(tmp_path))
-    keeper.close()
+        uploader.upload(run_id, version, grid_file(tmp_path))
+    uploader.close()
     assert versions(conn, run_id) == [0, 1, 2]
     data = get_sample(conn, run_id, 1)
     assert data is not None
@@ -116,26 +116,26 @@ def test_a_grid_that_cannot_be_stored_is_tried_again(
         raise DatabaseUnreachable
 
     monkeypatch.setattr(sample_uploader, "connect", away)
-    keeper = Gallery(database)
-    with caplog.at_level(logging.WARNING, logger="ganns.observers.sample_uploader"):
-        keeper.keep(run_id, 0, grid_file(tmp_path))
+    uploader = SampleUploader(database)
+    with caplog.at_level(logging.WARNING, logger="ganns.utils.background"):
+        uploader.upload(run_id, 0, grid_file(tmp_path))
         wait_until(lambda: failures, what="an attempt")
     monkeypatch.setattr(sample_uploader, "connect", real)
-    keeper.keep(run_id, 10, grid_file(tmp_path))
-    keeper.close()
+    uploader.upload(run_id, 10, grid_file(tmp_path))
+    uploader.close()
     assert versions(conn, run_id) == [0, 10]
-    assert "tried again with the next one" in caplog.text
+    assert "on a new connection it is tried again" in caplog.text
 
 
 def test_pictures_that_are_gone_and_runs_that_are_deleted_hold_nothing_up(
     database: Address, conn: Connection, run_id: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = Gallery(database)
+    uploader = SampleUploader(database)
     with caplog.at_level(logging.CRITICAL, logger="ganns.observers.sample_uploader"):
-        keeper.keep(run_id, 0, tmp_path / "deleted.png")
-        keeper.keep(run_id + 1000, 0, grid_file(tmp_path))
-        keeper.keep(run_id, 10, grid_file(tmp_path))
-        keeper.close()
+        uploader.upload(run_id, 0, tmp_path / "deleted.png")
+        uploader.upload(run_id + 1000, 0, grid_file(tmp_path))
+        uploader.upload(run_id, 10, grid_file(tmp_path))
+        uploader.close()
     assert versions(conn, run_id) == [10]
 
 
@@ -143,10 +143,10 @@ def test_pictures_that_are_gone_and_runs_that_are_deleted_hold_nothing_up(
 
 
 def test_a_timelapse_of_a_run(database: Address, conn: Connection, run_id: int, tmp_path: Path) -> None:
-    keeper = Gallery(database)
+    uploader = SampleUploader(database)
     for version, color in ((0, (250, 0, 0)), (20, (0, 0, 250))):
-        keeper.keep(run_id, version, grid_file(tmp_path / str(version), color))
-    keeper.close()
+        uploader.upload(run_id, version, grid_file(tmp_path / str(version), color))
+    uploader.close()
     grids = grids_of_run(conn, get_run(conn, run_id))
     assert [version for version, _ in grids] == [0, 20]
     first, last = (frame.getpixel((frame.width // 2, frame.height // 2)) for frame in frames(grids, gif=False))

@@ -21,7 +21,8 @@ from ganns.config import (
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.store import worker_api
+from ganns.errors import WeightsMissing
+from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
@@ -90,7 +91,7 @@ class FakeWorker:
 
     def fetch(self) -> Job | None:
         """Take the next job, as procrastinate does; a worker that does so is alive, however slow the machine is."""
-        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
+        self.beat()
         row = self.one("SELECT id, attempts, args FROM procrastinate_fetch_job_v2(NULL, %s)", self.id)
         return Job(row["id"], row["attempts"], row["args"]) if row.get("id") else None
 
@@ -116,11 +117,9 @@ class FakeWorker:
         """Upload the parts and submit; return the server's answer."""
         codec = get_codec(config.codec.name)
         for role, part in result.parts.items():
-            worker_api.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
+            results.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
         timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
-        return worker_api.submit(
-            self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings}
-        )
+        return results.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does whoever holds it."""
@@ -131,13 +130,30 @@ class FakeWorker:
         job = job or self.fetch()
         if job is None:
             return None
-        claim = self.claim(job)
-        answer = None
+        claim, answer = self.claim(job), None
         if claim is not None:
-            answer = self.submit(job, *self.compute(claim))
-            self.submitted.append((claim, answer))
+            try:
+                computed = self.compute(claim)
+            except WeightsMissing:
+                assert self.claim(job) is None, "the weights of an open round are not there"
+            else:
+                answer = self.submit(job, *computed)
+                self.submitted.append((claim, answer))
         self.finish(job)
         return answer
+
+    def weights_there(self) -> bool:
+        """Tell whether workers can fetch the weights of every open round (after a crash they are uploaded again)."""
+        return bool(
+            self.one(
+                "SELECT bool_and(EXISTS (SELECT FROM ganns_api.weights(run_id, weights_version))) AS there "
+                "FROM ganns.rounds WHERE closed_at IS NULL"
+            )["there"]
+        )
+
+    def beat(self) -> None:
+        """Say that this worker is alive."""
+        self.conn.execute("SELECT ganns_api.task_beat(%s)", (self.id,))
 
     def fall_silent(self) -> None:
         """Make the last heartbeat a minute old, as after a kill or with a closed lid."""

@@ -12,7 +12,7 @@ import pytest
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.queries import execute
-from ganns.queue.inspect import queued
+from ganns.queue.commands import queued
 from tests.queue.sample_tasks import app
 
 

@@ -1,4 +1,4 @@
-"""A worker keeps the cached_runs of several runs: taking turns between them builds nothing anew."""
+"""A worker caches several runs: taking turns between them builds nothing again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.fakes import tiny
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The runs whose cached_runs were built, in order."""
+    """The runs that were built, in order."""
     runs: list[int] = []
     build = CachedRun.__init__
 
@@ -38,25 +38,25 @@ def runs(conn, database, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunCache]:
 
 
 def test_switching_between_runs_builds_each_once(runs: RunCache, built: list[int]) -> None:
-    kept = {run: runs.cached(run) for run in (1, 2, 3)}
+    kept = {run: runs.get(run) for run in (1, 2, 3)}
     for run in (1, 2, 3, 2, 1, 3):
-        assert runs.cached(run) is kept[run]
+        assert runs.get(run) is kept[run]
     assert built == [1, 2, 3]
 
 
 def test_the_one_that_was_not_used_for_longest_goes(
     runs: RunCache, built: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "NUM_BENCHES", 2)
+    monkeypatch.setattr(module, "MAX_RUNS", 2)
     for run in (1, 2, 1, 3, 1, 2):
-        assert runs.cached(run).run_id == run
+        assert runs.get(run).run_id == run
     assert built == [1, 2, 3, 2]
 
 
 def test_their_memory_is_bounded(runs: RunCache, built: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    size = runs.cached(1).size_bytes
+    size = runs.get(1).size_bytes
     assert size > 10_000  # two small networks
-    monkeypatch.setattr(module, "BENCHES_BYTES", 2 * size)
+    monkeypatch.setattr(module, "MAX_BYTES", 2 * size)
     for run in (2, 3, 2, 3, 1):
-        runs.cached(run)
+        runs.get(run)
     assert built == [1, 2, 3, 1]

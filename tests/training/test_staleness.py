@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from ganns.config import Config, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
-from ganns.coordinator.scheduler import Planner
+from ganns.config import (
+    Config,
+    GradientStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+    SyntheticData,
+)
+from ganns.coordinator.scheduler import Scheduler
 from ganns.data import open_images
 from ganns.training.dcgan import build
 from ganns.training.plan import Cursor
@@ -67,12 +74,12 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
     config.quorum = QuorumConfig(units=rng.randint(1, 7))
     config.stop = StopConfig(epochs=3)
     num_images = rng.randint(5, 60)
-    planner = Planner(SimpleNamespace(id=1, num_images=num_images), config)
+    scheduler = Scheduler(SimpleNamespace(id=1, num_images=num_images), config)
     state = SimpleNamespace(progress=Progress(), base_version=0)
     opened, accepted = {}, []
 
     def open_what_is_due(num_ahead=0):
-        found = planner.to_open(state, num_ahead)
+        found = scheduler.to_open(state, num_ahead)
         for one in found:
             assert one.weights_version == max(one.round - pipeline, 0)
             opened[one.round] = one.slices
@@ -85,7 +92,7 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
         kept = [unit for unit in units if rng.random() < 0.6] or units[:1]
         accepted += [unit.slice for unit in kept]
         num_ahead = len(opened.get(number + 1, []))
-        cursor = planner.cursor_after(state.progress, units, {unit.unit for unit in kept}, num_ahead)
+        cursor = scheduler.cursor_after(state.progress, units, {unit.unit for unit in kept}, num_ahead)
         cursor = Cursor.from_json(cursor.to_json())  # as after a restart, between any two rounds
         config.quorum = QuorumConfig(units=rng.randint(1, 7))  # which may change the quorum
         state.progress = replace(state.progress, version=number + 1, cursor=cursor)
@@ -100,10 +107,10 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
 
 def test_no_round_beyond_the_end_is_opened_ahead():
     config = Config(strategy=GradientStrategy(unit_images=4, pipeline=True), stop=StopConfig(rounds=3))
-    planner = Planner(SimpleNamespace(id=1, num_images=100), config)
+    scheduler = Scheduler(SimpleNamespace(id=1, num_images=100), config)
     rounds = {
         version: [
-            one.round for one in planner.to_open(SimpleNamespace(progress=Progress(version), base_version=version), 4)
+            one.round for one in scheduler.to_open(SimpleNamespace(progress=Progress(version), base_version=version), 4)
         ]
         for version in range(1, 4)
     }

@@ -146,6 +146,6 @@ def test_a_program_that_is_too_old_takes_no_units(classroom):
     wait_until(lambda: "pip install 'ganns==99.1.*'" in worker.log, timeout_s=120, what="what to install")
     assert classroom.one("SELECT count(*) FROM ganns.units WHERE claimed_by IS NOT NULL") == (0,)
     classroom.one("UPDATE ganns.runs SET requires = ''")
-    classroom.wait_rounds(2, 60)
+    classroom.wait_rounds(2)
     assert coordinator.error is None
     assert worker.joined() == 1

@@ -14,7 +14,9 @@ import pytest
 from ganns.worker.supervisor import Limits, Supervisor
 from tests.support.helpers import ROOT, wait_until
 
-QUICK = Limits(start_s=20, stall_s=1.0, busy_stall_s=3.0, leave_s=1.0)
+PATIENT = Limits(start_s=60, stall_s=60, busy_stall_s=60, leave_s=60)
+"""For tests in which no limit may be reached, however busy the machine is."""
+STALLS = Limits(start_s=60, stall_s=1.0, busy_stall_s=3.0, leave_s=60)
 PRELUDE = """
 import os, signal, sys, time
 from ganns.worker.platforms import adopt_pipe
@@ -33,7 +35,7 @@ class Watched:
     """A supervisor in a thread, without the signals, which belong to the main thread."""
 
     body: str
-    limits: Limits = QUICK
+    limits: Limits = PATIENT
     said: list[str] = field(default_factory=list)
     events: list[dict] = field(default_factory=list)
 
@@ -91,35 +93,38 @@ def test_a_killed_child_is_started_again(watch):
     watched = watch("live()")
     wait_until(watched.pids, what="a child")
     os.kill(watched.pids()[0], signal.SIGKILL)
-    wait_until(lambda: len(watched.pids()) == 2, what="another child")
+    wait_until(lambda: len(watched.pids()) >= 2, what="another child")
     assert "code -9" in watched.said[0]
 
 
 def test_a_stopped_child_is_killed_and_replaced(watch):
-    watched = watch("live()")
+    watched = watch("live()", STALLS)
     wait_until(watched.pids, what="a child")
     os.kill(watched.pids()[0], signal.SIGSTOP)
-    wait_until(lambda: len(watched.pids()) == 2, what="another child")
+    wait_until(lambda: len(watched.pids()) >= 2, what="another child")
     assert "not heard of" in watched.said[0]
 
 
 def test_a_silent_loop_is_killed_though_its_threads_report(watch):
-    watched = watch("live(0.2)\nwhile True:\n    report({'event': 'status', 'text': 'x'}); time.sleep(0.05)")
-    wait_until(lambda: len(watched.pids()) == 2, what="another child")
+    watched = watch("live(0.2)\nwhile True:\n    report({'event': 'status', 'text': 'x'}); time.sleep(0.05)", STALLS)
+    wait_until(lambda: len(watched.pids()) >= 2, what="another child")
     assert "not heard of" in watched.said[0]
 
 
 def test_waiting_for_a_server_is_a_sign_of_life(watch):
     body = "live(0.1)\nwhile True:\n    report({'event': 'waiting', 'reason': 'away'}); time.sleep(0.05)"
-    watched = watch(body, Limits(stall_s=0.5))
-    wait_until(lambda: len(watched.events) > 60, what="much more waiting than the stall time")
-    assert len(watched.pids("waiting")) == 1
+    watched = watch(body)
+    wait_until(lambda: watched.pids("waiting"), what="the first report of waiting")
+    life_at, num_events = watched.child.life_at, len(watched.events)
+    wait_until(lambda: len(watched.events) > num_events + 5, what="more of them")
+    assert watched.child.life_at > life_at  # the time since then is what a stall is measured by
+    assert watched.pids() == watched.pids("waiting")  # the same child
     assert watched.said == []
 
 
 def test_the_hard_time_limit_kills(watch):
     watched = watch("report({'event': 'started', 'job': 5, 'attempt': 0, 'time_limit': 0.5}); live()")
-    wait_until(lambda: len(watched.pids()) == 2, what="another child")
+    wait_until(lambda: len(watched.pids()) >= 2, what="another child")
     assert "job 5 ran into its time limit" in watched.said[0]
 
 
@@ -139,7 +144,7 @@ def test_terminate_kills(watch):
         "report({'event': 'started', 'job': 5, 'attempt': 0, 'time_limit': None})\nlive(0.2)\n"
         "report({'event': 'terminate', 'job': 4})\nreport({'event': 'terminate', 'job': 5}); live()"
     )
-    wait_until(lambda: len(watched.pids()) == 2, what="another child")
+    wait_until(lambda: len(watched.pids()) >= 2, what="another child")
     assert "told to end" in watched.said[0]
 
 
@@ -154,7 +159,7 @@ def test_once_asks_the_child_to_leave_and_starts_no_other(watch):
 
 
 def test_twice_is_now(watch):
-    watched = watch("signal.signal(signal.SIGINT, signal.SIG_IGN); live()", Limits(leave_s=60))
+    watched = watch("signal.signal(signal.SIGINT, signal.SIG_IGN); live()")
     wait_until(watched.pids, what="a child")
     watched.supervisor.ask_to_stop()
     watched.supervisor.ask_to_stop()
@@ -163,7 +168,7 @@ def test_twice_is_now(watch):
 
 
 def test_a_child_that_does_not_leave_is_left_behind_after_a_while(watch):
-    watched = watch("signal.signal(signal.SIGINT, signal.SIG_IGN); live()")
+    watched = watch("signal.signal(signal.SIGINT, signal.SIG_IGN); live()", Limits(leave_s=1.0))
     wait_until(watched.pids, what="a child")
     watched.supervisor.ask_to_stop()
     watched.thread.join(60)
@@ -176,7 +181,7 @@ def test_a_sleeping_machine_is_forgiven(watch, monkeypatch):
     wait_until(watched.pids, what="a child")
     child = watched.child
     life_at, until = child.life_at, child.running.get(5)
-    child.forgive(100.0)
+    child.postpone(100.0)
     assert child.life_at >= life_at + 100
     assert until is None or child.running[5] == until + 100
 

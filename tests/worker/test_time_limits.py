@@ -24,7 +24,7 @@ def rescued(classroom, monkeypatch):
     def loop():
         while not stop.wait(0.2):
             with suppress(psycopg.Error, DatabaseError), connect(classroom.server.address) as conn:
-                rescue.rescue(conn, silent_s=5.0)
+                rescue.rescue(conn, silent_s=8.0)
 
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()
@@ -36,42 +36,42 @@ def rescued(classroom, monkeypatch):
 
 def test_the_hard_time_limit(rescued):
     worker = rescued.worker(app="tests.worker.sample_app.app")
-    before = sample_app.pid.delay().get(timeout=60)
+    before = sample_app.pid.delay().get(timeout=90)
     result = sample_app.limited.delay()
     wait_until(lambda: "ran into its time limit" in worker.log, timeout_s=90, what="the kill")
     wait_until(lambda: result.state == "FAILURE", timeout_s=90, what="the failure")
     assert "TimeLimitExceeded" in result.traceback
-    assert sample_app.pid.delay().get(timeout=60) != before
+    assert sample_app.pid.delay().get(timeout=90) != before
 
 
 def test_revoke_with_terminate(rescued):
     worker = rescued.worker(app="tests.worker.sample_app.app")
-    before = sample_app.pid.delay().get(timeout=60)
+    before = sample_app.pid.delay().get(timeout=90)
     result = sample_app.endless.delay()
     wait_until(lambda: result.state == "STARTED", timeout_s=90, what="the start")
     result.revoke(terminate=True)
     wait_until(lambda: "told to end" in worker.log, timeout_s=90, what="the kill")
     wait_until(lambda: result.state == "REVOKED", timeout_s=90, what="the end")
-    assert sample_app.pid.delay().get(timeout=60) != before
+    assert sample_app.pid.delay().get(timeout=90) != before
 
 
 def test_a_finished_result_outlives_the_server(rescued):
     """What the server recorded is there after a crash of the server: results of tasks are logged."""
     rescued.worker(app="tests.worker.sample_app.app")
     result = sample_app.pid.delay()
-    number = result.get(timeout=60)
+    number = result.get(timeout=90)
     later = sample_app.pid.s()
     connection.close()
     rescued.server.stop("immediate")
     rescued.server.start()
-    assert result.get(timeout=30) == number
-    assert later.delay().get(timeout=60) == number  # the same process
+    assert result.get(timeout=90) == number
+    assert later.delay().get(timeout=90) == number  # the same process
 
 
 def test_the_answer_to_a_fetch_is_lost(rescued):
     """The job is `doing`, by a worker that lives and knows nothing of it: after the outage it is given back."""
     worker = rescued.worker(app="tests.worker.sample_app.app")
-    number = sample_app.pid.delay().get(timeout=60)
+    number = sample_app.pid.delay().get(timeout=90)
     result = sample_app.pid.apply_async(countdown=3600)
     fired = rescued.one(
         "UPDATE procrastinate.procrastinate_jobs SET status = 'doing', scheduled_at = NULL, "
@@ -79,11 +79,13 @@ def test_the_answer_to_a_fetch_is_lost(rescued):
         result.job_id,
     )
     assert fired[0] is not None
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'ganns worker%%' AND %s"
+    wait_until(lambda: rescued.one(connections, True)[0] >= 2, what="both connections of the worker")
     ended = rescued.one(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'ganns worker%%' "
         "AND pid <> pg_backend_pid() AND %s",
         True,
     )
     assert ended[0] >= 2
-    assert result.get(timeout=30) == number
+    assert result.get(timeout=90) == number
     assert worker.joined() == 1

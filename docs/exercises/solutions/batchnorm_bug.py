@@ -1,4 +1,4 @@
-"""Exercise 2: a solution. `ganns.training.aggregation.Accumulator.statistics` does this with the sums that units report."""
+"""Exercise 2: a solution. `Accumulator.statistics` (ganns.training.aggregation) does this with the units' sums."""
 
 from __future__ import annotations
 

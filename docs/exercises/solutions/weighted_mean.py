@@ -1,4 +1,4 @@
-"""Exercise 1: a solution. `ganns.training.aggregation.Accumulator` does the same, but adds while results are still missing."""
+"""Exercise 1: a solution. `Accumulator` (ganns.training.aggregation) does the same, result by result."""
 
 from __future__ import annotations
 

@@ -1,45 +1,48 @@
-"""What moves on a page. Each is a Vue component in JavaScript, and the NiceGUI element that places it from Python.
+"""The moving parts of a page. Each is a Vue component in JavaScript, and a NiceGUI element that places it from Python.
 
-All of them take what they show from `live/index.js`, which holds the page's one WebSocket:
+`lib/` has what they share; its files are imported as "ganns/...". All data comes through the page's one WebSocket:
 
-    import { on } from "ganns-live";
-    on("run", (run) => ...)      // called with the newest message of this type, now and whenever there is one
+    import { on } from "ganns/live.js";
+    on("run", (run) => ...)      // called with the newest message of this type, now and after each change
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import nicegui
 from nicegui.element import Element
 
-HERE = Path(__file__).parent
-LIVE = {"ganns-live": "live"}
+ECHARTS = str(Path(nicegui.__file__).parent / "elements" / "echart" / "dist")  # Apache ECharts
 
 
-class Live(Element, component="live.js", esm=LIVE):
-    """Opens the page's WebSocket; place it once."""
+class Component(Element, esm={"ganns": "lib", "nicegui-echart": ECHARTS}):
+    """An element that is a Vue component of ours."""
+
+    def __init__(self, **props: Any) -> None:
+        """Pass `props` to the Vue component."""
+        super().__init__()
+        self._props |= props
+
+
+class Header(Component, component="page_header.js"):
+    """The head of every page: links (placed inside), the theme button, and a warning when the connection is lost."""
 
     def __init__(self, query: str) -> None:
-        """Watch what `query` says, as in `/live?<query>`."""
-        super().__init__()
-        self._props["query"] = query
+        """Open the page's WebSocket for `query`, as in `/live?<query>`; without a query there is none."""
+        super().__init__(query=query)
 
 
-class Trouble(Element, component="trouble.js", esm=LIVE):
-    """A line that is there while the dashboard cannot reach the database, or the browser the dashboard."""
+class NewRun(Component, component="new_run.js"):
+    """A link to a run that began after the page was opened."""
 
+    def __init__(self, run: int | None, *, follow: bool, page: str = "/run/") -> None:
+        """Wait for a run that is newer than `run`, or for any if it is None.
 
-class Theme(Element, component="theme.js"):
-    """A button: dark, light, or as the system has it."""
-
-
-class Figure(Element, component="figure.js", esm=LIVE):
-    """One number of a message, large, with its name below."""
-
-    def __init__(self, label: str, of: str, path: str, *, format: str = "number") -> None:
-        """Show `path` ("images_per_s") of the newest message of type `of` ("run").
-
-        `format` is one of those in `live/format.js`: number, seconds, percent, bytes, text.
+        Args:
+            run: the run that the page shows.
+            follow: load the page again when `run` is over, so that it shows the new run.
+            page: where the link leads, up to the run's number.
         """
-        super().__init__()
-        self._props |= {"label": label, "of": of, "path": path, "format": format}
+        super().__init__(run=run, follow=follow, page=page)

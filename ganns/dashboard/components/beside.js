@@ -1,11 +1,11 @@
-// Several runs beside each other: their grids at the same point of the training, and what came out.
+// Several runs side by side: their grids at the same point of the training, and their results.
 
-import { on } from "ganns-live";
-import { decimal, number, seconds } from "ganns-live/format.js";
-import { PALETTE } from "ganns-charts/option.js";
-import { pageOf, state } from "ganns-runs/words.js";
+import { PALETTE } from "ganns/drawing/lines.js";
+import { decimal, number, seconds } from "ganns/format.js";
+import { on } from "ganns/live.js";
+import { grid, runPage } from "ganns/words.js";
 
-const STEPS = 200; // of the slider, where it is a part of each run
+const STEPS = 200; // of the slider, for "the same part of each run"
 const WAYS = { part: "the same part of each run", version: "the same version" };
 
 export default {
@@ -18,20 +18,20 @@ export default {
       <div class="slide"><input type="range" :min="0" :max="steps" :value="at" @input="at = +$event.target.value"
         :aria-label="ways[way]" :aria-valuetext="where"><output>{{ where }}</output></div>
       <div class="grids" :style="{ '--runs': runs.length }"><figure v-for="one in shown" :key="one.run">
-        <figcaption><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a :href="pageOf(one.run)">{{
+        <figcaption><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a :href="runPage(one.run)">{{
           one.label }}</a> <span class="soft">{{ one.version === null ? "" : "version " + number(one.version) }}</span></figcaption>
         <img v-if="one.version !== null" :src="one.src" :alt="'Samples of ' + one.label + ', version ' + one.version"
           @error="lost(one)" @load="sharpen">
-        <p v-else class="soft">{{ one.known ? "No samples up to here." : "…" }}</p></figure></div>
+        <p v-else class="soft">{{ one.known ? "No samples up to this point." : "…" }}</p></figure></div>
     </section>
     <section class="card" aria-labelledby="outcome">
-      <h2 id="outcome">What came out</h2>
+      <h2 id="outcome">Results</h2>
       <table class="rows" role="table" aria-labelledby="outcome"><thead role="rowgroup"><tr role="row"><th v-for="head in heads"
         :key="head[0]" role="columnheader" scope="col" :class="head[1]">{{ head[0] }}</th></tr></thead>
         <tbody role="rowgroup"><tr v-for="one in shown" :key="one.run" role="row">
           <th role="rowheader" scope="row"><span class="swatch" :style="{ background: 'var(--' + one.color + ')' }"></span><a
-            :href="pageOf(one.run)">{{ one.label }}</a> <span class="name">{{ one.known?.name }}</span></th>
-          <td role="cell" data-label="state">{{ one.known ? state(one.known)[2] : "–" }}</td>
+            :href="runPage(one.run)">{{ one.label }}</a> <span class="name">{{ one.known?.name }}</span></th>
+          <td role="cell" data-label="state">{{ one.known?.wording.word ?? "–" }}</td>
           <td role="cell" class="number" data-label="version">{{ number(one.known?.version) }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.known?.images) }}</td>
           <td role="cell" class="number" data-label="trained for">{{ seconds(one.known?.seconds) }}</td>
@@ -44,7 +44,7 @@ export default {
   props: { runs: Array, labels: Array },
   data: () => ({
     known: {}, // run -> its newest "run" message
-    gone: {}, // "7/120" -> true: thinned out meanwhile
+    gone: {}, // "7/120" -> true: deleted meanwhile
     way: "part",
     at: STEPS,
     ways: WAYS,
@@ -54,7 +54,7 @@ export default {
     ],
   }),
   computed: {
-    // Every version that has a grid in one of the runs
+    // All versions with a grid in any of the runs
     versions() {
       return [...new Set(this.runs.flatMap((run) => this.known[run]?.samples ?? []))].sort((a, b) => a - b);
     },
@@ -70,15 +70,15 @@ export default {
       return this.runs.map((run, i) => {
         const known = this.known[run];
         const version = known ? this.newest(known) : null;
-        const src = `${window.path_prefix ?? ""}/samples/${run}/${version}.webp`;
+        const src = grid(run, version);
         const best = distances.length > 1 && known?.best_swd === Math.min(...distances);
         return { run, known, version, src, best, label: this.labels[i], color: PALETTE[i % PALETTE.length] };
       });
     },
   },
   methods: {
-    decimal, number, seconds, pageOf, state,
-    // The last grid up to where the slider is
+    decimal, number, seconds, runPage,
+    // The last grid before the position of the slider
     newest(known) {
       const part = this.way === "part" ? (known.version * this.at) / STEPS : this.versions[Math.min(this.at, this.steps)];
       return known.samples.filter((one) => one <= part && !this.gone[`${known.run}/${one}`]).at(-1) ?? null;
@@ -86,7 +86,7 @@ export default {
     lost(one) {
       this.gone[`${one.run}/${one.version}`] = true;
     },
-    // Its pixels are seen where it is enlarged; made smaller, it is smoothed.
+    // An enlarged grid shows its pixels; a smaller one is smoothed.
     sharpen({ target }) {
       target.classList.toggle("enlarged", target.naturalWidth < target.clientWidth);
     },
@@ -100,7 +100,7 @@ export default {
       if (!this.runs.includes(run.run)) return;
       const last = this.at === this.steps;
       this.known[run.run] = Object.freeze(run);
-      if (last) this.at = this.steps; // at its end it follows
+      if (last) this.at = this.steps; // at its end, the slider follows the training
     });
   },
   unmounted() {

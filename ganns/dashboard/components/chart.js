@@ -1,11 +1,11 @@
-// Lines over a run's history, or of several runs on top of each other.
+// A line chart of one run's history, or of several runs in one chart.
 
 import { echarts } from "nicegui-echart";
-import { on } from "ganns-live";
-import { formats } from "ganns-live/format.js";
-import { AXES, axis, onAxis } from "ganns-charts/axis.js";
-import { PALETTE, option } from "ganns-charts/option.js";
-import { calmed, derived, last, lowest, ofEvaluations, ofHistory } from "ganns-charts/points.js";
+import { AXES, axis, onAxis } from "ganns/drawing/axis.js";
+import { PALETTE, option } from "ganns/drawing/lines.js";
+import { calmed, derived, last, lowest, ofEvaluations, ofHistory } from "ganns/drawing/points.js";
+import { formats } from "ganns/format.js";
+import { on } from "ganns/live.js";
 
 export default {
   template: `<figure class="chart">
@@ -21,7 +21,7 @@ export default {
     title: String,
     series: Array, // [{ key, label, color, of, best }]
     runs: Array,
-    labels: Array, // of the runs, where there are several
+    labels: Array, // names of the runs
     format: String,
     log: Boolean,
     min: Number,
@@ -31,10 +31,10 @@ export default {
   },
   data: () => ({ legend: [], summary: "" }),
   mounted() {
-    // Not in `data`: thousands of numbers need no watching.
+    // Not in `data`: Vue need not observe thousands of numbers.
     this.history = new Map();
     this.evaluations = new Map();
-    this.drawn = ""; // the shape of what is on the canvas
+    this.drawn = ""; // which lines are on the canvas
     this.seen = false;
     const keep = (where, content) => (message) => {
       if (!this.runs.includes(message.run)) return;
@@ -49,7 +49,7 @@ export default {
     this.repaint = () => this.later();
     window.addEventListener("ganns-theme", this.repaint);
     document.addEventListener("visibilitychange", this.repaint);
-    // A chart that nobody sees is not drawn; what it says in words is kept up to date.
+    // A chart outside the window is not drawn; its texts are updated.
     this.eye = new IntersectionObserver((entries) => {
       this.seen = entries.at(-1).isIntersecting;
       if (this.seen) this.later();
@@ -72,7 +72,7 @@ export default {
     },
   },
   methods: {
-    // However much changes at once, it is drawn once, when the browser draws next.
+    // Draw once for any number of changes, when the browser draws next.
     later() {
       if (this.waits || document.hidden) return;
       this.waits = requestAnimationFrame(() => {

@@ -1,27 +1,17 @@
-"""Lines over a run's history: losses, distances, speed."""
+"""Line charts of a run's history: losses, distances, speed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
-import nicegui
-from nicegui.element import Element
-
-from ganns.dashboard.components import HERE, LIVE
-
-CHARTS = {
-    **LIVE,
-    "ganns-charts": str(HERE / "charts"),
-    "nicegui-echart": str(Path(nicegui.__file__).parent / "elements" / "echart" / "dist"),  # Apache ECharts
-}
+from ganns.dashboard.components import Component
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: a column of "history", or with `of="evaluations"` a key of its rows."""
+    """One line: a column of the message "history", or, with `of="evaluations"`, a key of that message's rows."""
 
     key: str
     label: str
@@ -32,14 +22,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Guess:
-    """A horizontal line to compare with."""
+    """A horizontal line for comparison."""
 
     at: float
     label: str
 
 
-class Chart(Element, component="chart.js", esm=CHARTS):
-    """Some lines; along the x axis is what the page's `Axis` says."""
+class Chart(Component, component="chart.js"):
+    """A line chart. The page's `AxisChoice` sets its x axis."""
 
     def __init__(
         self,
@@ -53,18 +43,17 @@ class Chart(Element, component="chart.js", esm=CHARTS):
         low: float | None = None,
         high: float | None = None,
         guess: Guess | None = None,
-        empty: str = "Nothing yet.",
+        empty: str = "No values yet.",
     ) -> None:
         """Draw `series` of each of `runs`, which the page must watch (`frame(..., live="run=7&run=8")`).
 
-        Of several runs, each has a colour (and each series a dash), and `labels` are their names: "run 7" if not given.
-        `format` is one of those in `live/format.js`. `low` and `high` are the y axis's ends.
+        With several runs, each run has a colour and each series a dash pattern. `labels` are the runs' names, "run 7"
+        by default. `format` is one of those in `lib/format.js`. `low` and `high` are the ends of the y axis.
         """
-        super().__init__()
-        self._props |= {"title": title, "series": [asdict(one) for one in series], "runs": list(runs), "empty": empty}
+        super().__init__(title=title, series=[asdict(one) for one in series], runs=list(runs), empty=empty)
         self._props |= {"format": format, "log": log, "guess": asdict(guess) if guess else None}
         self._props |= {"labels": list(labels) if labels else None, "min": low, "max": high}
 
 
-class Axis(Element, component="axis.js", esm=CHARTS):
-    """The choice of what is along the x axis of the page's charts; remembered in the browser."""
+class AxisChoice(Component, component="axis_choice.js"):
+    """Buttons that choose the x axis of the page's charts; the browser remembers the choice."""

@@ -1,10 +1,10 @@
-// Who contributed what to a run, and who is there. Ranked by images that went into the model; sorted as the reader likes.
+// The people of a run: the contribution of each, ranked by accepted images, and arrivals and departures.
 
-import { on } from "ganns-live";
-import { number, seconds } from "ganns-live/format.js";
-import { Arrivals } from "ganns-people/arrivals.js";
-import { ago, computes, device, pageOf, presence, streak } from "ganns-people/words.js";
+import { number, seconds } from "ganns/format.js";
+import { on } from "ganns/live.js";
+import { ago, computes, device, personPage, presence, streak } from "ganns/words.js";
 
+const MAX_ARRIVALS = 6;
 const ORDER = ["here", "draining", "silent", "left"];
 const COLUMNS = [
   { key: "rank", label: "Rank", of: (one) => one.rank },
@@ -25,7 +25,7 @@ export default {
     <section class="card figures" aria-label="The whole class">
       <div class="figure" v-for="one in totals" :key="one.label"><strong>{{ one.value }}</strong><span>{{ one.label }}</span></div>
     </section>
-    <p v-if="people && !people.length" class="card">Nobody has joined yet. On each machine: <code>ganns worker</code>,
+    <p v-if="people && !people.length" class="card">No worker has joined yet. On each machine: <code>ganns worker</code>,
       with the address that <code>ganns db serve</code> printed.</p>
     <div v-if="people?.length" class="top3">
       <p v-if="!best.length" class="card soft">No unit of this run has been credited yet: a round credits its units when it
@@ -33,27 +33,27 @@ export default {
       <ol v-else class="podium" aria-label="Most images">
         <li v-for="one in best" :key="one.name" class="card" :class="'place' + one.rank">
           <span class="medal" aria-hidden="true">{{ one.rank }}</span>
-          <a :href="pageOf(one.name)">{{ one.name }}</a>
+          <a :href="personPage(one.name)">{{ one.name }}</a>
           <strong>{{ number(one.images) }} images</strong>
           <span class="soft">{{ device(one.machine) }}<template v-if="one.streak > 1"> · {{ streak(one.streak) }} rounds in a row</template></span>
         </li>
       </ol>
       <section class="card arrivals" aria-labelledby="arrivals">
-        <h2 id="arrivals">Came and went</h2>
+        <h2 id="arrivals">Arrivals and departures</h2>
         <ul><li v-for="one in arrivals" :key="one.name + one.what + one.at">
-          <a :href="pageOf(one.name)">{{ one.name }}</a> {{ one.what }} <span class="soft">{{ ago(one.at, now) }}</span></li></ul>
-        <p v-if="!arrivals.length" class="soft">Who joins or leaves shows here.</p>
+          <a :href="personPage(one.name)">{{ one.name }}</a> {{ one.what }} <span class="soft">{{ ago(one.at, now) }}</span></li></ul>
+        <p v-if="!arrivals.length" class="soft">Workers that join or leave appear here.</p>
       </section>
     </div>
     <section v-if="people?.length" class="card">
-      <table class="rows sorts board" role="table" aria-label="Everybody">
+      <table class="rows sorts board" role="table" aria-label="All people">
         <thead role="rowgroup"><tr role="row"><th v-for="column in columns" :key="column.key" role="columnheader" scope="col"
           :class="{ number: column.number }" :aria-sort="column.key === by ? (down ? 'descending' : 'ascending') : 'none'">
           <button type="button" @click="sort(column.key)">{{ column.label }}<span class="mark" aria-hidden="true">{{
             column.key === by ? (down ? "▾" : "▴") : "" }}</span></button></th></tr></thead>
         <tbody role="rowgroup"><tr v-for="one in sorted" :key="one.name" role="row" :class="presence(one).key">
           <td role="cell" class="first">{{ one.images ? one.rank : "–" }}</td>
-          <th role="rowheader" scope="row"><a :href="pageOf(one.name)">{{ one.name }}</a></th>
+          <th role="rowheader" scope="row"><a :href="personPage(one.name)">{{ one.name }}</a></th>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="units">{{ number(one.units) }}</td>
           <td role="cell" class="number" data-label="streak">{{ streak(one.streak) }}</td>
@@ -87,7 +87,7 @@ export default {
       const found = [...this.people].sort((a, b) => compare(of(a), of(b)) || compare(a.rank, b.rank));
       return this.reversed ? found.reverse() : found;
     },
-    // Columns of numbers begin with the largest, which their `of` says by its sign.
+    // Columns of numbers start with the largest: their `of` is negative.
     reversed() {
       return this.down !== this.falling(this.by);
     },
@@ -101,13 +101,13 @@ export default {
         { label: "units", value: number(sum("units")) },
         { label: "people contributed", value: people.filter((one) => one.units || one.late).length },
         { label: "here now", value: here.length },
-        { label: "images/s, all computing", value: speed ? number(Math.round(speed)) : "–" },
+        { label: "images/s, all workers together", value: speed ? number(Math.round(speed)) : "–" },
         { label: "units of extra effort", value: number(sum("late")) },
       ];
     },
   },
   methods: {
-    ago, computes, device, number, pageOf, presence, streak,
+    ago, computes, device, number, personPage, presence, streak,
     link: (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : seconds(value)),
     falling: (key) => ["images", "units", "streak", "late", "speed"].includes(key),
     sort(key) {
@@ -134,3 +134,35 @@ export default {
 };
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+// Arrivals and departures, from the differences between "people" messages. About the time before the page was opened, only
+// the time of joining is known.
+class Arrivals {
+  constructor() {
+    this.before = null; // name -> [presence, times joined]
+    this.list = []; // newest first: { name, what, at }
+  }
+
+  update(people, now) {
+    const found = new Map(people.map((one) => [one.name, { key: presence(one).key, times: one.times_joined ?? 0 }]));
+    if (this.before === null) this.list = people.filter((one) => one.alive && one.joined_at).map(arrival);
+    else
+      for (const one of people) {
+        const what = change(this.before.get(one.name), found.get(one.name));
+        if (what) this.list.push({ name: one.name, what, at: what === "joined" ? one.joined_at : now });
+      }
+    this.before = found;
+    this.list = this.list.sort((a, b) => b.at - a.at).slice(0, MAX_ARRIVALS);
+    return this.list;
+  }
+}
+
+const arrival = (one) => ({ name: one.name, what: "joined", at: one.joined_at });
+const there = (one) => one?.key === "here" || one?.key === "draining";
+
+function change(before, after) {
+  if (there(after) && (!before || after.times > before.times)) return "joined";
+  if (there(after) && !there(before)) return "is back";
+  if (before && after.key !== before.key && after.key === "left") return "left";
+  return there(before) && after.key === "silent" ? "became silent" : null;
+}

@@ -1,10 +1,10 @@
-// One name: how it stands in the newest run, live, and what it did before.
+// One name: its present credit in the newest run, and its history.
 
-import { on } from "ganns-live";
-import { number, seconds } from "ganns-live/format.js";
-import { computes, device, presence, streak, when } from "ganns-people/words.js";
+import { number, seconds } from "ganns/format.js";
+import { on } from "ganns/live.js";
+import { computes, device, presence, runPage, streak, when } from "ganns/words.js";
 
-const MAX_ROUNDS = 200; // of a run, in the strip
+const MAX_ROUNDS = 200; // of one run, in its strip
 
 export default {
   template: `<div class="person">
@@ -17,19 +17,19 @@ export default {
     <section class="card" aria-labelledby="strips" v-if="strips.length">
       <h2 id="strips">The last units, round by round</h2>
       <div v-for="strip in strips" :key="strip.run" class="strip">
-        <h3><a :href="'/run/' + strip.run">Run {{ strip.run }}</a></h3>
+        <h3><a :href="runPage(strip.run)">Run {{ strip.run }}</a></h3>
         <p class="rounds" role="img" :aria-label="strip.summary"><span v-for="one in strip.rounds" :key="one.round" class="round"
           :title="one.title"><i v-for="(state, i) in one.states" :key="i" :class="state"></i></span></p>
       </div>
       <p class="soft key"><i class="accepted"></i> in time <i class="late"></i> extra effort
-        <i class="undone"></i> undone: the run went back <i class="none"></i> a round without a unit of this name</p>
+        <i class="undone"></i> undone, because the run went back <i class="none"></i> a round without a unit of this name</p>
     </section>
     <section class="card" aria-labelledby="of-runs" v-if="history.runs.length">
       <h2 id="of-runs">Runs</h2>
       <table class="rows" role="table" aria-labelledby="of-runs"><thead role="rowgroup"><tr role="row">
         <th v-for="(number, name) in heads" :key="name" scope="col" role="columnheader" :class="{ number }">{{ name }}</th></tr></thead>
         <tbody role="rowgroup"><tr v-for="one in history.runs" :key="one.run" role="row">
-          <th scope="row" role="rowheader"><a :href="'/run/' + one.run">Run {{ one.run }}</a> <span class="name">{{ one.name }}</span></th>
+          <th scope="row" role="rowheader"><a :href="runPage(one.run)">Run {{ one.run }}</a> <span class="name">{{ one.name }}</span></th>
           <td role="cell" class="number" data-label="images"><span class="bar" :style="{ width: bar(one) }"
             aria-hidden="true"></span>{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="units">{{ number(one.units) }}</td>
@@ -41,7 +41,7 @@ export default {
       <h2 id="joined">Joined</h2>
       <ul class="joined"><li v-for="one in history.joined.slice(0, 12)" :key="one.at">{{ when(one.at) }}
         <span class="soft">{{ machine(one.machine) }}</span></li></ul>
-      <p class="soft" v-if="history.joined.length > 12">and {{ history.joined.length - 12 }} times before</p>
+      <p class="soft" v-if="history.joined.length > 12">and {{ history.joined.length - 12 }} earlier times</p>
     </section>
   </div>`,
   props: { history: Object, run: Number },
@@ -65,8 +65,8 @@ export default {
         { label: "units", value: number(me.units) },
         { label: "rounds in a row", value: streak(me.streak ?? 0) },
         { label: "units of extra effort", value: number(me.late) },
-        { label: "images/s computing", value: number(me.speed) },
-        { label: "network, a unit", value: me.link_s == null ? "–" : `${Math.round(1000 * me.link_s)} ms` },
+        { label: "images/s while computing", value: number(me.speed) },
+        { label: "network time of a unit", value: me.link_s == null ? "–" : `${Math.round(1000 * me.link_s)} ms` },
       ];
     },
     strips() {
@@ -79,13 +79,13 @@ export default {
     },
   },
   methods: {
-    number, seconds, when,
+    number, runPage, seconds, when,
     bar(one) {
       return `${(60 * one.images) / Math.max(1, ...this.history.runs.map((other) => other.images))}%`;
     },
     machine({ memory_mb, system, torch, ...rest }) {
       const memory = memory_mb ? `${number(memory_mb / 1000)} GB` : null;
-      const [kind, version] = [system?.split("-")[0], torch?.split("+")[0]]; // not which kernel, not which build
+      const [kind, version] = [system?.split("-")[0], torch?.split("+")[0]]; // without the kernel and the build
       return [device(rest), memory, kind, version && `torch ${version}`].filter(Boolean).join(", ");
     },
   },

@@ -1,14 +1,15 @@
-// One round as a picture: what stands in it can be asked what it is, what happens moves.
+// One round as a moving picture with its steps; a click on a part explains it.
 
-import { on } from "ganns-live";
-import { player } from "ganns-round";
-import { EXAMPLE } from "ganns-round/example.js";
-import { layout, place, seated } from "ganns-round/layout.js";
-import picture from "ganns-round/picture.js";
+import { on } from "ganns/live.js";
+import { EXAMPLE } from "ganns/round/example.js";
+import { layout, place, seated } from "ganns/round/layout.js";
+import picture from "ganns/round/picture.js";
+import { Player } from "ganns/round/player.js";
+import { fresh } from "ganns/round/state.js";
 
-const MAX_TOKENS = 24; // more are a swarm: where rounds come very fast, some moves are left out
-const READ_MS = 600; // and a sentence stays so long, whatever happens meanwhile
-const SAY_EVERY_MS = 5000; // for those who listen to the page: a sentence at a time
+const MAX_TOKENS = 24; // with very fast rounds, some moves are left out
+const READ_MS = 600; // a sentence stays at least this long
+const SAY_EVERY_MS = 5000; // for screen readers: the shortest time between two sentences
 const lessMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export default {
@@ -16,13 +17,13 @@ export default {
 <div class="learn" :class="{ 'is-paused': paused, 'is-narrow': !plan.wide }">
   <div class="learn-main">
     <div class="learn-buttons">
-      <button type="button" @click="pause(!paused)">{{ paused ? "Go on" : "Pause" }}</button>
+      <button type="button" @click="pause(!paused)">{{ paused ? "Continue" : "Pause" }}</button>
       <button type="button" :aria-pressed="slow" @click="slowly(!slow)">Slow motion</button>
       <button type="button" v-if="mode === 'live'" @click="playExample">Play an example round</button>
       <button type="button" v-else @click="stopExample">
         {{ run === null ? "End the example" : "Back to run " + run }}</button>
-      <span class="soft" v-if="slow && mode === 'live'">One round at a time; those in between are left out.</span>
-      <span class="soft" v-else-if="mode === 'example'">This is an example, nobody computes.</span>
+      <span class="soft" v-if="slow && mode === 'live'">One round at a time; the rounds in between are left out.</span>
+      <span class="soft" v-else-if="mode === 'example'">This is an example: no worker computes.</span>
     </div>
     <div ref="room" class="learn-room">
       <picture-of-round :plan="plan" :state="state" :crew="crew" :more="more" :tokens="tokens" :chosen="chosen ?? ''"
@@ -47,18 +48,22 @@ export default {
         <code v-else>{{ explained.doc }}</code></p>
     </template>
     <template v-else>
-      <h2>What is what?</h2>
-      <p>What moves is what happens now. Click a part of the picture, or go to it with the Tab key and press Enter.</p>
+      <h2>Explanation</h2>
+      <p>The picture shows what happens now. To read about a part, click it, or go to it with the Tab key and press Enter.</p>
     </template>
   </section>
-    <slot></slot>
+    <h2>A round in seven steps</h2>
+    <ol class="learn-steps">
+      <li v-for="(one, i) in steps" :key="i" :aria-current="step === i + 1 ? 'step' : null">
+        <strong>{{ one[0] }}</strong> <span>{{ one[1] }}</span></li></ol>
   </div>
 </div>`,
   components: { "picture-of-round": picture },
-  props: { run: Number, elements: Object, legend: Array },
+  props: { run: Number, elements: Object, legend: Array, steps: Array },
   data: () => ({
     plan: layout(1200),
-    state: player.state,
+    state: fresh(),
+    step: null,
     mode: "live",
     paused: false,
     slow: false,
@@ -74,12 +79,12 @@ export default {
     explained() {
       return this.elements[this.chosen];
     },
-    // What is said while nothing happens.
+    // The caption while nothing happens.
     quiet() {
       if (this.mode === "example") return "The example begins.";
-      if (this.run === null) return "Nothing is trained here at the moment.";
-      if (this.ended) return `Run ${this.run} is ${this.ended}. The example shows how a round goes.`;
-      return "Waiting for what happens next.";
+      if (this.run === null) return "No run is being trained now.";
+      if (this.ended) return `Run ${this.run} is ${this.ended}. The example shows what a round looks like.`;
+      return "Waiting for the next event.";
     },
     wanted() {
       if (this.mode === "example") return EXAMPLE.crew;
@@ -100,17 +105,17 @@ export default {
     },
     choose(key) {
       this.chosen = this.chosen === key ? null : key;
-      // On a phone the panel is below the picture.
+      // On a phone, the panel is below the picture.
       if (this.chosen) this.$nextTick(() => this.$refs.panel.scrollIntoView({ block: "nearest" }));
     },
-    pause: (paused) => player.pause(paused),
-    slowly: (slow) => player.slowly(slow),
-    playExample: () => player.playExample(),
-    stopExample: () => player.stopExample(),
+    pause(paused) { this.player.pause(paused); },
+    slowly(slow) { this.player.slowly(slow); },
+    playExample() { this.player.playExample(); },
+    stopExample() { this.player.stopExample(); },
     follow(moves) {
-      const { state, mode, paused, slow } = player;
+      const { state, step, mode, paused, slow } = this.player;
       const units = state.units.map((unit) => ({ ...unit }));
-      Object.assign(this, { mode, paused, slow, state: { ...state, units } });
+      Object.assign(this, { step, mode, paused, slow, state: { ...state, units } });
       this.write();
       if (moves.length && !lessMotion.matches && !document.hidden) this.$nextTick(() => this.move(moves));
     },
@@ -122,7 +127,7 @@ export default {
           "--x0": `${from.x}px`, "--y0": `${from.y}px`,
           "--x1": `${via.x}px`, "--y1": `${via.y}px`,
           "--x2": `${to.x}px`, "--y2": `${to.y}px`,
-          "--ms": `${player.moveMs}ms`, "--wait": `${i * 60}ms`,
+          "--ms": `${this.player.moveMs}ms`, "--wait": `${i * 60}ms`,
         };
         const text = String(move.text);
         const half = Math.max(15, 6 * text.length + 8);
@@ -133,11 +138,12 @@ export default {
     arrived(id) {
       this.tokens = this.tokens.filter((token) => token.id !== id);
     },
-    // The newest sentence, but for one of something that went wrong: it waits for its turn.
+    // Show the newest sentence; a sentence about a fault is never left out.
     write() {
-      if (this.newest !== player.caption) {
-        this.newest = player.caption;
-        if (player.important || !this.important) [this.next, this.important] = [this.newest, player.important];
+      if (this.newest !== this.player.caption) {
+        const { caption, important } = this.player;
+        this.newest = caption;
+        if (important || !this.important) [this.next, this.important] = [caption, important];
       }
       if (this.reading || this.caption === this.next) return;
       [this.caption, this.next, this.important] = [this.next, this.newest, false];
@@ -147,7 +153,7 @@ export default {
         this.write();
       }, READ_MS);
     },
-    // The newest sentence, at most every few seconds: a listener could not follow more.
+    // Tell screen readers the newest sentence, at most every few seconds.
     say() {
       if (this.speaking || this.said === this.caption) return;
       this.said = this.caption;
@@ -161,20 +167,21 @@ export default {
     },
   },
   mounted() {
+    this.player = new Player(); // not in `data`: Vue must not wrap its private fields
     [this.last, this.newest, this.next, this.important] = [0, "", "", false];
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.$refs.room);
     this.fit();
     this.off = [
-      player.on((moves) => this.follow(moves)),
+      this.player.on((moves) => this.follow(moves)),
       on("run", (run) => {
         this.ended = run.state === "open" ? "" : run.state;
-        player.heardRun(run);
+        this.player.heardRun(run);
       }),
-      on("events", (message) => player.heard(message.events)),
+      on("events", (message) => this.player.heard(message.events)),
       on("people", ({ people }) => {
         this.people = people.filter((one) => one.alive).map((one) => one.name);
-        player.heardPeople(people);
+        this.player.heardPeople(people);
       }),
     ];
   },

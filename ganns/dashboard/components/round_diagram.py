@@ -1,60 +1,49 @@
-"""One round as a moving picture, its steps, and what went wrong: all of them follow one player (`round/`).
+"""One round as a moving picture with its steps, and the faults so far.
 
-round/player.js      plays events as beats: live, slowly, or those of the example
-round/told.js        what a run's events mean
-round/beats.js       which events are shown together, and what moves
-round/state.js       what each event changes
-round/sentences.js   what happened last, in words
-round/layout.js      where things are: wide, and on a phone
-round/parts.js       what stands in the picture
-round/example.js     a round to learn from, without any training
+The code is in `lib/round/`:
+
+
+player.js      plays events one after another: live, slowly, or those of the example
+state.js       the state of a round, and what each event changes
+beats.js       which events are shown together, and what moves
+sentences.js   the last event as a sentence
+layout.js      the place of everything: wide, and on a phone
+parts.js       the parts of the picture
+picture.js     the picture as SVG
+example.js     a round to learn from, without any training
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nicegui.element import Element
-
-from ganns.dashboard.components import LIVE
-
-ROUND = {**LIVE, "ganns-round": "round"}
+from ganns.dashboard.components import Component
 
 
-class RoundDiagram(Element, component="round_diagram.js", esm=ROUND):
-    """The picture, with its buttons, its caption, and the panel that explains what was chosen."""
+class RoundDiagram(Component, component="round_diagram.js"):
+    """The picture with its buttons and its caption, the panel that explains the chosen part, and the steps."""
 
     def __init__(
-        self, run: int | None, elements: Mapping[str, Mapping[str, str]], legend: Sequence[Mapping[str, str]]
+        self,
+        run: int | None,
+        elements: Mapping[str, Mapping[str, str]],
+        legend: Sequence[Mapping[str, str]],
+        steps: Sequence[tuple[str, str]],
     ) -> None:
         """Show a run, or none.
 
         Args:
-            run: only for the words; what happens comes from the page's WebSocket.
-            elements: for each part {title, text, code, name, doc, link}; `link` may be empty.
-            legend: {key, title} of what moves.
+            run: the run's number, for the texts; events come through the page's WebSocket.
+            elements: {title, text, code, name, doc, link} for each part; `link` may be empty.
+            legend: {key, title} for each thing that moves.
+            steps: (name, sentence) for each step of a round; the present step is marked.
         """
-        super().__init__()
-        self._props |= {"run": run, "elements": dict(elements), "legend": list(legend)}
+        super().__init__(run=run, elements=dict(elements), legend=list(legend), steps=list(steps))
 
 
-class RoundSteps(Element, component="round_steps.js", esm=ROUND):
-    """A numbered list; the step that is happening now is marked."""
-
-    def __init__(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Show these steps: (name, sentence)."""
-        super().__init__()
-        self._props["steps"] = steps
-
-
-class RoundFaults(Element, component="round_faults.js", esm=ROUND):
-    """What can go wrong, each with how often it happened since the page was opened."""
+class RoundFaults(Component, component="round_faults.js"):
+    """The kinds of faults, each with its number since the page was opened."""
 
     def __init__(self, faults: Sequence[tuple[str, str, str]]) -> None:
-        """Show these: (event, name, sentence)."""
-        super().__init__()
-        self._props["faults"] = faults
-
-
-class RoundBegun(Element, component="round_begun.js", esm=LIVE):
-    """A link to the first run, when there is one."""
+        """Show these faults: (event, name, sentence)."""
+        super().__init__(faults=list(faults))

@@ -1,7 +1,7 @@
-// What can go wrong, and how often it did since this page was opened. The example does not count.
+// The kinds of faults, each with its number since this page was opened. The example does not count.
 
-import { on } from "ganns-live";
-import { Told } from "ganns-round/told.js";
+import { on } from "ganns/live.js";
+import { Interpreter } from "ganns/round/state.js";
 
 export default {
   template: `<ul class="learn-faults">
@@ -10,9 +10,9 @@ export default {
   props: { faults: Array },
   data: () => ({ counts: {} }),
   mounted() {
-    const meaning = new Told();
+    const interpreter = new Interpreter();
     this.off = on("events", ({ events }) => {
-      for (const { event } of meaning.heard(events)) this.counts[event] = (this.counts[event] ?? 0) + 1;
+      for (const { event } of interpreter.read(events)) this.counts[event] = (this.counts[event] ?? 0) + 1;
     });
   },
   unmounted() {

@@ -1,49 +1,46 @@
-"""What moves on the page of a run; the curves are in `chart.py`."""
+"""The moving parts of a run's page; its curves are in `chart.py`."""
 
 from __future__ import annotations
 
-from nicegui.element import Element
+from dataclasses import asdict, dataclass
 
-from ganns.dashboard.components import LIVE
-from ganns.dashboard.components.chart import CHARTS
+from ganns.dashboard.components import Component
 
 
-class OfRun(Element):
-    """Something that shows one run, which the page must watch."""
+@dataclass(frozen=True)
+class Figure:
+    """One number, in large type, with its label below. `key` is a key of the message "run"."""
+
+    label: str
+    key: str
+    format: str = "number"
+    """One of `formats` in `lib/format.js`: number, decimal, seconds, percent, bytes."""
+
+
+class OfRun(Component):
+    """A component that shows one run, which the page must watch (`frame(..., live="run=7")`)."""
 
     def __init__(self, run: int) -> None:
         """Show `run`."""
-        super().__init__()
-        self._props["run"] = run
+        super().__init__(run=run)
 
 
-class Samples(OfRun, component="samples.js", esm=LIVE):
-    """The grids of samples: the newest, or any by slider, keys, or as a film."""
+class RunState(OfRun, component="run_state.js"):
+    """The run's state in words, the command to type if there is one, its progress, and its numbers."""
+
+    def __init__(self, run: int, figures: tuple[Figure, ...]) -> None:
+        """Show `run` with these numbers."""
+        super().__init__(run)
+        self._props["figures"] = [asdict(one) for one in figures]
 
 
-class Units(OfRun, component="units.js", esm=LIVE):
-    """The open rounds, unit by unit, and the last closed one."""
+class Samples(OfRun, component="samples.js"):
+    """The grids of samples: the newest one, or any other by slider, by arrow keys, or as a film."""
 
 
-class State(OfRun, component="state.js", esm=LIVE):
-    """In words, what the run does, what to type if something has to be done, and how far it is."""
+class Units(OfRun, component="units.js"):
+    """The open rounds, unit by unit, and the last closed round."""
 
 
-class TimeParts(OfRun, component="timeparts.js", esm=LIVE):
-    """Where a round's time goes."""
-
-
-class Traffic(OfRun, component="traffic.js", esm=CHARTS):
-    """How many bytes the run has sent so far."""
-
-
-class Newer(Element, component="newer.js", esm=LIVE):
-    """Tells of a run that begins meanwhile."""
-
-    def __init__(self, run: int | None, *, follow: bool) -> None:
-        """Look out for a run that is newer than `run`, or any if it is None.
-
-        With `follow`, the page goes there when `run` is over.
-        """
-        super().__init__()
-        self._props |= {"run": run, "follow": follow}
+class Costs(OfRun, component="costs.js"):
+    """The cost of a round: time by what it was spent on, and bytes sent in total."""

@@ -1,25 +1,28 @@
-"""Lists of runs, and several runs beside each other."""
+"""Lists of runs, several runs side by side, and the points of a sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nicegui.element import Element
-
-from ganns.dashboard.components import HERE, LIVE
-from ganns.dashboard.components.chart import CHARTS
-
-RUNS = {**LIVE, "ganns-runs": str(HERE / "runs")}
+from ganns.dashboard.components import Component
 
 
-class Runs(Element, component="runs.js", esm=RUNS):
-    """Every run, with a choice of some to compare; the page must watch them (`frame(..., live="runs=1")`)."""
+class RunList(Component, component="run_list.js"):
+    """All runs, with a choice of some to compare; the page must watch them (`frame(..., live="runs=1")`)."""
 
 
-class Beside(Element, component="beside.js", esm={**RUNS, **CHARTS}):
-    """The samples of several runs beside each other, with one slider, and what came out of each."""
+class Beside(Component, component="beside.js"):
+    """The samples of several runs side by side, with one slider, and a table of their results."""
 
     def __init__(self, runs: Sequence[int], labels: Sequence[str]) -> None:
         """Show these runs, which the page must watch (`frame(..., live="run=7&run=8")`)."""
-        super().__init__()
-        self._props |= {"runs": list(runs), "labels": list(labels)}
+        super().__init__(runs=list(runs), labels=list(labels))
+
+
+class SweepPoints(Component, component="sweep_points.js"):
+    """The points of a sweep: parallel coordinates, the best distance so far, and a table."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        """Show the result of `look_at_sweep`, and its changes; the page must watch the runs (`live="runs=1"`)."""
+        super().__init__(**found)

@@ -1,7 +1,8 @@
-// The grids of samples that the database holds, one at a time: the newest, or any by slider, keys or as a film.
+// The grids of samples in the database: the newest one, or any other by slider, by arrow keys, or as a film.
 
-import { on } from "ganns-live";
-import { number } from "ganns-live/format.js";
+import { number } from "ganns/format.js";
+import { on } from "ganns/live.js";
+import { grid } from "ganns/words.js";
 
 const FILM_MS = 200;
 const KEYS = { ArrowLeft: -1, ArrowRight: 1 };
@@ -10,9 +11,9 @@ export default {
   template: `<section class="samples" aria-labelledby="samples-title">
     <h2 id="samples-title" class="visually-hidden">Samples</h2>
     <div v-if="!versions.length" class="nothing">
-      <p><strong>No picture yet.</strong></p>
-      <p class="soft">The coordinator draws one grid of the untrained model when it begins, and then one every few rounds:
-        <code>sample_every</code> says how many.</p>
+      <p><strong>No samples yet.</strong></p>
+      <p class="soft">The coordinator draws a grid of the untrained model first, and then one every few rounds:
+        the setting <code>sample_every</code> is their number.</p>
     </div>
     <template v-else>
       <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure">
@@ -37,7 +38,7 @@ export default {
     version() {
       return this.versions[this.index];
     },
-    // Where the best version is on the slider; the nearest grid, as not every version has one.
+    // The slider's position of the best version, or of the nearest version that has a grid.
     best() {
       if (this.bestVersion === null || !this.versions.length) return null;
       const far = (version) => Math.abs(version - this.bestVersion);
@@ -47,18 +48,18 @@ export default {
       return `version ${number(this.version)}`;
     },
     alt() {
-      return `Images that version ${number(this.version)} of the model draws, always from the same noise`;
+      return `Images of version ${number(this.version)} of the model, always from the same noise`;
     },
     remark() {
       const words = this.index === this.versions.length - 1 ? ["the newest grid"] : [];
       if (this.version === 0) words.push("untrained");
       if (this.version === this.bestVersion) words.push("★ the best so far");
-      else if (this.index === this.best) words.push(`★ next to the best, version ${number(this.bestVersion)}`);
+      else if (this.index === this.best) words.push(`★ nearest to the best version, ${number(this.bestVersion)}`);
       return words.length ? ` · ${words.join(" · ")}` : "";
     },
   },
   mounted() {
-    this.gone = new Set(); // thinned out between two messages
+    this.gone = new Set(); // deleted between two messages
     this.off = on("run", (run) => {
       if (run.run === this.run) this.take(run);
     });
@@ -86,7 +87,7 @@ export default {
       this.following = index === this.versions.length - 1;
       this.show(index);
     },
-    // The picture before stays until the new one is there.
+    // The old picture stays until the new one is loaded.
     async show(index) {
       this.index = index;
       const version = this.version;
@@ -102,7 +103,7 @@ export default {
       for (const near of [1, -1, 2]) if (index + near in this.versions) new Image().src = this.address(this.versions[index + near]);
     },
     async skip(version) {
-      // Away, or is everything away? Only one that is gone for good is left out.
+      // Leave out a grid only if it was deleted, not if the dashboard does not answer.
       const answer = await fetch(this.address(version)).catch(() => null);
       if (answer?.status !== 404) return;
       this.gone.add(version);
@@ -112,7 +113,7 @@ export default {
       else this.index = this.versions.indexOf(before);
     },
     address(version) {
-      return `${window.path_prefix ?? ""}/samples/${this.run}/${version}.webp`;
+      return grid(this.run, version);
     },
     toggle() {
       if (this.playing) return this.stop();
@@ -132,14 +133,14 @@ export default {
       this.playing = false;
       clearTimeout(this.timer);
     },
-    // Arrow keys work anywhere on the page where nothing else takes them.
+    // Arrow keys work wherever no other element uses them.
     typed(event) {
       if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey || !this.versions.length) return;
       if (event.target !== document.body && event.target.id !== "main") return;
       event.preventDefault();
       this.slide(Math.min(this.versions.length - 1, Math.max(0, this.index + KEYS[event.key])));
     },
-    // An enlarged grid shows its pixels; one that is drawn smaller is smoothed.
+    // An enlarged grid shows its pixels; a smaller one is smoothed.
     measure() {
       const picture = this.$refs.picture;
       if (picture) this.enlarged = picture.clientWidth * window.devicePixelRatio > picture.naturalWidth;

@@ -1,18 +1,18 @@
-// The open rounds, unit by unit, and the last one that was closed.
+// The open rounds, unit by unit, and the last closed round.
 
-import { on } from "ganns-live";
-import { number, seconds } from "ganns-live/format.js";
+import { number, seconds } from "ganns/format.js";
+import { on } from "ganns/live.js";
 
-// Told apart by a sign and a word, not by colour alone.
+// Each state has a sign and a word, so that colour alone does not matter.
 const STATES = {
-  accepted: { sign: "✓", says: "accepted: it is part of the new version" },
+  accepted: { sign: "✓", says: "accepted: its result is part of the new version" },
   submitted: { sign: "↑", says: "submitted: its result has arrived" },
-  computing: { sign: "▶", says: "computing: a worker has it" },
+  computing: { sign: "▶", says: "computing: a worker computes it" },
   waiting: { sign: "…", says: "waiting for a worker" },
-  refused: { sign: "✕", says: "refused: its numbers made no sense; somebody else tries" },
-  late: { sign: "◷", says: "late: the round was complete without it; credited as effort" },
-  skipped: { sign: "⤳", says: "skipped: two workers failed on these images" },
-  cancelled: { sign: "○", says: "cancelled: nobody had begun it when the round was complete" },
+  refused: { sign: "✕", says: "refused: its result failed the checks; another worker will compute it" },
+  late: { sign: "◷", says: "late: the round was complete without it; its worker gets credit for the effort" },
+  skipped: { sign: "⤳", says: "skipped: three attempts failed, so the round continues without it" },
+  cancelled: { sign: "○", says: "cancelled: the round was complete before its result came" },
 };
 const HELPS = ["submitted", "accepted"];
 
@@ -43,7 +43,7 @@ export default {
     </details>
   </section>`,
   props: { run: Number },
-  data: () => ({ rounds: [], byWorker: false, why: "Waiting for news.", states: STATES }),
+  data: () => ({ rounds: [], byWorker: false, why: "Loading.", states: STATES }),
   computed: {
     open() {
       return this.rounds.filter((round) => round.open);
@@ -69,10 +69,10 @@ export default {
     helped: (round) => round.units.filter((unit) => HELPS.includes(unit.state)).length,
     says(round) {
       const num = this.helped(round);
-      // The units of a round that was restored from a backup are not there.
+      // A round that was restored from a backup has no units.
       const closed = `closed after ${seconds(round.age_s)}`;
       if (!round.open) return round.units.length ? `${closed} with ${num} of ${round.quorum}` : closed;
-      const end = round.deadline_s == null ? "" : `, closes in ${seconds(Math.max(0, round.deadline_s))} at the latest`;
+      const end = round.deadline_s == null ? "" : `, closes in at most ${seconds(Math.max(0, round.deadline_s))}`;
       return `${num} of ${round.quorum} results${end}`;
     },
     sorted(units) {
@@ -82,7 +82,7 @@ export default {
     told(unit) {
       const who = unit.worker ? `, ${unit.worker}` : "";
       const time = unit.seconds == null ? "" : `, ${seconds(unit.seconds)}`;
-      const again = unit.num_refused ? `, refused from ${unit.num_refused} before` : "";
+      const again = unit.num_refused ? `, refused ${unit.num_refused}× before` : "";
       return `Unit ${unit.unit}, ${number(unit.images)} images${who}${time}${again}. ${STATES[unit.state].says}`;
     },
   },
@@ -90,6 +90,6 @@ export default {
 
 function nothingOpen(run) {
   if (run.state !== "open") return "The run is over: no round is open.";
-  if (run.wanted === "pause") return "The run is paused: no round is opened until somebody resumes it.";
-  return run.coordinated ? "The next round is about to be opened." : "No coordinator is there to open a round.";
+  if (run.wanted === "pause") return "The run is paused: the next round opens when an instructor resumes it.";
+  return run.coordinated ? "The next round opens soon." : "No coordinator is there to open a round.";
 }

@@ -1,11 +1,11 @@
-"""The failure lab (`ganns dashboard --failure-lab`): an instructor breaks things, and the class goes on.
+"""The failure lab (`ganns dashboard --failure-lab`): an instructor breaks things, and the training continues.
 
-    lab.py      what can be done, and what was done; all of it to workers that the lab itself started
-    worker.py   one of these workers: its processes, and what is done to them
-    proxy.py    the way from these workers to the database, which can be made long
-    keeper.py   a process that ends them if the dashboard is killed
-    harms.py    what each harm is, what should happen then, and which test holds that
+    actions.py  the actions of the lab; they affect only workers that the lab started
+    worker.py   one of these workers, with its processes
+    proxy.py    a proxy between these workers and the database, which can add a delay
+    keeper.py   a process that ends the workers if the dashboard is killed
+    harms.py    each harm, its expected effect, and the tests of it
 
-It ends what it started together with the dashboard. Written for Linux; psutil stops and continues processes on macOS
-and Windows, too, but nobody has tried it there.
+The lab ends its workers together with the dashboard. It was written for Linux. psutil stops and continues processes on
+macOS and Windows too, but this was never tested there.
 """

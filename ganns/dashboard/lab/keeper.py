@@ -1,8 +1,9 @@
-"""A process that ends the lab's workers if the dashboard is killed, and so could not do it itself.
+"""A process that ends the lab's workers if the dashboard was killed and could not do it.
 
     python -m ganns.dashboard.lab.keeper
 
-The dashboard writes the number of each supervisor to its standard input. When that ends, the dashboard has ended.
+The dashboard writes the process number of each supervisor to its standard input. When the input ends, the dashboard has
+ended.
 """
 
 from __future__ import annotations
@@ -13,30 +14,30 @@ from contextlib import suppress
 
 import psutil
 
-PATIENCE_S = 8.0
+GRACE_S = 8.0
 
 
-def end(roots: Iterable[psutil.Process], patience_s: float = PATIENCE_S) -> None:
-    """Let processes and their children run, ask the roots to leave, and kill what is left `patience_s` s later."""
+def end(roots: Iterable[psutil.Process], grace_s: float = GRACE_S) -> None:
+    """Resume processes and their children, ask the roots to end, and kill those that still run `grace_s` s later."""
     roots = list(roots)
-    everybody = list(roots)
+    processes = list(roots)
     for root in roots:
         with suppress(psutil.NoSuchProcess):
-            everybody += root.children(recursive=True)
-    for one in everybody:
+            processes += root.children(recursive=True)
+    for one in processes:
         with suppress(psutil.NoSuchProcess):
             one.resume()
     for root in roots:
         with suppress(psutil.NoSuchProcess):
             root.terminate()
-    _, left = psutil.wait_procs(everybody, timeout=patience_s)
+    _, left = psutil.wait_procs(processes, timeout=grace_s)
     for one in left:
         with suppress(psutil.NoSuchProcess):
             one.kill()
 
 
 def main() -> None:
-    """Remember who was started, until the pipe ends."""
+    """Collect the supervisors until the pipe ends, then end them."""
     roots = []
     for line in sys.stdin:
         with suppress(psutil.NoSuchProcess):

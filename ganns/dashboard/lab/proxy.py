@@ -1,4 +1,4 @@
-"""The way from the lab's workers to the database: a TCP proxy on loopback that can keep every byte for a while."""
+"""A TCP proxy between the lab's workers and the database, which can delay every byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 
 MAX_WAITING = 256
-"""Pieces on the way in one direction; then the sender waits, as on a real line."""
+"""The most pieces on the way in one direction; then the sender waits, as in a real network."""
 PIECE = 65536
 
 
@@ -28,16 +28,16 @@ class Proxy:
         self._to: tuple[str, int] = ("", 0)
 
     async def open(self) -> str:
-        """Listen, and return the connection string with which a worker comes through here."""
+        """Listen, and return the connection string of this proxy."""
         self._to = await asyncio.to_thread(self._find)
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        # `host` stays what a certificate is made out to; `hostaddr` is where libpq goes.
+        # `host` stays the name in the server's certificate; `hostaddr` is the address that libpq connects to.
         host = "localhost" if self._is_socket() else self._to[0]
         return make_conninfo(self._address.conninfo, host=host, hostaddr="127.0.0.1", port=port)
 
     async def close(self) -> None:
-        """Cut everything off."""
+        """End all connections."""
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -45,15 +45,15 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _find(self) -> tuple[str, int]:
-        """Ask libpq where it really goes: the address may be a service, or in variables."""
+        """Ask libpq for the server's real address: the setting may be a service, or in variables."""
         with connect(self._address) as conn:
             return conn.info.hostaddr or conn.info.host, conn.info.port
 
     def _is_socket(self) -> bool:
         return self._to[0].startswith("/")
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection, both ways, until either side ends it."""
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one connection in both directions, until either side ends it."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -63,11 +63,11 @@ class Proxy:
                 there = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
             else:
                 there = await asyncio.open_connection(host, port)
-        except OSError:  # the server is away, and so are we
+        except OSError:  # the server is away, so the proxy closes too
             writer.close()
             self._tasks.discard(task)
             return
-        ways = [self._carry(reader, there[1]), self._carry(there[0], writer)]
+        ways = [self._forward(reader, there[1]), self._forward(there[0], writer)]
         running = [asyncio.ensure_future(way) for way in ways]
         try:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -79,8 +79,8 @@ class Proxy:
             writer.close()
             there[1].close()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one direction: many pieces may be on the way, so a delay costs time and no throughput."""
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one direction. Many pieces can be on the way at once, so a delay does not reduce the throughput."""
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_WAITING)
         sending = asyncio.ensure_future(self._send(waiting, writer))
         loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
-"""A worker that the lab started: `ganns worker`, which is a supervisor and the process that computes.
+"""A worker that the lab started: `ganns worker`, which is a supervisor and a process that computes.
 
-psutil remembers when a process began: a number that another process has meanwhile is never hit.
+psutil also compares the start time of a process, so it never signals another process that got the same number.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import psutil
 
 RUNS_S, RESTS_S = 0.05, 0.45
-"""A slow worker, of each half second."""
+"""A slow worker runs and pauses for these times, in turn."""
 
 
 class LabWorker:
-    """One worker, and what was done to it."""
+    """One worker, and the harm that was done to it."""
 
     def __init__(self, name: str, conninfo: str, log: Path) -> None:
-        """Start it, in a session of its own: a terminal's Ctrl-C reaches it only through us."""
+        """Start the worker in its own session, so that Ctrl-C in a terminal reaches only the dashboard."""
         self.name, self.stopped, self.killed = name, False, False
         self._slowing: asyncio.Task[None] | None = None
         self._known: list[psutil.Process] = []
@@ -40,22 +40,22 @@ class LabWorker:
 
     @property
     def is_slow(self) -> bool:
-        """Whether it is being slowed down."""
+        """Whether the worker is being slowed down."""
         return self._slowing is not None
 
     def runs(self) -> bool:
-        """Tell whether it is there."""
+        """Return whether the supervisor runs."""
         return self.process.poll() is None
 
     def processes(self) -> list[psutil.Process]:
-        """Return its processes, the supervisor first; those that a killed supervisor left behind, too."""
+        """Return the worker's processes, the supervisor first; also those that outlive a killed supervisor."""
         with suppress(psutil.NoSuchProcess):
             self._known = self._supervisor.children(recursive=True) or self._known
         found = [self._supervisor] if self.runs() else []
         return found + [one for one in self._known if _lives(one)]
 
     def kill(self) -> None:
-        """End all of it now: first the supervisor, which would replace the others."""
+        """Kill all processes: first the supervisor, which would restart the others."""
         self.full_speed()
         self.killed = True
         for one in self.processes():
@@ -64,7 +64,7 @@ class LabWorker:
         self.process.wait(10)
 
     def stop(self) -> None:
-        """Let all of it stand still: first the supervisor, which would miss the others."""
+        """Stop all processes: first the supervisor, which would notice the others."""
         self.full_speed()
         self.stopped = True
         for one in self.processes():
@@ -72,33 +72,26 @@ class LabWorker:
                 one.suspend()
 
     def go_on(self) -> None:
-        """Let all of it run again."""
+        """Continue all processes."""
         self.stopped = False
         for one in reversed(self.processes()):
             with suppress(psutil.NoSuchProcess):
                 one.resume()
 
     def slow_down(self) -> None:
-        """Let what computes run a tenth of the time; its supervisor stays awake."""
+        """Let the computing processes run for a tenth of the time; the supervisor runs normally."""
         if self._slowing is None:
             self._slowing = asyncio.get_running_loop().create_task(self._slow())
 
     def full_speed(self) -> None:
-        """Let it run all the time."""
+        """Let all processes run all the time."""
         if self._slowing is not None:
             self._slowing.cancel()
             self._slowing = None
             self.go_on()
 
-    def ask_to_leave(self) -> None:
-        """Ask it to hand its unit back and end."""
-        self.full_speed()
-        self.go_on()
-        if self.runs():
-            self.process.terminate()
-
     def state(self) -> dict[str, Any]:
-        """Return what the page shows."""
+        """Return the state that the page shows."""
         if self.killed:
             state = "killed"
         elif not self.runs():

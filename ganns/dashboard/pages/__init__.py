@@ -1,1 +1,1 @@
-"""A page each. `register` puts it under its path."""
+"""One module for each page; `register` serves it. `learn_text.py` has the texts of the Learn page."""

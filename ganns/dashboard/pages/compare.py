@@ -1,4 +1,4 @@
-"""Several runs beside each other: `/compare?run=7&run=8`."""
+"""Several runs side by side: `/compare?run=7&run=8`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Query
 from nicegui import ui
 
-from ganns.dashboard.components.chart import Axis, Chart, Series
+from ganns.dashboard.api.live import MAX_RUNS
+from ganns.dashboard.components.chart import AxisChoice, Chart, Series
 from ganns.dashboard.components.runs import Beside
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.dashboard.live import MAX_RUNS
 from ganns.monitor.settings_table import table
 from ganns.monitor.snapshot import look_at_run
 
@@ -35,7 +35,7 @@ def register(dashboard: Dashboard) -> None:
 
 
 def build_refusal(why: str) -> None:
-    """Build the page for what cannot be compared."""
+    """Build the page that says why these runs cannot be compared."""
     with frame("Compare", "/runs"):
         text("h1", "Compare")
         with ui.element("section").classes("card"):
@@ -44,7 +44,7 @@ def build_refusal(why: str) -> None:
 
 
 def build(found: Sequence[Mapping[str, Any]]) -> None:
-    """Build the page for these runs, as `look_at_run` found them."""
+    """Build the page for these runs; `found` has a result of `look_at_run` for each."""
     runs = [one["run"] for one in found]
     labels = [f"run {run}" for run in runs]
     with frame(f"Compare {', '.join(labels)}", "/runs", live="&".join(f"run={run}" for run in runs)):
@@ -56,13 +56,13 @@ def build(found: Sequence[Mapping[str, Any]]) -> None:
         with ui.element("section").props('aria-labelledby="curves"'):
             with ui.element("div").classes("head"):
                 text("h2", "How they learn").props('id="curves"')
-                Axis()
+                AxisChoice()
             with ui.element("div").classes("charts two"):
                 build_curves(runs, labels)
 
 
 def build_settings(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Build the table of what was set differently."""
+    """Build the table of the settings that differ."""
     if not rows:
         text("p", "None: these runs have the same settings.").classes("soft")
         return
@@ -83,7 +83,7 @@ def build_settings(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str
 
 
 def build_curves(runs: Sequence[int], labels: Sequence[str]) -> None:
-    """Build the curves, one colour a run."""
+    """Build the curves; each run has a colour."""
     charts = (
         ("Distance from real images (lower is better)", Series("swd", "SWD", of="evaluations", best=True)),
         ("Loss of the discriminator", Series("d_loss", "discriminator")),

@@ -1,4 +1,4 @@
-"""The failure lab: only for instructors, and only with `ganns dashboard --failure-lab`."""
+"""The failure lab, `/lab`: for instructors, and only with `ganns dashboard --failure-lab`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from fastapi import Body, HTTPException, Path, Response
 from fastapi.responses import RedirectResponse
 from nicegui import app, ui
 
-from ganns.dashboard.components import Figure
-from ganns.dashboard.components.lab import LabBench
-from ganns.dashboard.components.run_page import Newer
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.api.orders import MAY_ONLY_READ, may_order
+from ganns.dashboard.components import NewRun
+from ganns.dashboard.components.instructor import LabControls
+from ganns.dashboard.components.run_page import Figure, RunState
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.dashboard.lab.lab import Lab
-from ganns.dashboard.orders import MAY_ONLY_LOOK, may_order
+from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.security.instructor import Ordering, Watching, page_session
 from ganns.errors import GannsError
 from ganns.monitor.snapshot import latest_run
 
 What = Annotated[str, Path(pattern="^(start|end|kill|stop|continue|slow|fast|latency|restart)$")]
 Number = Annotated[int, Body(embed=True, ge=0, le=100_000)]
+FIGURES = (
+    Figure("version", "version"),
+    Figure("images/s", "images_per_s"),
+    Figure("rounds/min", "rounds_per_min"),
+    Figure("workers", "workers_alive"),
+)
 
 
 def register(dashboard: Dashboard, lab: Lab) -> None:
-    """Serve `/lab`, and take its orders."""
+    """Serve `/lab`, and accept its orders."""
 
     @ui.page("/lab")
     async def page() -> Response | None:
@@ -35,24 +41,19 @@ def register(dashboard: Dashboard, lab: Lab) -> None:
         run = await dashboard.read(latest_run)
         with frame("Failure lab", "/control", live="runs=1" if run is None else f"run={run}"):
             text("h1", "Failure lab")
-            Newer(run, follow=True)
             text(
                 "p",
-                "Workers of this machine join the class, and are then harmed. Nothing here touches anybody else's. "
-                "They end with the dashboard.",
+                "Workers on this machine join the class, and you can harm them. The lab touches no other process. Its "
+                "workers end with the dashboard.",
             ).classes("soft under")
+            NewRun(run, follow=True)
             if run is None:
-                with text("p", "No run is open, so they would have nothing to do. Start one with ").classes(
-                    "card empty"
-                ):
+                with text("p", "No run is open, so workers would have no units. Start one with ").classes("card empty"):
                     text("code", "ganns train experiment=demo")
             else:
-                with ui.element("section").classes("card figures").props('aria-label="The run"'):
-                    Figure("version", "run", "version")
-                    Figure("images/s", "run", "images_per_s")
-                    Figure("rounds/min", "run", "rounds_per_min")
-                    Figure("workers", "run", "workers_alive")
-            LabBench(session.csrf, can_restart=lab.can_restart)
+                with ui.element("section").classes("card").props('aria-label="The run"'):
+                    RunState(run, FIGURES)
+            LabControls(session.csrf, can_restart=lab.can_restart)
         return None
 
     @app.get("/lab/state")
@@ -62,10 +63,10 @@ def register(dashboard: Dashboard, lab: Lab) -> None:
     @app.post("/lab/{what}")
     async def order(what: What, number: Number, _: Ordering) -> dict[str, str]:
         if what == "start" and not await may_order(dashboard):
-            raise HTTPException(403, MAY_ONLY_LOOK)
+            raise HTTPException(403, MAY_ONLY_READ)
         try:
             return {"text": await lab.order(what, number)}
         except GannsError as error:
             raise HTTPException(409, str(error)) from None
         except (OSError, psutil.Error) as error:
-            raise HTTPException(503, f"The system refused that: {type(error).__name__}. Try again.") from None
+            raise HTTPException(503, f"The operating system refused this: {type(error).__name__}. Try again.") from None

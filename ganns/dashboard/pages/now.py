@@ -1,15 +1,27 @@
-"""The page that is on the projector: the run that is being trained, as it is now."""
+"""The page for the projector: the run that is being trained, `/`, or one run, `/run/7`."""
 
 from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components import Figure
-from ganns.dashboard.components.chart import Axis, Chart, Guess, Series
-from ganns.dashboard.components.run_page import Newer, Samples, State, TimeParts, Traffic, Units
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.components import NewRun
+from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
+from ganns.dashboard.components.run_page import Costs, Figure, RunState, Samples, Units
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.snapshot import latest_run, look_at_run
+
+FIGURES = (
+    Figure("version", "version"),
+    Figure("images", "images"),
+    Figure("images/s", "images_per_s"),
+    Figure("rounds/min", "rounds_per_min"),
+    Figure("left", "left_s", "seconds"),
+    Figure("workers", "workers_alive"),
+    Figure("best distance", "best_swd", "decimal"),
+)
+"""Numbers that can be read from ten metres."""
+NO_VALUES = "The first values come when the first round closes."
 
 
 def register(dashboard: Dashboard) -> None:
@@ -34,26 +46,24 @@ def register(dashboard: Dashboard) -> None:
 
 
 def build_empty() -> None:
-    """Build the page of a database without a run; it becomes a run's page when there is one."""
+    """Build the page of a database without runs; the browser loads it again when the first run begins."""
     with frame("No run yet", "/", live="runs=1"):
         with ui.element("section").classes("card empty"):
             text("h1", "No run yet")
-            text("p", "This page shows a run by itself as soon as there is one. Start it on the teacher's machine:")
+            text("p", "This page shows the first run as soon as it begins. Start it on the teacher's machine:")
             text("pre", "ganns train experiment=demo")
-            text(
-                "p", "Every machine that helps joins with the address that the coordinator, or ganns db serve, prints:"
-            )
+            text("p", "Each worker joins with the address that the coordinator, or ganns db serve, prints:")
             text("pre", "GANNS_DATABASE_URL=postgresql://... ganns worker")
-            text("p", "To see everything on one machine, without anybody else:")
+            text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
-        Newer(None, follow=True)
+        NewRun(None, follow=True)
 
 
 def build_unknown(run: int) -> None:
     """Build the page of a run that does not exist."""
     with frame(f"No run {run}", "/"), ui.element("section").classes("card empty"):
         text("h1", f"There is no run {run}")
-        with text("p", "It was deleted, or its number is another one: "):
+        with text("p", "It may have been deleted. See "):
             text("a", "all runs").props('href="/runs"')
 
 
@@ -62,66 +72,53 @@ def build(run: int, name: str, *, follow: bool) -> None:
 
     Args:
         run: its number.
-        name: as its configuration has it.
-        follow: whether the page goes on to the next run when this one is over.
+        name: the name in its configuration.
+        follow: whether the page changes to the next run when this one is over.
     """
     with frame(f"{name} · run {run}", "/", live=f"run={run}"):
         with ui.element("div").classes("run-title"):
             text("h1", name)
             text("span", f"run {run}").classes("soft")
-            Newer(run, follow=follow)
+            NewRun(run, follow=follow)
         with ui.element("div").classes("stage"):
             with ui.element("div").classes("card"):
                 Samples(run)
             with ui.element("div").classes("beside"):
-                with ui.element("section").classes("card").props('aria-label="How far it is"'):
-                    State(run)
-                    build_figures()
+                with ui.element("section").classes("card").props('aria-label="State of the run"'):
+                    RunState(run, FIGURES)
                 with ui.element("div").classes("card"):
                     Units(run)
         with ui.element("section").props('aria-labelledby="curves"'):
             with ui.element("div").classes("head"):
-                text("h2", "How it learns").props('id="curves"')
-                Axis()
+                text("h2", "Learning").props('id="curves"')
+                AxisChoice()
             with ui.element("div").classes("charts"):
                 build_learning(run)
         with ui.element("section").props('aria-labelledby="speed"'):
-            text("h2", "How fast it goes").props('id="speed"')
+            text("h2", "Speed").props('id="speed"')
             with ui.element("div").classes("charts"):
                 build_speed(run)
 
 
-def build_figures() -> None:
-    """Build the numbers that are read from ten metres."""
-    with ui.element("div").classes("figures"):
-        Figure("version", "run", "version")
-        Figure("images", "run", "images")
-        Figure("images/s", "run", "images_per_s")
-        Figure("rounds/min", "run", "rounds_per_min")
-        Figure("left", "run", "left_s", format="seconds")
-        Figure("workers", "run", "workers_alive")
-        Figure("best distance", "run", "best_swd", format="decimal")
-
-
 def build_learning(run: int) -> None:
-    """Build the curves of what the model learns."""
+    """Build the curves of losses and distances."""
     with ui.element("div").classes("card"):
         Chart(
             "Losses",
             [Series("d_loss", "discriminator", "blue"), Series("g_loss", "generator", "orange")],
             [run],
-            empty="The first values come with the first round that is closed.",
+            empty=NO_VALUES,
         )
     with ui.element("div").classes("card"):
         Chart(
-            "How real it looks to the discriminator",
+            "Discriminator output (100 % = real)",
             [Series("d_real", "real images", "blue"), Series("d_fake", "generated", "orange")],
             [run],
             format="percent",
             low=0,
             high=1,
-            guess=Guess(0.5, "a guess"),
-            empty="The first values come with the first round that is closed.",
+            guess=Guess(0.5, "guessing"),
+            empty=NO_VALUES,
         )
     with ui.element("div").classes("card"):
         Chart(
@@ -132,25 +129,24 @@ def build_learning(run: int) -> None:
             ],
             [run],
             log=True,
-            empty="No version has been evaluated yet; evaluate.every says after how many rounds one is, "
-            "and ganns evaluate does it now.",
+            empty="No version has been evaluated yet. The setting evaluate.every is the number of rounds between "
+            "evaluations; ganns evaluate evaluates the newest version now.",
         )
 
 
 def build_speed(run: int) -> None:
-    """Build what there is to know about time and bytes."""
+    """Build the charts of time and bytes."""
     with ui.element("div").classes("card whole"):
-        TimeParts(run)
+        Costs(run)
     with ui.element("div").classes("card"):
-        Chart("Images a second", [Series("images_per_s", "images/s", "green")], [run], format="number", low=0)
+        Chart("Images per second", [Series("images_per_s", "images/s", "green")], [run], format="number", low=0)
     with ui.element("div").classes("card"):
-        Chart("Rounds a minute", [Series("rounds_per_min", "rounds/min", "blue")], [run], format="number", low=0)
+        Chart("Rounds per minute", [Series("rounds_per_min", "rounds/min", "blue")], [run], format="number", low=0)
     with ui.element("div").classes("card"):
         Chart(
-            "Bytes a round",
+            "Bytes of a round",
             [Series("bytes_up", "results, up", "orange"), Series("bytes_down", "weights, down", "blue")],
             [run],
             format="bytes",
             low=0,
         )
-        Traffic(run)

@@ -1,20 +1,19 @@
-"""Who is in the class, and what each contributed: `/people`, and a page for each name."""
+"""The people of a run and their contributions: `/people`, and a page for each name."""
 
 from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components.leaderboard import Leaderboard
-from ganns.dashboard.components.person import Person
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.components.people import Leaderboard, Person
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.people import look_at_person
 from ganns.monitor.snapshot import latest_run, look_at_run
 
 EXPLAINED = (
-    "Images count when their unit was in time for its round. A unit that came when its round was full already is extra"
-    " effort: that round did not need it any more. A streak is how many rounds in a row, up to the last. Speed is"
-    " measured while computing; the link is how long a unit waits for the network."
+    "Images count if their unit was accepted, that is, in time for its round. Extra effort is the number of units that"
+    " came when their round was full already. A streak is the number of rounds in a row, up to the last one, with an"
+    " accepted unit. Speed is measured while computing. The link is the time that a unit waits for the network."
 )
 
 
@@ -32,7 +31,7 @@ def register(dashboard: Dashboard) -> None:
 
     @ui.page("/people/{name:path}")
     async def person(name: str) -> None:
-        if not name:  # somebody typed a slash too many
+        if not name:  # the address was `/people/`
             build(await dashboard.read(latest_run), follow=True)
             return
         found = await dashboard.read(look_at_person, name)
@@ -43,23 +42,23 @@ def register(dashboard: Dashboard) -> None:
                 Person(found, run)
                 return
             with ui.element("section").classes("card"):
-                text("p", "Nobody of this name has joined. The name is what a worker was started with:")
+                text("p", "No worker with this name has joined. A worker gets its name when it starts:")
                 text("pre", "ganns worker --name anna")
-                text("a", "Everybody").props('href="/people"')
+                text("a", "All people").props('href="/people"')
 
 
 def build(run: int | None, *, follow: bool) -> None:
     """Build the page of a run's people.
 
     Args:
-        run: its number. Without a run there is nothing to contribute to, but who has joined already is seen.
-        follow: whether the page goes on to a newer run.
+        run: its number; None shows only the workers that have joined.
+        follow: whether the page changes to a newer run.
     """
     with frame("People", "/people", live=f"people={run or 0}"):
         text("h1", "People")
         with ui.element("p").classes("soft under"):
             if run is None:
-                text("span", "No run has begun yet, but who has joined shows here. To begin one: ")
+                text("span", "No run has begun yet; workers that have joined appear here. To start a run: ")
                 text("code", "ganns train experiment=demo")
             else:
                 text("span", "They train ")

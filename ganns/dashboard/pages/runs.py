@@ -1,19 +1,37 @@
-"""Every run: `/runs`."""
+"""All runs, `/runs`, and the points of a sweep, `/sweeps/ef00a2376a2d`."""
 
 from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components.runs import Runs
-from ganns.dashboard.dashboard import Dashboard
+from ganns.dashboard.components.runs import RunList, SweepPoints
+from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.monitor.sweeps import look_at_sweep
 
 
-def register(_: Dashboard) -> None:
-    """Serve `/runs`; what it shows comes through the page's WebSocket."""
+def register(dashboard: Dashboard) -> None:
+    """Serve `/runs` and `/sweeps/<key>`."""
 
     @ui.page("/runs")
     async def runs() -> None:
         with frame("Runs", "/runs", live="runs=1"):
             text("h1", "Runs")
-            Runs()
+            RunList()
+
+    @ui.page("/sweeps/{key}")
+    async def sweep(key: str) -> None:
+        found = await dashboard.read(look_at_sweep, key)
+        if found is None:
+            with frame("Sweep", "/runs"):
+                text("h1", f"There is no sweep {key}")
+                with ui.element("section").classes("card"):
+                    text("p", "A sweep trains several settings with one pool of workers. Start one; it prints its key:")
+                    text("pre", "ganns train -m experiment=demo seed=0,1 optimizer.lr_g=0.0001,0.0002")
+                    text("a", "All runs").props('href="/runs"')
+            return
+        num = len(found["points"])
+        with frame(f"Sweep {key}", "/runs", live="runs=1"):
+            text("h1", f"Sweep {key}")
+            text("p", f"{num} points, each a run" if num > 1 else "One point").classes("soft under")
+            SweepPoints(found)

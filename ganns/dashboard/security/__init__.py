@@ -1,14 +1,14 @@
-"""Who may do what, and what a foreign web page cannot do.
+"""The instructor's login, and protection against foreign web pages.
 
-    sessions.py    who is logged in: a set of random numbers on the server
-    attempts.py    how often a password may be tried
-    hosts.py       under which names the dashboard answers; whose pages may talk to it
-    guard.py       the outermost layer: looks at each request, and puts headers on each answer
-    policy.py      what a browser may load into our pages (Content-Security-Policy)
-    instructor.py  what a request must bring along to change anything
+    sessions.py    login sessions: random numbers on the server
+    attempts.py    limits the number of wrong passwords
+    hosts.py       the names of the dashboard, and the origins that may send requests
+    guard.py       the outermost layer: checks each request, and adds headers to each answer
+    instructor.py  the checks of an order: session and token
 
-Viewers need no login and get no cookie. What they see is read as a role that may write nothing. An instructor's orders
-are plain POST requests, each with the session's cookie (SameSite=Strict), its CSRF token in a header, and an Origin of
-ours; none goes through NiceGUI's WebSocket, so whoever hijacks that can show somebody a wrong page, and order nothing.
-Follows the OWASP cheat sheets on session management and on cross-site request forgery.
+Viewers need no login and get no cookie. The dashboard reads their data as a role that may not write. An instructor's
+orders are plain POST requests, each with the session's cookie (SameSite=Strict), its CSRF token in a header, and an
+Origin of the dashboard. None goes through NiceGUI's WebSocket, so an attacker who takes over that socket can show a
+wrong page, but cannot give an order. This follows the OWASP cheat sheets on session management and on cross-site
+request forgery.
 """

@@ -1,4 +1,4 @@
-"""How often a password may be tried: five times a minute from an address, and a hundred times in all."""
+"""A limit of wrong passwords: five a minute from one address, and a hundred a minute in total."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from collections.abc import Callable
 WINDOW_S = 60.0
 MAX_EACH, MAX_ALL = 5, 100
 MAX_ADDRESSES = 1000
-"""The memory that strangers can fill: with more, the one that failed longest ago is forgotten."""
+"""The most addresses that are remembered; with more, the one with the oldest failure is dropped."""
 
 
 class Attempts:
-    """Failures of the last minute, by address."""
+    """The failures of the last minute, by address."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Remember nothing yet."""
+        """Start empty."""
         self._clock = clock
         self._all: deque[float] = deque(maxlen=MAX_ALL)
         self._each: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """Return after how many seconds this address may try again; 0 if it may now."""
+        """Return the seconds until this address may try again; 0 if it may try now."""
         now, mine = self._clock(), self._each.get(_network(address))
         waits = [times[0] + WINDOW_S - now for times in (self._all, mine or deque()) if times and _full(times)]
         return max([0.0, *waits])
 
     def failed(self, address: str) -> None:
-        """Remember a failure."""
+        """Record a failure."""
         key, now = _network(address), self._clock()
         self._all.append(now)
         self._each.setdefault(key, deque(maxlen=MAX_EACH)).append(now)
@@ -38,7 +38,7 @@ class Attempts:
             self._each.popitem(last=False)
 
     def __len__(self) -> int:
-        """Return how many addresses are remembered."""
+        """Return the number of addresses that are remembered."""
         return len(self._each)
 
 
@@ -47,7 +47,7 @@ def _full(times: deque[float]) -> bool:
 
 
 def _network(address: str) -> str:
-    """Return whom an address belongs to: with IPv6, one customer has 2^64 of them."""
+    """Return the network of an address: with IPv6, one customer has 2^64 addresses."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The outermost layer: it looks at each request before anybody else does, and puts headers on each answer."""
+"""The outermost layer: it checks each request first, and adds headers to each answer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 
-from ganns.dashboard import plain
-from ganns.dashboard.security import policy
+from ganns.dashboard import plain, policy
 from ganns.dashboard.security.hosts import Hosts, is_own_origin
-from ganns.dashboard.security.sessions import Sessions
+from ganns.dashboard.security.sessions import WebSessions
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,31 +21,31 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 64 * 1024
-"""Bytes. The largest request that we have is a password."""
+"""In bytes. The largest legitimate request is a login form."""
 READING = ("GET", "HEAD")
 log = logging.getLogger(__name__)
 
 
 class TooLarge(Exception):
-    """A request's body went on and on."""
+    """A request's body is longer than `MAX_BODY`."""
 
 
 class Guard:
-    """An ASGI application around another one."""
+    """An ASGI application that wraps another one."""
 
-    def __init__(self, app: App, *, sessions: Sessions, hosts: Hosts, cookie: str) -> None:
+    def __init__(self, app: App, *, sessions: WebSessions, hosts: Hosts, cookie: str) -> None:
         """Guard `app`.
 
         Args:
             app: the rest of the dashboard.
-            sessions: who is logged in; a request's session is put into `request.state.session`.
+            sessions: the login sessions; `request.state.session` gets the session of a request.
             hosts: the dashboard's names.
-            cookie: the name of the cookie that has the session.
+            cookie: the name of the session cookie.
         """
         self._app, self._sessions, self._hosts, self._cookie = app, sessions, hosts, cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or let the application do it."""
+        """Refuse a request, or pass it to the application."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -56,7 +55,7 @@ class Guard:
             if refused is None:
                 await self._app(scope, receive, send)
             else:
-                await send({"type": "websocket.close", "code": 1008})  # before it was accepted: 403
+                await send({"type": "websocket.close", "code": 1008})  # before accepting: status 403
             return
         state = scope.setdefault("state", {})
         state["nonce"] = secrets.token_urlsafe(18)
@@ -71,44 +70,44 @@ class Guard:
             if not answer.begun:
                 await _too_large()(scope, receive, answer.send)
         except Exception as error:
-            # A traceback is for this terminal, not for a browser.
+            # The traceback goes to the terminal, not to the browser.
             log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
             if answer.begun:
                 raise
             problem = plain.problem(
                 500,
-                "Something went wrong in the dashboard",
-                "What exactly is on the dashboard's terminal. The training does not notice. Try again; if it stays, "
-                "start the dashboard again.",
+                "The dashboard has an error",
+                "The dashboard's terminal shows the details. The training continues. Try again; if that does not help, "
+                "restart the dashboard.",
             )
             await problem(scope, receive, answer.send)
 
     def _refuse(self, scope: Scope, headers: Headers) -> plain.Answer | None:
-        """Return the answer to a request that goes no further, or None."""
+        """Return the answer that refuses a request, or None if it is allowed."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._hosts.is_ours(host):
             return plain.problem(
                 421,
-                "The dashboard has another name",
-                f"It was asked for as {host[:100]!r}, which it was not told. If that is its name, start it with: "
+                "The dashboard does not know this name",
+                f"The request was for {host[:100]!r}. If that is a name of the dashboard, start it with: "
                 "ganns dashboard --hostname NAME",
             )
         foreign = origin is not None and not is_own_origin(origin, host, scope["scheme"])
         changing = scope["type"] == "http" and scope["method"] not in READING
         if foreign and (changing or scope["type"] == "websocket" or scope["path"].startswith("/_nicegui_ws")):
-            return plain.problem(403, "That came from another site", "Only pages of the dashboard itself may do this.")
-        if changing and origin is None:  # every browser sends it
-            return plain.problem(403, "That came from nowhere", "An order has to say where it comes from.")
+            return plain.problem(403, "This request came from another site", "Only the dashboard's pages may send it.")
+        if changing and origin is None:
+            return plain.problem(403, "This request has no origin", "An order needs an Origin header.")
         length = headers.get("content-length", "0")
         return None if length.isdecimal() and int(length) <= MAX_BODY else _too_large()
 
 
 def _too_large() -> plain.Answer:
-    return plain.problem(413, "That is too much", "No request of the dashboard is that large.")
+    return plain.problem(413, "This request is too large", f"At most {MAX_BODY // 1024} kB are allowed.")
 
 
 def _limited(receive: Receive) -> Receive:
-    """Count the bytes of a body that does not say its length."""
+    """Limit the length of a body without a Content-Length header."""
     received = 0
 
     async def counted() -> Message:
@@ -123,7 +122,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 class _Answer:
-    """Puts our headers on whatever is answered."""
+    """Adds our headers to an answer."""
 
     def __init__(self, send: Send, page_policy: str) -> None:
         self._send, self._page_policy, self.begun = send, page_policy, False

@@ -1,8 +1,8 @@
-"""Under which names the dashboard answers, and whose pages may talk to it.
+"""The names of the dashboard, and the origins that may send requests to it.
 
-A web page of a stranger can let its own name point to this machine (DNS rebinding); its scripts then count as ours. It
-cannot choose the Host header, which says that name. So the dashboard answers to numbers, to this machine's names, and
-to the names that it was told (`--hostname`), and to no other.
+A foreign web page can make its own name point to this machine (DNS rebinding); then a browser trusts its scripts as
+ours. But the page cannot change the Host header, which contains its name. So the dashboard answers only requests for IP
+addresses, for this machine's names, and for the names that `--hostname` gives.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class Hosts:
     """The names of this dashboard."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        """Answer to these names, too."""
+        """Accept these names in addition to the machine's own."""
         mine = socket.gethostname().lower()
         self._names = {"localhost", mine, mine.partition(".")[0], f"{mine.partition('.')[0]}.local"}
         self._names |= {name.lower().rstrip(".") for name in names}
 
     def is_ours(self, host: str) -> bool:
-        """Tell whether a Host header, "name:port", means this dashboard."""
+        """Return whether a Host header, "name:port", is a name of this dashboard."""
         name = _split(host)[0]
         if name in self._names:
             return True
@@ -35,21 +35,21 @@ class Hosts:
 
 
 def is_own_origin(origin: str, host: str, scheme: str) -> bool:
-    """Tell whether a page of `origin` is one of the dashboard at `host`.
+    """Return whether a page of `origin` belongs to the dashboard at `host`.
 
     Args:
-        origin: the header, as "https://dash.example.org"; "null" is nobody's.
-        host: the header, which was found to be ours.
-        scheme: as the request came: http, https, ws or wss. A proxy that does not say so makes it http.
+        origin: the Origin header, as "https://dash.example.org"; "null" is always foreign.
+        host: the Host header, which `Hosts.is_ours` has accepted.
+        scheme: of the request: http, https, ws or wss; http behind a proxy that does not pass the scheme on.
     """
     kind, _, rest = origin.partition("://")
     if kind not in ("http", "https") or _split(rest) != _split(host):
         return False
-    return not (kind == "http" and scheme in ("https", "wss"))  # http can be forged on the way
+    return not (kind == "http" and scheme in ("https", "wss"))  # an attacker in the network can forge a page over http
 
 
 def _split(host: str) -> tuple[str, int | None]:
-    """Return (name, port), without a port that goes without saying."""
+    """Return (name, port); None stands for the default ports 80 and 443."""
     try:
         parts = urlsplit(f"//{host}")
         port = parts.port

@@ -1,4 +1,4 @@
-"""What a request must bring along. Each order is looked at when it comes, whatever its page was."""
+"""The checks of an instructor's request: session and token. Each order is checked, not only its page."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from nicegui import ui
 
-from ganns.dashboard.security.sessions import Session, same
+from ganns.dashboard.security.sessions import WebSession, same
 
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without what looks alike on a projector."""
+"""Without letters and digits that look alike on a projector."""
 CSRF_HEADER = "x-csrf-token"
 
 
-def session_of(request: Request) -> Session | None:
+def session_of(request: Request) -> WebSession | None:
     """Return the session that the guard found for this request."""
     found = getattr(request.state, "session", None)
-    return found if isinstance(found, Session) else None
+    return found if isinstance(found, WebSession) else None
 
 
-def page_session() -> Session | None:
+def page_session() -> WebSession | None:
     """Return the session of the page that is being built."""
     return session_of(ui.context.client.request)
 
 
-def require_session(request: Request) -> Session:
-    """Return the session, for what an instructor may see.
+def require_session(request: Request) -> WebSession:
+    """Return the session of a request that only instructors may send.
 
     Raises:
-        HTTPException: 401 without one.
+        HTTPException: 401 without a session.
     """
     session = session_of(request)
     if session is None:
-        raise HTTPException(401, "Nobody is logged in here (any more): log in, and try again.")
+        raise HTTPException(401, "You are not logged in, or the session has ended: log in, and try again.")
     return session
 
 
-def require_order(request: Request, session: Annotated[Session, Depends(require_session)]) -> Session:
-    """Return the session, for what an instructor may do. That the request came from our own page was checked before.
+def require_order(request: Request, session: Annotated[WebSession, Depends(require_session)]) -> WebSession:
+    """Return the session of an order. The guard has checked its origin before.
 
     Raises:
         HTTPException: 401 without a session; 403 without its token.
     """
     if not same(request.headers.get(CSRF_HEADER, ""), session.csrf):
-        raise HTTPException(403, "This page is of another session: load it again, and try again.")
+        raise HTTPException(403, "This page belongs to another session: load it again, and try again.")
     return session
 
 
-Watching = Annotated[Session, Depends(require_session)]
-Ordering = Annotated[Session, Depends(require_order)]
+Watching = Annotated[WebSession, Depends(require_session)]
+Ordering = Annotated[WebSession, Depends(require_order)]
 
 
 def make_password() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import httpx
 
 from ganns.data.http.address import shown
 from ganns.errors import DownloadError
+from ganns.utils.backoff import backoff_s
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -76,9 +76,8 @@ def patiently(
                 raise DownloadError(
                     f"{shown(url)} cannot be fetched: {reason}, and {failures} attempts brought nothing new. {advice}"
                 ) from error
-        pause_s = min(timeouts.pause_s * 2 ** (failures - 1), timeouts.longest_pause_s)
         log.warning("%s: %s; trying again", shown(url), reason)
-        time.sleep(pause_s * random.uniform(0.5, 1))
+        time.sleep(backoff_s(failures - 1, timeouts.pause_s, timeouts.longest_pause_s))
 
 
 def check_status(response: httpx.Response, url: str) -> None:

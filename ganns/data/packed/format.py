@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ import numpy as np
 from ganns.data.decoded_cache import PROTOCOL, decoded
 from ganns.data.sources.source import Source
 from ganns.errors import DataError
+from ganns.utils.atomic import replacing
 
 FORMAT = "ganns-pack-1"
 SHARD_IMAGES = 4096
@@ -122,30 +122,32 @@ def write(
     if target.exists():
         raise DataError(f"{target} exists; delete it, or name another folder.")
     pixels = decoded(source, size, cache_root)
-    num, row_bytes = len(pixels), 3 * size**2
     target.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = num * (row_bytes + DIGEST_BYTES), shutil.disk_usage(target.parent).free
+    needed, free = len(pixels) * (3 * size**2 + DIGEST_BYTES), shutil.disk_usage(target.parent).free
     if free < needed:
         raise DataError(
             f"{target.parent} has {free / 1e6:,.0f} MB free, and the pack needs {needed / 1e6:,.0f} MB: make room, or "
             "name another folder."
         )
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    with replacing(target, locked=True) as part:
+        return _write(source, pixels, size, part, on_shard)
+
+
+def _write(source: Source, pixels: np.ndarray, size: int, folder: Path, on_shard: Callable[[int, int], None]) -> Index:
+    folder.mkdir()
     shards, digests = [], []
-    starts = range(0, num, SHARD_IMAGES)
+    starts = range(0, len(pixels), SHARD_IMAGES)
     for shard, start in enumerate(starts):
-        rows = np.array(pixels[start : start + SHARD_IMAGES]).reshape(-1, row_bytes)
-        (partial / shard_name(shard)).write_bytes(rows.tobytes())
+        rows = np.array(pixels[start : start + SHARD_IMAGES]).reshape(-1, 3 * size**2)
+        (folder / shard_name(shard)).write_bytes(rows.tobytes())
         shards.append(hashlib.sha256(rows.tobytes()).hexdigest())
         digests.append(digest_rows(rows).tobytes())
         on_shard(shard + 1, len(starts))
-    (partial / DIGESTS).write_bytes(b"".join(digests))
+    (folder / DIGESTS).write_bytes(b"".join(digests))
     index = Index(
         FORMAT,
         size,
-        num,
+        len(pixels),
         source.num_train,
         SHARD_IMAGES,
         shards,
@@ -154,6 +156,5 @@ def write(
         source.fingerprint,
         PROTOCOL,
     )
-    (partial / INDEX).write_bytes(index.to_bytes())
-    os.replace(partial, target)
+    (folder / INDEX).write_bytes(index.to_bytes())
     return index

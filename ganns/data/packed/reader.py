@@ -1,4 +1,4 @@
-"""`data=packed`: images of a pack (ganns/data/packed/pack_format.py), from this machine where they are, else from the web.
+"""`data=packed`: images of a pack (ganns/data/packed/format.py), from this machine if they are here, else from the web.
 
 Several places may have an image. They are asked one after the other, and what each gives is compared with the digest
 that the index vouches for: whether a machine has the pack's folder, the images that it was made of, or nothing yet, it

@@ -7,8 +7,6 @@ bytes for the same face, so the fingerprint is made of the settings (and `VERSIO
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from pathlib import Path
 
 import fasteners
@@ -18,6 +16,7 @@ from ganns.config import SyntheticData
 from ganns.data.processes import in_processes
 from ganns.data.sources.celeba_layout import image_name, write_lists
 from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
+from ganns.utils.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +53,12 @@ def _draw_all(data: SyntheticData, path: Path) -> None:
     """Draw into a partial folder, and rename it when it is whole."""
     num = data.count + data.holdout
     log.info("drawing %d synthetic faces, once", num)
-    partial = path.with_name(f"{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: we hold the lock
-    images = partial / "celeba" / "img_align_celeba"
-    images.mkdir(parents=True)
-    parts = [(data.seed, start, min(start + CHUNK, num), str(images)) for start in range(0, num, CHUNK)]
-    drawn = list(in_processes(draw_part, parts))
-    attributes = [one for part in drawn for one in part]
-    write_lists(partial / "celeba", attributes, data.count, (WIDTH, HEIGHT))
-    os.replace(partial, path)
+    with replacing(path, locked=True) as part:
+        images = part / "celeba" / "img_align_celeba"
+        images.mkdir(parents=True)
+        chunks = [(data.seed, start, min(start + CHUNK, num), str(images)) for start in range(0, num, CHUNK)]
+        attributes = [one for drawn in in_processes(draw_part, chunks) for one in drawn]
+        write_lists(part / "celeba", attributes, data.count, (WIDTH, HEIGHT))
 
 
 def draw_part(seed: int, start: int, end: int, images: str) -> list[dict[str, bool]]:

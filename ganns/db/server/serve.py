@@ -1,32 +1,33 @@
-"""`ganns db serve`: the embedded server, open to other machines for as long as the command runs."""
+"""`ganns db serve`: open the embedded server to other machines while the command runs."""
 
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Callable
 
 from ganns.db.address import Address, resolve
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer, embedded_server
-from ganns.db.server.network import reachable_host
 from ganns.errors import ConfigError, DatabaseError
 from ganns.utils.signals import stop_on_signals
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
+EVERYWHERE = ("0.0.0.0", "::")
 
 
 def serve(host: str, port: int, say: Callable[[str], None]) -> None:
     """Open the embedded server on TCP until Ctrl-C or SIGTERM, then stop it.
 
     Args:
-        host: where to listen; "0.0.0.0" is every network of this machine.
-        port: where to listen.
-        say: gets what to tell the user; the line with which a worker joins contains the password.
+        host: the address to listen on; "0.0.0.0" means every network of this machine.
+        port: the port to listen on.
+        say: prints a message to the user; the line with which a worker joins contains the password.
 
     Raises:
         ConfigError: if the environment names another database.
-        DatabaseError: if it cannot listen there, is in use without TCP, or stopped by itself.
+        DatabaseError: if the server cannot listen there, is in use without TCP, or stops by itself.
     """
     if (named := resolve()) is not None:
         raise ConfigError(
@@ -40,7 +41,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
             with connect(server.address, application="ganns db serve") as conn:
                 migrate(conn)
             say(_how_to_join(server, host, port))
-            while not stop.wait(LOOK_EVERY_S):
+            while not stop.wait(CHECK_EVERY_S):
                 if not server.is_running():
                     raise DatabaseError(
                         f"PostgreSQL stopped by itself; {server.data_dir / 'server.log'} says why. Start it again "
@@ -48,12 +49,12 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
                     )
             say("closing")
         finally:
-            # Whoever else uses it: that it is closed is what was asked for. Coordinators and workers reconnect.
+            # Also if other processes use it: the user asked for the end. Coordinators and workers reconnect later.
             server.stop()
 
 
 def _how_to_join(server: EmbeddedServer, host: str, port: int) -> str:
-    """Return the line with which a worker joins, and what to know about it."""
+    """Return the line with which a worker joins, with an explanation."""
     reachable = reachable_host(host)
     line = f"GANNS_DATABASE_URL={shlex.quote(server.tcp_address(reachable).conninfo)} ganns worker"
     guess = f"If {reachable} is not how other machines reach this one, replace it. " if reachable != host else ""
@@ -68,3 +69,17 @@ def _how_to_join(server: EmbeddedServer, host: str, port: int) -> str:
 def _unset(named: Address) -> str:
     variables = named.source.removesuffix(" (the PG* variables)").replace(",", "")
     return f"`unset {variables}`"
+
+
+def reachable_host(host: str) -> str:
+    """Return the address at which other machines probably reach a server that listens on `host`."""
+    if host not in EVERYWHERE:
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: to connect a datagram socket only chooses this machine's interface to the outside.
+            # 192.0.2.1 is an address for documentation: no machine has it (RFC 5737).
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

@@ -1,1 +1,1 @@
-"""One module for each exercise. Its `check(file, report)` adds its findings to the report."""
+"""One module for each exercise. Its `check(file, report)` adds its results to the report."""

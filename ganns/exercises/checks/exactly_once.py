@@ -13,7 +13,7 @@ from ganns.db.address import Address
 from ganns.exercises.catalogue import find
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import Report
-from ganns.exercises.sessions import Later, Session, load, three_sessions
+from ganns.exercises.sessions import DatabaseSession, Later, load, three_sessions
 
 TABLES = find(3).starters[1]
 
@@ -45,7 +45,7 @@ def check(file: Path, report: Report, address: Address | None = None) -> None:
                     report.right(title)
 
 
-def _two_claims(ada: Session, bob: Session, watcher: Session) -> str:
+def _two_claims(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     first = _claimed(ada)
     if first != (1, 1):
         return f"Ada claims. Expected job 1, attempt 1; got {_job(first)}."
@@ -74,7 +74,7 @@ def _two_claims(ada: Session, bob: Session, watcher: Session) -> str:
     return "" if got == (2, 1) else f"Bob claims, while Ada holds job 1. Expected job 2, attempt 1; got {_job(got)}."
 
 
-def _undone_claim(ada: Session, bob: Session, watcher: Session) -> str:
+def _undone_claim(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     _claimed(ada)
     ada.rollback()
     got = _claimed(bob)
@@ -83,7 +83,7 @@ def _undone_claim(ada: Session, bob: Session, watcher: Session) -> str:
     return f"Ada claims job 1 and rolls back. Then Bob claims. Expected job 1, attempt 1; got {_job(got)}."
 
 
-def _nothing_left(ada: Session, bob: Session, watcher: Session) -> str:
+def _nothing_left(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     got = []
     for _ in range(4):
         got.append(_claimed(ada))
@@ -93,7 +93,7 @@ def _nothing_left(ada: Session, bob: Session, watcher: Session) -> str:
     return f"Ada claims four times, but there are 3 jobs. Expected 1, 2, 3, no row; got {', '.join(map(_job, got))}."
 
 
-def _one_submit(ada: Session, bob: Session, watcher: Session) -> str:
+def _one_submit(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     _take(ada)
     first = _submit(ada, 1, "a")
     if first != "stored" or _stored(watcher) != [(1, "a")]:
@@ -111,7 +111,7 @@ def _one_submit(ada: Session, bob: Session, watcher: Session) -> str:
     return "" if status == "done" else f"After the result is stored, job 1 should be 'done', but is {status!r}."
 
 
-def _sleeper(ada: Session, bob: Session, watcher: Session) -> str:
+def _sleeper(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     _take(ada)
     watcher.committed("rescue", 1)
     _take(bob)
@@ -133,7 +133,7 @@ def _sleeper(ada: Session, bob: Session, watcher: Session) -> str:
     return ""
 
 
-def _race(ada: Session, bob: Session, watcher: Session) -> str:
+def _race(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     _take(ada)
     bob.call("rescue", 1)  # bob's transaction stays open: a rescue and a claim, not committed
     if _claimed(bob) != (1, 2):
@@ -155,7 +155,7 @@ def _race(ada: Session, bob: Session, watcher: Session) -> str:
     )
 
 
-def _twice_at_once(ada: Session, bob: Session, watcher: Session) -> str:
+def _twice_at_once(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
     _take(ada)
     first = ada.call("submit", 1, 1, "a")[0][0]
     second = Later(bob, watcher, "submit", 1, 1, "a")
@@ -174,7 +174,7 @@ def _twice_at_once(ada: Session, bob: Session, watcher: Session) -> str:
 # --------------------------------------------------------------------------------------------------- steps
 
 
-def _claimed(session: Session) -> tuple[int, int] | None:
+def _claimed(session: DatabaseSession) -> tuple[int, int] | None:
     """Claim without a COMMIT; return (job, attempt), or None."""
     return _only(session.call("claim", "bob"))
 
@@ -185,7 +185,7 @@ def _only(rows: list[tuple[Any, ...]]) -> tuple[int, int] | None:
     return (rows[0][0], rows[0][1]) if rows else None
 
 
-def _take(session: Session) -> None:
+def _take(session: DatabaseSession) -> None:
     """Claim job 1, with a COMMIT."""
     got = _claimed(session)
     session.commit()
@@ -193,16 +193,16 @@ def _take(session: Session) -> None:
         raise LearnersError(f"exercise.claim() should have handed out job 1, but returned {_job(got)}.")
 
 
-def _submit(session: Session, attempt: int, value: str) -> Any:
+def _submit(session: DatabaseSession, attempt: int, value: str) -> Any:
     rows = session.committed("submit", 1, attempt, value)
     return rows[0][0] if rows else None
 
 
-def _stored(watcher: Session) -> list[tuple[Any, ...]]:
+def _stored(watcher: DatabaseSession) -> list[tuple[Any, ...]]:
     return watcher.committed("stored", 1)
 
 
-def _rows(watcher: Session) -> str:
+def _rows(watcher: DatabaseSession) -> str:
     """Return the results of job 1 as text."""
     rows = _stored(watcher)
     if not rows:

@@ -119,7 +119,7 @@ def _unchanged(program: Program, report: Report) -> None:
 
 
 @functools.cache
-def _with_the_mean() -> tiny.Outcome:
+def _with_the_mean() -> tiny.DistanceChange:
     return tiny.train(tiny.mean, tiny.draw_faces())
 
 

@@ -1,0 +1,49 @@
+"""Draw with several runs' last checkpoints from the same noise, and measure the distance from real images."""
+
+from __future__ import annotations
+
+import torch
+
+from ganns.config import from_dict
+from ganns.data import ImageSet, open_images
+from ganns.evaluation.metrics import sample_distance
+from ganns.training.seeds import latent_vectors
+from ganns.training.state import TrainingState
+
+NUM_COMPARED = 500  # generated and held-out images that the distance compares
+NUM_SHOWN = 16
+
+
+def shown_images(state: TrainingState) -> torch.Tensor:
+    """Return images that the averaged generator draws, float32 [16, 3, S, S]."""
+    latent = latent_vectors(NUM_SHOWN, state.config.model.latent_dim, "compare", NUM_SHOWN)
+    return state.draw(latent, averaged=True)
+
+
+class Distances:
+    """Measures the distances of several runs, and opens each data set once."""
+
+    def __init__(self) -> None:
+        """Begin without data sets."""
+        self._open: dict[str, ImageSet] = {}
+
+    def measure(self, state: TrainingState) -> float | None:
+        """Return the averaged generator's sliced Wasserstein distance; None if no images are held out.
+
+        Raises:
+            DataError: if the images are not on this machine.
+        """
+        config = state.config
+        key = repr((config.data, config.model.image_size))
+        if key not in self._open:
+            self._open[key] = open_images(config.data, config.model.image_size)
+        num = min(NUM_COMPARED, self._open[key].num_holdout)
+        if num < 2:
+            return None
+        return sample_distance(state, self._open[key].holdout(num), ("compare", num), averaged=True)
+
+
+def state_of(config: dict[str, object], checkpoint: tuple[int, str, bytes]) -> TrainingState:
+    """Return the state of a run's checkpoint."""
+    _, digest, data = checkpoint
+    return TrainingState.from_bytes(from_dict(config), data, digest)

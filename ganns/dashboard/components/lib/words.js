@@ -1,0 +1,55 @@
+// Words about runs and workers, and the addresses of pages. Pure functions.
+
+import { seconds } from "./format.js";
+
+// ------------------------------------------------------------------------------------------------ addresses
+
+// Relative to the page's own prefix, for proxies that add one. A name may contain any character.
+const base = () => window.path_prefix ?? "";
+export const runPage = (run) => `${base()}/run/${run}`;
+export const personPage = (name) => `${base()}/people/${encodeURIComponent(name)}`;
+export const sweepPage = (key) => `${base()}/sweeps/${encodeURIComponent(key)}`;
+export const comparison = (runs) => `${base()}/compare?${runs.map((run) => `run=${run}`).join("&")}`;
+export const grid = (run, version) => `${base()}/samples/${run}/${version}.webp`;
+
+// -------------------------------------------------------------------------------------------------- workers
+
+// { key, text }: whether it is connected. The database does not know why a machine is silent: asleep, moved, or unplugged.
+export function presence(one) {
+  if (one.silent_s === null || one.silent_s === undefined) return { key: "left", text: "left" };
+  if (!one.alive) return { key: "silent", text: `silent for ${seconds(one.silent_s)}` };
+  return one.draining ? { key: "draining", text: "leaves after this unit" } : { key: "here", text: "here" };
+}
+
+// "NVIDIA T4", "cpu, 1 thread" or "cpu, 8 threads".
+export function device(machine) {
+  if (machine.gpu) return machine.gpu;
+  if (!machine.device) return "–";
+  return machine.device === "cpu" && machine.threads ? `cpu, ${machine.threads} thread${machine.threads > 1 ? "s" : ""}` : machine.device;
+}
+
+export function computes(one, run) {
+  if (!one.computes || !one.alive) return "";
+  const { round, unit } = one.computes;
+  return one.computes.run === run ? `unit ${unit} of round ${round}` : `for run ${one.computes.run}`;
+}
+
+// The server counts the last 30 rounds only.
+export const streak = (rounds) => (rounds >= 30 ? "30+" : rounds || "–");
+
+// ---------------------------------------------------------------------------------------------------- times
+
+// "3 min ago"; a phone's clock may be behind the server's.
+export function ago(at, now) {
+  const passed = Math.max(0, now - at);
+  if (passed < 20) return "just now";
+  if (passed < 60) return "less than a minute ago";
+  if (passed < 5400) return `${Math.round(passed / 60)} min ago`;
+  return passed < 36 * 3600 ? `${Math.round(passed / 3600)} h ago` : `${Math.round(passed / 86400)} days ago`;
+}
+
+export const when = (at) =>
+  new Date(1000 * at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export const time = (at) =>
+  new Date(1000 * at).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });

@@ -1,0 +1,51 @@
+// A run's state in words, the command to type if there is one, its progress, and its numbers.
+
+import { on } from "ganns/live.js";
+import { formats, number, percent, seconds } from "ganns/format.js";
+
+const UNKNOWN = { sign: "…", kind: "", word: "loading" };
+const DELETED = { sign: "✕", kind: "bad", word: "deleted", sentence: "This run was deleted from the database." };
+
+export default {
+  template: `<div class="state" :class="words.kind">
+    <p class="word" role="status"><span aria-hidden="true">{{ words.sign }}</span> <strong>{{ words.word }}</strong></p>
+    <p v-if="words.sentence">{{ words.sentence }} <code v-if="words.command">{{ words.command }}</code></p>
+    <template v-if="now">
+      <progress v-if="now.ends.length" max="1" :value="now.done" aria-label="Progress of the run"></progress>
+      <p class="soft far">{{ far }}</p>
+      <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} the model broke, so the
+        run went back to a good version.</p>
+    </template>
+    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure"><strong>{{ now ? shown(one) : "–" }}</strong>
+      <span>{{ one.label }}</span></div></div>
+  </div>`,
+  props: { run: Number, figures: Array },
+  data: () => ({ now: null, gone: false }),
+  computed: {
+    words() {
+      return this.gone ? DELETED : (this.now?.wording ?? UNKNOWN);
+    },
+    far() {
+      const { done, ends, seconds: passed, images, num_images: each, coordinator } = this.now;
+      const until = ends.length ? `${percent(done)} of ${ends.join(" or ")}` : "no end is set";
+      const by = coordinator ? ` · coordinated by ${coordinator}` : "";
+      return `${until} · epoch ${number(images / each, 1)} · ${seconds(passed)} of training${by}`;
+    },
+  },
+  methods: {
+    number,
+    shown(one) {
+      return formats[one.format](this.now[one.key]);
+    },
+  },
+  mounted() {
+    const mine = (fn) => (message) => message.run === this.run && fn(message);
+    this.off = [
+      on("run", mine((run) => { this.now = run; this.gone = false; })),
+      on("gone", mine(() => { this.gone = true; this.now = null; })),
+    ];
+  },
+  unmounted() {
+    this.off.forEach((stop) => stop());
+  },
+};

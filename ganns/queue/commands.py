@@ -1,0 +1,82 @@
+"""See and change what the class does: list jobs and workers, revoke jobs, pause queues, drain workers.
+
+Every function asks or changes the database, so no worker has to answer. A worker obeys when it next reads its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ganns.db.connect import Connection
+from ganns.db.queries import execute
+from ganns.queue.connection import using
+
+PONG_S = 10.0
+"""The longest silence of a worker that still counts as there: it sends a heartbeat every 3 s, so three are missing."""
+
+
+def active(connection: Connection | None = None) -> list[dict[str, Any]]:
+    """Return the running jobs: job, task, queue, attempt, worker, name, revoked, running_s."""
+    return execute(using(connection), "tasks_active").fetchall()
+
+
+def queued(connection: Connection | None = None) -> list[dict[str, Any]]:
+    """Return the waiting jobs by queue and task: queue, task, num, num_later, paused."""
+    return execute(using(connection), "tasks_queued").fetchall()
+
+
+def workers(connection: Connection | None = None) -> list[dict[str, Any]]:
+    """Return the workers: worker, name, abilities, memory_mb, draining, silent_s, job."""
+    return execute(using(connection), "tasks_workers").fetchall()
+
+
+def stats(connection: Connection | None = None) -> list[dict[str, Any]]:
+    """Return the jobs by task: task, queued, running, succeeded, failed, revoked, retries."""
+    return execute(using(connection), "tasks_stats").fetchall()
+
+
+def ping(connection: Connection | None = None) -> dict[int, bool]:
+    """Return for each worker whether its heartbeat is recent."""
+    return {row["worker"]: row["silent_s"] <= PONG_S for row in workers(connection)}
+
+
+def revoke(job_ids: Sequence[int], *, terminate: bool = False, connection: Connection | None = None) -> int:
+    """Cancel jobs in one statement; return the number of those that had not ended yet.
+
+    Celery's workers keep revoked jobs in memory. Here "revoked" is a state of the job, so it survives a restart.
+
+    Args:
+        job_ids: queued ones will not run; running ones are asked to stop (`Context.should_abort`).
+        terminate: let the supervisors kill the processes of running ones, because a thread cannot be killed.
+        connection: the connection, and so the transaction, to use.
+    """
+    row = execute(using(connection), "tasks_revoke", job_ids=list(job_ids), terminate=terminate).fetchone()
+    return int(row["num_revoked"]) if row else 0
+
+
+def pause(queue: str, *, connection: Connection | None = None) -> None:
+    """Let no worker take jobs from a queue; running jobs go on."""
+    execute(using(connection), "tasks_pause", queue=queue)
+
+
+def resume(queue: str, *, connection: Connection | None = None) -> None:
+    """Open a paused queue again, and wake the workers."""
+    conn = using(connection)
+    execute(conn, "tasks_resume", queue=queue)
+    execute(conn, "tasks_wake_queue", queue=queue)
+
+
+def drain(worker: int | str, *, draining: bool = True, connection: Connection | None = None) -> list[int]:
+    """Let a worker finish its jobs and take no new ones.
+
+    Args:
+        worker: its number or its name.
+        draining: False lets the worker take jobs again.
+        connection: the connection, and so the transaction, to use.
+
+    Returns:
+        The numbers of the workers: several may have the same name.
+    """
+    rows = execute(using(connection), "tasks_drain", worker=str(worker), draining=draining).fetchall()
+    return [row["worker_id"] for row in rows]

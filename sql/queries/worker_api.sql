@@ -1,0 +1,30 @@
+-- What workers call, but for uploading a result (results.sql). The hardened worker's own calls are at the end.
+
+-- api_register --
+-- Say who this worker is
+SELECT ganns_api.register(%(worker_id)s::bigint, %(name)s, %(info)s::jsonb);
+
+-- api_run --
+-- What a worker must know of a run
+SELECT config, fingerprint, num_images, permutation_digest FROM ganns_api.run(%(run_id)s::bigint);
+
+-- api_requires --
+-- Which program a run needs
+SELECT ganns_api.requires(%(run_id)s::bigint) AS requires;
+
+-- api_claim --
+-- Take up the unit of a job; no row if it is no longer wanted
+SELECT run_id, round, unit, epoch, start, count, weights_version
+FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint);
+
+-- api_weights --
+-- A version's weights, in chunks
+SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(version)s::integer) ORDER BY chunk;
+
+-- api_hand_back --
+-- Give back all that a worker holds, but for some
+SELECT ganns_api.hand_back(%(worker_id)s::bigint, %(keep)s::bigint[]) AS num;
+
+-- api_worker_view --
+-- What a worker shows to its user
+SELECT num_open, requires, units, images, late FROM ganns_api.worker_view(%(name)s);
