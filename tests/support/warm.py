@@ -41,7 +41,7 @@ PRELOADED = (
 _AT_THE_START = ("CUDA", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON", "TORCH")
 """Beginnings of variables that Python or torch reads only once: with others than ours, a process starts by itself."""
 _ROOM = "-" * 4000
-"""An argument of the first process; its forks write their own arguments there, for whoever lists processes."""
+"""An argument of the first process; its forks write their own arguments there, so that `ps` shows them."""
 _first: tuple[socket.socket, subprocess.Popen[Any]] | None = None
 _lock = threading.Lock()
 
@@ -290,7 +290,7 @@ def _run(module: str) -> int:
 
 
 def _show_arguments(command: Sequence[str]) -> None:
-    """Let lists of processes show the command: write it over the first process's arguments, as setproctitle does."""
+    """Let `ps` show the command: write it over the first process's arguments, as setproctitle does."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     begin, end = int(fields[45]), int(fields[46])
     text = b"\0".join(one.encode() for one in command)[: end - begin - 1]
