@@ -88,7 +88,7 @@ def strategy(pipeline):
 @pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
 @pytest.mark.parametrize("num_kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills, pipeline):
-    rounds = 30 * num_kills
+    rounds = 20 * num_kills + 20
     config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds), strategy=strategy(pipeline))
     with workers(database, 2, tmp_path):
         digest, kills = kill_and_resume(database, tmp_path, config, num_kills, seed=num_kills)
