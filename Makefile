@@ -26,10 +26,10 @@ demo: $(READY) ## train a small model with two workers, in a few minutes
 	$(BIN)/ganns demo
 
 test: $(READY) ## run the tests, without the slow ones
-	$(BIN)/python -m pytest -n 2 -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ def long_units():
     return endless(
         model=ModelConfig(image_size=64, latent_dim=100, features_g=64, features_d=64),
         strategy=GradientStrategy(unit_images=256, micro_batch=4),
-        data=SyntheticData(count=2600, holdout=8),
+        data=SyntheticData(count=600, holdout=8),
     )
 
 
