@@ -20,7 +20,8 @@ def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
 
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    return without_foreign_keys({str(key): value for key, value in values.items()}, typed_keys(overrides))
+    typed = () if values.get("resume") else typed_keys(overrides)  # a resumed run has options of its own
+    return without_foreign_keys({str(key): value for key, value in values.items()}, typed)
 
 
 def typed_keys(overrides: Sequence[str]) -> list[str]:
