@@ -99,6 +99,7 @@ def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_k
     assert images == (rounds * 16, rounds * 2)
 
 
+@pytest.mark.slow
 def test_a_dead_workers_unit_runs_elsewhere(database, coordinate, tmp_path):
     """Kill a real worker while it holds a unit; the other one gets it within 35 seconds."""
     config = tiny(stop=StopConfig(rounds=40))

@@ -127,6 +127,7 @@ class Classroom:
         self._stack = ExitStack()
         self.workers: list[WorkerProcess] = []
         self.coordinators: list[Coordinator] = []
+        self._conn: psycopg.Connection[Any] | None = None
 
     def worker(
         self, name: str | None = None, address: Address | None = None, app: str = "", **variables: str
@@ -162,7 +163,7 @@ class Classroom:
             lambda: self.credit(worker.name) > before or any(one.error for one in self.coordinators),
             timeout_s,
             lambda: f"{worker.name} to work again: {self.logs()}",
-            every_s=0.1,  # each look is a connection
+            every_s=0.1,
         )
         self.check_coordinators()
 
@@ -185,10 +186,19 @@ class Classroom:
             return 1 << 60 if self.server is None else -1
 
     def one(self, statement: str, *values: Any) -> Any:
-        """Run a statement of the test's and return its row."""
-        with psycopg.connect(self.server.address.conninfo, autocommit=True, connect_timeout=5) as conn:
-            cursor = conn.execute(statement, values or None)  # type: ignore[call-overload]
-            return cursor.fetchone() if cursor.description else None
+        """Run a statement of the test's and return its row; the connection is kept while the server is the same."""
+        if self._conn is not None:
+            with suppress(psycopg.OperationalError):
+                return self._fetch(self._conn, statement, values)
+            self._conn.close()
+            self._conn = None
+        self._conn = psycopg.connect(self.server.address.conninfo, autocommit=True, connect_timeout=5)
+        return self._fetch(self._conn, statement, values)
+
+    @staticmethod
+    def _fetch(conn: psycopg.Connection[Any], statement: str, values: tuple[Any, ...]) -> Any:
+        cursor = conn.execute(statement, values or None)  # type: ignore[call-overload]
+        return cursor.fetchone() if cursor.description else None
 
     def check_ledger(self) -> None:
         """No unit counts twice, and credit, rounds and the run's own count agree (after the coordinator ended)."""
@@ -206,6 +216,8 @@ class Classroom:
             worker.end()
         for coordinator in self.coordinators:
             coordinator.thread.join(60)
+        if self._conn is not None:
+            self._conn.close()
 
 
 def check_ledger(conn: psycopg.Connection[Any]) -> None:

@@ -84,6 +84,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+@pytest.mark.slow
 def test_a_full_disk(classroom, tmp_path, small_disk):
     """Its images do not fit: the machine says so and pauses, others work, and it joins in once there is room."""
     config = endless(data=SyntheticData(count=400, holdout=8))  # 1.2 MB, decoded
