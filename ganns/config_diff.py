@@ -1,4 +1,4 @@
-"""Compare and print the settings of several runs. Needs no torch: the dashboard and `ganns top` use it too."""
+"""Compare and format the settings of several runs. Needs no torch: the dashboard uses it, too."""
 
 from __future__ import annotations
 
