@@ -1,4 +1,4 @@
-"""Settings of several runs: where they differ, how they are written. Needs no torch: who watches uses it, too."""
+"""Compare and format the settings of several runs. Needs no torch: the dashboard uses it, too."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def flat(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys in which these differ.
+    """Return the keys in which the settings differ.
 
-    A run may lack a key, because it is older, or has another option of the group (`data.count` is of `data=synthetic`
-    alone). That is a difference only if another run has a value that is not the default.
+    A run may lack a key, because it is older, or has another option of the group (only `data=synthetic` has
+    `data.count`). That is a difference only if another run has a value that is not the default.
     """
     found = []
     for key in sorted({key for one in settings for key in one}):
@@ -38,7 +38,7 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def labels(configs: Sequence[Config]) -> list[str]:
-    """Return what distinguishes each configuration from the others, as it would be typed."""
+    """Return each configuration's differences from the others, as on the command line."""
     settings = [flat(to_dict(config)) for config in configs]
     keys = differing(settings)
     return [label(one, keys) for one in settings]
@@ -51,16 +51,16 @@ def label(settings: Mapping[str, Any], keys: Sequence[str], names: Sequence[str]
 
 
 def shown_in(settings: Mapping[str, Any], key: str) -> str:
-    """Return a run's value of a setting as it is typed, or "-" if the run has no such setting."""
+    """Return a run's value of a setting as the user types it, or "-" if the run has no such setting."""
     return shown(settings[key]) if key in settings else "-"
 
 
 def shown(value: Any) -> str:
-    """Return a setting's value as it is typed."""
+    """Return a setting's value as the user types it."""
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def short(keys: Sequence[str]) -> list[str]:
-    """Return the keys without their groups, where that is clear: "lr_g"; of a group's name, the group: "strategy"."""
+    """Return the keys without their groups, if unique: "lr_g"; for "strategy.name" return "strategy"."""
     words = [key.removesuffix(".name").rpartition(".")[2] for key in keys]
     return [word if words.count(word) == 1 else key for word, key in zip(words, keys, strict=True)]

@@ -1,1 +1,1 @@
-"""The command line: one module a command, put together in `app`. None of them imports torch at its top."""
+"""The command line: one module per command; `app` combines them. None of them imports torch at its top."""

@@ -1,6 +1,6 @@
-"""`ganns`: the commands, and how their errors are shown.
+"""`ganns`: the commands, and the display of their errors.
 
-Every command's module imports only light things at its top, and the rest inside its function: `ganns --help`
+Every command's module imports only small modules at its top, and the rest inside its function: `ganns --help`
 answers at once and loads no torch.
 """
 
@@ -63,7 +63,7 @@ def _root(
 app.command("demo")(demo.demo)
 
 
-# Everything behind these commands' names is Hydra's, --help included.
+# Hydra reads all arguments of these commands, also --help.
 _HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 

@@ -1,4 +1,4 @@
-"""`ganns compare`: what a setting changed."""
+"""`ganns compare`: show the effect of a setting."""
 
 from __future__ import annotations
 

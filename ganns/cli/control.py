@@ -1,4 +1,4 @@
-"""`ganns runs pause | resume | stop | quorum`: steer a run while it is trained."""
+"""`ganns runs pause | resume | stop | quorum`: control a run during training."""
 
 from __future__ import annotations
 

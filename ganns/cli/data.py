@@ -1,4 +1,4 @@
-"""`ganns data`: fetch images, check them, say what they are, pack them for a class."""
+"""`ganns data`: fetch images, check them, describe them, pack them for a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganns demo`: see it work."""
+"""`ganns demo`: show the program at work."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def demo(
     def leave(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    # What a second SIGTERM does, like a second Ctrl-C: not waiting, but the workers and the server must not outlive us.
+    # A second SIGTERM, like a second Ctrl-C, does not wait, but it must still stop the workers and the server.
     signal.signal(signal.SIGTERM, leave)
     try:
-        with stop_on_signals() as stop:  # while torch is loaded, too
+        with stop_on_signals() as stop:  # also during the import of torch
             from ganns.demo.run import run_demo
             from ganns.launch.compose import compose
 

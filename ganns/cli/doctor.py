@@ -1,4 +1,4 @@
-"""`ganns doctor`: what is wrong here, and what to type."""
+"""`ganns doctor`: find problems, and give the commands that solve them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def doctor() -> None:
     from ganns.doctor import PROBLEM, WARNING, examine
 
     states = []
-    for finding in examine():  # shown one by one: loading PyTorch and asking a far server take seconds
+    for finding in examine():  # shown one by one: to load PyTorch and to ask a server takes seconds
         states.append(finding.state)
         typer.secho(f"{finding.state:<8}", fg=COLOURS[finding.state], nl=False)
         typer.echo(f" {finding.subject:<14} {_hanging(finding.said)}")

@@ -1,4 +1,4 @@
-"""`ganns evaluate`: how far a run's images are from real ones, by hand."""
+"""`ganns evaluate`: measure the distance of a run's images from real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganns exercise`: exercises for a course, and what checks them."""
+"""`ganns exercise`: exercises for a course, and their checks."""
 
 from __future__ import annotations
 

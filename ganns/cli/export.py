@@ -1,4 +1,4 @@
-"""`ganns export`: a trained generator as a folder that others can use."""
+"""`ganns export`: write a trained generator as a folder for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganns plugin`: which plug-ins are installed, and whether one is right."""
+"""`ganns plugin`: list the installed plug-ins, and check one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
     from ganns.training.aggregation import build_rule
     from ganns.training.losses import build_loss
 
-    few = ["data.count=200", "data.holdout=50"]  # for data sets that make the number of images that a setting says
+    few = ["data.count=200", "data.holdout=50"]  # for data sets whose size is a setting
     if kind == "data" and name in NAMES["data"]:
         few = few if name == "synthetic" else []
     config = compose([*few, f"{kind}.name={name}", *overrides])

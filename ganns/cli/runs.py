@@ -1,4 +1,4 @@
-"""`ganns runs`: what runs there are; `ganns runs delete`: one less. Steering one is in `control.py`."""
+"""`ganns runs`: list the runs; `ganns runs delete`: delete one. `control.py` has the commands for open runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def delete(
             for run in found.values():
                 typer.echo(f"  run {run.id} {run.name!r}: {run.state}, version {run.version}, {run.images:,} images")
             typer.confirm("Delete it?" if len(found) == 1 else "Delete them?", abort=True)
-        with conn.transaction():  # all of them, or none
+        with conn.transaction():  # delete all of them, or none
             keys = [table.delete_run(conn, run_id) for run_id in found]
         weights.vacuum(conn)
     for key in keys:

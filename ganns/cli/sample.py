@@ -1,4 +1,4 @@
-"""`ganns sample`: draw images with what a run has learned."""
+"""`ganns sample`: draw images with a trained generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganns solo`: the same training in one process."""
+"""`ganns solo`: do the same training in one process."""
 
 from __future__ import annotations
 

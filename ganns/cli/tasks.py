@@ -1,4 +1,4 @@
-"""`ganns tasks`: see what runs and waits, and steer it."""
+"""`ganns tasks`: show and control running and waiting tasks."""
 
 from __future__ import annotations
 

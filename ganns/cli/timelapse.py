@@ -1,4 +1,4 @@
-"""`ganns timelapse`: how a run learned, as a moving picture."""
+"""`ganns timelapse`: show a run's training as an animation."""
 
 from __future__ import annotations
 

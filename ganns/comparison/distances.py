@@ -1,4 +1,4 @@
-"""Draw with several runs' last checkpoints from the same noise, and measure the distance from real images."""
+"""Draw images with several runs' last checkpoints and the same noise; measure their distance from real images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Distances:
     """Measures the distances of several runs, and opens each data set once."""
 
     def __init__(self) -> None:
-        """Begin without data sets."""
+        """Start without data sets."""
         self._open: dict[str, ImageSet] = {}
 
     def measure(self, state: TrainingState) -> float | None:

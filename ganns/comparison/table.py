@@ -1,4 +1,4 @@
-"""Compare runs: the settings in which they differ, their results, and which settings were best."""
+"""Compare runs: their different settings, their results, and the best settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Record:
     """A run with its metrics and evaluations."""
 
     run: Run
-    metrics: list[dict[str, Any]]  # one a round: round, images, seconds, metrics
+    metrics: list[dict[str, Any]]  # one per round: round, images, seconds, metrics
     evaluations: list[dict[str, Any]] = field(default_factory=list)  # version, metrics
 
     @property
@@ -43,7 +43,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     label: str
     records: list[Record]
@@ -57,7 +57,7 @@ def load(conn: Connection, run_id: int) -> Record:
 
 
 def groups(records: Sequence[Record]) -> list[Group]:
-    """Group the runs that differ in their seed alone, in the order of each group's first run."""
+    """Group the runs that differ only in their seed, in the order of each group's first run."""
     keys = [key for key in differing([one.settings for one in records]) if key not in ("seed", "name")]
     found: dict[str, list[Record]] = {}
     for record in records:
@@ -66,7 +66,7 @@ def groups(records: Sequence[Record]) -> list[Group]:
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
-    """Return the runs sorted by group (see `groups`), and in a group by seed."""
+    """Return the runs sorted by group (see `groups`), then by seed."""
     return [
         one for group in groups(records) for one in sorted(group.records, key=lambda one: one.settings.get("seed", 0))
     ]

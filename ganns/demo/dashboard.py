@@ -1,4 +1,4 @@
-"""The dashboard of `ganns demo`: a process of its own, over the demo's own database, for this machine alone."""
+"""The dashboard of `ganns demo`: a separate process on the demo's database, only for this machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PATIENCE_S = 3.0
 
 @contextmanager
 def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Serve a dashboard within this block, and say where it is as soon as it answers; nobody waits for that.
+    """Serve a dashboard within this block, and say its address when it answers; do not wait for it.
 
     Args:
         address: the demo's database.
-        log: a file for what the dashboard prints.
-        say: prints a line; called on a thread of its own, too.
+        log: a file for the dashboard's output.
+        say: prints a line; also called on a second thread.
     """
     if find_spec("nicegui") is None:
         say("To watch it in a browser: pip install 'ganns[dashboard]'")
@@ -50,8 +50,8 @@ def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> I
 def reserved_port() -> Iterator[int]:
     """Yield 8080 if it is free, else another port; no other demo gets the same one within this block.
 
-    The dashboard listens only after it has loaded. Until then the same number of UDP, which nobody uses here, is held:
-    of two demos that begin at once one finds it taken.
+    The dashboard listens only after it has loaded. Until then this function holds the UDP port of the same number,
+    which is unused here: if two demos begin together, the second finds it taken.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
         for wanted in (PORT, *[0] * 20):
@@ -63,9 +63,9 @@ def reserved_port() -> Iterator[int]:
 
 
 def start_dashboard(address: Address, port: int, log: Path) -> Process:
-    """Start it; what it prints, an instructor's password included, goes to `log`, which only this user may read.
+    """Start it; its output, with an instructor's password, goes to `log`, which only this user may read.
 
-    As with workers, a terminal's Ctrl-C reaches it only through us.
+    A terminal's Ctrl-C does not reach it directly: we stop it, like the workers.
     """
     log.touch(mode=0o600)
     with log.open("ab") as stream:
@@ -77,13 +77,13 @@ def start_dashboard(address: Address, port: int, log: Path) -> Process:
             stderr=stream,
             start_new_session=True,
         )
-    with suppress(OSError, AttributeError):  # no such thing on Windows
+    with suppress(OSError, AttributeError):  # Windows has no such function
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
     return process
 
 
 def announce(process: Process, port: int, log: Path, say: Callable[[str], None]) -> None:
-    """Say the address as soon as somebody can open it, without waiting for that here; or that it did not start."""
+    """Say the address when the dashboard answers, or say that it did not start; wait on a second thread."""
 
     def wait() -> None:
         while process.poll() is None:

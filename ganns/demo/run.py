@@ -1,7 +1,7 @@
 """`ganns demo`: everything at once on one machine, in about three minutes.
 
-It starts an embedded PostgreSQL and two stock workers, trains `experiment=demo`, and shows what came out.
-Nothing here is special to a demo: a class does the same on many machines.
+It starts an embedded PostgreSQL and two normal workers, trains `experiment=demo`, and shows the results.
+It has no special code: a class does the same on many machines.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ NUM_COMPARED = 500
 
 
 class DemoWatch(Watch):
-    """Also notes when the first samples were there."""
+    """Also notes the time of the first samples."""
 
     def __init__(self, config: Config, folder: Path, console: Console, begun: float, address: Address) -> None:
         """Watch a run whose demo began at monotonic time `begun`."""
         super().__init__(config, folder, console, address=address)
-        # Version 0 follows from the seed: no need to wait for anything.
+        # Version 0 depends only on the seed: do not wait.
         path = self.grids.save(TrainingState(config))
         self.first_grid_s = time.monotonic() - begun
         self.say(f"samples of version 0, before any learning, after {self.first_grid_s:.1f} s: {path}")
@@ -63,9 +63,9 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
 
     Args:
         config: a checked configuration.
-        outputs: where its folder goes.
-        stop: set it (Ctrl-C does) to end the demo at the next step; the summary is then of what there is.
-        dashboard: whether to let people watch in a browser meanwhile.
+        outputs: the demo makes its folder in this one.
+        stop: set it (Ctrl-C does) to end the demo at the next step, with a summary of the results until then.
+        dashboard: whether to serve a dashboard meanwhile.
 
     Raises:
         KeyboardInterrupt: if it was stopped before there was anything to show.
@@ -87,7 +87,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
         console.print(f"PostgreSQL and {NUM_WORKERS} workers are starting; faces are being drawn", markup=False)
         _go_on(stop)
         watch = DemoWatch(config, folder, console, begun, address)
-        if dashboard:  # not before: the first samples do not wait for it
+        if dashboard:  # only now: the first samples do not wait for it
             _go_on(stop)
             stack.enter_context(open_dashboard(address, folder / "dashboard.log", watch.say))
         real = _result(drawing, stop)
@@ -119,7 +119,7 @@ def _result(job: Future[ImageSet], stop: threading.Event) -> ImageSet:
 
 @contextmanager
 def _database(stop: threading.Event) -> Iterator[Address]:
-    """Start a PostgreSQL of the demo's own, and leave nothing of it behind."""
+    """Start a separate PostgreSQL for the demo, and remove it completely after."""
     folder = Path(tempfile.mkdtemp(prefix="ganns-demo-"))
     try:
         _go_on(stop)
@@ -145,7 +145,7 @@ def summarise(
     end: float,
     first_grid_s: float,
 ) -> dict[str, Any]:
-    """Return what `summary.json` holds: times in seconds, distances times 1000 as in the paper."""
+    """Return the content of `summary.json`: times in seconds, distances times 1000 as in the paper."""
     seconds, images = history[-1]["seconds"], history[-1]["images"]
     return {
         "seconds": round(seconds, 2),
@@ -161,7 +161,7 @@ def summarise(
 
 def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_shown: int = 6) -> None:
     """Save the grids over time in one picture, and the losses."""
-    from ganns.pictures.plots import plot_losses  # matplotlib takes a second to load, and is not needed before
+    from ganns.pictures.plots import plot_losses  # matplotlib loads slowly, and is only needed here
 
     chosen = sorted({round(k * (len(grids.saved) - 1) / (num_shown - 1)) for k in range(num_shown)})
     entries = [(f"version {grids.saved[k][0]}", Image.open(grids.saved[k][1])) for k in chosen]

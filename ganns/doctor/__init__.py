@@ -1,7 +1,7 @@
-"""`ganns doctor`: look at everything that usually goes wrong, and say what to type.
+"""`ganns doctor`: check for the usual problems, and give the commands that solve them.
 
-Checks are small functions that return a `Finding`; what they need can be put in by a test. They change nothing, show no
-password, and none ends the others: one that fails itself says so.
+Checks are small functions that return a `Finding`; a test can replace their inputs. They change nothing and show no
+password. If a check itself fails, it reports that, and the other checks go on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what is found, in an order in which a later finding may follow from an earlier one."""
+    """Yield the findings. An earlier finding may be the cause of a later one."""
     checks: list[Callable[[], Finding]] = [
         *(program.check_python, program.check_pair, program.check_torch, program.check_queue),
         *(machine.check_device, machine.check_memory, machine.check_home, machine.check_disk),
@@ -43,7 +43,7 @@ def _examine_database() -> Iterator[Finding]:
         found = _safely(look, address)
         yield found
         if found.state == PROBLEM:
-            return  # what comes after would only say the same
+            return  # later checks would fail for the same reason
     try:
         conn = connect(address, application="ganns doctor")
     except DatabaseError as error:
@@ -72,7 +72,7 @@ def _ask(address: Address, conn: Connection) -> Iterator[Finding]:
 
 
 def _safely(check: Callable[P, Finding], *args: P.args, **kwargs: P.kwargs) -> Finding:
-    """Return what a check found; its own failure is a finding, too."""
+    """Return what a check found; if it fails, its error is the finding."""
     try:
         return check(*args, **kwargs)
     except Exception as error:

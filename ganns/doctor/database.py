@@ -1,4 +1,4 @@
-"""What is in the database: its tables' age, what the login may do, and the run's images."""
+"""Check the database: the version of its tables, the login's rights, and the run's images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganns.utils.checks import Finding, ok, problem
 
 
 def check_schema(conn: Connection) -> Finding:
-    """Tell whether database and program are of one age."""
+    """Tell whether the tables match this program's version."""
     try:
         found = status(conn)
     except errors.InsufficientPrivilege as error:
@@ -43,7 +43,7 @@ def check_rights(conn: Connection) -> Finding:
     lacks = [] if found["may_call"] else ["the schema ganns_api"]
     lacks += [f"ganns_api.{name}" for name in found["denied"][:3]]
     if not found["finds_queue"]:
-        # A database that was cloned, or a login that came later, lacks the setting.
+        # A cloned database, or a newer login, lacks the setting.
         said = f"{found['role']} does not find procrastinate's functions: its search_path lacks their schema"
         todo = "`ganns db migrate` as that login, or let the owner set the role's search_path to procrastinate, public"
         return problem("rights", said, todo)
@@ -73,7 +73,7 @@ def check_program(conn: Connection, run: Run, mine: str | None = None) -> Findin
 
 
 def check_data(run: Run) -> Finding:
-    """Tell whether the run's images are here; nothing is drawn, decoded or fetched."""
+    """Tell whether the run's images are here; do not draw, decode or fetch them."""
     config = from_dict(run.config)
     name = config.data.name
     how = f"`ganns data info data={name} ...` says what is here; GANNS_DATA names where they lie on this machine"

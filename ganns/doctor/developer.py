@@ -1,4 +1,4 @@
-"""What only those need who change the program: its tests' tools. Looked at in a checkout alone."""
+"""Check the tools of the tests, which only developers need. This check runs only in a checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine: what it computes on, memory, disk, and whether the program may write."""
+"""Check the machine: its device (CPU or GPU), memory, disk, and whether the program may write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_DISK_MB, FULL_MB = 2000, 200
 
 
 def check_device(torch: Any = None, wanted: str | None = None, has_driver: bool | None = None) -> Finding:
-    """Say what a worker computes on, and why not on the GPU that is there."""
+    """Say on which device a worker computes, and why it does not use an existing GPU."""
     torch = torch or importlib.import_module("torch")
     wanted = os.environ.get("GANNS_DEVICE", "") if wanted is None else wanted
     has_driver = bool(shutil.which("nvidia-smi")) if has_driver is None else has_driver
@@ -53,7 +53,7 @@ def check_device(torch: Any = None, wanted: str | None = None, has_driver: bool 
 
 
 def check_memory(found_mb: int | None = None) -> Finding:
-    """Tell whether there is memory for a worker."""
+    """Tell whether a worker has enough memory."""
     found_mb = memory_mb() if found_mb is None else found_mb
     if not found_mb:
         return ok("memory", "how much there is cannot be found out here")
@@ -63,7 +63,7 @@ def check_memory(found_mb: int | None = None) -> Finding:
 
 
 def check_home() -> Finding:
-    """Tell whether the folder of images, states and the embedded database can be written."""
+    """Tell whether we can write the folder of images, states and the embedded database."""
     said = os.environ.get("GANNS_HOME") or "~/.ganns"
     try:
         home = paths.home()
@@ -78,7 +78,7 @@ def check_home() -> Finding:
 def check_disk(free_mb: float | None = None) -> Finding:
     """Tell whether there is room for images."""
     if free_mb is None:
-        # The nearest folder that is there: whether the home can be made is another check's question.
+        # The nearest existing folder: another check tests whether we can make the home.
         home = Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser().absolute()
         free_mb = shutil.disk_usage(next(one for one in (home, *home.parents) if one.is_dir())).free / 1e6
     if free_mb < FULL_MB:

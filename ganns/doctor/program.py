@@ -1,4 +1,4 @@
-"""The program: Python, PyTorch and torchvision that fit each other, procrastinate, the extras."""
+"""Check the program: Python, matching PyTorch and torchvision, procrastinate, the extras."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def check_torch(load: Callable[[str], Any] = importlib.import_module) -> Finding:
-    """Tell whether PyTorch and torchvision can be loaded, which is where a mixed pair fails."""
+    """Tell whether PyTorch and torchvision load; a mixed pair fails here."""
     for name in ("torch", "torchvision"):
         try:
             load(name)
@@ -71,7 +71,7 @@ def check_queue(version: Version = importlib.metadata.version) -> Finding:
 
 
 def check_extras(find: Callable[[str], object] = find_spec) -> Finding:
-    """Say which extras are there; none has to be."""
+    """Say which extras are installed; all are optional."""
     missing = [name for name, (module, _) in EXTRAS.items() if find(module) is None]
     if not missing:
         return ok("extras", "all are installed")

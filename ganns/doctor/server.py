@@ -1,4 +1,4 @@
-"""The way to the database: address, name, port, login, encryption, notifications, clock."""
+"""Check the way to the database: address, name, port, login, encryption, notifications, clock."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CLOCK_S = 30.0
 
 
 def check_address() -> tuple[Finding, Address | None]:
-    """Return what there is to say of the address, and the address if it can be used."""
+    """Return a finding about the address, and the address if it is usable."""
     try:
         address = resolve()
-    except ConfigError as error:  # does not quote it
+    except ConfigError as error:  # its text does not show the address
         return problem("address", str(error), f"`export {URL_VARIABLE}=...`, the line you were given"), None
     if address is None:
         said = f"{URL_VARIABLE} is not set; `ganns train` and `ganns demo` use a database of this machine"
@@ -31,7 +31,7 @@ def check_address() -> tuple[Finding, Address | None]:
 
 
 def hosts(address: Address) -> list[tuple[str, int]]:
-    """Return (host, port) of each server that the address names, as libpq reads it; none for a local socket."""
+    """Return (host, port) of each server in the address, as libpq reads it; none for a local socket."""
     parts = conninfo_to_dict(address.conninfo)
     said = (parts.get("hostaddr"), parts.get("host"), os.environ.get("PGHOSTADDR"), os.environ.get("PGHOST"))
     names = next((str(one) for one in said if one), "")
@@ -41,7 +41,7 @@ def hosts(address: Address) -> list[tuple[str, int]]:
 
 
 def check_name(address: Address) -> Finding:
-    """Tell whether the server's name leads to an address."""
+    """Tell whether the server's name has an IP address."""
     found = []
     for host, port in hosts(address):
         try:
@@ -53,7 +53,7 @@ def check_name(address: Address) -> Finding:
 
 
 def check_port(address: Address, timeout_s: float = PORT_S) -> Finding:
-    """Tell whether somebody listens there; of several servers one is enough."""
+    """Tell whether a server listens there; one of several is enough."""
     reasons = []
     for host, port in hosts(address):
         try:
@@ -68,15 +68,15 @@ def check_port(address: Address, timeout_s: float = PORT_S) -> Finding:
 
 
 def explain(error: Exception) -> Finding:
-    """Return why a server that can be reached does not let us in."""
-    text = " ".join(str(error.__cause__ or error).split())  # of libpq: host, port, login, but no password
+    """Return why a reachable server refuses our login."""
+    text = " ".join(str(error.__cause__ or error).split())  # libpq's text: host, port, login, no password
     if (meaning := explain_refusal(text)) is not None:
         return problem("login", *meaning)
     return problem("login", text[:300], "`ganns db status` tries again")
 
 
 def check_encryption(address: Address, conn: Connection) -> Finding:
-    """Tell whether others on the way can read along."""
+    """Tell whether the connection is encrypted."""
     if conn.pgconn.ssl_in_use:
         return ok("encryption", "TLS")
     if all(_is_here(host) for host, _ in hosts(address)):
@@ -86,7 +86,7 @@ def check_encryption(address: Address, conn: Connection) -> Finding:
 
 
 def check_notifications(address: Address) -> Finding:
-    """Tell whether LISTEN works: through some poolers it silently does nothing."""
+    """Tell whether LISTEN works: some poolers accept it, but send nothing."""
     polls = os.environ.get("GANNS_POLLING") == "1"
     if polls:
         return ok("notifications", "not used: GANNS_POLLING=1, and a unit starts up to 2 s later")
@@ -97,7 +97,7 @@ def check_notifications(address: Address) -> Finding:
 
 
 def check_clock(conn: Connection, ahead_s: float | None = None) -> Finding:
-    """Tell whether the two clocks agree. Training goes by the server's alone."""
+    """Tell whether the two clocks agree. Training uses only the server's."""
     ahead_s = clock_ahead_s(conn) if ahead_s is None else ahead_s
     if abs(ahead_s) > CLOCK_S:
         said = f"this machine's is {abs(ahead_s):,.0f} s {'ahead' if ahead_s > 0 else 'behind'}"

@@ -1,4 +1,4 @@
-"""Hand out a trained model: a model file, ONNX, a folder with a card, a hub."""
+"""Export a trained model: a model file, ONNX, a folder with a card, a hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder that `ganns export` makes: weights, config.json, model card, samples, and ONNX where it is wanted."""
+"""The folder that `ganns export` makes: weights, config.json, model card, samples, and ONNX on request."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ganns.utils.atomic import replacing
 def export(
     folder: Path, state: TrainingState, facts: Facts, *, averaged: bool = True, onnx: bool = False, force: bool = False
 ) -> Path:
-    """Write everything into a new folder, which appears whole or not at all; return it.
+    """Write all files into a new folder, completely or not at all; return it.
 
     Args:
-        folder: where to; the folders above it are made.
+        folder: the new folder; missing parent folders are made.
         state: the version to export.
         facts: for the model card.
         averaged: the moving average of the generator (True) or the generator itself.
         onnx: write `generator.onnx` too.
-        force: replace an exported model that is there already (nothing else is ever replaced).
+        force: replace an existing exported model (but never another folder).
 
     Raises:
         ExportError: if the folder exists, or the files cannot be written.
@@ -54,10 +54,10 @@ def _write(folder: Path, state: TrainingState, facts: Facts, *, averaged: bool, 
 
 
 def check_folder(folder: Path, *, force: bool = False) -> None:
-    """Make sure that `folder` may be written, before work is spent on what goes into it.
+    """Make sure that we may write `folder`, before we compute its files.
 
     Raises:
-        ExportError: if it is there already and `force` is not given, or it holds something that we did not write.
+        ExportError: if it exists and `force` is not given, or it holds files that we did not write.
     """
     if not folder.exists():
         return

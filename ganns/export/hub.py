@@ -1,4 +1,4 @@
-"""An exported model to a hub, by huggingface_hub (extra `hub`). HF_ENDPOINT names another hub, HF_TOKEN the token."""
+"""Upload an exported model with huggingface_hub (extra `hub`). HF_ENDPOINT sets another hub, HF_TOKEN the token."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HTTP_LIBRARIES = ("requests", "httpx", "urllib3")
 
 
 class Hub:
-    """A hub, and the right to write there."""
+    """A hub, and a token to write there."""
 
     def __init__(self, name: str) -> None:
-        """Prepare to write to the repository `name`, "owner/name"; asks nobody yet.
+        """Prepare to write to the repository `name`, "owner/name"; send no request yet.
 
         Raises:
-            ConfigError: if `name` is no such name.
+            ConfigError: if `name` has another form.
             MissingExtra: without the extra `hub`.
             PushError: if there is no token.
         """
@@ -39,12 +39,12 @@ class Hub:
         return str(self._api.endpoint)
 
     def push(self, folder: Path, message: str, *, private: bool = False) -> str:
-        """Upload a folder as one commit, and return its address. The repository is made if it is not there.
+        """Upload a folder as one commit, and return its address. Make the repository if it is missing.
 
         Args:
-            folder: what to upload.
-            message: the commit's.
-            private: whether a new repository is seen by its owner alone; one that exists stays as it is.
+            folder: the folder to upload.
+            message: the commit message.
+            private: whether a new repository is private; an existing one stays as it is.
 
         Raises:
             PushError: if the hub refuses it, or does not answer.
@@ -52,12 +52,12 @@ class Hub:
         try:
             self._api.create_repo(self.name, private=private, exist_ok=True)
             commit = self._api.upload_folder(folder_path=folder, repo_id=self.name, commit_message=message)
-        except Exception as error:  # of whichever HTTP library huggingface_hub uses: it has changed twice
+        except Exception as error:  # from huggingface_hub's HTTP library, which changed twice
             raise self._explained(error) from error
         return str(commit.commit_url)
 
     def _explained(self, error: Exception) -> PushError:
-        """Return our error for one of the library's."""
+        """Return our error for an error of the library."""
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):  # "error while uploading ..."
             error = error.__cause__
         status = getattr(getattr(error, "response", None), "status_code", None)
@@ -79,6 +79,6 @@ class Hub:
         return PushError(f"The hub {self.address} refused {self.name} ({status}): {advice}")
 
     def _reason(self, error: Exception) -> str:
-        """Return an error's first line, without the token should it be in there."""
+        """Return an error's first line, with the token removed."""
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0].replace(self._token, "...").rstrip(".") + "."

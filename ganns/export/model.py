@@ -1,10 +1,10 @@
-"""A trained generator as a folder that anybody can use: safetensors, config.json, and a model card beside them.
+"""A trained generator as a folder for use elsewhere: safetensors, config.json, and a model card.
 
     from ganns.export import load
     generator = load("run-7")                   # a ganns.training.dcgan.Generator in eval mode
     images = generator(torch.randn(16, 100))    # [16, 3, 64, 64] in [-1, 1]
 
-What is read back may come from anywhere: every file is checked before it is believed, and nothing is unpickled.
+A folder may come from an unknown source: `load` checks every file before use, and unpickles nothing.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES = 1 << 20, 4 << 30
 
 @dataclass(frozen=True)
 class Exported:
-    """What a folder says about the generator in it."""
+    """The description of the generator in a folder."""
 
     model: ModelConfig
     digest: str  # of the weights' file
     averaged: bool
-    seed: int  # of the run: its fixed noise follows from it
+    seed: int  # the run's: it determines the fixed noise
     version: int
     images: int
 
 
 def write_model(folder: Path, state: TrainingState, *, averaged: bool, source: dict[str, Any] | None = None) -> None:
-    """Write the weights and config.json into `folder`, which exists.
+    """Write the weights and config.json into the existing `folder`.
 
     Args:
-        folder: where to.
+        folder: the folder to write.
         state: the version to export.
         averaged: the moving average of the generator (True) or the generator itself.
-        source: what else config.json should say about where it comes from (JSON values).
+        source: more facts about its origin, for config.json (JSON values).
     """
     generator = state.generator(averaged=averaged)
     found = write_file(folder / WEIGHTS, tensors_of(generator), {"format": FORMAT})
@@ -90,7 +90,7 @@ def load(folder: str | Path) -> Generator:
         tensors = unpack(data, info.digest)
     except PayloadError as error:
         raise ExportError(f"{folder / WEIGHTS} is damaged, or of another model than {CONFIG}: {error}") from error
-    with torch.device("meta"):  # shapes without memory: what does not fit is refused before anything is built
+    with torch.device("meta"):  # shapes without memory: refuse wrong files before the network is built
         places = tensors_of(Generator(info.model))
     shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
     wanted = {name: (place.dtype, tuple(place.shape)) for name, place in places.items()}
@@ -120,7 +120,7 @@ def describe(folder: str | Path) -> Exported:
         content = json.loads(_read(path, MAX_CONFIG_BYTES))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, this program reads {FORMAT!r}")
-        # Through the same checks as a run's settings: sizes out of range would build a network of any size.
+        # The same checks as for a run's settings: they limit the network's size.
         model = from_dict({"model": content["model"], "stop": dataclasses.asdict(StopConfig(rounds=1))}).model
         weights = content["weights"]
         return Exported(
@@ -137,12 +137,12 @@ def describe(folder: str | Path) -> Exported:
 
 
 def tensors_of(generator: Generator) -> dict[str, torch.Tensor]:
-    """Return everything that decides what the generator draws, by name (memory is shared with it)."""
+    """Return all tensors that determine the generator's images, by name (they share its memory)."""
     return parameters_of(generator) | statistics_of(generator)
 
 
 def public_settings(config: Config) -> dict[str, Any]:
-    """Return the run's settings without paths and addresses of somebody's, and without what only starting needs."""
+    """Return the run's settings without private paths and addresses, and without settings for the start."""
     settings = to_dict(config)
     for key in ("resume", "start_from"):
         settings.pop(key, None)

@@ -1,7 +1,7 @@
-"""The model card that goes with an exported generator: what it is, what it was made from, and by whom.
+"""The model card of an exported generator: its description, its training data, and its contributors.
 
-Mitchell et al., "Model Cards for Model Reporting", arXiv 1810.03993. The page is Markdown; the lines between --- at its
-top are for hubs.
+Mitchell et al., "Model Cards for Model Reporting", arXiv 1810.03993. The page is Markdown; hubs read the lines between
+--- at its top.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def model_card(state: TrainingState, facts: Facts, *, averaged: bool, onnx: bool
     """Return the card of a generator.
 
     Args:
-        state: the version that is exported.
-        facts: of its run. Names in them were typed by anybody, and are shown as text only.
+        state: the exported version.
+        facts: of its run. Users typed the names in them, so the card shows these as plain text.
         averaged: whether it is the moving average of the generator.
         onnx: whether the folder holds an ONNX file too.
     """
@@ -191,12 +191,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _text(words: str) -> str:
-    """Return words that somebody typed as one line of Markdown that shows them and does nothing else."""
+    """Return a user's words as one line of Markdown that shows them as plain text."""
     return re.sub(r"([\\`*_{}\[\]()#!|~])", r"\\\1", html.escape(" ".join(words.split()), quote=False))
 
 
 def _code(value: object) -> str:
-    """Return a value between backticks, such that it cannot leave its cell."""
+    """Return a value between backticks, safe for one table cell."""
     return "`" + " ".join(str(value).split()).replace("`", "'").replace("|", "\\|") + "`"
 
 

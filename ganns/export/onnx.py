@@ -1,7 +1,7 @@
-"""The generator as ONNX, for programs that know no PyTorch (a browser, a phone). Needs the extra `onnx`.
+"""The generator as ONNX, for programs without PyTorch (a browser, a phone). Needs the extra `onnx`.
 
-The network is exported in eval mode: BatchNorm becomes a multiplication with what it has seen in training, so an image
-does not depend on the others of its batch. The batch's size stays free.
+We export the network in eval mode: BatchNorm uses its statistics from training, so an image does not depend on the
+others of its batch. The batch may have any size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganns.utils.extras import extra
 
 
 def require_onnx() -> None:
-    """Raise MissingExtra if the packages are not installed, before anything is written."""
+    """Raise MissingExtra if the packages are not installed, before the export writes files."""
     with extra("onnx", "ONNX"):
         import onnx
         import onnxscript  # noqa: F401
@@ -44,7 +44,7 @@ def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
     try:
         logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter's own making; the result is checked below
+            warnings.simplefilter("ignore")  # the exporter's own warnings; we check the result below
             program = torch.onnx.export(
                 generator.eval(),
                 (example,),
@@ -66,7 +66,7 @@ def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
 
 
 def _forget_sources(model: Any) -> None:
-    """Take out where each operation was written: the exporter notes lines of files, with this machine's paths."""
+    """Remove source positions of the operations: the exporter notes lines of files, with local paths."""
     graph = model.graph
     for one in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer, graph, model):
         one.ClearField("metadata_props")

@@ -1,4 +1,4 @@
-"""A timelapse: the grids that a run saved while it learned, one after the other, each under its version."""
+"""A timelapse: the grids that a run saved during training, in order, each with its version."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def grids_of_folder(folder: Path) -> Grids:
 
 
 def grids_of_run(conn: Connection, run: Run) -> Grids:
-    """Return the grids that the database has of a run, in order.
+    """Return the grids of a run in the database, in order.
 
     Raises:
         RunError: if there are none.
@@ -49,7 +49,7 @@ def grids_of_run(conn: Connection, run: Run) -> Grids:
 
 
 def frames(grids: Grids, *, gif: bool) -> Iterator[Image.Image]:
-    """Yield the frames of a timelapse, all of the first one's size; for a GIF not all of them."""
+    """Yield the frames of a timelapse, all of the first one's size; a GIF gets a selection."""
     if gif and len(grids) > GIF_FRAMES:
         last = len(grids) - 1
         grids = [grids[round(k * last / (GIF_FRAMES - 1))] for k in range(GIF_FRAMES)]

@@ -1,4 +1,4 @@
-"""What a run has to show: its newest state, and the facts that a model card needs."""
+"""The results of a run: its newest state, and the facts that a model card needs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ganns.training.state import TrainingState
 
 @dataclass(frozen=True)
 class Contributor:
-    """What somebody's workers did for a run."""
+    """The work of one person's workers for a run."""
 
     name: str
     units: int  # accepted
-    images: int  # in them
+    images: int  # in these units
     late: int
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run besides its weights."""
+    """The facts about a run, without its weights."""
 
-    run_id: int | None  # None: trained alone, or not known
+    run_id: int | None  # None: trained with `ganns solo`, or not known
     name: str = ""
     fingerprint: str = ""  # of the images
     num_images: int = 0  # to train on
@@ -57,7 +57,7 @@ def read_state(conn: Connection, run: Run, *, best: bool = False) -> TrainingSta
 
 
 def read_facts(conn: Connection, run: Run, version: int) -> Facts:
-    """Return what is known of a run whose `version` is to be shown."""
+    """Return the facts about a run for its `version`."""
     measured = {row["round"] + 1: row["metrics"] for row in runs.list_metrics(conn, run.id)}
     evaluated = {row["version"]: row["metrics"] for row in evaluations.list_evaluations(conn, run.id)}
     return Facts(
@@ -74,9 +74,9 @@ def read_facts(conn: Connection, run: Run, version: int) -> Facts:
 
 
 def merge(found: Iterable[Contributor]) -> list[Contributor]:
-    """Add up what has one name before its @, most images first.
+    """Add up contributors with the same name before the @, most images first.
 
-    A worker that nobody named is called user@machine: what is published names no machines.
+    A worker without a given name is called user@machine: published names must not show machines.
     """
     totals: dict[str, Contributor] = {}
     for one in found:

@@ -23,8 +23,8 @@ from ganns.launch.train import train
 def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, command: str = "train") -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
 
-    With `-m` the points of a sweep are trained together, by `ganns.launch.sweep_together`; those of
-    `ganns solo` follow each other, and the first that fails ends the sweep.
+    With `-m`, `ganns.launch.sweep_together` trains the points of a sweep together; `ganns solo` trains them
+    one after the other, and ends the sweep at the first failure.
 
     Args:
         argv: Hydra's overrides and flags.
@@ -32,8 +32,8 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
         command: the word after `ganns`, for messages; its help is conf/hydra/help/<command>.yaml.
 
     Raises:
-        ConfigError: an argument or a value is wrong; Hydra's own messages are put into one sentence.
-        GannsError: what the run itself raised.
+        ConfigError: an argument or a value is wrong; the error puts Hydra's messages into one sentence.
+        GannsError: the run's own error.
     """
     import hydra
     from hydra.errors import HydraException
@@ -68,7 +68,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
         raise failed.error from failed.error.__cause__
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         _explain(error, command)
-    except SystemExit as stopped:  # Hydra's way out of --help
+    except SystemExit as stopped:  # Hydra ends --help like this
         return stopped.code if isinstance(stopped.code, int) else 1
     return 0
 
@@ -100,12 +100,12 @@ def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]
 
 
 def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[str] | None]:
-    """Return the flags and then the overrides, as Hydra wants them; and the overrides that `--cfg job` shows, or None.
+    """Return the flags, then the overrides (Hydra's order); and the overrides that `--cfg job` shows, or None.
 
     Hydra's own `--cfg job` would show keys that an experiment sets for another option, which a run does not get.
 
     Raises:
-        ConfigError: what is wrong with the flags; Hydra's parser alone would answer with a page of usage.
+        ConfigError: a flag is wrong; Hydra's own parser would print a page of usage.
     """
     from hydra._internal.utils import get_args_parser
 
@@ -125,7 +125,7 @@ def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[
     overrides = found.overrides
     flags = [word for word in argv if word not in overrides]
     chosen = [f"hydra/help={command}"]
-    if command == "solo":  # alone it needs the whole machine
+    if command == "solo":  # this command uses the whole machine
         chosen.append("hydra/launcher=basic")
     shown = overrides if found.cfg == "job" and not (found.multirun or found.package) else None
     return [*flags, *chosen, *with_all_keys(overrides)], shown
@@ -148,7 +148,7 @@ def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
 
 
 def _explain(error: Exception, command: str = "train") -> NoReturn:
-    """Raise the ConfigError that says in one sentence what Hydra or OmegaConf says in many lines."""
+    """Raise a ConfigError that puts many lines of Hydra or OmegaConf into one sentence."""
     text = str(error)
     first = text.strip().splitlines()[0].rstrip(".")
     if found := re.search(r"Could not override '([^']+)'", text):
@@ -164,7 +164,7 @@ def _explain(error: Exception, command: str = "train") -> NoReturn:
 
 
 def _unknown_option(path: str, text: str) -> ConfigError:
-    """Return the error for `group=option` without such a file; Hydra lists the files that there are."""
+    """Return the error for `group=option` without such a file; Hydra lists the existing files."""
     group, _, option = path.rpartition("/")
     listed = text.partition("Available options in")[2].partition("Config search path")[0]
     options = [line.strip() for line in listed.splitlines() if line.startswith("\t")]

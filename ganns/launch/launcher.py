@@ -1,9 +1,9 @@
-"""What Hydra starts for `ganns train -m`: it composes all points of the sweep, then trains them together.
+"""Hydra's launcher for `ganns train -m`: it composes all points of the sweep, then trains them together.
 
-A launcher is Hydra's plugin for *where* the jobs of a sweep run. Hydra's own runs one after the other; its joblib one
-starts a process a job, each of which would load PyTorch and would have to be told of a Ctrl-C. Ours composes first, so
-that a mistake in the last point is found before the first is trained, and then needs one process: a coordinator mostly
-waits, and what it computes, PyTorch computes without Python's lock.
+A launcher is a Hydra plugin that runs the jobs of a sweep. Hydra's own runs one after the other; its joblib launcher
+starts a process for each job: each would load PyTorch and need a signal at Ctrl-C. Ours composes all points first, so
+it finds a mistake in the last point before it trains the first. Then it needs only one process: a coordinator mostly
+waits, and PyTorch computes without Python's lock.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TogetherLauncher(Launcher):
             raise ConfigError(f"hydra.launcher.n_jobs={num} is out of range: give how many runs may train at once.")
         setup_globals()
         configure_log(self._config.hydra.job_logging, self._config.hydra.verbose)
-        from ganns.launch import sweep_together  # loads PyTorch, and what logs as soon as it is imported
+        from ganns.launch import sweep_together  # loads PyTorch, and modules that log on import
 
         try:
             points = [self._compose(initial_job_idx + n, overrides) for n, overrides in enumerate(job_overrides)]
@@ -76,20 +76,20 @@ class TogetherLauncher(Launcher):
 def register() -> None:
     """Let Hydra find the launcher of conf/hydra/launcher/together.yaml.
 
-    It takes launchers from a top-level package `hydra_plugins` alone. A folder of that name would do; this
-    makes the package's entry instead, so that everything of ours stays in `ganns`.
+    Hydra takes launchers only from a top-level package `hydra_plugins`. A folder of that name would work; this
+    function makes the package's entry instead, so that all our code stays in `ganns`.
     """
     try:
         package = importlib.import_module("hydra_plugins")
     except ImportError:
         package = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
-        package.__path__ = []  # a package, if an empty one
+        package.__path__ = []  # an empty package
     package.ganns = sys.modules["hydra_plugins.ganns"] = sys.modules[__name__]  # type: ignore[attr-defined]
     Plugins.instance().register(TogetherLauncher)
 
 
 class Failed(BaseException):
-    """Carries an error of the job through Hydra, which prints a text of its own for every `Exception`."""
+    """Carries an error of the job through Hydra, which prints its own text for every `Exception`."""
 
     def __init__(self, error: Exception) -> None:
         """Keep the error."""

@@ -1,4 +1,4 @@
-"""Overrides: what is typed on the command line, and the values that Hydra composes from it."""
+"""Overrides: the arguments on the command line, and the values that Hydra composes from them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
     `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`.
 
     Raises:
-        ConfigError: a key of another option was typed.
+        ConfigError: the user typed a key of another option.
     """
     from omegaconf import OmegaConf
 
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    return without_foreign_keys({str(key): value for key, value in values.items()}, typed_keys(overrides))
+    typed = () if values.get("resume") else typed_keys(overrides)  # a resumed run has its own options
+    return without_foreign_keys({str(key): value for key, value in values.items()}, typed)
 
 
 def typed_keys(overrides: Sequence[str]) -> list[str]:
@@ -31,8 +32,8 @@ def typed_keys(overrides: Sequence[str]) -> list[str]:
 def with_all_keys(overrides: Sequence[str]) -> list[str]:
     """Write `++data.path=x` for `data.path=x`, and the same for all keys of groups whose options have different keys.
 
-    Hydra knows only the keys in the file of the chosen option. With `++` it takes the others too, so that plug-ins get
-    them, and `to_values` can say which option a key belongs to.
+    Hydra knows only the keys in the file of the chosen option. With `++` it takes the others too. Then plug-ins get
+    them, and `to_values` can name the option of a key.
     """
     keys = [key for key in settings() if key.partition(".")[0] in OPTIONS]
     return [f"++{word}" if word.partition("=")[0] in keys else word for word in overrides]

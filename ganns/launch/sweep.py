@@ -1,7 +1,7 @@
 """`ganns train -m`: the points of a sweep, several at once, over one pool of workers.
 
-Each point is a run of its own, with a coordinator on a thread. A point is found again by the digest of its
-configuration: the same sweep typed again leaves finished points alone and goes on with open ones.
+Each point is a separate run, with a coordinator on a thread. The digest of its configuration identifies a point:
+the same command again skips finished points and continues open ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Point:
     number: int  # from 0, as Hydra counts
     config: Config
     folder: Path  # for its samples
-    typed: tuple[str, ...] = ()  # the keys that were given on the command line
+    typed: tuple[str, ...] = ()  # the keys that the command line gave
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class PointResult:
 
 
 def point_digest(config: Config) -> str:
-    """Return the digest of a configuration: two points are the same if all their settings are."""
+    """Return the digest of a configuration: two points with equal settings are the same."""
     text = json.dumps(to_dict(config) | {"resume": None}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sweep_key(points: Sequence[Point]) -> str:
-    """Return the sweep's name: a digest of its points, so that the same sweep, however it is spelt, has the same."""
+    """Return the sweep's name: a digest of its points. It does not depend on how the sweep was typed."""
     digests = sorted(point_digest(point.config) for point in points)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:KEY_LENGTH]
 
@@ -78,7 +78,7 @@ class Sweep:
         """Keep the points; `watch` returns a point's observer, and setting `stop` stops all points, resumable."""
         self.points, self.key = list(points), sweep_key(points)
         self._address, self._watch, self._stop = address, watch, stop
-        self._creating = threading.Lock()  # one thread at a time makes images: locks on files are the process's
+        self._creating = threading.Lock()  # one thread at a time makes images: file locks belong to the process
         self._outcomes: dict[int, PointResult] = {}
 
     def run(self, num_at_once: int) -> list[PointResult]:
@@ -95,13 +95,13 @@ class Sweep:
                     return
                 self._outcomes[point.number] = self._attempt(point)
 
-        # Daemons: a second Ctrl-C ends the program, whatever they do.
+        # Daemons: a second Ctrl-C ends the program at once.
         num = min(num_at_once, len(self.points))
         threads = [threading.Thread(target=work, name=f"point-{n}", daemon=True) for n in range(num)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            while thread.is_alive():  # `join()` alone would keep the main thread from its signal handlers
+            while thread.is_alive():  # `join()` alone would block the signal handlers
                 thread.join(0.2)
         return [self._outcomes.get(point.number) or PointResult(point, "not begun") for point in self.points]
 

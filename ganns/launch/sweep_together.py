@@ -23,7 +23,7 @@ def train_points(points: Sequence[Point], num_at_once: int) -> None:
     """Train the points of a sweep, `num_at_once` at a time, until all are finished or Ctrl-C; then show their results.
 
     Raises:
-        RunError: if a point failed; the others were trained all the same.
+        RunError: if a point failed; the others were still trained.
     """
     console = wide_console()
     bar, names = make_bar(console), labels([point.config for point in points])
@@ -52,7 +52,7 @@ def train_points(points: Sequence[Point], num_at_once: int) -> None:
 
 
 def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[PointResult]) -> None:
-    """Print the points with their differing settings and results, and what to type next."""
+    """Print the points with their differing settings and results, and the next command."""
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False)

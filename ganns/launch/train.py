@@ -16,7 +16,7 @@ from ganns.observers.watch import Watch
 
 def train(config: Config) -> None:
     """Coordinate the run that `config` describes until it stops."""
-    # These load torch, which `--help` and `--cfg job` can do without.
+    # These load torch; `--help` and `--cfg job` do not need it.
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)

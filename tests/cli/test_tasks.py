@@ -9,13 +9,10 @@ from typer.testing import CliRunner
 
 from ganns.cli.tasks import app
 from ganns.errors import TaskUsageError
-from tests.queue import conftest as fixtures
 from tests.queue import sample_tasks as sample
 from tests.queue.conftest import queue_database
 
 __all__ = ["queue_database"]
-
-_environment, hands = fixtures._environment, fixtures.hands
 
 
 def run(*arguments: str, code: int = 0) -> str:

@@ -97,7 +97,7 @@ def test_a_run_of_no_rounds_can_be_shown() -> None:
     ("distances", "last"),
     [
         ({1: 30.0, 3: 34.0, 2: 40.0, 4: 42.0}, "The best one's worst seed is better than the next one's best."),
-        ({1: 30.0, 3: 41.0, 2: 40.0, 4: 42.0}, "The best two overlap: within the spread of the seeds"),
+        ({1: 30.0, 3: 41.0, 2: 40.0, 4: 42.0}, "The best two overlap: with this spread over the seeds"),
         ({1: 30.0, 2: 40.0}, "One seed tells little"),
     ],
 )

@@ -117,6 +117,7 @@ def lesson(class_database: Address, finished_lesson: tuple[str, Lesson]) -> Iter
     """Yield the lesson; the tests of a module go on with it."""
     one = copy(finished_lesson[1])
     with connect(class_database) as one.conn:
+        one.beat()  # the copy has old heartbeats
         yield one
 
 
@@ -165,3 +166,14 @@ def page(browser: Browser) -> Iterator[Page]:
     yield one
     context.close()
     assert watched.complaints == []
+
+
+SMOKE = "test_a_new_round_shows_by_itself"
+"""The one browser test of `make test`; `make test-all` runs them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a browser as slow, but for one."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()) and item.name.partition("[")[0] != SMOKE:
+            item.add_marker(pytest.mark.slow)

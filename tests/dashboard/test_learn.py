@@ -204,7 +204,10 @@ def test_the_example_plays_without_a_run(page: Page, site: Site) -> None:
 
 
 def test_every_part_is_reached_by_keyboard_and_explains_itself(page: Page, site: Site, lesson: Lesson) -> None:
+    lesson.open()
+    lesson.claim(0)  # a worker that computes is in the picture, however old its heartbeat is
     learn(page, site, lesson)
+    expect(part(page, "worker").first).to_be_visible()
     panel, reached = page.locator(".learn-panel"), set()
     for _ in range(50):
         page.keyboard.press("Tab")
@@ -216,6 +219,7 @@ def test_every_part_is_reached_by_keyboard_and_explains_itself(page: Page, site:
             expect(panel).to_contain_text(explained.code)
             expect(panel.get_by_role("link", name=explained.doc)).to_have_attribute("href", explained.doc)
     assert reached == IN_THE_PICTURE | MOVING.keys()
+    lesson.close()
 
 
 def test_where_less_motion_is_wished_for_states_change_and_nothing_moves(

@@ -62,6 +62,6 @@ def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         get.cache_clear()
     yield lambda: asyncio.run(work())
     if run_cache.get_run_cache.cache_info().currsize:
-        run_cache.get_run_cache()._link.close()
+        run_cache.get_run_cache()._shared.close()
     for get in caches:
         get.cache_clear()

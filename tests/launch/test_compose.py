@@ -35,6 +35,12 @@ def test_overrides_reach_the_coordinator(trained: list[Config], tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
+def test_a_resumed_run_has_its_own_options(trained: list[Config]) -> None:
+    """`train_run` refuses the key: it decides what the run's versions are."""
+    assert compose.run(["resume=12", "data.path=/faces"]) == 0
+    assert trained[0].resume == "12"
+
+
 @pytest.fixture
 def swept(trained: list[Config], monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Point], int]]:
     """The sweeps that would have been trained: their points, and how many at once."""

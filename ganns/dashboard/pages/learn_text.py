@@ -55,7 +55,7 @@ PARTS = {
         "When a result is stored, PostgreSQL wakes the coordinator. The notification can be lost, so the coordinator "
         "counts the results itself, at least once a second.",
         "ganns/coordinator/connections.py",
-        "Session.wait",
+        "Connections.wait",
         ONE_ROUND,
     ),
     "database": Explanation(
@@ -95,7 +95,7 @@ PARTS = {
         "The uploads for the open round. The coordinator checks each result and adds the results in the order of the "
         "units, not in the order of arrival.",
         "ganns/coordinator/collector.py",
-        "Folding.receive",
+        "Collector.receive",
         ONE_ROUND,
     ),
     "ledger": Explanation(
@@ -119,14 +119,14 @@ PARTS = {
         "A worker claims the unit. From then on, only this attempt may submit its result. If the worker dies, another "
         "worker takes the unit.",
         "tasks/run_cache.py",
-        "Workbench.claim",
+        "RunCache.claim",
         ONE_ROUND,
     ),
     "weights": Explanation(
         "The weights of a version",
         "All parameters of both networks. A worker fetches them once in a round, and keeps them for its other units.",
         "tasks/run_cache.py",
-        "Bench.load_version",
+        "CachedRun.load_version",
         STORAGE,
     ),
     "result": Explanation(
@@ -134,7 +134,7 @@ PARTS = {
         "Gradients, or the change of the weights; never images. It is the direction of change for "
         "this slice of images.",
         "tasks/run_cache.py",
-        "Workbench.submit",
+        "RunCache.submit",
         "docs/explain/strategies.md",
     ),
     "late": Explanation(
