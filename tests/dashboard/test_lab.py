@@ -37,7 +37,7 @@ from tests.support.helpers import ROOT, wait_until
 
 
 @dataclass
-class CachedRun:
+class Bench:
     """A dashboard with a lab, an instructor who is logged in, and a run."""
 
     site: Site
@@ -95,19 +95,19 @@ def dashboard(server: EmbeddedServer, folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedRun]:
+def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Yield a lab without workers, and a run that is never over."""
     run = Coordinator(server.address, tiny(stop=StopConfig(rounds=1_000_000)))
     try:
         with dashboard(server, tmp_path_factory.mktemp("lab")) as site, instructing(site.url) as client:
-            yield CachedRun(site, client, server, run)
+            yield Bench(site, client, server, run)
     finally:
         run.stop.set()
         run.thread.join(60)
 
 
 @pytest.mark.slow
-def test_the_class_survives_the_lab(bench: CachedRun) -> None:
+def test_the_class_survives_the_lab(bench: Bench) -> None:
     """One test, since three workers take a while to start."""
     assert re.fullmatch(r"Started lab-\d+, lab-\d+, lab-\d+\.", bench.order("start", 3))
     bench.goes_on()
@@ -122,7 +122,7 @@ def test_the_class_survives_the_lab(bench: CachedRun) -> None:
     wait_until(lambda: not any(is_there(pid) for pid in there), 30, "all of them to be gone")
 
 
-def slow_two_down(bench: CachedRun) -> None:
+def slow_two_down(bench: Bench) -> None:
     bench.order("slow")
     slow = [one["pids"] for one in bench.state()["workers"] if one["state"] == "slow"]
     assert len(slow) == 2
@@ -137,7 +137,7 @@ def slow_two_down(bench: CachedRun) -> None:
     assert bench.pids("slow") == []
 
 
-def stop_one(bench: CachedRun) -> None:
+def stop_one(bench: Bench) -> None:
     bench.order("stop")
     stopped = bench.pids("stopped")
     assert [status(pid) for pid in stopped] == ["stopped", "stopped"]
@@ -147,7 +147,7 @@ def stop_one(bench: CachedRun) -> None:
     assert bench.pids("stopped") == []
 
 
-def restart_the_database(bench: CachedRun) -> None:
+def restart_the_database(bench: Bench) -> None:
     file = bench.server.data_dir / "postmaster.pid"
     before = file.read_text().split()[0]
     assert bench.order("restart") == "Restarted the embedded PostgreSQL."
@@ -157,7 +157,7 @@ def restart_the_database(bench: CachedRun) -> None:
     assert len(bench.pids("running")) == 6
 
 
-def kill_a_third(bench: CachedRun) -> None:
+def kill_a_third(bench: Bench) -> None:
     before = bench.pids("running")
     said = bench.order("kill")
     killed = [one for one in bench.state()["workers"] if one["state"] == "killed"]
@@ -190,7 +190,7 @@ def test_what_the_lab_started_ends_with_the_dashboard(
         assert "Traceback" not in site.log.read_text()
 
 
-def test_the_lab_is_for_instructors_and_answers_in_words(bench: CachedRun) -> None:
+def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
     with visiting(bench.site.url) as stranger:
         assert stranger.get("/lab").headers["location"] == "/login"
         assert stranger.get("/lab/state").status_code == 401
@@ -213,7 +213,7 @@ def test_the_lab_is_for_instructors_and_answers_in_words(bench: CachedRun) -> No
     assert not [one for one in bench.state()["workers"] if one["pids"]]
 
 
-def test_the_page(bench: CachedRun, page: Page) -> None:
+def test_the_page(bench: Bench, page: Page) -> None:
     page.goto(bench.site.url + "/login")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
