@@ -55,9 +55,9 @@ def test_first_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_machines() -> None:
-    serve, line_for_others = commands(TWO_MACHINES, "1. EvaluationCache: open a database")
+    serve, line_for_others = commands(TWO_MACHINES, "1. Desk: open a database")
     export, join, stock = commands(TWO_MACHINES, "2. Laptop: join")
-    [train] = commands(TWO_MACHINES, "3. EvaluationCache: train")
+    [train] = commands(TWO_MACHINES, "3. Desk: train")
     resume = "ganns train resume=latest"
     assert f"`{resume}`" in (ROOT / TWO_MACHINES).read_text("utf-8")
     on_the_page = re.search(r"postgresql://\S+", line_for_others)
