@@ -7,16 +7,16 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 
 from ganns.config import Config
-from ganns.coordinator import train_run
 from ganns.db.address import join_line
 from ganns.db.choose import coordinator_database
 from ganns.launch.overrides import typed_keys
-from ganns.observers.watch import Watch
 
 
 def train(config: Config) -> None:
     """Coordinate the run that `config` describes until it stops."""
     # These load torch; `--help` and `--cfg job` do not need it.
+    from ganns.coordinator import train_run
+    from ganns.observers.watch import Watch
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)

@@ -43,6 +43,14 @@ def main_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch, *argumen
     return stopped.value.code
 
 
+def test_a_command_loads_torch_only_for_work() -> None:
+    """`ganns train --help`, `ganns timelapse` and the like answer at once."""
+    modules = "ganns.launch.compose, ganns.launch.overrides, ganns.export.timelapse, ganns.export.hub"
+    script = f"import sys, {modules}; print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
     script = f"""
 import sys
