@@ -48,7 +48,7 @@ class ModelConfig:
 
 @dataclass
 class DataConfig:
-    """The images: what all options of `data` have. Each option is a subclass."""
+    """The keys of every option of `data`, the images. Each option is a subclass."""
 
     name: str
 
@@ -99,7 +99,7 @@ class PluginData(SyntheticData):
 
 @dataclass
 class StrategyConfig:
-    """What a unit computes, over `unit_images` images: what all options of `strategy` have.
+    """The keys of every option of `strategy`: the computation of a unit, over `unit_images` images.
 
     BatchNorm normalises over `micro_batch` images at once, and needs two for a variance.
     """
@@ -136,7 +136,7 @@ class LocalStepsStrategy(StrategyConfig):
 
 @dataclass
 class LossConfig:
-    """What the networks minimise: what all options of `loss` have.
+    """The keys of every option of `loss`, the function that the networks minimise.
 
     `r1` is the weight of a penalty, `augment` a list like "color,translation".
     """
@@ -176,7 +176,7 @@ class OptimizerConfig:
 
 @dataclass
 class AggregateConfig:
-    """How results become one update; a result whose gradient norm is above `max_norm` is refused."""
+    """The rule that turns results into one update; a result whose gradient norm is above `max_norm` is refused."""
 
     name: str = "mean"
     max_norm: float | None = number(None, TINY, 1e12)
@@ -184,14 +184,14 @@ class AggregateConfig:
 
 @dataclass
 class CodecConfig:
-    """How tensors become bytes for the database."""
+    """The coding of tensors as bytes."""
 
     name: str = "fp32"
 
 
 @dataclass
 class QuorumConfig:
-    """How many results close a round; without `deadline_s` it waits for all `units`."""
+    """The results that close a round; without `deadline_s` it waits for all `units`."""
 
     units: int = number(4, 1, 10000)
     spares: int = number(0, 0, 10000)
@@ -201,7 +201,7 @@ class QuorumConfig:
 
 @dataclass
 class DbConfig:
-    """How often a checkpoint goes to the database, and how many versions of the weights stay there."""
+    """The time between checkpoints in the database, and the number of versions whose weights stay there."""
 
     checkpoint_s: float = number(60.0, 0, YEAR_S)
     keep_versions: int = number(2, 2, 10000)  # the newest version, and the one in use
@@ -209,7 +209,7 @@ class DbConfig:
 
 @dataclass
 class EvaluateConfig:
-    """How often versions are compared with held-out images (0: never), how many images, and which features."""
+    """The comparison with held-out images: rounds between two (0: never), number of images, features."""
 
     every: int = number(100, 0, 10**9)
     images: int = number(2000, 2, 10000)

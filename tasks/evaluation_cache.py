@@ -15,7 +15,6 @@ from ganns.db.connect import Connection
 from ganns.evaluation import batches
 from ganns.evaluation.features import feature_network
 from ganns.store import evaluations, worker_api
-from ganns.store.evaluations import fetch_feature_network
 from ganns.training.dcgan import Generator
 from ganns.training.serialization import unpack
 
@@ -34,11 +33,8 @@ class EvaluationCache:
         if self._run is None or self._run[0] != run_id:
             self._generator = None
             config = from_dict(worker_api.get_run_info(conn, run_id).config)
-            self._run = (
-                run_id,
-                config,
-                feature_network(run_id, config, fetch_feature_network(conn, run_id)).to(self.device),
-            )
+            stored = evaluations.fetch_feature_network(conn, run_id)
+            self._run = run_id, config, feature_network(run_id, config, stored).to(self.device)
         if self._generator is None or self._generator[0] != evaluation:
             found = evaluations.fetch_generator(conn, evaluation)
             if found is None:

@@ -96,9 +96,7 @@ class RunCache:
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._shared = SharedConnection("ganns worker: blobs")
         self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
-        self._registered: tuple[int, int] | None = (
-            None  # worker, and the number of connections that were opened by then
-        )
+        self._registered: tuple[int, int] | None = None  # worker, and the number of connections opened by then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:

@@ -1,4 +1,4 @@
-"""What all pages share: the watcher, connections to the database, and the login sessions."""
+"""The objects that all pages share: the watcher, connections to the database, and the login sessions."""
 
 from __future__ import annotations
 

@@ -97,8 +97,9 @@ class Background(Generic[Resource, Request]):
             self._handle(resource, request)
             self._failures = 0
         except self._errors:
-            if len(self._requests) < (self._requests.maxlen or 0):  # else newer requests took its place
-                self._requests.appendleft(request)
+            with self._changed:
+                if len(self._requests) < (self._requests.maxlen or 0):  # else newer requests took its place
+                    self._requests.appendleft(request)
             raise
         finally:
             with self._changed:

@@ -10,19 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from procrastinate import exceptions, jobs
 
 from ganns.db.queries import query
+from ganns.queue.app import App
 from ganns.queue.events import report
 from ganns.queue.manager import JobManager
 from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
-
-if TYPE_CHECKING:
-    from ganns.queue.app import App
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

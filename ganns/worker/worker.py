@@ -133,7 +133,7 @@ class Worker(stock.Worker):
             self._hold = str(exc_info)
             self._view_now.set()
         if isinstance(exc_info, OUR_FAULT) or is_passing(exc_info):
-            # Else a machine with a full disk takes, and fails, one unit after the other faster than others compute.
+            # Without a pause, a machine with a full disk fails units faster than other machines compute them.
             pause_s = backoff_s(self._failures, 0.5, LONGEST_PAUSE_S)
             self._failures += 1
             self._paused_until = time.monotonic() + pause_s
