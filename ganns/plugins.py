@@ -1,6 +1,6 @@
 """Plug-ins: an aggregation rule, a loss or a data set of another package, found by its name.
 
-A package announces what it has in its `pyproject.toml`, as Python's entry points:
+A package lists its plug-ins in its `pyproject.toml`, as Python's entry points:
 
     [project.entry-points."ganns.loss"]
     least_squares = "ganns_example.loss:LeastSquares"
@@ -9,7 +9,7 @@ Once it is installed, `loss.name=least_squares` finds it. Built-in names are loo
 plug-ins pays nothing, and no package can change a built-in name. The requirements of each kind are written beside the
 built-in ones: `ganns.training.aggregation.Rule`, `ganns.training.losses.Loss`, `ganns.data.open_images`.
 
-A run records which version of which package it was made with (`packages`), and a worker with another one does not
+A run records the packages and versions of its plug-ins (`packages`). A worker with another version does not
 compute for it (`check_packages`): the same unit must give the same result everywhere.
 """
 
@@ -26,7 +26,7 @@ from ganns.errors import ConfigError, PluginError
 GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data"}
 """From a group of settings to the entry points' group."""
 WORKER = ("loss", "data")
-"""What a worker needs of a run: updates are combined by the coordinator alone."""
+"""The kinds that a worker needs: only the coordinator combines updates."""
 HERE = ("aggregate", "data")
 """What a coordinator needs: it computes no loss."""
 
@@ -49,12 +49,12 @@ def load(kind: str, name: str) -> Any:
     """Import the plug-in that `<kind>.name=<name>` means.
 
     Raises:
-        PluginError: if none is installed, it is not clear which, or it cannot be imported.
+        PluginError: if none is installed, several have this name, or it cannot be imported.
     """
     point = _find(kind, name)
     try:
         return point.load()
-    except Exception as error:  # whatever the package does when it is imported
+    except Exception as error:  # the import runs any code of the package
         raise PluginError(
             f"{kind}.name={name}: the plug-in {point.value} of {package_of(point)} cannot be imported "
             f"({type(error).__name__}: {error}). Correct or reinstall that package; --debug shows where it happened."
@@ -89,10 +89,10 @@ def function(kind: str, name: str) -> Callable[..., Any]:
 
 
 def require(config: Config) -> None:
-    """Check that every name that was typed is built in or installed; nothing is imported.
+    """Check that every given name is built in or installed; import nothing.
 
     Raises:
-        ConfigError: naming what there is.
+        ConfigError: if one is not; it lists the known names.
     """
     for kind in GROUPS:
         name = getattr(config, kind).name
@@ -114,7 +114,7 @@ def check_packages(config: Config, kinds: Sequence[str]) -> None:
     """Check that this machine has the plug-ins of a run in the run's versions, for the kinds that it needs.
 
     Raises:
-        PluginError: saying what to install.
+        PluginError: if not; it says what to install.
     """
     for kind, wanted in config.plugins.items():
         name = getattr(config, kind).name
@@ -149,7 +149,7 @@ def _unknown(kind: str, name: str) -> str:
 
 
 def described() -> list[Mapping[str, str]]:
-    """Return every plug-in that is installed: kind, name, package, and what the name stands for."""
+    """Return every plug-in that is installed: kind, name, package, and the object's address."""
     return [
         {"kind": kind, "name": name, "package": package_of(point), "object": point.value}
         for kind in GROUPS

@@ -9,10 +9,10 @@ A data set of another package is a function `(data, image_size) -> ImageSet`: se
 - The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
 - `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array
   of indices; S is `image_size`. Training images come first. (`ImageSet` maps 0..255 to -1..1.)
-- The fingerprint differs when the images do: `of_recipe(name, version, seed, ...)` makes one
+- Different images have different fingerprints: `of_recipe(name, version, seed, ...)` makes one
   (`ganns.data.sources.fingerprint`).
-- It uses no database. It may fetch and keep files: what is there already must be found again, and what cannot be had
-  is a `ganns.errors.DataError` that says what to do.
+- It uses no database. It may fetch and keep files: it must find files again that exist already. If it cannot get the
+  images, it raises a `ganns.errors.DataError` that says what to do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ImageSet", "open_images"]
 
 
 def open_images(data: DataConfig, image_size: int, cache_root: Path | None = None) -> ImageSet:
-    """Return the images that `data` names, decoded at `image_size` pixels; what is missing is made first.
+    """Return the images that `data` names, decoded at `image_size` pixels; make missing ones first.
 
     Raises:
         DataError: if they cannot be found or read, saying what to do.
@@ -56,7 +56,7 @@ def plugged(data: DataConfig, image_size: int) -> ImageSet:
     """Return the images of a plug-in.
 
     Raises:
-        PluginError: if there is none of that name, or it returns something else.
+        PluginError: if no plug-in has that name, or it returns something else.
     """
     from ganns import plugins
     from ganns.errors import PluginError

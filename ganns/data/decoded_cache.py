@@ -64,7 +64,7 @@ def path_of(name: str, fingerprint: str, size: int, root: Path) -> Path:
 
 
 def _build(source: Source, size: int, path: Path) -> None:
-    """Decode everything, on all processors, into a file that appears by rename."""
+    """Decode all images, on all processors, into a partial file; rename it at the end."""
     files, num = source.files, len(source.files.items)
     log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
     with replacing(path, locked=True) as part:
@@ -79,9 +79,9 @@ def _build(source: Source, size: int, path: Path) -> None:
 
 
 def _reserve(path: Path) -> None:
-    """Take the disk space of a file that is only its length so far.
+    """Reserve the disk space of a file that is still sparse.
 
-    Writing to a memory map on a full disk is no error that could be handled: the system kills the process (SIGBUS).
+    When the disk is full, a write to a memory map raises no error: the system kills the process (SIGBUS).
 
     Raises:
         OSError: if the disk is full.

@@ -1,4 +1,4 @@
-"""The images as the training sees them: batches of floats out of a memory-mapped array."""
+"""The images for training: batches of floats from a memory-mapped array."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 _starting = threading.Lock()
-"""Held while processes are started: whoever ends them all must not overlook the one that starts just then."""
+"""Hold this lock to start processes or end all: so the end cannot miss a process that is just starting."""
 _stopped = False
 
 
 def in_processes(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
-    """Yield `function(*call)` for each call, in order; a single call is not worth other processes.
+    """Yield `function(*call)` for each call, in order; a single call runs in this process.
 
     Raises:
         BrokenProcessPool: if the processes were ended, or may not be started any more (`in_background`).
@@ -42,8 +42,8 @@ def in_processes(function: Callable[..., Result], calls: Sequence[tuple[Any, ...
 def in_background(function: Callable[..., Result], *arguments: Any) -> Iterator[Future[Result]]:
     """Run `function` on a thread, beside the block.
 
-    When the block ends first, the thread's processes are ended at once, wherever they are, and it can start no others:
-    it ends too, soon, and what it raises is for nobody.
+    If the block ends first, the thread's processes are ended at once, and the thread can start no others. So the thread
+    ends soon, too; its exception is ignored.
     """
     global _stopped
     try:

@@ -1,4 +1,4 @@
-"""`ganns data info` and `ganns data check`: what a source is, and whether it is whole."""
+"""`ganns data info` and `ganns data check`: describe a source, and check that it is complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Track = Callable[[range, str], Iterator[int]]
 
 
 def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
-    """Return what there is to know of a source, as words and figures; nothing is decoded or drawn.
+    """Return a source's description, as words and numbers; decode and draw nothing.
 
     Raises:
         DataError: if it cannot be found.
@@ -61,7 +61,7 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
 
 
 def check(data: DataConfig, size: int, root: Path, say: Callable[[str], None], track: Track) -> None:
-    """Check that all of a source is there and can be read, saying what was found.
+    """Check that a source is complete and readable; report the findings.
 
     Raises:
         DataError: if something is missing or damaged; it names the file.

@@ -21,7 +21,7 @@ GIF_SIDE = 480
 
 
 def check_animation(path: Path) -> Path:
-    """Return `path` if its ending is one that `animate` can write, before work is spent on the frames.
+    """Return `path` if its ending is one that `animate` can write, before the frames are made.
 
     Raises:
         ExportError: for another ending.
@@ -36,13 +36,13 @@ def check_animation(path: Path) -> Path:
 
 
 def animate(frames: Iterable[Image.Image], path: Path, *, fps: float, hold_s: float = 0.0) -> int:
-    """Write frames of one size as a GIF that repeats, or an MP4, by atomic rename; return how many there were.
+    """Write frames of one size as a GIF that repeats, or an MP4, by atomic rename; return their number.
 
     Args:
         frames: at least one; they are taken one by one.
-        path: where to; its ending decides the format, and its folder is made if need be.
+        path: the file; its ending decides the format; a missing folder is made.
         fps: frames a second.
-        hold_s: for how long the last frame stays.
+        hold_s: seconds that the last frame stays.
 
     Raises:
         ExportError: for no frames, another ending, or when ffmpeg fails.
@@ -62,7 +62,7 @@ def _first(frames: Iterator[Image.Image]) -> Image.Image:
 
 def _write_gif(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: float) -> int:
     tiles = [_small(_first(frames)), *map(_small, frames)]
-    # One palette for all frames: with its own for each, colours would flicker. Dithering hides that there are only 256.
+    # One palette for all frames: with one per frame, colours would flicker. Dithering hides that there are only 256.
     palette = _palette(tiles)
     tiles = [tile.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for tile in tiles]
     delay_ms = round(1000 / fps)
@@ -95,11 +95,11 @@ def _write_mp4(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: fl
     first = _first(frames).convert("RGB")
     size = (first.width // 2 * 2, first.height // 2 * 2)  # H.264 stores colours in blocks of 2x2 pixels
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "-"]
-    # yuv420p and faststart: what browsers want. crf 20: hardly to be told from the original.
+    # yuv420p and faststart: browsers need them. crf 20: looks almost like the original.
     encoded = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-movflags", "+faststart", str(path)]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *raw, *encoded]
     count, last = 0, first
-    with tempfile.TemporaryFile() as said:  # not a pipe, which could fill up while nobody reads it
+    with tempfile.TemporaryFile() as said:  # a pipe without a reader could fill up
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as ffmpeg:
             assert ffmpeg.stdin is not None
             try:
@@ -108,7 +108,7 @@ def _write_mp4(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: fl
                     count += 1
                 for _ in range(round(hold_s * fps)):
                     ffmpeg.stdin.write(_pixels(last, size))
-            except BrokenPipeError:  # it ended early; why is in what it said
+            except BrokenPipeError:  # it ended early; its output says why
                 pass
             except BaseException:
                 ffmpeg.kill()
@@ -124,5 +124,5 @@ def _write_mp4(frames: Iterator[Image.Image], path: Path, fps: float, hold_s: fl
 
 
 def _pixels(frame: Image.Image, size: tuple[int, int]) -> bytes:
-    """Return the frame as RGB bytes, its last row and column cut off if they are one too many."""
+    """Return the frame as RGB bytes, without the last row or column if their number is odd."""
     return np.ascontiguousarray(frame.convert("RGB").crop((0, 0, *size))).tobytes()

@@ -3,11 +3,11 @@
     from ganns.pictures.grid import grid, save, timeline
     save(timeline([("round 0", grid(before, columns=4)), ("round 90", grid(after, columns=4))]), "faces.png")
 
-Draw all grids of a timeline from the *same* latents: then every face keeps its place, and the eye can follow
-how it forms.
+Draw all grids of a timeline from the *same* latents: then every face keeps its place, and you can see
+how it changes.
 
-Files are written beside their final name and renamed: whoever looks while a run draws (a browser, a slide)
-sees the old picture or the new one, never half of one.
+Each file is written under another name and then renamed: a browser or slide that reads it during a run
+shows the old picture or the new one, never half of one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def grid(images: torch.Tensor, columns: int = 8, gap: int = 2, scale: int | None
     paper = Image.new("RGB", (columns * step_x + gap, rows * step_y + gap), PAPER)
     pixels = (images.detach().float().nan_to_num(0.0).clamp(-1, 1) + 1) * 127.5  # [0, 255]
     for place, one in enumerate(pixels.round().byte().cpu().permute(0, 2, 3, 1).contiguous().numpy()):
-        # Enlarged one by one, so that no image bleeds into its neighbour. Smoothly: at 32x32 the eye sees the
+        # Enlarged one by one, so that no image runs into its neighbour. Smoothly: at 32x32 the eye sees the
         # edges of large pixels before it sees the face.
         tile = Image.fromarray(one).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
         paper.paste(tile, (gap + place % columns * step_x, gap + place // columns * step_y))
@@ -108,7 +108,7 @@ def save_grid(
 
 
 def _fitting_font(labels: list[str], size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's own font at `size`, or as much smaller as the longest label needs (not below 9)."""
+    """Return Pillow's own font at `size`, or smaller if the longest label needs it (at least 9)."""
     font = ImageFont.load_default(size)
     while size > 9 and max(font.getlength(label) for label in labels) > width:
         size -= 1

@@ -1,4 +1,4 @@
-"""Walks through the latent space: what lies between two faces.
+"""Walks through the latent space: the images between two faces.
 
 Shapes: K points on the way, N walkers (each draws one image of a frame), Z latent_dim.
 """
@@ -32,8 +32,8 @@ def slerp(a: torch.Tensor, b: torch.Tensor, share: float) -> torch.Tensor:
     """Go `share` of the way from `a` to `b`, both [N, Z], on an arc instead of a straight line.
 
     White, "Sampling Generative Networks", arXiv 1609.04468. In 100 dimensions nearly all noise has about the same
-    length, 10. The middle of a straight line between two such points is much shorter: a place that G never saw while
-    it learned, where faces are pale. The arc stays where the noise is.
+    length, 10. The middle of a straight line between two such points is much shorter: G did not see such
+    points in training, and draws pale faces there. The arc keeps the length of noise.
     """
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=1).clamp(-1, 1)
     angle = cosine.acos()[:, None]  # [N, 1]

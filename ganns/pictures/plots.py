@@ -1,7 +1,7 @@
-"""Plots of a run's history, drawn to be read from the last row: losses, and how sure the discriminator is.
+"""Plots of a run's history, readable from the last row: losses and the discriminator's probabilities.
 
 matplotlib is used through its objects only: no pyplot, hence no global state, no window and nothing to close,
-whatever thread draws and whatever display the machine has.
+on any thread and any display.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from PIL import Image
 from ganns.errors import DataError
 from ganns.pictures.grid import save
 
-# From Okabe & Ito's palette (jfly.uni-koeln.de/color): told apart with every kind of colour vision.
+# From Okabe & Ito's palette (jfly.uni-koeln.de/color): distinct for every kind of colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#606060"
 CYCLE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":")
-FEW = 20  # with so few rounds their points are marked: a line through one point would be invisible
+FEW = 20  # up to this number of rounds, points are marked: a line of one point would be invisible
 
 
 def plot_losses(history: Sequence[Mapping[str, float]], path: str | os.PathLike[str]) -> Path:
@@ -74,7 +74,7 @@ def plot_comparison(
     """Draw several settings over the images seen: a line is the mean over a setting's seeds, its band their range.
 
     Args:
-        curves: (label, one history a seed) of each setting; a history as for `plot_losses`, with "images" and, where a
+        curves: (label, one history a seed) of each setting; a history as for `plot_losses`, with "images" and, if a
             version was evaluated, "swd".
         path: PNG file to write, by atomic rename.
 
@@ -114,7 +114,7 @@ def plot_comparison(
 
 
 def _draw_spread(axes: Axes, seeds: Sequence[Sequence[Mapping[str, float]]], key: str, color: str, dashes: str) -> None:
-    """Draw the seeds' mean as a line and their range as a band, as far as all of them have come."""
+    """Draw the seeds' mean as a line and their range as a band, up to the last round that all have."""
     rows = [[row for row in one if np.isfinite(row.get(key, np.nan))] for one in seeds]
     num = min(len(one) for one in rows)
     images = np.array([[row["images"] for row in one[:num]] for one in rows]).mean(axis=0)
@@ -146,14 +146,14 @@ def _window(num_rounds: int) -> int:
 
 def _draw(axes: Axes, history: Sequence[Mapping[str, float]], key: str, color: str, label: str) -> None:
     rounds = np.array([row["round"] for row in history], dtype=float)
-    values = np.array([row.get(key, np.nan) for row in history], dtype=float)  # a round that went back has none
+    values = np.array([row.get(key, np.nan) for row in history], dtype=float)  # a rolled-back round has none
     marker = "o" if len(values) <= FEW else None
     axes.plot(rounds, values, color=color, linewidth=1, alpha=0.3)
     axes.plot(rounds, smoothed(values), color=color, linewidth=2.8, marker=marker, label=label)
 
 
 def _label(axes: Axes, title: str, ylabel: str) -> None:
-    """Add the words, large enough for a projector; the legend is below, where it hides no data."""
+    """Add the words, large enough for a projector; the legend is below and hides no data."""
     axes.set_title(title, fontsize=17, pad=12)
     axes.set_xlabel("round", fontsize=14)
     axes.set_ylabel(ylabel, fontsize=14)

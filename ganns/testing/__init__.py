@@ -1,11 +1,11 @@
-"""Tell whether a plug-in is right: what `ganns plugin check NAME` prints, and what its own tests can call.
+"""Check a plug-in: `ganns plugin check NAME` prints the results, and its own tests can call the checks.
 
     from ganns.testing import check_aggregate, report
 
     def test_my_rule():
         report(check_aggregate(MyRule))
 
-Each check returns `Finding`s: a sentence, and what is wrong with it if anything is. Nothing needs a database.
+Each check returns `Finding`s: a sentence, and the fault if it is false. No check needs a database.
 """
 
 from __future__ import annotations

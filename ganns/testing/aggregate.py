@@ -1,4 +1,4 @@
-"""Whether an aggregation rule is right."""
+"""Checks of an aggregation rule."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def check_aggregate(rule: type[Rule], config: AggregateConfig | None = None) -> 
 
 
 def _gradients(seed: int) -> Tensors:
-    """Return what a unit might deliver: a common direction, and noise of the same size."""
+    """Return a possible result of a unit: a common direction, and noise of the same size."""
     common, rng = torch.Generator().manual_seed(99), torch.Generator().manual_seed(seed)
     return {
         name: torch.randn(shape, generator=common) + torch.randn(shape, generator=rng) for name, shape in SHAPES.items()

@@ -1,4 +1,4 @@
-"""Whether a data set is right."""
+"""Checks of a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a loss is right."""
+"""Checks of a loss."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def is_url(text: str) -> bool:
 
 
 def check_address(url: str) -> None:
-    """Refuse what cannot be fetched.
+    """Check that `url` can be fetched.
 
     Raises:
         DownloadError: if `url` is not http or https, or has no host.

@@ -1,4 +1,4 @@
-"""HTTP, patiently: what is worth another attempt, for how long, and what is said in the end."""
+"""HTTP with retries: decide which errors to retry, how often, and which message to show at the end."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Timeouts:
 
     connect_s: float = 15.0
     silence_s: float = 30.0  # without a byte, while one is expected
-    attempts: int = 7  # in a row that bring nothing new
+    attempts: int = 7  # in a row without new data
     pause_s: float = 0.5  # before the second attempt; doubles with each, up to
     longest_pause_s: float = 20.0
 
 
 class Trouble(Exception):
-    """Something that may be better in a moment; never leaves `patiently`."""
+    """An error that a later attempt may not have; `patiently` catches it."""
 
 
 def open_client(timeouts: Timeouts, headers: dict[str, str] | None = None) -> httpx.Client:
     """Return a client that follows redirects and wants the bytes as they are.
 
-    `identity`: a server that compresses on the way sends other bytes than the file's, and their count says nothing.
+    `identity`: if a server compresses the answer, its bytes and their count are not the file's.
     """
     return httpx.Client(
         timeout=httpx.Timeout(timeouts.silence_s, connect=timeouts.connect_s),
@@ -55,11 +55,11 @@ def patiently(
 ) -> Result:
     """Call `attempt` until it succeeds; only attempts in a row that do not raise `progress()` count.
 
-    Between two of them is a pause that doubles, and is drawn at random from its upper half: a class whose server was
-    away for a moment should not come back in one instant.
+    The pause between two attempts doubles, and is drawn at random from its upper half. So not all machines of a class
+    come back at the same moment after their server was away.
 
     Raises:
-        DownloadError: the last trouble, or one that no further attempt can mend.
+        DownloadError: the last error, or one that a further attempt cannot solve.
     """
     furthest, failures = progress(), 0
     while True:
@@ -81,11 +81,11 @@ def patiently(
 
 
 def check_status(response: httpx.Response, url: str) -> None:
-    """Tell answers that further attempts may mend from those that they cannot.
+    """Raise `Trouble` if a further attempt may help, else `DownloadError`.
 
     Raises:
         Trouble: the server, or something before it, is overloaded or restarting.
-        DownloadError: there is no such file, or it is not for us.
+        DownloadError: the file does not exist, or we may not read it.
     """
     status = response.status_code
     if 200 <= status < 300:
@@ -113,9 +113,9 @@ def content_range(response: httpx.Response) -> tuple[int, int, int | None]:
 
 
 def validator_of(response: httpx.Response) -> str | None:
-    """Return what names this state of the file for `If-Range`: a strong ETag, or the time of its last change."""
+    """Return this file version's name for `If-Range`: a strong ETag, or the time of its last change."""
     etag = str(response.headers.get("ETag", ""))
-    if etag and not etag.startswith("W/"):  # a weak one only promises the same meaning, not the same bytes
+    if etag and not etag.startswith("W/"):  # a weak one promises the same meaning, not the same bytes
         return etag
     modified: str | None = response.headers.get("Last-Modified")
     return modified

@@ -1,8 +1,8 @@
-"""Fetch one file: goes on where it stopped, is checked, and appears under its name only when it is whole.
+"""Fetch one file: resume after a stop, check it, and give it its name only when it is complete.
 
-What has come so far is in `NAME.partial`; `NAME.partial.json` says of which state of the file it is a piece. RFC 9110
-calls the request for the rest a range, conditional on that state: `If-Range` makes a server whose file has changed
-send all of it, since the tail of a new file behind the head of an old one is neither.
+`NAME.partial` holds the bytes received so far; `NAME.partial.json` names the version of the file that they belong to.
+The request for the rest is a conditional range request (RFC 9110): with `If-Range`, a server sends the whole file if
+it has changed. Otherwise we could join the start of the old file and the end of the new one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def download(
 
     Args:
         url: http or https; redirects are followed.
-        target: the file; of several processes one fetches it.
+        target: the file; if several processes ask for it, one fetches it.
         size: the file's length in bytes, if it is known beforehand.
         sha256: its checksum in hexadecimal, if it is known beforehand.
         headers: sent along, such as an authorisation (a redirect to another host does not get it).
@@ -43,7 +43,7 @@ def download(
         on_progress: called with each piece.
 
     Raises:
-        DownloadError: it cannot be fetched, or is not the file that was expected, or does not fit on the disk.
+        DownloadError: it cannot be fetched, is not the expected file, or does not fit on the disk.
     """
     check_address(url)
     transfer = Transfer(url, target, size, sha256.lower() if sha256 else None, on_progress)
@@ -66,7 +66,7 @@ def download(
 
 
 def _fetch(transfer: Transfer, timeouts: Timeouts, headers: dict[str, str] | None) -> None:
-    """Fetch, check and rename. Pieces that do not fit together are thrown away, and all is fetched anew, once."""
+    """Fetch, check and rename. If the pieces do not fit together, delete them and fetch all again, once."""
     advice = "What has come is kept: the same command goes on from there."
     with open_client(timeouts, headers) as client:
         for second in (False, True):

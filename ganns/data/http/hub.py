@@ -1,6 +1,6 @@
-"""A file of a hub repository, such as Hugging Face's: where it is, how long, its checksum.
+"""A file of a hub repository, such as Hugging Face's: its address, length and checksum.
 
-The hub's client says so; the bytes come through our own downloader, which resumes and checks.
+The hub's client gives these; our own downloader fetches the bytes, resumes and checks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ganns.errors import DownloadError, MissingExtra
 
 
 class HubFile(NamedTuple):
-    """What `download` needs."""
+    """Arguments for `download`."""
 
     url: str
     size: int | None
@@ -24,8 +24,8 @@ class HubFile(NamedTuple):
 def locate(repository: str, file: str) -> HubFile:
     """Find a file of a data set's repository, in its newest state.
 
-    The server is that of HF_ENDPOINT, else the one that huggingface_hub knows; a token that was saved with
-    `hf auth login`, or is in HF_TOKEN, opens private ones.
+    The server is that of HF_ENDPOINT, else the one that huggingface_hub knows; a token saved with
+    `hf auth login`, or in HF_TOKEN, gives access to private ones.
 
     Raises:
         MissingExtra: if huggingface_hub is not installed.
@@ -39,9 +39,9 @@ def locate(repository: str, file: str) -> HubFile:
     try:
         url = hf_hub_url(repository, file, repo_type="dataset", endpoint=endpoint)
         found = get_hf_file_metadata(url, token=token or False)
-        if found.commit_hash:  # whatever is pushed meanwhile, this is the state that size and checksum are of
+        if found.commit_hash:  # size and checksum belong to this commit, even after a new push
             url = hf_hub_url(repository, file, repo_type="dataset", revision=found.commit_hash, endpoint=endpoint)
-    except Exception as error:  # its errors are of three libraries, which change from version to version
+    except Exception as error:  # its errors come from three libraries, and change with its version
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DownloadError(
             f"{file} of the data set {repository} cannot be found ({reason}); check --hub OWNER/NAME and --file, "

@@ -1,4 +1,4 @@
-"""One file on its way: what has come, of which state of the file it is a piece, and whether it is the right one."""
+"""The transfer of one file: the bytes received, the file version that they belong to, and the final check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sha256_of(path: Path) -> str:
 
 
 class Transfer:
-    """One file on its way."""
+    """The transfer of one file."""
 
     def __init__(self, url: str, target: Path, size: int | None, sha256: str | None, on_progress: OnProgress) -> None:
         """Nothing is fetched yet; the arguments are those of `download`."""
@@ -40,24 +40,24 @@ class Transfer:
         self.joined = False  # whether the file was put together from several answers
 
     def num_bytes(self) -> int:
-        """Return how much has come."""
+        """Return the bytes received."""
         return self.partial.stat().st_size if self.partial.exists() else 0
 
     def discard(self) -> None:
-        """Begin anew."""
+        """Start again."""
         self.partial.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
     def attempt(self, client: httpx.Client) -> None:
-        """Ask for what is missing, and append it.
+        """Request the missing bytes, and append them.
 
         Raises:
-            Trouble: it did not all come, or does not belong to what is there.
-            DownloadError: it is not the file that was expected.
+            Trouble: bytes are missing, or do not belong to the kept ones.
+            DownloadError: it is not the expected file.
         """
         start, known = self._resumable()
         if start and known.get("total") == start:
-            return  # all of it was here; only the renaming was missing
+            return  # all bytes were here; only the renaming was missing
         headers = {"Range": f"bytes={start}-"} if start else {}
         if start and known.get("validator"):
             headers["If-Range"] = str(known["validator"])
@@ -79,22 +79,22 @@ class Transfer:
             raise Trouble(f"{start:,} of {total:,} bytes came")
 
     def _resumable(self) -> tuple[int, dict[str, str | int | None]]:
-        """Return (how many bytes are kept, of what): none where nothing would tell that they are another file's."""
+        """Return (number of kept bytes, their file version); no bytes if we could not detect another version."""
         start, known = self.num_bytes(), _read_note(self.note)
         if known.get("url") != _digest(self.url) or not (known.get("validator") or self.sha256):
             return 0, {}
         return start, known
 
     def _begin(self, response: httpx.Response, start: int, validator: object) -> tuple[int, int | None]:
-        """Read an answer's headers; return (where its bytes go, the file's length), and note what they belong to."""
+        """Read an answer's headers; return (its bytes' offset, the file's length), and note their file version."""
         now = validator_of(response)
         if response.status_code == 206:
             first, _, total = content_range(response)
             if first != start or (validator and now and now != validator):
                 self.discard()
                 raise Trouble("the file has changed meanwhile")
-        else:  # all of it: the first time, after a change, or because the server knows no ranges
-            self.discard()  # before the new note: old bytes must not be taken for a piece of the new state
+        else:  # the whole file: the first time, after a change, or if the server supports no ranges
+            self.discard()  # before the new note: old bytes must not count as part of the new version
             length = response.headers.get("Content-Length")
             start, total = 0, int(length) if length else self.size
             if total is None and not self.sha256 and "Transfer-Encoding" not in response.headers:
@@ -136,7 +136,7 @@ class Transfer:
 
 
 def _read_note(path: Path) -> dict[str, str | int | None]:
-    """Return what was noted; nothing if it is not there or a crash cut it."""
+    """Return the note; an empty one if it is missing or a crash cut it."""
     try:
         note = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -145,5 +145,5 @@ def _read_note(path: Path) -> dict[str, str | int | None]:
 
 
 def _digest(url: str) -> str:
-    """Return what tells addresses apart without keeping what may be in one: a password, a signature."""
+    """Return a digest that differs between addresses; it hides a password or signature."""
     return hashlib.sha256(url.encode()).hexdigest()

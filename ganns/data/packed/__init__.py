@@ -1,1 +1,1 @@
-"""A data set in one file, of which a worker fetches only the images that it needs."""
+"""A packed data set: a worker fetches only the images that it needs."""

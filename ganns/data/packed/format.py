@@ -1,6 +1,6 @@
-"""A packed data set: decoded images as a folder that any web server can serve, of which a worker takes what it needs.
+"""A packed data set: a folder of decoded images on any web server; a worker fetches only the ones it needs.
 
-    index.json        what it is: sizes, split, source, the SHA-256 of every other file
+    index.json        sizes, split, source, the SHA-256 of every other file
     digests.bin       16 bytes for each image, BLAKE2b of its pixels
     shard-00000.bin   pixels of 4096 images, uint8 [4096, 3, S, S], without a header; then shard-00001.bin ...
 
@@ -8,7 +8,7 @@ An epoch's order is random: the 64 images of a unit lie in as many places all ov
 is one image, and the unit of checking must be one too: with a checksum for each block of 64, a worker would have to
 fetch 64 images to check the one that it needs. The digests of CelebA at 64x64 are 3 MB, the pixels 2.2 GB.
 
-The index's own digest is the data set's fingerprint, and with it every pixel is vouched for (as in Merkle 1988).
+The index's own digest is the data set's fingerprint, and so it covers every pixel (as in Merkle 1988).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ INDEX, DIGESTS = "index.json", "digests.bin"
 
 @dataclass(frozen=True)
 class Index:
-    """What index.json says. Files are named by their numbers: a name from a web server could be any path."""
+    """Content of index.json. Files are named by number: a name from a web server could be any path."""
 
     format: str
     image_size: int
@@ -67,7 +67,7 @@ class Index:
         """Read what `to_bytes` wrote; `where` is for the message.
 
         Raises:
-            DataError: if it is no index, or one that does not agree with itself.
+            DataError: if it is no index, or its values contradict each other.
         """
         try:
             index = cls(**json.loads(data))
@@ -92,7 +92,7 @@ class Index:
 
 
 def fingerprint(data: bytes) -> str:
-    """Return the fingerprint of the data set whose index.json is `data`."""
+    """Return a data set's fingerprint; `data` is its index.json."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
@@ -114,7 +114,7 @@ def write(
     cache_root: Path,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> Index:
-    """Decode a source at `size` pixels and write the pack into the folder `target`, which appears when it is whole.
+    """Decode a source at `size` pixels and write the pack into the folder `target`, which appears when complete.
 
     Raises:
         DataError: if `target` exists, or the disk is too small.

@@ -1,4 +1,4 @@
-"""Where a machine may have images of a pack: the pack's own folder, or the images that it was made of, decoded."""
+"""Places on a machine for images of a pack: the pack's own folder, or the decoded images of its source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganns.errors import DataError
 
 
 class Place(Protocol):
-    """Somewhere that has images, or some of them."""
+    """A place that has all images, or some of them."""
 
     where: str
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """Return images, uint8 [N, row_bytes]; anything for those that are not there."""
+        """Return images, uint8 [N, row_bytes]; rows of missing images may hold any bytes."""
 
 
 class FolderPlace:
@@ -45,7 +45,7 @@ class FolderPlace:
 
 
 class DecodedPlace:
-    """The images that the pack was made of, decoded by this machine; its decoder may round differently."""
+    """The images of the pack's source, decoded by this machine; its decoder may round differently."""
 
     def __init__(self, path: Path, index: Index) -> None:
         """Map the array."""

@@ -1,8 +1,8 @@
 """`data=packed`: images of a pack (ganns/data/packed/format.py), from this machine if they are here, else from the web.
 
-Several places may have an image. They are asked one after the other, and what each gives is compared with the digest
-that the index vouches for: whether a machine has the pack's folder, the images that it was made of, or nothing yet, it
-trains on the same bytes.
+Several places may have an image. The reader asks them one after the other, and compares each answer with the image's
+digest. So every machine trains on the same bytes: one that has the pack's folder, one that has the images of its
+source, and one that has no images yet.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Pack:
         """Find the pack that `data` names; an index and digests from the web are fetched.
 
         Args:
-            data: `path` or GANNS_DATA may be the pack's folder, or the images that it was made of.
-            root: where caches are.
+            data: `path` or GANNS_DATA may be the pack's folder, or the images of its source.
+            root: the folder of caches.
             timeouts: with the web server.
 
         Raises:
@@ -68,7 +68,7 @@ class Pack:
         self.places = list(self._places(here, root, timeouts))
 
     def _places(self, here: Path | None, root: Path, timeouts: Timeouts) -> Iterator[Place]:
-        """Yield who may have images, the nearest first."""
+        """Yield the places that may have images, the nearest first."""
         index = self.index
         if self.folder:
             yield FolderPlace(self.folder, index)
@@ -81,7 +81,7 @@ class Pack:
             yield WebPlace(self.url, index, self.verify, self.cache_folder, timeouts)
 
     def _decode(self, here: Path, root: Path) -> None:
-        """Decode the images that the pack was made of, if they are here."""
+        """Decode the images of the pack's source, if they are here."""
         index = self.index
         if index.source not in ("celeba", "image_folder") or index.protocol != PROTOCOL:
             return
@@ -102,7 +102,7 @@ class Pack:
         return sound
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """Return images, uint8 [N, row_bytes], from the first place that has them right.
+        """Return images, uint8 [N, row_bytes], from the first place that has the right bytes.
 
         Raises:
             DataError: if none has.
@@ -123,10 +123,10 @@ class Pack:
 
 
 class PackedPixels:
-    """A pack's images as an array of which only what is asked for is read: uint8 [num, 3, S, S]."""
+    """A pack's images as an array, uint8 [num, 3, S, S]; it reads only the requested ones."""
 
     def __init__(self, found: Pack) -> None:
-        """Serve what `found` has."""
+        """Serve the images of `found`."""
         self.pack = found
         self._numbers = np.arange(found.index.num_images)
 
@@ -139,16 +139,16 @@ class PackedPixels:
 
 
 def address(data: PackedData) -> str | None:
-    """Return where the pack is served: GANNS_DATA if it is an address, else `data.url`."""
+    """Return the pack's web address: GANNS_DATA if it is an address, else `data.url`."""
     _, value = named(data)
     return value if value and is_url(value) else data.url
 
 
 def open_pack(data: PackedData, size: int, root: Path) -> tuple[PackedPixels, Origin]:
-    """Return a pack's images, and what is known of them.
+    """Return a pack's images and their description.
 
     Raises:
-        DataError: if there is none, or it is of another image size.
+        DataError: if there is none, or it has another image size.
     """
     found = Pack(data, root)
     index = found.index

@@ -1,4 +1,4 @@
-"""Images of a packed data set from a web server: only those that are needed, each once a machine."""
+"""Images of a packed data set from a web server: only the needed ones, each once per machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganns.errors import DownloadError
 
 CONNECTIONS = 8
 LARGEST_PART = 256
-"""Images of one request: after a cut, so many at most are fetched again."""
+"""Images of one request: after a lost connection, at most this number is fetched again."""
 LARGEST_INDEX = 64 * 2**20
 
 Verify = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -61,16 +61,16 @@ def fetch_index(url: str, timeouts: Timeouts) -> bytes:
 
 
 def fetch_digests(url: str, index: Index, folder: Path, timeouts: Timeouts) -> bytes:
-    """Return the content of a pack's digests.bin, which is fetched once a machine."""
+    """Return the content of a pack's digests.bin; fetch it once per machine."""
     size = index.num_images * pack_format.DIGEST_BYTES
     address, target = f"{url.rstrip('/')}/{pack_format.DIGESTS}", folder / pack_format.DIGESTS
     if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() != index.digests:
-        target.unlink()  # torn by a power cut
+        target.unlink()  # damaged by a power cut
     return download(address, target, size=size, sha256=index.digests, timeouts=timeouts).read_bytes()
 
 
 class WebPlace:
-    """The images behind an address, and those of them that came already."""
+    """The images at an address, and this machine's copies of them."""
 
     def __init__(self, url: str, index: Index, verify: Verify, folder: Path, timeouts: Timeouts) -> None:
         """Nothing is fetched yet; `folder` is this machine's cache."""
@@ -79,13 +79,13 @@ class WebPlace:
         self.cache = SparseRows(folder, index.num_images, index.row_bytes)
         self._client = open_client(timeouts)
         weakref.finalize(self, self._client.close)
-        self._knows_ranges = False  # seen once, requests may go side by side
+        self._knows_ranges = False  # once this is true, requests may run in parallel
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """Return images, uint8 [N, row_bytes]; what is missing is fetched first.
+        """Return images, uint8 [N, row_bytes]; fetch missing ones first.
 
         Raises:
-            DownloadError: if it cannot be fetched, or is not what the index promises.
+            DownloadError: if one cannot be fetched, or does not match the index.
         """
         rows = self.cache.read(numbers)
         if self._sound(numbers, rows).all():
@@ -125,7 +125,7 @@ class WebPlace:
         try:
             parts = list(cut(numbers, self._index.shard_images))
             while parts and not self._knows_ranges:
-                done = self._fetch_part(parts[0])  # alone: if it brings the whole shard, its neighbours are there too
+                done = self._fetch_part(parts[0])  # alone: it may bring the whole shard, so the other parts too
                 parts = [part for part in parts[1:] if part.shard != done.shard or part.end > done.end]
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 list(pool.map(self._fetch_part, parts))
@@ -133,7 +133,7 @@ class WebPlace:
             raise DownloadError(f"Images from {self.where} cannot be kept ({error.strerror}); make room.") from error
 
     def _fetch_part(self, part: Part) -> Part:
-        """Fetch a part; return what came, which is the whole shard if the server knows no ranges."""
+        """Fetch a part; return it, or the whole shard if the server supports no ranges."""
         address = f"{self._url}/{pack_format.shard_name(part.shard)}"
         first, rows = patiently(lambda: self._attempt(address, part), address, self._timeouts)
         self.cache.write(first, rows)
@@ -157,7 +157,7 @@ class WebPlace:
         return first, rows
 
     def _request(self, address: str, start: int, end: int, largest: int) -> httpx.Response:
-        """Ask for bytes [start, end); no more than the whole shard is read, whatever the server sends."""
+        """Ask for bytes [start, end); read at most the whole shard, even if the server sends more."""
         with self._client.stream("GET", address, headers={"Range": f"bytes={start}-{end - 1}"}) as response:
             check_status(response, address)
             length = response.headers.get("Content-Length", "")
@@ -170,7 +170,7 @@ class WebPlace:
 
 
 def cut(numbers: np.ndarray, shard_images: int) -> Iterator[Part]:
-    """Cut sorted numbers into parts to fetch: neighbours together, no part across two shards."""
+    """Cut sorted numbers into parts to fetch: neighbours together, each part within one shard."""
     part: Part | None = None
     for number in map(int, numbers):
         shard = number // shard_images

@@ -1,7 +1,7 @@
-"""Rows that came over the network: a file with room for all of them, and a map of which are there.
+"""Rows that came over the network: a file with space for all of them, and a map of the present ones.
 
-A sparse file takes disk only where something was written. The workers of a machine share it. The map is written after
-the rows, but a power cut may keep the one and lose the other, so whoever reads compares with a digest.
+A sparse file uses disk space only for written rows. The workers of a machine share it. The map is written after the
+rows, but a power cut may save the map and lose the rows: so readers compare each row with a digest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class SparseRows:
         have = folder / "have.bin"  # a byte for each row, so that setting one cannot disturb its neighbours
         with self.lock:
             if not have.exists() or have.stat().st_size != num:
-                have.write_bytes(bytes(num))  # real zeros: a memory map of a hole could hit a full disk
+                have.write_bytes(bytes(num))  # real zeros: a write to a hole could meet a full disk
             if not self._path.exists() or self._path.stat().st_size != num * row_bytes:
                 with self._path.open("ab") as file:
                     file.truncate(num * row_bytes)
@@ -40,7 +40,7 @@ class SparseRows:
         return int(np.count_nonzero(self._have))
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """Return rows, uint8 [N, row_bytes]; those that are not there are zeros."""
+        """Return rows, uint8 [N, row_bytes]; missing ones are zeros."""
         return np.array(self._rows[numbers])
 
     def write(self, first: int, rows: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """CelebA (Liu et al. 2015): torchvision's folder layout, or the zip that the authors distribute, read in place.
 
-The data set's own training split is trained on and its validation split held out; the test split is left alone.
+We train on the data set's own training split and hold out its validation split; we do not use the test split.
 Folder and zip give the same images in the same order, and so the same fingerprint.
 """
 
@@ -47,7 +47,7 @@ def find(data: CelebAData) -> tuple[Files, int]:
 
 
 def find_zip(root: Path) -> Path | None:
-    """Return the zip that `root` is or contains; None if the images lie there unpacked, or nothing does."""
+    """Return the zip that `root` is or contains; None if the images are there unpacked, or not at all."""
     if root.is_file():
         return root
     if (root / "celeba" / "img_align_celeba").is_dir():
@@ -56,7 +56,7 @@ def find_zip(root: Path) -> Path | None:
 
 
 def _from_folder(root: Path, setting: str) -> tuple[Files, int]:
-    """Let torchvision find them: it knows the list files and their checksums."""
+    """Find them with torchvision: it knows the list files and their checksums."""
     splits: list[list[str]] = []
     for split in ("train", "valid"):
         try:

@@ -1,4 +1,4 @@
-"""CelebA's folder layout, written: the list files that come with the images, in the format of the real ones.
+"""Write CelebA's folder layout: the list files for the images, in the format of the real ones.
 
 celeba/img_align_celeba/000001.jpg ...
 celeba/list_attr_celeba.txt            count; 40 names; "000001.jpg -1  1 ..."
@@ -64,12 +64,12 @@ def image_name(number: int) -> str:
 
 
 def write_lists(folder: Path, attributes: Sequence[Mapping[str, bool]], num_train: int, size: tuple[int, int]) -> None:
-    """Write the five list files for images whose attributes are given in order.
+    """Write the five list files for images; `attributes` has their order.
 
     Args:
         folder: the `celeba` folder.
-        attributes: for each image, the names that hold; those that are missing count as absent (-1).
-        num_train: the first so many images are training images, the others validation.
+        attributes: for each image, the names of those that it has; all others are absent (-1).
+        num_train: number of training images, which come first; the others are validation.
         size: width and height of the images, in pixels.
     """
     names = [image_name(number) for number in range(len(attributes))]

@@ -1,7 +1,7 @@
 """Faces drawn by rule: a real learning task that needs no download.
 
 Each face is a function of (seed, index): skin, hair, eyes, brows, nose, mouth, glasses, hat, clothes, light and
-background vary independently, and the attributes that come with it say truthfully what was drawn. Coordinates
+background vary independently, and the face's attributes describe exactly the drawn features. Coordinates
 are fractions of the canvas, aligned like CelebA's: eyes at about 0.5 of the height, mouth at about 0.66.
 """
 
@@ -31,7 +31,7 @@ def draw_face(seed: int, index: int) -> tuple[Image.Image, dict[str, bool]]:
     """Draw face number `index` of `seed`.
 
     Returns:
-        The RGB image, WIDTH x HEIGHT pixels, and CelebA's names of the attributes that are truly in it.
+        The RGB image, WIDTH x HEIGHT pixels, and CelebA's names of the attributes that it shows.
     """
     rng = random.Random(f"{seed}/{index}")  # a string seeds the same stream on every machine
     face = _Face(rng)
@@ -59,7 +59,7 @@ def _background(rng: random.Random) -> Image.Image:
 
 
 def _light(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Soften a little, and let the light fall from one side."""
+    """Blur a little, and add light from one side."""
     side = rng.choice((-1, 1)) * rng.uniform(0.1, 0.5)
     ramp = Image.linear_gradient("L").rotate(90 if side > 0 else -90).resize(image.size)
     dark = image.point(lambda value: int(value * (1 - abs(side))))
@@ -82,7 +82,7 @@ class _Face:
         self.glasses = rng.choices((None, "eye", "sun"), (76, 17, 7))[0]
         self.smile = rng.random() < 0.5
         self.open = self.smile and rng.random() < 0.5
-        # Where things are: the head's centre, half axes, and the tilt of what is drawn in pairs.
+        # Positions: the head's centre, half axes, and the tilt of features that come in pairs.
         self.x, self.y = 0.5 + rng.gauss(0, 0.015), 0.53 + rng.gauss(0, 0.012)
         self.w, self.h = rng.uniform(0.235, 0.285), rng.uniform(0.265, 0.305)
         self.tilt = rng.gauss(0, 0.012)

@@ -16,14 +16,14 @@ from ganns.errors import DataError
 
 @dataclass(frozen=True)
 class Files:
-    """Files that are images, or should be."""
+    """Image files, not yet checked."""
 
     archive: Path | None  # the zip, or None for files
     items: Sequence[str]  # paths, or names within the archive
     sizes: Sequence[int]  # bytes of each, unpacked
 
     def names(self) -> list[str]:
-        """Return the name of each without its folders, in one of the ways that Unicode has to write it.
+        """Return each file's name without folders, in one Unicode normal form.
 
         A Mac writes an "é" into a zip as "e" and an accent, Linux keeps it as one character: the same file.
         """
@@ -34,7 +34,7 @@ class Files:
 def order(relative: str) -> tuple[str, ...]:
     """Return the key that sorts files alike in a folder and in a zip of it: the parts of the path.
 
-    As strings, "a-b/1.png" comes before "a/1.png", since "-" is less than "/"; as paths it is the other way round.
+    As strings, "a-b/1.png" comes before "a/1.png", since "-" is less than "/"; as paths, the order is reversed.
     """
     return tuple(unicodedata.normalize("NFC", part) for part in PurePosixPath(relative).parts)
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 NUM_SAMPLED = 64
-"""Files whose content is hashed. All names and sizes count; reading 200,000 files at each start would take minutes."""
+"""Number of files to hash. All names and sizes count; reading 200,000 files at each start takes minutes."""
 
 
 def of_recipe(*parts: object) -> str:
-    """Return the fingerprint of images that follow from `parts` alone."""
+    """Return the fingerprint of images that depend only on `parts`."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
 
 

@@ -39,5 +39,5 @@ def find(data: ImageFolderData) -> Files:
 
 
 def is_image(name: str) -> bool:
-    """Tell by its ending; macOS puts "._name.jpg" companions into its zips."""
+    """Check the file ending; macOS puts "._name.jpg" companions into its zips."""
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith("._")

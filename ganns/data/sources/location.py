@@ -1,7 +1,7 @@
-"""Where this machine's images lie: `data.path` of the run, unless the machine says otherwise.
+"""The place of this machine's images: `data.path` of the run, unless GANNS_DATA is set.
 
-A run's settings are the same for everybody, and a path seldom is. GANNS_DATA names the folder or zip of one machine
-(for `packed` also the address of a web server that is nearer), and the fingerprint holds that the images are the run's.
+A run's settings are the same on all machines, but paths differ. GANNS_DATA names the folder or zip of one machine (for
+`packed` also the address of a nearer web server). The fingerprint check makes sure that they are the run's images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LocatedData = ImageFolderData | CelebAData | PackedData
 
 
 def named(data: LocatedData) -> tuple[str, str | None]:
-    """Return (which setting says where the images are, what it says)."""
+    """Return (name of the setting for the images' place, its value)."""
     here = os.environ.get("GANNS_DATA")
     if here and (isinstance(data, PackedData) or not is_url(here)):
         return "GANNS_DATA", here

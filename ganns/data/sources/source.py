@@ -20,7 +20,7 @@ from ganns.errors import DataError
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a set of images, whatever they are made of."""
+    """The description of a set of images, for all kinds of source."""
 
     name: str
     num_train: int

@@ -1,6 +1,6 @@
 """Synthetic faces on disk: drawn once per machine, as JPEGs in CelebA's own layout.
 
-Every machine draws its own: what travels is the seed. JPEG encoders of different versions may write different
+Every machine draws its own faces: it receives only the seed. JPEG encoders of different versions may write different
 bytes for the same face, so the fingerprint is made of the settings (and `VERSION`), not of the files.
 """
 
@@ -27,12 +27,12 @@ QUALITY = 92
 
 
 def folder(data: SyntheticData) -> Path:
-    """Return where the faces of these settings lie; torchvision's `CelebA(root=...)` reads them there."""
+    """Return the folder of these settings' faces; torchvision's `CelebA(root=...)` reads them there."""
     return paths.home() / "data" / f"synthetic-v{VERSION}-s{data.seed}-n{data.count}-h{data.holdout}"
 
 
 def ensure(data: SyntheticData) -> Path:
-    """Draw the faces unless they are there, and return their folder. Of several processes one draws."""
+    """Draw the faces if they are missing, and return their folder. Only one process draws."""
     path = folder(data)
     if path.exists():
         return path
@@ -50,7 +50,7 @@ def ensure(data: SyntheticData) -> Path:
 
 
 def _draw_all(data: SyntheticData, path: Path) -> None:
-    """Draw into a partial folder, and rename it when it is whole."""
+    """Draw into a partial folder, and rename it when it is complete."""
     num = data.count + data.holdout
     log.info("drawing %d synthetic faces, once", num)
     with replacing(path, locked=True) as part:
