@@ -5,6 +5,8 @@ PYTHON = python3
 BIN = .venv/bin
 READY = .venv/.ready
 ARGS =
+# One more than the two cores of a small machine: the tests wait for half of their time.
+PROCESSES = 3
 
 .PHONY: help setup demo test test-all check docs clean
 
@@ -26,10 +28,10 @@ demo: $(READY) ## train a small model with two workers, in a few minutes
 	$(BIN)/ganns demo
 
 test: $(READY) ## run the tests, without the slow ones
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .

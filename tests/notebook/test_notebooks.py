@@ -135,6 +135,7 @@ def processes_of(home: str) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_solo_dcgan(run: Run) -> None:
     found = run(
         "solo_dcgan",
