@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def compare(
     runs: Annotated[list[str] | None, typer.Argument(help="The runs' numbers (see `ganns runs`).")] = None,
-    sweep: Annotated[str, typer.Option(help="All points of a sweep, by the key that it said at its end.")] = "",
-    out: Annotated[Path, typer.Option(help="Where to put the plots.")] = Path("outputs/compare"),
+    sweep: Annotated[str, typer.Option(help="All points of a sweep: its key, which it printed at its end.")] = "",
+    out: Annotated[Path, typer.Option(help="The folder for the plots.")] = Path("outputs/compare"),
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
     from ganns.comparison.table import groups, in_order, load, show, verdict

@@ -15,38 +15,40 @@ Which = Annotated[str, typer.Argument(help="The run's number, or latest.")]
 
 
 def pause(run: Which) -> None:
-    """Open no new round of a run until it is resumed; what is open is collected as always."""
+    """Open no new round of a run until it is resumed; open rounds are still collected."""
     from ganns.store import control
 
     with _run(run) as (conn, run_id, me):
         coordinated = control.pause(conn, run_id, me)
-    _answer(run_id, coordinated, f"run {run_id} pauses after what is open; `ganns runs resume {run_id}` lets it go on")
+    _answer(
+        run_id, coordinated, f"run {run_id} pauses after its open rounds; continue with `ganns runs resume {run_id}`"
+    )
 
 
 def resume(run: Which) -> None:
-    """Let a paused run go on."""
+    """Continue a paused run."""
     from ganns.store import control
 
     with _run(run) as (conn, run_id, me):
         coordinated = control.resume(conn, run_id, me)
-    _answer(run_id, coordinated, f"run {run_id} goes on")
+    _answer(run_id, coordinated, f"run {run_id} continues")
 
 
 def stop(run: Which) -> None:
-    """Let a run's coordinator end after what is open, as Ctrl-C does; the run can be resumed."""
+    """End a run's coordinator after the open rounds, as Ctrl-C does; the run can be resumed."""
     from ganns.store import control
 
     with _run(run) as (conn, run_id, me):
         coordinated = control.stop(conn, run_id, me)
     _answer(
-        run_id, coordinated, f"run {run_id} stops after what is open; `ganns train resume={run_id}` goes on with it"
+        run_id, coordinated, f"run {run_id} stops after its open rounds; continue with `ganns train resume={run_id}`"
     )
 
 
 def quorum(
-    run: Which, units: Annotated[str, typer.Argument(help="How many results close a round; default: as configured.")]
+    run: Which, units: Annotated[str, typer.Argument(help="The number of results that close a round, or `default`.")]
 ) -> None:
-    """Change how many results close a round of a run, from the next one that is opened."""
+    """Change the number of results that close a round, from the next new round on."""
     from ganns.errors import RunError
     from ganns.store import control
 
@@ -56,12 +58,12 @@ def quorum(
         number = None if units == "default" else int(units)
         coordinated = control.set_quorum(conn, run_id, number, me)
     now = "waits for its configured quorum again" if number is None else f"waits for {number} results a round"
-    _answer(run_id, coordinated, f"run {run_id} {now}, from the next round that is opened")
+    _answer(run_id, coordinated, f"run {run_id} {now}, from the next new round on")
 
 
 @contextmanager
 def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
-    """Yield a connection, the number of the run that was typed, and who typed it."""
+    """Yield a connection, the number of the typed run, and the name of this user."""
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
@@ -76,4 +78,4 @@ def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
 def _answer(run_id: int, coordinated: bool, text: str) -> None:
     typer.echo(text)
     if not coordinated:
-        typer.echo(f"nobody coordinates it right now: `ganns train resume={run_id}`")
+        typer.echo(f"it has no coordinator now: start one with `ganns train resume={run_id}`")

@@ -9,8 +9,8 @@ import typer
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    here: Annotated[bool, typer.Option("--here", help="In this process, without workers.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="The best version instead of the newest checkpoint.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="Compute in this process, without workers.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Use the best version, not the newest checkpoint.")] = False,
 ) -> None:
     """Compare a run's newest checkpoint with held-out images: sliced Wasserstein distance, FID and KID."""
     from rich.console import Console
@@ -44,7 +44,7 @@ def evaluate(
         if here:
             metrics = evaluator.here(version, state)
         else:
-            typer.echo("the workers draw and look; without any it takes --here. Ctrl-C gives up.")
+            typer.echo("the workers draw and compare; without workers, use --here. Ctrl-C cancels.")
             with stop_on_signals() as stop:
                 found_metrics = evaluator.over_workers(version, state, stop.is_set)
             if found_metrics is None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def export(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    out: Annotated[Path | None, typer.Option(help="The folder to make; export/run-<number> unless given.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="The best evaluated version instead of the newest.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The folder to create; default: export/run-<number>.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX as well (extra onnx).")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that was exported there before.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def export(
 
 
 def read_run(run: str, *, best: bool) -> tuple[TrainingState, Facts]:
-    """Return a run's newest state, or the best one, and what is known of the run."""
+    """Return a run's newest state, or the best one, and facts about the run."""
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current

@@ -9,13 +9,13 @@ import typer
 
 def push(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")],
-    name: Annotated[str, typer.Argument(help="The repository, OWNER/NAME; it is made if it is not there.")],
-    best: Annotated[bool, typer.Option("--best", help="The best evaluated version instead of the newest.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
+    name: Annotated[str, typer.Argument(help="The repository, OWNER/NAME; created if it does not exist.")],
+    best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
     onnx: Annotated[bool, typer.Option("--onnx", help="Upload ONNX as well (extra onnx).")] = False,
-    private: Annotated[bool, typer.Option("--private", help="Nobody but the owner sees a new repository.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:
-    """Export a run's generator, and upload it to a hub (extra hub): HF_TOKEN is needed, HF_ENDPOINT is honoured."""
+    """Export a run's generator, and upload it to a hub (extra hub). Needs HF_TOKEN; HF_ENDPOINT names another hub."""
     import tempfile
     from pathlib import Path
 

@@ -8,7 +8,7 @@ import typer
 
 from ganns.cli import control
 
-app = typer.Typer(help="List the runs; steer or delete some.", invoke_without_command=True)
+app = typer.Typer(help="List the runs; control or delete them.", invoke_without_command=True)
 app.command()(control.pause)
 app.command()(control.resume)
 app.command()(control.stop)
@@ -17,7 +17,7 @@ app.command()(control.quorum)
 
 @app.callback()
 def runs(context: typer.Context) -> None:
-    """List the runs: state, version, images, and the last losses. With a command behind it: steer or delete some."""
+    """List the runs: state, version, images, and the last losses. Its commands control or delete them."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table

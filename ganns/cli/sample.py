@@ -15,19 +15,19 @@ def sample(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
     out: Annotated[Path, typer.Option(help="Where to save the grid (PNG).")] = Path("samples.png"),
     count: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="How many images; 64, or 16 for a walk, unless given.")
+        int | None, typer.Option(min=1, max=1024, help="The number of images; default: 64, or 16 for a walk.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Which noise; the run's own, as in its samples, unless given.")
+        int | None, typer.Option(min=0, help="The noise's seed; default: the run's own, as in its samples.")
     ] = None,
     walk: Annotated[
-        Path | None, typer.Option(help="Save a walk between images instead of a grid: a .gif or .mp4 that loops.")
+        Path | None, typer.Option(help="Save a walk between images, a looping .gif or .mp4, instead of a grid.")
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="A folder that `ganns export` made, instead of a run.")
     ] = None,
-    best: Annotated[bool, typer.Option("--best", help="The best evaluated version instead of the newest.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
 ) -> None:
     """Draw images from a run's newest checkpoint, or from an exported model, and save them as a grid or a walk."""
     from ganns.errors import ConfigError
@@ -55,7 +55,7 @@ def sample(
 
 
 class _Source(NamedTuple):
-    """A generator, what its noise needs, and words for where it comes from."""
+    """A generator, the size and seed of its noise, and its origin in words."""
 
     generator: Generator
     latent_dim: int

@@ -10,7 +10,7 @@ import typer
 
 def timelapse(
     source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
-    out: Annotated[Path, typer.Argument(help="What to write: a .gif, or a .mp4 (extra video).")],
+    out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).")],
 ) -> None:
     """Show the samples that a run saved while it learned, one grid after the other."""
     from ganns.db.choose import coordinator_database

@@ -77,5 +77,5 @@ def _safely(check: Callable[P, Finding], *args: P.args, **kwargs: P.kwargs) -> F
         return check(*args, **kwargs)
     except Exception as error:
         subject = check.__name__.removeprefix("check_")
-        said = f"could not be looked at: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        return warning(subject, said, "`ganns --version`, and this line, help whoever you ask")
+        said = f"could not be checked: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        return warning(subject, said, "ask for help, and show this line and the output of `ganns --version`")

@@ -16,7 +16,7 @@ TOOLS = {
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "the dashboard's tests"),
     "pgbouncer": (("pgbouncer",), "the tests of workers behind a pooler"),
 }
-"""Package -> (one of these programs, what needs it)."""
+"""Package -> (one of these programs, the commands or tests that need it)."""
 
 
 def is_checkout(find: Callable[[str], object] = find_spec) -> bool:
@@ -26,7 +26,7 @@ def is_checkout(find: Callable[[str], object] = find_spec) -> bool:
 
 
 def check_tools(which: Which = shutil.which) -> Finding:
-    """Tell whether the tests have what they need beyond Python."""
+    """Tell whether the programs are installed that the tests need beyond Python."""
     missing = [name for name, (programs, _) in TOOLS.items() if not any(which(one) for one in programs)]
     if missing:
         needs = "; ".join(f"{name} is for {TOOLS[name][1]}" for name in missing)

@@ -22,7 +22,7 @@ EXTRAS = {
     "tensorboard": ("tensorboard", "curves in TensorBoard"),
     "video": ("imageio_ffmpeg", "MP4 files"),
 }
-"""Extra -> (a module of it, what it is for)."""
+"""Extra -> (a module of it, its purpose)."""
 
 Requires = Callable[[str], list[str] | None]
 Version = Callable[[str], str]

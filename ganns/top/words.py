@@ -64,7 +64,7 @@ def event_in_words(event: Mapping[str, Any], name: str, run: int | None) -> str:
         "joined": f"{who} joined",
         "created": f"run {run} began",
         "changed": f"the state of run {run} changed",
-        "controlled": f"an instructor changed what run {run} does",
+        "controlled": f"an instructor gave run {run} a command",
     }.get(event["event"], "")
 
 
