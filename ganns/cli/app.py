@@ -22,12 +22,10 @@ from ganns.cli import (
     exercise,
     export,
     plugin,
-    push,
     runs,
     sample,
     solo,
     tasks,
-    timelapse,
     top,
     worker,
 )
@@ -89,8 +87,8 @@ app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
-app.command("timelapse")(timelapse.timelapse)
-app.command("push")(push.push)
+app.command("timelapse")(sample.timelapse)
+app.command("push")(export.push)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")

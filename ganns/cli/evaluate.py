@@ -18,16 +18,13 @@ def evaluate(
 
     from ganns.config import from_dict
     from ganns.coordinator.evaluator import Evaluator
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.errors import RunError
     from ganns.store import runs, weights
     from ganns.training.serialization import unpack
     from ganns.utils.signals import stop_on_signals
 
-    with coordinator_database() as address, connect(address, application="ganns evaluate") as conn:
-        require_current(conn)
+    with coordinator_connection("ganns evaluate") as conn:
         row = runs.find_run(conn, run)
         found = (weights.best_checkpoint if best else weights.latest_checkpoint)(conn, row.id)
         if found is None:

@@ -1,4 +1,4 @@
-"""`ganns sample`: draw images with a trained generator."""
+"""`ganns sample` and `ganns timelapse`: images of a trained generator, and of a run while it learned."""
 
 from __future__ import annotations
 
@@ -54,6 +54,26 @@ def sample(
     typer.echo(f"a walk of {len(latent)} images in {frames} frames from {drawer.words}: {walk}")
 
 
+def timelapse(
+    source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).")],
+) -> None:
+    """Show the samples that a run saved while it learned, one grid after the other."""
+    from ganns.db.choose import coordinator_connection
+    from ganns.export.timelapse import FPS, HOLD_S, frames, grids_of_folder, grids_of_run
+    from ganns.pictures.animation import animate, check_animation
+    from ganns.store.runs import find_run
+
+    check_animation(out)
+    if Path(source).is_dir():
+        grids = grids_of_folder(Path(source))
+    else:
+        with coordinator_connection() as conn:
+            grids = grids_of_run(conn, find_run(conn, source))
+    count = animate(frames(grids, gif=out.suffix.lower() == ".gif"), out, fps=FPS, hold_s=HOLD_S)
+    typer.echo(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")
+
+
 class _Source(NamedTuple):
     """A generator, the size and seed of its noise, and its origin in words."""
 
@@ -64,14 +84,11 @@ class _Source(NamedTuple):
 
 
 def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.export.trained_run import read_state
     from ganns.store import runs
 
-    with coordinator_database() as address, connect(address) as conn:
-        require_current(conn)
+    with coordinator_connection() as conn:
         row = runs.find_run(conn, run)
         state = read_state(conn, row, best=best)
     words = f"run {row.id}, version {state.progress.version}"

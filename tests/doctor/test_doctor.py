@@ -21,7 +21,7 @@ from ganns.config import Config, ImageFolderData, SyntheticData, to_dict
 from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, examine, machine, program
+from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, examine, machine, program
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
@@ -183,12 +183,12 @@ def test_memory_disk_and_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_tools_of_developers() -> None:
-    assert developer.is_checkout()
-    assert not developer.is_checkout(lambda name: None)
-    found = developer.check_tools(lambda name: None if "chrom" in name else f"/usr/bin/{name}")
+    assert program.is_checkout()
+    assert not program.is_checkout(lambda name: None)
+    found = program.check_tools(lambda name: None if "chrom" in name else f"/usr/bin/{name}")
     assert (found.state, "google" in found.said) == (WARNING, False)
     assert found.todo == "on Debian: `apt-get install chromium`"
-    assert developer.check_tools(lambda name: f"/usr/bin/{name}").state == OK
+    assert program.check_tools(lambda name: f"/usr/bin/{name}").state == OK
 
 
 # --------------------------------------------------------------------------------------------------- the way there
