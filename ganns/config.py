@@ -91,7 +91,7 @@ class PackedData(DataConfig):
 
 @dataclass
 class PluginData(SyntheticData):
-    """A data set of another package (`ganns.plugins`), which decides what each of these keys means."""
+    """A data set of another package (`ganns.plugins`), which decides the meaning of each key."""
 
     path: str | None = None
     url: str | None = None
@@ -342,7 +342,7 @@ def validate(config: Config) -> None:
     """Check every value against its allowed range.
 
     Raises:
-        ConfigError: naming the key, its value and what is allowed.
+        ConfigError: it names the key, its value and the allowed values.
     """
     for group, names in NAMES.items():
         name = getattr(config, group).name

@@ -28,7 +28,7 @@ GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.d
 WORKER = ("loss", "data")
 """The kinds that a worker needs: only the coordinator combines updates."""
 HERE = ("aggregate", "data")
-"""What a coordinator needs: it computes no loss."""
+"""The kinds of plug-ins that a coordinator needs: it computes no loss."""
 
 
 def installed(kind: str) -> dict[str, list[EntryPoint]]:
@@ -71,7 +71,7 @@ def subclass(kind: str, name: str, base: type) -> Any:
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginError(
             f"{kind}.name={name}: {_find(kind, name).value} is no subclass of {base.__module__}.{base.__qualname__}; "
-            "`ganns plugin list` shows what each name stands for."
+            "`ganns plugin list` shows the package of each name."
         )
     return found
 
@@ -125,7 +125,7 @@ def check_packages(config: Config, kinds: Sequence[str]) -> None:
             raise PluginError(
                 f"This run's {kind}.name={name} is a plug-in of {wanted}, and this machine has "
                 f"{' and '.join(there) or 'no such plug-in'}. Install that version into the environment of ganns "
-                f"(ask who runs the class where it comes from), and start this program again."
+                f"(your instructor can tell you where to get it), and start this program again."
             )
 
 

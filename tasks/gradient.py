@@ -1,6 +1,6 @@
 """The gradient task: the steps that a worker takes for one unit.
 
-`tasks.run_cache` has what is kept between units, `ganns.training.gradient` the mathematics.
+`tasks.run_cache` has the state that is kept between units, `ganns.training.gradient` the mathematics.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who imports whom: the boxes are packages, the arrows come from the imports of today."""
+"""The imports between packages: the boxes are packages, the arrows come from the imports of today."""
 
 from __future__ import annotations
 

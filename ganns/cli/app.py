@@ -1,4 +1,4 @@
-"""`ganns`: the commands, and the display of their errors.
+"""`ganns`: the commands, and how their errors are shown.
 
 Every command's module imports only small modules at its top, and the rest inside its function: `ganns --help`
 answers at once and loads no torch.
@@ -22,12 +22,10 @@ from ganns.cli import (
     exercise,
     export,
     plugin,
-    push,
     runs,
     sample,
     solo,
     tasks,
-    timelapse,
     top,
     worker,
 )
@@ -36,7 +34,7 @@ from ganns.errors import ConfigError, GannsError
 app = typer.Typer(
     name="ganns",
     help="A class trains one GAN together: workers compute, PostgreSQL connects them.",
-    epilog="Start with `ganns demo`. `--debug`, anywhere on the line, shows an error's traceback.",
+    epilog="Start with `ganns demo`. Add `--debug` to any line to show an error's traceback.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -89,8 +87,8 @@ app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
-app.command("timelapse")(timelapse.timelapse)
-app.command("push")(push.push)
+app.command("timelapse")(sample.timelapse)
+app.command("push")(export.push)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")

@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
 def compare(
     runs: Annotated[list[str] | None, typer.Argument(help="The runs' numbers (see `ganns runs`).")] = None,
-    sweep: Annotated[str, typer.Option(help="All points of a sweep, by the key that it said at its end.")] = "",
-    out: Annotated[Path, typer.Option(help="Where to put the plots.")] = Path("outputs/compare"),
+    sweep: Annotated[str, typer.Option(help="All points of a sweep: its key, which it printed at its end.")] = "",
+    out: Annotated[Path, typer.Option(help="The folder for the plots.")] = Path("outputs/compare"),
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
     from ganns.comparison.table import groups, in_order, load, show, verdict
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.errors import ConfigError
     from ganns.store import sweeps, weights
     from ganns.store.runs import find_run
@@ -28,8 +26,7 @@ def compare(
 
     if not runs and not sweep:
         raise ConfigError("There is nothing to compare: name runs, as in `ganns compare 3 4`, or a sweep with --sweep.")
-    with coordinator_database() as address, connect(address) as conn:
-        require_current(conn)
+    with coordinator_connection() as conn:
         numbers = [find_run(conn, one).id for one in runs or []] + (sweeps.list_sweep(conn, sweep) if sweep else [])
         records = in_order([load(conn, number) for number in dict.fromkeys(numbers)])
         states = {one.run.id: weights.latest_checkpoint(conn, one.run.id) for one in records}

@@ -15,13 +15,13 @@ def dashboard(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
     hostname: Annotated[
-        list[str] | None, typer.Option(help="A name under which it is reached, as through a proxy; may be repeated.")
+        list[str] | None, typer.Option(help="Another name for this machine, as behind a proxy; may be repeated.")
     ] = None,
     failure_lab: Annotated[
         bool, typer.Option("--failure-lab", help="Let the instructor start workers on this machine, and harm them.")
     ] = False,
 ) -> None:
-    """Show the runs, live, in a browser; the training does not need it."""
+    """Show the runs, live, in a browser. The training goes on without it."""
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
@@ -39,12 +39,12 @@ def dashboard(
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
         typer.echo(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
         if made:
-            typer.echo(f"The instructor's password, for /login, is {password} until it ends.")
+            typer.echo(f"The instructor's password for /login is {password}, until the dashboard ends.")
         serve(address, host, port, password=password, hostnames=hostname or [], failure_lab=failure_lab)
 
 
 def _password() -> tuple[str, bool]:
-    """Return the instructor's password, and whether it was made up now; no process of ours inherits it.
+    """Return the instructor's password, and whether it was generated now. Child processes do not inherit it.
 
     Raises:
         DashboardError: if it is too short to be exposed.
@@ -57,7 +57,7 @@ def _password() -> tuple[str, bool]:
         return make_password(), True
     if len(password) < MIN_PASSWORD:
         raise DashboardError(
-            f"The password in {PASSWORD_VARIABLE} has {len(password)} characters: take at least {MIN_PASSWORD}, or "
-            "leave it out, and one is made up."
+            f"The password in {PASSWORD_VARIABLE} has {len(password)} characters: use at least {MIN_PASSWORD}, or "
+            "unset it, and the dashboard generates one."
         )
     return password, False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The images: fetch, check, describe, pack.", no_args_is_help=True)
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="Settings, as of `ganns train`: data=celeba ...")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data=celeba ...")]
 
 
 @app.command()
@@ -26,9 +26,9 @@ def get(
     hub: Annotated[str | None, typer.Option(help="The data set's repository on the hub, OWNER/NAME.")] = None,
     file: Annotated[str, typer.Option(help="The file's name in that repository.")] = "img_align_celeba.zip",
     sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to; default: data/ below GANNS_HOME.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: in data/ below GANNS_HOME.")] = None,
 ) -> None:
-    """Fetch a file: goes on where it stopped, checks it, and keeps nothing that is not whole."""
+    """Fetch a file: continue a partial download, check it, and keep only a complete file."""
     from ganns import paths
     from ganns.data.http.address import is_url
     from ganns.data.http.download import download
@@ -42,8 +42,8 @@ def get(
     if what == "celeba":
         if hub is None:
             raise ConfigError(
-                "CelebA has no address that a program could rely on: name a hub repository that has it, with "
-                "--hub OWNER/NAME, or give the address of the zip itself, `ganns data get https://...`"
+                "CelebA has no address that stays the same: name a hub repository that has it, with "
+                "--hub OWNER/NAME, or give the address of the zip file, `ganns data get https://...`"
             )
         found, target = locate(hub, file), out or home / "celeba" / ZIP
         with _progress(target.name) as show:
@@ -61,7 +61,7 @@ def get(
         with _progress(target.name) as show:
             download(what, target, sha256=sha256, on_progress=show)
     else:
-        raise ConfigError(f"{what} cannot be fetched: say `celeba`, with --hub, or give an address, http(s)://...")
+        raise ConfigError(f"{what} cannot be fetched: type `celeba`, with --hub, or an address, http(s)://...")
     typer.echo(f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
     if target.name == ZIP:
         typer.echo(f"train with it: ganns train data=celeba data.path={target}")
@@ -69,7 +69,7 @@ def get(
 
 @app.command()
 def info(overrides: Overrides = None) -> None:
-    """Say what the images are: how many, split, size, fingerprint, and where copies lie."""
+    """Describe the images: number, split, size, fingerprint, and the paths of copies."""
     from ganns import paths
     from ganns.data import report
 
@@ -81,7 +81,7 @@ def info(overrides: Overrides = None) -> None:
 
 @app.command()
 def check(overrides: Overrides = None) -> None:
-    """Check that all images are there and can be read; exits with 1 and names the file if not."""
+    """Check that all images exist and can be read; if not, name the file and exit with 1."""
     from ganns import paths
     from ganns.data import report
 
@@ -91,10 +91,10 @@ def check(overrides: Overrides = None) -> None:
 
 @app.command()
 def pack(
-    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    out: Annotated[Path, typer.Argument(help="The folder to create.")],
     overrides: Overrides = None,
 ) -> None:
-    """Decode the images and write them as a folder to serve, of which workers fetch only what they need."""
+    """Decode the images into a folder for a web server, from which workers fetch only the images they need."""
     from ganns import paths
     from ganns.data.packed import format as packs
     from ganns.data.sources.source import SOURCES
@@ -102,14 +102,16 @@ def pack(
 
     config = _config(overrides)
     if config.data.name not in SOURCES:
-        why = "is packed already" if config.data.name == "packed" else "is a plug-in, and no files of images"
+        why = "is packed already" if config.data.name == "packed" else "is a plug-in, which has no image files"
         raise ConfigError(f"data.name={config.data.name} {why}: choose {' or '.join(SOURCES)}.")
     source = SOURCES[config.data.name](config.data)
     with _progress(out.name, unit="shards") as show:
         index = packs.write(source, config.model.image_size, out, paths.home() / "data", show)
     size = sum(path.stat().st_size for path in out.iterdir())
     typer.echo(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
-    typer.echo("serve the folder with a web server that knows ranges, and train with  data=packed data.url=http://...")
+    typer.echo(
+        "serve the folder with a web server that supports ranges, and train with  data=packed data.url=http://..."
+    )
 
 
 def _config(overrides: list[str] | None) -> Config:
@@ -120,7 +122,7 @@ def _config(overrides: list[str] | None) -> Config:
 
 @contextmanager
 def _progress(name: str, unit: str = "bytes") -> Iterator[OnProgress]:
-    """Show a bar on stderr, on a terminal, and give the function that moves it."""
+    """Show a progress bar on stderr, if it is a terminal, and yield the function that moves it."""
     from rich import progress
     from rich.console import Console
 
@@ -137,7 +139,7 @@ def _progress(name: str, unit: str = "bytes") -> Iterator[OnProgress]:
 
 
 def _tracker() -> Track:
-    """Return a function that goes through numbers under a bar."""
+    """Return a function that iterates over numbers and moves a progress bar."""
 
     def track(numbers: range, what: str) -> Iterator[int]:
         with _progress(what, unit="") as show:

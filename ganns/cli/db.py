@@ -20,7 +20,7 @@ app = typer.Typer(help="The database: create, inspect, empty, back up, open to o
 def init() -> None:
     """Create the database: an embedded PostgreSQL, or the tables in the one that the environment names.
 
-    GANNS_DATABASE_URL or the PG* variables name one. Does nothing where everything is there.
+    GANNS_DATABASE_URL or the PG* variables name one. Does nothing if the tables exist.
     """
     from ganns.db.address import resolve
     from ganns.db.server.embedded import embedded_server
@@ -34,14 +34,14 @@ def init() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's tables up to date, which is safe at any time; then start workers again."""
+    """Update the database's tables, which is safe at any time; restart the workers afterwards."""
     with _database() as (address, conn):
         _migrate(address, conn)
 
 
 @app.command()
 def status() -> None:
-    """Show which database it is, its versions and its size. Changes nothing."""
+    """Show the database's address, versions and size. Changes nothing."""
     from ganns.db import diagnostics
     from ganns.db import migrate as schema
 
@@ -79,7 +79,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 def backup(
     file: Annotated[Path, typer.Argument(help="The zip to write; it must not exist.")],
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints/--no-checkpoints", help="Whether with the states to go on from.")
+        bool, typer.Option("--checkpoints/--no-checkpoints", help="Include the states from which runs continue.")
     ] = True,
 ) -> None:
     """Write the runs, their credit, metrics and checkpoints into one file, also while runs go on."""
@@ -91,7 +91,7 @@ def backup(
 
 
 @app.command()
-def restore(file: Annotated[Path, typer.Argument(help="What `ganns db backup` wrote.")]) -> None:
+def restore(file: Annotated[Path, typer.Argument(help="The zip that `ganns db backup` wrote.")]) -> None:
     """Load a backup into an empty database. A damaged file changes nothing."""
     from ganns.db.backup import restore
 
@@ -107,7 +107,7 @@ def serve(
     ] = "0.0.0.0",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Listen on this port.")] = 5432,
 ) -> None:
-    """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; prints how workers join."""
+    """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; print the line for workers."""
     from ganns.db.server.serve import serve
 
     serve(host, port, typer.echo)
@@ -115,7 +115,7 @@ def serve(
 
 @contextmanager
 def _database(*, create: bool = False) -> Iterator[tuple[Address, Connection]]:
-    """Yield the database and a connection to it; what the server objects to is an error of ours."""
+    """Yield the database and a connection to it; an error of the server becomes an error of ours."""
     import psycopg
 
     from ganns.db.choose import any_database
@@ -138,7 +138,7 @@ def _migrate(address: Address, conn: Connection) -> None:
 
 
 def _contents(conn: Connection) -> str:
-    """Say what is in the database, and whether somebody uses it right now."""
+    """Return a description of the database's contents, with the number of runs that have a coordinator."""
     from ganns.db.diagnostics import contents
     from ganns.db.migrate import status
 
@@ -155,7 +155,7 @@ def _contents(conn: Connection) -> str:
 
 
 def _rows(manifest: dict[str, Any]) -> str:
-    """Say how many runs and other rows a backup has."""
+    """Return the numbers of runs and of other rows in a backup, as text."""
     rows = {table: entry["rows"] for table, entry in manifest["tables"].items()}
     return f"{rows['runs']:,} run(s) with {sum(rows.values()) - rows['runs']:,} further rows"
 

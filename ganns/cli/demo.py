@@ -13,8 +13,8 @@ def demo(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Settings to change, as for `ganns train`: stop.minutes=3")
     ] = None,
-    outputs: Annotated[Path, typer.Option(help="Where to put what it makes.")] = Path("outputs/demo"),
-    no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Do not open the dashboard.")] = False,
+    outputs: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("outputs/demo"),
+    no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Start no dashboard.")] = False,
 ) -> None:
     """Train a small GAN with two workers on this machine, about three minutes, and show what it learned."""
     from ganns.utils.signals import stop_on_signals

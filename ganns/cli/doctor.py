@@ -15,7 +15,7 @@ COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": 
 
 
 def doctor() -> None:
-    """Look at what usually goes wrong, and say what to type: program, machine, network, database, images.
+    """Check for common problems, and show how to solve them: program, machine, network, database, images.
 
     Changes nothing and shows no password. Exits with 1 if there is a problem.
     """
@@ -29,12 +29,12 @@ def doctor() -> None:
         if finding.todo:
             typer.echo(f"{'':<{INDENT}}{_hanging(f'-> {finding.todo}')}")
     problems, warnings = plural(states.count(PROBLEM), "problem"), plural(states.count(WARNING), "warning")
-    typer.echo(f"\n{problems}, {warnings}, {len(states)} looked at.")
+    typer.echo(f"\n{problems}, {warnings}, {plural(len(states), 'check')}.")
     raise typer.Exit(1 if PROBLEM in states else 0)
 
 
 def _hanging(text: str) -> str:
-    """Return `text` in lines that all begin below each other; in a pipe, as one line."""
+    """Return `text` in lines with the same indent; in a pipe, as one line."""
     if not sys.stdout.isatty():
         return text
     width = max(40, shutil.get_terminal_size().columns - INDENT)

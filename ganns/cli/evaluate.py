@@ -9,8 +9,8 @@ import typer
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    here: Annotated[bool, typer.Option("--here", help="In this process, without workers.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="The best version instead of the newest checkpoint.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="Compute in this process, without workers.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Use the best version, not the newest checkpoint.")] = False,
 ) -> None:
     """Compare a run's newest checkpoint with held-out images: sliced Wasserstein distance, FID and KID."""
     from rich.console import Console
@@ -18,16 +18,13 @@ def evaluate(
 
     from ganns.config import from_dict
     from ganns.coordinator.evaluator import Evaluator
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.errors import RunError
     from ganns.store import runs, weights
     from ganns.training.serialization import unpack
     from ganns.utils.signals import stop_on_signals
 
-    with coordinator_database() as address, connect(address, application="ganns evaluate") as conn:
-        require_current(conn)
+    with coordinator_connection("ganns evaluate") as conn:
         row = runs.find_run(conn, run)
         found = (weights.best_checkpoint if best else weights.latest_checkpoint)(conn, row.id)
         if found is None:
@@ -44,7 +41,7 @@ def evaluate(
         if here:
             metrics = evaluator.here(version, state)
         else:
-            typer.echo("the workers draw and look; without any it takes --here. Ctrl-C gives up.")
+            typer.echo("the workers draw and compare; without workers, use --here. Ctrl-C cancels.")
             with stop_on_signals() as stop:
                 found_metrics = evaluator.over_workers(version, state, stop.is_set)
             if found_metrics is None:

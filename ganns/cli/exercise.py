@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from ganns.exercises.catalogue import Exercise
     from ganns.exercises.report import CheckResult
 
-app = typer.Typer(help="Exercises for a course: begin one, have it checked, see a solution.", no_args_is_help=True)
+app = typer.Typer(help="Exercises for a course: start one, check it, show a solution.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(help="Which exercise.")]
+Number = Annotated[int, typer.Argument(help="The exercise's number.")]
 
 
 @app.command("list")
@@ -38,9 +38,9 @@ def show() -> None:
 @app.command()
 def start(
     n: Number,
-    folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("exercises"),
+    folder: Annotated[Path, typer.Argument(help="The folder for the files.")] = Path("exercises"),
 ) -> None:
-    """Copy an exercise's starter files into a folder. What is there is never overwritten."""
+    """Copy an exercise's starter files into a folder. Existing files are never overwritten."""
     from ganns.errors import ConfigError
     from ganns.exercises import progress
     from ganns.exercises.catalogue import find
@@ -48,7 +48,7 @@ def start(
     exercise = find(n)
     if there := [folder / path.name for path in exercise.starters if (folder / path.name).exists()]:
         raise ConfigError(
-            f"{there[0]} exists, and is not overwritten: go on with it, `ganns exercise check {n} "
+            f"{there[0]} exists, and is not overwritten: continue with it, `ganns exercise check {n} "
             f"{folder / exercise.file}`, or name another folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,9 +62,9 @@ def start(
 @app.command()
 def check(
     n: Number,
-    file: Annotated[Path | None, typer.Argument(help="Your file; default: where `start` put it.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Your file; default: the one that `start` wrote.")] = None,
 ) -> None:
-    """Check your file, and say what is right, what is not, and why. Exits with 0 if all is right, else with 1."""
+    """Check your file, and explain each mistake; exit with 1 if there is one."""
     from ganns.exercises import progress
     from ganns.exercises.catalogue import find
     from ganns.exercises.runner import run_check, summary
@@ -91,7 +91,7 @@ def solution(n: Number) -> None:
     from ganns.exercises.catalogue import find
 
     exercise = find(n)
-    typer.confirm(f"Show a solution of exercise {n}? You learn more if it is done before", abort=True)
+    typer.confirm(f"Show a solution of exercise {n}? You learn more if you solve it first", abort=True)
     for path in exercise.solution:
         typer.echo(f"\n# ---- {path.name}\n\n{path.read_text(encoding='utf-8')}", nl=False)
 

@@ -18,7 +18,7 @@ app = typer.Typer(help="Plug-ins: aggregation rules, losses and data sets of oth
 
 @app.command("list")
 def list_() -> None:
-    """Say which plug-ins are installed, and how to type them."""
+    """List the installed plug-ins, and how to type them."""
     from ganns.plugins import described
 
     found = described()
@@ -32,10 +32,10 @@ def list_() -> None:
 def check(
     name: Annotated[str, typer.Argument(help="A plug-in's name, or a built-in one's.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings, as of `ganns train`: data.path=/my/images")
+        list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data.path=/my/images")
     ] = None,
 ) -> None:
-    """Try whether an aggregation rule, a loss or a data set is right; exits with 1 if not."""
+    """Check an aggregation rule, a loss or a data set; exit with 1 if a check fails."""
     from ganns import plugins
     from ganns.config import NAMES, nearest
     from ganns.errors import ConfigError
@@ -44,7 +44,7 @@ def check(
     if not kinds:
         there = [one for kind in plugins.GROUPS for one in (*NAMES[kind], *plugins.installed(kind))]
         raise ConfigError(
-            f"{name} is neither built in nor installed: `ganns plugin list` shows what is{nearest(name, there)}"
+            f"{name} is neither built in nor installed: `ganns plugin list` lists the plug-ins{nearest(name, there)}"
         )
     num_wrong = 0
     for kind in kinds:

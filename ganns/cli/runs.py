@@ -1,36 +1,34 @@
-"""`ganns runs`: list the runs; `ganns runs delete`: delete one. `control.py` has the commands for open runs."""
+"""`ganns runs`: list the runs, control them during training, delete them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganns.cli import control
+if TYPE_CHECKING:
+    from ganns.db.connect import Connection
 
-app = typer.Typer(help="List the runs; steer or delete some.", invoke_without_command=True)
-app.command()(control.pause)
-app.command()(control.resume)
-app.command()(control.stop)
-app.command()(control.quorum)
+Which = Annotated[str, typer.Argument(help="The run's number, or latest.")]
+
+app = typer.Typer(help="List the runs; control or delete them.", invoke_without_command=True)
 
 
 @app.callback()
 def runs(context: typer.Context) -> None:
-    """List the runs: state, version, images, and the last losses. With a command behind it: steer or delete some."""
+    """List the runs: state, version, images, and the last losses. Its commands control or delete them."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
 
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.store.control import shown_state
     from ganns.store.runs import list_runs
     from ganns.utils.console import wide_console
 
-    with coordinator_database() as address, connect(address) as conn:
-        require_current(conn)
+    with coordinator_connection() as conn:
         rows = list_runs(conn)
     console = wide_console()
     if not rows:
@@ -55,6 +53,57 @@ def runs(context: typer.Context) -> None:
             *([str(units)] if changed else []),
         )
     console.print(table)
+
+
+@app.command()
+def pause(run: Which) -> None:
+    """Open no new round of a run until it is resumed; open rounds are still collected."""
+    from ganns.store import control
+
+    with _run(run) as (conn, run_id, me):
+        coordinated = control.pause(conn, run_id, me)
+    _answer(
+        run_id, coordinated, f"run {run_id} pauses after its open rounds; continue with `ganns runs resume {run_id}`"
+    )
+
+
+@app.command()
+def resume(run: Which) -> None:
+    """Continue a paused run."""
+    from ganns.store import control
+
+    with _run(run) as (conn, run_id, me):
+        coordinated = control.resume(conn, run_id, me)
+    _answer(run_id, coordinated, f"run {run_id} continues")
+
+
+@app.command()
+def stop(run: Which) -> None:
+    """End a run's coordinator after the open rounds, as Ctrl-C does; the run can be resumed."""
+    from ganns.store import control
+
+    with _run(run) as (conn, run_id, me):
+        coordinated = control.stop(conn, run_id, me)
+    _answer(
+        run_id, coordinated, f"run {run_id} stops after its open rounds; continue with `ganns train resume={run_id}`"
+    )
+
+
+@app.command()
+def quorum(
+    run: Which, units: Annotated[str, typer.Argument(help="The number of results that close a round, or `default`.")]
+) -> None:
+    """Change the number of results that close a round, from the next new round on."""
+    from ganns.errors import RunError
+    from ganns.store import control
+
+    if units != "default" and not units.isdecimal():
+        raise RunError(f"A quorum of {units!r} is not a number: type `ganns runs quorum {run} 3`, or `default`.")
+    with _run(run) as (conn, run_id, me):
+        number = None if units == "default" else int(units)
+        coordinated = control.set_quorum(conn, run_id, number, me)
+    now = "waits for its configured quorum again" if number is None else f"waits for {number} results a round"
+    _answer(run_id, coordinated, f"run {run_id} {now}, from the next new round on")
 
 
 @app.command()
@@ -87,3 +136,20 @@ def delete(
     for key in keys:
         shutil.rmtree(paths.home() / "state" / key, ignore_errors=True)
     typer.echo(f"deleted run {', '.join(map(str, found))}")
+
+
+@contextmanager
+def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
+    """Yield a connection, the number of the typed run, and the name of this user."""
+    from ganns.db.choose import coordinator_connection
+    from ganns.store.lease import myself
+    from ganns.store.runs import find_run
+
+    with coordinator_connection() as conn:
+        yield conn, find_run(conn, which).id, myself()
+
+
+def _answer(run_id: int, coordinated: bool, text: str) -> None:
+    typer.echo(text)
+    if not coordinated:
+        typer.echo(f"it has no coordinator now: start one with `ganns train resume={run_id}`")

@@ -1,4 +1,4 @@
-"""`ganns sample`: draw images with a trained generator."""
+"""`ganns sample` and `ganns timelapse`: images of a trained generator, and of a run while it learned."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def sample(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
     out: Annotated[Path, typer.Option(help="Where to save the grid (PNG).")] = Path("samples.png"),
     count: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="How many images; 64, or 16 for a walk, unless given.")
+        int | None, typer.Option(min=1, max=1024, help="The number of images; default: 64, or 16 for a walk.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Which noise; the run's own, as in its samples, unless given.")
+        int | None, typer.Option(min=0, help="The noise's seed; default: the run's own, as in its samples.")
     ] = None,
     walk: Annotated[
-        Path | None, typer.Option(help="Save a walk between images instead of a grid: a .gif or .mp4 that loops.")
+        Path | None, typer.Option(help="Save a walk between images, a looping .gif or .mp4, instead of a grid.")
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="A folder that `ganns export` made, instead of a run.")
     ] = None,
-    best: Annotated[bool, typer.Option("--best", help="The best evaluated version instead of the newest.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The generator itself instead of its average.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
 ) -> None:
     """Draw images from a run's newest checkpoint, or from an exported model, and save them as a grid or a walk."""
     from ganns.errors import ConfigError
@@ -54,8 +54,28 @@ def sample(
     typer.echo(f"a walk of {len(latent)} images in {frames} frames from {drawer.words}: {walk}")
 
 
+def timelapse(
+    source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).")],
+) -> None:
+    """Show the samples that a run saved while it learned, one grid after the other."""
+    from ganns.db.choose import coordinator_connection
+    from ganns.export.timelapse import FPS, HOLD_S, frames, grids_of_folder, grids_of_run
+    from ganns.pictures.animation import animate, check_animation
+    from ganns.store.runs import find_run
+
+    check_animation(out)
+    if Path(source).is_dir():
+        grids = grids_of_folder(Path(source))
+    else:
+        with coordinator_connection() as conn:
+            grids = grids_of_run(conn, find_run(conn, source))
+    count = animate(frames(grids, gif=out.suffix.lower() == ".gif"), out, fps=FPS, hold_s=HOLD_S)
+    typer.echo(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")
+
+
 class _Source(NamedTuple):
-    """A generator, what its noise needs, and words for where it comes from."""
+    """A generator, the size and seed of its noise, and its origin in words."""
 
     generator: Generator
     latent_dim: int
@@ -64,14 +84,11 @@ class _Source(NamedTuple):
 
 
 def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
-    from ganns.db.choose import coordinator_database
-    from ganns.db.connect import connect
-    from ganns.db.migrate import require_current
+    from ganns.db.choose import coordinator_connection
     from ganns.export.trained_run import read_state
     from ganns.store import runs
 
-    with coordinator_database() as address, connect(address) as conn:
-        require_current(conn)
+    with coordinator_connection() as conn:
         row = runs.find_run(conn, run)
         state = read_state(conn, row, best=best)
     words = f"run {row.id}, version {state.progress.version}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HOW_TO_JOIN = "start one with the line that `ganns train` or `ganns db serve` printed."
 
-app = typer.Typer(help="The task queue: what runs, what waits, who works; and control.", no_args_is_help=True)
+app = typer.Typer(help="The task queue: list its tasks and workers, and control them.", no_args_is_help=True)
 
 
 @app.command()
@@ -27,7 +27,7 @@ def active() -> None:
 
 @app.command()
 def queued() -> None:
-    """Show how many tasks wait, by queue; `num_later` of them for a time that was set."""
+    """Count the waiting tasks by queue; `num_later` of them wait for a set time."""
     from ganns.queue import commands
 
     with _connection() as conn:
@@ -36,7 +36,7 @@ def queued() -> None:
 
 @app.command()
 def workers() -> None:
-    """Show the workers, what they can do, and how long each has been silent."""
+    """Show the workers, their abilities, and the seconds since each last heartbeat."""
     from ganns.queue import commands
 
     with _connection() as conn:
@@ -45,7 +45,7 @@ def workers() -> None:
 
 @app.command()
 def stats() -> None:
-    """Show how many jobs there are of each task, by state."""
+    """Count the jobs of each task by state."""
     from ganns.queue import commands
 
     with _connection() as conn:
@@ -54,7 +54,7 @@ def stats() -> None:
 
 @app.command()
 def ping() -> None:
-    """Say which workers have a recent heartbeat; exit with 1 if none has."""
+    """Show which workers have a recent heartbeat; exit with 1 if none has."""
     from ganns.queue import commands
 
     with _connection() as conn:
@@ -69,7 +69,7 @@ def ping() -> None:
 @app.command()
 def revoke(
     jobs: Annotated[list[int], typer.Argument(help="The jobs' numbers, as `ganns tasks active` shows them.")],
-    terminate: Annotated[bool, typer.Option(help="Kill the processes of running ones.")] = False,
+    terminate: Annotated[bool, typer.Option(help="Kill the processes that run them.")] = False,
 ) -> None:
     """Cancel tasks: waiting ones will not run, running ones are asked to stop."""
     from ganns.queue import commands
@@ -84,7 +84,7 @@ def drain(
     worker: Annotated[str, typer.Argument(help="A worker's number or name.")],
     undo: Annotated[bool, typer.Option("--undo", help="Let it take tasks again.")] = False,
 ) -> None:
-    """Let a worker take nothing new, so that it can be switched off when it is done."""
+    """Give a worker no new tasks, so that it can be switched off after its current one."""
     from ganns.errors import TaskUsageError
     from ganns.queue import commands
 
@@ -97,7 +97,7 @@ def drain(
 
 @app.command()
 def pause(queue: Annotated[str, typer.Argument(help="The queue's name, as `ganns tasks queued` shows it.")]) -> None:
-    """Start no task of a queue any more; running ones end."""
+    """Stop starting tasks of a queue; running tasks finish."""
     from ganns.queue import commands
 
     with _connection() as conn:
@@ -117,9 +117,9 @@ def resume(queue: Annotated[str, typer.Argument(help="The queue's name.")]) -> N
 
 @app.command()
 def rescue() -> None:
-    """Give the tasks of dead workers to others, enforce deadlines, and tidy up, until Ctrl-C.
+    """Requeue the tasks of dead workers, enforce deadlines, and delete old jobs, until Ctrl-C.
 
-    The coordinator does so too; one of them works at a time, and another takes over when it stops.
+    The coordinator does this too. Only one process does it at a time; another takes over when that one stops.
     """
     import threading
 

@@ -8,8 +8,8 @@ import typer
 
 
 def top(
-    run: Annotated[int | None, typer.Option(help="Which run; the one that is being trained if none.")] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print how it is now, and end, as in a pipe.")] = False,
+    run: Annotated[int | None, typer.Option(help="The run's number; default: the run that is being trained.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the present state once, as in a pipe.")] = False,
 ) -> None:
     """Show a run, live, in the terminal: speed, losses, the open round, the workers. Press q to quit."""
     import sys

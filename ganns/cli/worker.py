@@ -8,15 +8,15 @@ import typer
 
 
 def worker(
-    num: Annotated[int, typer.Option("-n", "--num", min=1, help="How many workers to start on this machine.")] = 1,
+    num: Annotated[int, typer.Option("-n", "--num", min=1, help="The number of workers to start on this machine.")] = 1,
     name: Annotated[str, typer.Option(help="Your name, as the class sees it; default: user@host.")] = "",
-    threads: Annotated[int, typer.Option(min=0, help="Threads of each; 0 shares the processors out.")] = 0,
-    app: Annotated[str, typer.Option(help="Tasks of your own: the dotted path of their App, as my_tasks.app.")] = "",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of each worker; 0 divides the processors.")] = 0,
+    app: Annotated[str, typer.Option(help="Your own tasks: the dotted path of their App, as my_tasks.app.")] = "",
 ) -> None:
-    """Compute units for a class: needs nothing but the database's address in GANNS_DATABASE_URL.
+    """Compute units for a class: needs only the database's address in GANNS_DATABASE_URL.
 
-    It waits for the server and for a run, and goes on whatever happens to them, to the network or to itself.
-    Ctrl-C once hands the unit in hand back and ends; Ctrl-C twice ends now.
+    It waits for the server and for a run, and recovers when the server, the network or its own process fails.
+    Ctrl-C once hands the current unit back and ends; Ctrl-C twice ends at once.
     """
     from ganns.db.address import require
     from ganns.worker.launch import run_workers

@@ -1,4 +1,4 @@
-"""Delete what closed rounds left, reuse its space, and store a checkpoint now and then.
+"""Delete the rows of closed rounds, reuse their space, and store a checkpoint now and then.
 
 It runs on a thread and a connection of its own, so that a round never waits for it. What it misses when the
 coordinator is killed, it does after the next start: every step here can be done twice.

@@ -52,7 +52,7 @@ class Commands:
             who = asked_by(publisher.connections.main, publisher.run_id, "pause")
             self.reconciler.say(
                 f"paused by {who} at version {publisher.state.progress.version}: `ganns runs resume {publisher.run_id}`"
-                " lets the run go on; Ctrl-C leaves it paused"
+                " continues the run; Ctrl-C leaves it paused"
             )
         self.say_news()
         while publisher.wish.wanted != "run":
@@ -66,7 +66,7 @@ class Commands:
         return time.monotonic() - begun
 
     def say_news(self) -> None:
-        """Say which command was given, and by whom, if there is a new one since the last call."""
+        """Print the newest command and its author, if it is newer than the last call."""
         before, wish = self._said, self.publisher.wish
         if wish == before:
             return
@@ -75,12 +75,12 @@ class Commands:
         if wish.wanted != before.wanted:
             who = asked_by(conn, run_id, "resume" if wish.wanted == "run" else wish.wanted)
             what = {
-                "run": "lets the run go on",
-                "pause": "pauses the run: what is open is collected, and no further round is opened",
-                "stop": "stops the run: what is open is collected, then the coordinator ends",
+                "run": "continues the run",
+                "pause": "pauses the run: open rounds are collected, and no further round is opened",
+                "stop": "stops the run: open rounds are collected, then the coordinator ends",
             }
             self.reconciler.say(f"{who} {what[wish.wanted]}")
         if wish.units != before.units:
             who, units = asked_by(conn, run_id, "quorum"), self.publisher.state.config.quorum.units
             instead = f"{wish.units} instead of {units}" if wish.units else f"{units} again"
-            self.reconciler.say(f"{who} sets the quorum to {instead}, from the next round that is opened")
+            self.reconciler.say(f"{who} sets the quorum to {instead}, from the next new round on")

@@ -1,4 +1,4 @@
-"""The interface between the coordinator and those who watch a run: the terminal, the demo, a test."""
+"""The interface between the coordinator and the observers of a run: the terminal, the demo, a test."""
 
 from __future__ import annotations
 

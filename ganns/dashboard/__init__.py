@@ -1,11 +1,11 @@
 """`ganns dashboard`: a class watches its model learn, in the browser. Built on NiceGUI.
 
     server.py       assembles the dashboard and serves it
-    context.py      what the pages share: the watcher, and connections that may only read
+    context.py      shared by the pages: the watcher, and connections that may only read
     frame.py        the parts of every page: navigation, theme, a warning when the connection is lost
     plain.py        pages without scripts, and the style sheet
     problems.py     the pages for errors
-    policy.py       what a browser may load into a page (Content-Security-Policy)
+    policy.py       the Content-Security-Policy: the sources from which a browser loads a page
     documents.py    the pages of `docs/`, in a checkout
     pages/          one module for each page
     components/     the moving parts of a page: a Vue component (JavaScript) with its NiceGUI element (Python)

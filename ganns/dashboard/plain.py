@@ -55,7 +55,7 @@ def page(title: str, content: str, status: int = 200, headers: dict[str, str] | 
 
 
 def problem(status: int, what: str, to_do: str, headers: dict[str, str] | None = None) -> HTMLResponse:
-    """Return a page that says what happened and what to do."""
+    """Return a page with the problem as its title and the next step below."""
     content = f"""<section class="card empty"><h1>{escape(what)}</h1><p>{escape(to_do)}</p>
 <p><a href="/">Go to the run that is being trained</a></p></section>"""
     return page(what, content, status, headers)

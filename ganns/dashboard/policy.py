@@ -1,4 +1,4 @@
-"""What a browser may load into our pages (Content-Security-Policy), and the other headers of every answer.
+"""The Content-Security-Policy, which limits the sources of our pages, and the other headers of every answer.
 
 NiceGUI's HTML contains scripts. Each has a nonce that is new for each page, so an injected script does not run. Vue
 compiles templates in the browser, which needs 'unsafe-eval'; only our own components have templates. Scripts set styles

@@ -4,7 +4,7 @@
 
 A data set of another package is a function `(data, image_size) -> ImageSet`: see `plugged`. `data` is a
 `ganns.config.PluginData`: it has `name`, `path`, `url`, `count`, `holdout` and `seed`; the function uses what it needs.
-`ganns plugin check NAME` tries what must hold for it:
+`ganns plugin check NAME` checks these properties:
 
 - The same settings give the same images, bit for bit, in the same order, on every machine and in every process.
 - `ImageSet(pixels, origin)`: pixels are uint8 [num, 3, S, S], an array or anything that has a length and takes an array

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve
-from ganns.db.connect import connect
-from ganns.db.migrate import migrate
+from ganns.db.connect import Connection, connect
+from ganns.db.migrate import migrate, require_current
 from ganns.db.server.embedded import embedded_server
 from ganns.errors import NoDatabaseAddress
 
@@ -23,6 +23,18 @@ def coordinator_database() -> Iterator[Address]:
             with connect(address) as conn:
                 migrate(conn)
         yield address
+
+
+@contextmanager
+def coordinator_connection(application: str = "ganns") -> Iterator[Connection]:
+    """Yield a connection to the `coordinator_database`, with this name in the server's lists.
+
+    Raises:
+        SchemaOutdated: if a migration is pending.
+    """
+    with coordinator_database() as address, connect(address, application=application) as conn:
+        require_current(conn)
+        yield conn
 
 
 @contextmanager

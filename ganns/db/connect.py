@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that notice when the server is gone.
 
-| how | who uses it | why |
+| how | used by | why |
 |---|---|---|
 | `connect` | commands, the coordinator, viewers | the base of all others: one connection, for one thread |
 | `SharedConnection` | a worker's tasks | threads share it; it closes when idle, and is cut when it hangs |
@@ -83,7 +83,7 @@ def connect(
 REASONS = (
     (
         r"invalid response to SSL negotiation|expected authentication request",
-        "what answers there is no PostgreSQL",
+        "the program that answers there is not PostgreSQL",
         "compare the port with the line that you were given",
     ),
     (r"password authentication failed", "the password or the login is wrong", "copy the line again, whole"),

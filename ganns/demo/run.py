@@ -170,7 +170,7 @@ def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_s
 
 
 def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[dict[str, Any]]) -> None:
-    table = Table("worker", "units", "images", "late", title="what each worker did")
+    table = Table("worker", "units", "images", "late", title="the work of each worker")
     for row in credit:
         table.add_row(row["name"], str(row["units"]), f"{int(row['images']):,}", str(row["late"]))
     console.print(table)

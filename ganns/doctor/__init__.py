@@ -11,7 +11,7 @@ from typing import ParamSpec
 
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.doctor import database, developer, machine, program, server
+from ganns.doctor import database, machine, program, server
 from ganns.errors import DatabaseError
 from ganns.utils.checks import OK, PROBLEM, WARNING, Finding, ok, warning
 
@@ -30,8 +30,8 @@ def examine() -> Iterator[Finding]:
         yield _safely(check)
     yield from _examine_database()
     yield _safely(program.check_extras)
-    if developer.is_checkout():
-        yield _safely(developer.check_tools)
+    if program.is_checkout():
+        yield _safely(program.check_tools)
 
 
 def _examine_database() -> Iterator[Finding]:
@@ -77,5 +77,5 @@ def _safely(check: Callable[P, Finding], *args: P.args, **kwargs: P.kwargs) -> F
         return check(*args, **kwargs)
     except Exception as error:
         subject = check.__name__.removeprefix("check_")
-        said = f"could not be looked at: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        return warning(subject, said, "`ganns --version`, and this line, help whoever you ask")
+        said = f"could not be checked: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        return warning(subject, said, "ask for help, and show this line and the output of `ganns --version`")

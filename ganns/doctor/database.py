@@ -38,7 +38,7 @@ def check_schema(conn: Connection) -> Finding:
 
 
 def check_rights(conn: Connection) -> Finding:
-    """Tell whether this login may do what a worker must."""
+    """Tell whether this login has the rights that a worker needs."""
     found = worker_rights(conn)
     lacks = [] if found["may_call"] else ["the schema ganns_api"]
     lacks += [f"ganns_api.{name}" for name in found["denied"][:3]]

@@ -58,7 +58,7 @@ def check_memory(found_mb: int | None = None) -> Finding:
     if not found_mb:
         return ok("memory", "how much there is cannot be found out here")
     if found_mb < LEAST_MB:
-        return warning("memory", f"{found_mb:,} MB", "start one worker, and close what else needs memory")
+        return warning("memory", f"{found_mb:,} MB", "start one worker, and close other programs that need memory")
     return ok("memory", f"{found_mb / 1024:,.1f} GB")
 
 

@@ -1,17 +1,19 @@
-"""Check the program: Python, matching PyTorch and torchvision, procrastinate, the extras."""
+"""Check the program: Python, matching PyTorch and torchvision, procrastinate, the extras, the developers' tools."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+from ganns import paths
 from ganns.db.migrate import PROCRASTINATE
-from ganns.utils.checks import Finding, ok, problem
+from ganns.utils.checks import Finding, ok, problem, warning
 
 OLDEST = (3, 11)
 EXTRAS = {
@@ -22,10 +24,17 @@ EXTRAS = {
     "tensorboard": ("tensorboard", "curves in TensorBoard"),
     "video": ("imageio_ffmpeg", "MP4 files"),
 }
-"""Extra -> (a module of it, what it is for)."""
+"""Extra -> (a module of it, its purpose)."""
+TOOLS = {
+    "make": (("make",), "`make test`, `make check`"),
+    "chromium": (("chromium", "chromium-browser", "google-chrome"), "the dashboard's tests"),
+    "pgbouncer": (("pgbouncer",), "the tests of workers behind a pooler"),
+}
+"""Package -> (one of these programs, the commands or tests that need it)."""
 
 Requires = Callable[[str], list[str] | None]
 Version = Callable[[str], str]
+Which = Callable[[str], str | None]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -77,6 +86,21 @@ def check_extras(find: Callable[[str], object] = find_spec) -> Finding:
         return ok("extras", "all are installed")
     wanted = "; ".join(f"{EXTRAS[name][1]} would need `pip install 'ganns[{name}]'`" for name in missing)
     return ok("extras", f"nothing here needs one, but {wanted}")
+
+
+def is_checkout(find: Callable[[str], object] = find_spec) -> bool:
+    """Tell whether this is a checkout with the developers' packages: only there the tools are checked."""
+    root = paths.conf_dir().parent
+    return (root / "tests").is_dir() and find("pytest") is not None
+
+
+def check_tools(which: Which = shutil.which) -> Finding:
+    """Tell whether the programs are installed that the tests need beyond Python."""
+    missing = [name for name, (programs, _) in TOOLS.items() if not any(which(one) for one in programs)]
+    if missing:
+        needs = "; ".join(f"{name} is for {TOOLS[name][1]}" for name in missing)
+        return warning("developers", f"not found: {needs}", f"on Debian: `apt-get install {' '.join(missing)}`")
+    return ok("developers", "make, chromium and pgbouncer are here")
 
 
 _EXACT = re.compile(r"torch\s*\(?==\s*([\d.]+)")

@@ -47,8 +47,8 @@ def check_name(address: Address) -> Finding:
         try:
             found.append(f"{host} is {socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]}")
         except OSError as error:
-            said = f"nobody knows {host} here ({error.strerror or error})"
-            return problem("name", said, "a typing mistake? Else use the number that `ganns db serve` prints")
+            said = f"{host} has no address here ({error.strerror or error})"
+            return problem("name", said, "check the spelling, or use the IP address that `ganns db serve` prints")
     return ok("name", ", ".join(found) or "a socket of this machine")
 
 

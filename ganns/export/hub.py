@@ -27,7 +27,7 @@ class Hub:
             raise ConfigError(f"{name!r} is not the name of a repository: write OWNER/NAME.")
         with extra("hub", "ganns push"):
             from huggingface_hub import HfApi, get_token
-        token = get_token()  # HF_TOKEN, else what `hf auth login` kept
+        token = get_token()  # HF_TOKEN, or the token that `hf auth login` stored
         if not token:
             raise PushError("There is no token for the hub: set HF_TOKEN to one that may write.")
         self.name, self._token = name, token

@@ -20,18 +20,18 @@ from ganns.training.state import TrainingState
 DATA = {
     "synthetic": "Faces drawn by a program (`ganns/data/sources/faces.py`), the same on every machine. No real people.",
     "celeba": "CelebA (Liu et al., ICCV 2015, arXiv 1411.7766): photographs of well-known people.",
-    "image_folder": "Images that whoever started the run brought along.",
-    "packed": "A packed data set that whoever started the run served to the class.",
+    "image_folder": "A folder of images, which was given at the start of the run.",
+    "packed": "A packed data set, which a web server gave to the class.",
 }
 RIGHTS = {
     "synthetic": "The images were drawn by the program itself, so no rights of others are in them.",
     "celeba": (
-        "CelebA is there for non-commercial research only, and its makers do not own the photographs. Whoever uses it "
-        "agrees not to exploit the images, or what is derived from them, commercially. Read its terms before you "
+        "CelebA is there for non-commercial research only, and its makers do not own the photographs. Each user "
+        "agrees not to exploit the images, or works derived from them, commercially. Read its terms before you "
         "pass this model on, and do not take a generated face for a person's."
     ),
     "image_folder": (
-        "This program does not know under which terms the images may be used. Whoever publishes the model "
+        "This program does not know under which terms the images may be used. The person who publishes the model "
         "should say here where they come from, and whether people in them agreed."
     ),
 }
@@ -142,7 +142,7 @@ def _training(state: TrainingState, facts: Facts) -> Iterator[str]:
     ]
     if facts.run_id is not None:
         rows.insert(0, ("run", str(facts.run_id)))
-    yield from ("## Training", "", *_table(("what", "how much"), rows))
+    yield from ("## Training", "", *_table(("quantity", "value"), rows))
     if facts.metrics:
         named = [(_text(key), f"{value:.4g}", MEANINGS.get(key, "")) for key, value in sorted(facts.metrics.items())]
         yield from ("Numbers of this version:", "", *_table(("metric", "value", "meaning"), named))
@@ -161,8 +161,8 @@ def _limits(config: Config) -> Iterator[str]:
     yield from (
         "## Limits",
         "",
-        f"- Images have {size}x{size} pixels, and no setting says what is in them: noise in, an image out.",
-        "- It shows what its data showed, in the same shares. What is rare there is rare or missing here.",
+        f"- Images have {size}x{size} pixels, and no setting chooses their content: noise in, an image out.",
+        "- It draws the kinds of images of its data, in the same shares. Rare kinds are rare or missing here.",
         "- A GAN can repeat itself (mode collapse). Look at many samples, not at the best ones.",
         "- Made for teaching and for trying things out; for nothing that decides about people.",
         "",

@@ -9,7 +9,7 @@ from ganns.config import OPTIONS, settings, without_foreign_keys
 
 
 def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what Hydra composed (without its own settings) as dictionaries, without the keys of other options.
+    """Return the composed settings (without Hydra's own) as dictionaries, without the keys of other options.
 
     `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`.
 

@@ -68,6 +68,6 @@ def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: S
         if one.reason or one.run_id is None:
             say(f"[{one.point.number}] {one.state}{f': {one.reason}' if one.reason else ''}")
     if any(one.state in ("stopped", "not begun") for one in outcomes):
-        say("the same command goes on with what is open; finished points are not trained again")
+        say("the same command continues the open points; finished points are not trained again")
     if len(records) > 1:
         say(f"compare with `ganns compare --sweep {sweep.key}`")

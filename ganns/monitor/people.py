@@ -1,4 +1,4 @@
-"""The leaderboard of a run: what each person contributed, and which workers are connected."""
+"""The leaderboard of a run: the contribution of each person, and the connected workers."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def leaderboard(workers: Mapping[str, Mapping[str, Any]], credit: Credit) -> lis
     `speed` is images per second of computing, `link_s` the mean number of seconds that a unit waited for the network.
     """
     totals, runs = credit.totals(), credit.streaks()
-    nobody = dict.fromkeys(_SUMS, 0.0)
+    zeros = dict.fromkeys(_SUMS, 0.0)
     entries = []
     for name in {*totals, *workers}:
-        sums = totals.get(name, nobody)
+        sums = totals.get(name, zeros)
         num = sums["units"] + sums["late"]
         entries.append(
             {

@@ -92,7 +92,7 @@ class RunTopic(Topic):
 
 
 class PeopleTopic(Topic):
-    """The people of a run, what each contributed, and which workers are connected: "people"."""
+    """The people of a run, their contributions, and the connected workers: "people"."""
 
     period_s = 3.0
 

@@ -11,8 +11,7 @@ from ganns.config import Config
 from ganns.coordinator.observer import RoundReport
 from ganns.db.address import Address
 from ganns.observers.progress import TerminalProgress
-from ganns.observers.sample_uploader import SampleUploader
-from ganns.observers.samples import SampleGrids
+from ganns.observers.samples import SampleGrids, SampleUploader
 from ganns.observers.tensorboard import TensorBoardLog, require_tensorboard
 from ganns.training.state import TrainingState
 

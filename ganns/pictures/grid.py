@@ -1,4 +1,4 @@
-"""Pictures of what the generator draws: a grid of samples, and grids over time side by side.
+"""Pictures of generated images: a grid of samples, and grids over time side by side.
 
     from ganns.pictures.grid import grid, save, timeline
     save(timeline([("round 0", grid(before, columns=4)), ("round 90", grid(after, columns=4))]), "faces.png")

@@ -1,4 +1,4 @@
-"""See and change what the class does: list jobs and workers, revoke jobs, pause queues, drain workers.
+"""Control the queue: list jobs and workers, revoke jobs, pause queues, drain workers.
 
 Every function asks or changes the database, so no worker has to answer. A worker obeys when it next reads its rows.
 """

@@ -28,7 +28,7 @@ def connection_for_waiting(connection: Connection | None) -> Connection:
     """Return a connection that can wait for notifications: `connection`, or else this thread's own.
 
     Raises:
-        TaskUsageError: inside a transaction, which gets no notifications and cannot see what others commit.
+        TaskUsageError: inside a transaction, which gets no notifications and cannot see later commits.
     """
     conn = using(connection)
     if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:

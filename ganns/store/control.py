@@ -1,8 +1,8 @@
 """Commands to a run while it is trained: pause, resume, stop, set the quorum.
 
 A command is stored in the run's row. The coordinator locks and reads the row in the transaction that would open the
-next round; so when `pause` has returned, no round is opened any more. The table `ganns.controls` records who gave each
-command, and when.
+next round; so when `pause` has returned, no round is opened any more. The table `ganns.controls` records each
+command with its author and time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def pause(conn: Connection, run_id: int, by: str) -> bool:
         if found["wanted"] == "pause":
             raise RunError(
                 f"Run {run_id} is paused already, by {asked_by(conn, run_id, 'pause')}; "
-                f"`ganns runs resume {run_id}` lets it go on."
+                f"`ganns runs resume {run_id}` continues it."
             )
         return _want(conn, run_id, "pause", by, found)
 
@@ -51,7 +51,7 @@ def resume(conn: Connection, run_id: int, by: str) -> bool:
     with conn.transaction():
         found = _lock(conn, run_id)
         if not found["coordinated"] and found["wanted"] != "pause":
-            raise RunError(f"Nobody coordinates run {run_id}: go on with `ganns train resume={run_id}`.")
+            raise RunError(f"Run {run_id} has no coordinator: start one with `ganns train resume={run_id}`.")
         if found["wanted"] == "run":
             raise RunError(f"Run {run_id} is not paused; `ganns runs pause {run_id}` would pause it.")
         return _want(conn, run_id, "run", by, found)
@@ -68,7 +68,7 @@ def stop(conn: Connection, run_id: int, by: str) -> bool:
         if found["wanted"] == "stop":
             raise RunError(
                 f"Run {run_id} was stopped already, by {asked_by(conn, run_id, 'stop')}; "
-                f"`ganns train resume={run_id}` goes on with it."
+                f"`ganns train resume={run_id}` continues it."
             )
         return _want(conn, run_id, "stop", by, found)
 
@@ -123,9 +123,9 @@ def may_control(conn: Connection) -> bool:
 
 
 def asked_by(conn: Connection, run_id: int, *what: str) -> str:
-    """Return who gave the last of these commands: "pause", "resume", "stop", "quorum"."""
+    """Return the author of the last of these commands: "pause", "resume", "stop", "quorum"."""
     row = execute(conn, "last_control", run_id=run_id, what=list(what)).fetchone()
-    return str(row["asked_by"]) if row else "somebody"
+    return str(row["asked_by"]) if row else "an unknown user"
 
 
 def shown_state(row: Mapping[str, Any]) -> str:

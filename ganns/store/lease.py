@@ -1,4 +1,4 @@
-"""Who is at work: the lease that makes a process the only coordinator of a run, and the workers that are alive."""
+"""The lease, which makes a process the only coordinator of a run; and the number of workers that are alive."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def myself() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
-        user = "someone"
+        user = "unknown"
     return f"{user}@{socket.gethostname()}"
 
 
 def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = LEASE_S) -> Wish:
     """Prolong the lease and return the instructor's command.
 
-    Inside a transaction nobody can take the lease, or change the command, until the transaction ends.
+    Inside a transaction no other process can take the lease, or change the command, until the transaction ends.
 
     Raises:
         LeaseLost: if another coordinator took over.
@@ -61,7 +61,7 @@ def hold_lease(conn: Connection, run_id: int, generation: int, lease_s: float = 
     if row is None:
         raise LeaseLost(
             f"Run {run_id} was taken over by another coordinator while this one did not answer; "
-            "nothing was overwritten. `ganns runs` shows who has it."
+            "nothing was overwritten. `ganns runs` shows the new one."
         )
     return Wish(**row)
 

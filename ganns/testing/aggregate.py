@@ -59,7 +59,7 @@ def check_aggregate(rule: type[Rule], config: AggregateConfig | None = None) -> 
         [
             ("names, shapes and dtype stay", shapes),
             ("large results give finite numbers", finite),
-            ("what `add` is given is not changed", unchanged),
+            ("`add` does not change its arguments", unchanged),
             ("the same results give the same update, bit for bit", again),
             ("equal results give that result", equal),
             ("one result alone gives that result", alone),

@@ -53,7 +53,7 @@ def check_data(open_: Callable[[DataConfig, int], ImageSet], config: DataConfig)
 
     def single() -> str | None:
         several, one = small.train(np.array([1, 0])), small.train(np.array([0]))
-        return None if torch.equal(several[1], one[0]) else "image 0 depends on what is read with it"
+        return None if torch.equal(several[1], one[0]) else "image 0 depends on the other images of the call"
 
     def prints() -> str | None:
         same = open_(config, 64)
@@ -73,7 +73,7 @@ def check_data(open_: Callable[[DataConfig, int], ImageSet], config: DataConfig)
             ("values fill [-1, 1]", values),
             ("images differ", distinct),
             ("opened twice, it has the same images", again),
-            ("an image does not depend on what is read with it", single),
+            ("an image does not depend on the others of the call", single),
             ("the fingerprint tells other images", prints),
         ]
     )

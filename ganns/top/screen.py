@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ganns.monitor.wording import ends_wording
-from ganns.top.charts import spark
 from ganns.top.view import View
-from ganns.top.words import UNITS, number, run_in_words, seconds, worker_in_words
+from ganns.top.words import UNITS, number, run_in_words, seconds, spark, worker_in_words
 
 WIDE = 120
 """With at least this many columns, workers and events stand beside the run, not below it."""

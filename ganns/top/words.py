@@ -1,13 +1,14 @@
-"""States, events and numbers as text."""
+"""States, events, numbers and curves as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganns.monitor.wording import run_wording
 
 DASH = "–"
+BLOCKS = " ▁▂▃▄▅▆▇█"
 
 UNITS = {
     "accepted": ("A", "bold green"),
@@ -64,7 +65,7 @@ def event_in_words(event: Mapping[str, Any], name: str, run: int | None) -> str:
         "joined": f"{who} joined",
         "created": f"run {run} began",
         "changed": f"the state of run {run} changed",
-        "controlled": f"an instructor changed what run {run} does",
+        "controlled": f"an instructor gave run {run} a command",
     }.get(event["event"], "")
 
 
@@ -87,3 +88,33 @@ def seconds(value: float | None) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def spark(
+    values: Sequence[float | None],
+    width: int,
+    height: int = 1,
+    low: float | None = None,
+    high: float | None = None,
+) -> list[str]:
+    """Draw the last `width` values, one in each column; return `height` lines from top to bottom.
+
+    Args:
+        values: oldest first; None leaves its column empty.
+        width: in characters.
+        height: in lines.
+        low: the value at the bottom; if None, the smallest value that is drawn.
+        high: the value at the top; if None, the largest value that is drawn.
+    """
+    drawn = list(values[-width:]) if width > 0 else []
+    known = [value for value in drawn if value is not None]
+    if not known:
+        return [""] * height
+    low, high = min(known) if low is None else low, max(known) if high is None else high
+    steps = 8 * height
+    levels = []
+    for value in drawn:
+        part = 0.5 if high <= low else ((low if value is None else value) - low) / (high - low)
+        # At least one eighth, so that a value at the bottom differs from a missing one.
+        levels.append(0 if value is None else max(1, min(steps, round(part * steps))))
+    return ["".join(BLOCKS[max(0, min(8, level - 8 * line))] for level in levels) for line in reversed(range(height))]

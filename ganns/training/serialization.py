@@ -28,7 +28,8 @@ def digest(data: bytes | bytearray | memoryview) -> str:
     """Return the XXH3-128 of `data`, as 32 hexadecimal digits.
 
     It finds bytes that were cut off or changed on the way, ten times faster than SHA-256 (every byte of a round is
-    hashed when it is sent and when it arrives). It is no signature: one who can change the data can change it too.
+    hashed when it is sent and when it arrives). It is not a signature: an attacker can change
+    both the data and the digest.
     """
     return xxhash.xxh3_128_hexdigest(data)
 

@@ -19,8 +19,8 @@ def replacing(path: Path, *, locked: bool = False, sync: bool = False) -> Iterat
 
     Args:
         path: a file; or a folder, which replaces a folder that is there.
-        locked: nobody else writes `path` meanwhile. Then the other path is always the same one, and what a killed
-            process left there is deleted.
+        locked: no other process writes `path` meanwhile. Then the other path is always the same, and the remains of
+            a killed process there are deleted.
         sync: wait until the file's content is on the disk, so that it survives a power failure.
     """
     part = path.with_name(f".{path.stem}.{'partial' if locked else uuid.uuid4().hex[:8]}{path.suffix}")

@@ -95,7 +95,7 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
     console = Console(soft_wrap=True)
     console.print(
         f"{plural(num, 'worker')} with {plural(threads, 'thread')} each: {', '.join(names)}. "
-        "Ctrl-C hands the unit back and leaves; twice leaves now.",
+        "Ctrl-C hands the unit back and ends; Ctrl-C twice ends at once.",
         markup=False,
         highlight=False,
     )

@@ -144,7 +144,7 @@ class Supervisor:
     def _why_kill(self, child: Child, now: float) -> str | None:
         """Return the reason to kill a child; None if there is none."""
         if child.terminate:
-            return "told to end what it runs"
+            return "told to end its task"
         if late := [job for job, until in child.running.items() if until is not None and now > until]:
             return f"job {late[0]} ran into its time limit"
         silent_s = now - child.life_at

@@ -1,7 +1,7 @@
 -- What workers call, but for uploading a result (results.sql). The hardened worker's own calls are at the end.
 
 -- api_register --
--- Say who this worker is
+-- Register this worker's name and machine
 SELECT ganns_api.register(%(worker_id)s::bigint, %(name)s, %(info)s::jsonb);
 
 -- api_run --

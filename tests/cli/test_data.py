@@ -125,7 +125,7 @@ def test_without_huggingface_hub_the_extra_is_named(monkeypatch):
 def test_get_says_what_it_can_fetch(home):
     for words, says in [
         (["get", "celeba"], "--hub OWNER/NAME"),
-        (["get", "mnist"], "say `celeba`"),
+        (["get", "mnist"], "type `celeba`"),
         (["get", "http://h/x", "--sha256", "12"], "64 hexadecimal"),
     ]:
         with pytest.raises(ConfigError, match=says):

@@ -78,7 +78,7 @@ def test_deleting_leaves_nothing_of_the_run_and_all_of_the_others(ganns, coordin
     assert rows_of(conn, 2) == {"jobs": 0}
     assert rows_of(conn, 1) == kept
     assert not folder.exists()
-    assert worker.claim(held) is None  # whoever computes it is told that nobody wants it
+    assert worker.claim(held) is None  # the worker that computes it is told to stop
     worker.finish(held)
 
 

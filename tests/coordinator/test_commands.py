@@ -30,7 +30,7 @@ def said(coordinator, text: str) -> list[str]:
 
 
 def pause_it(coordinator, worker, conn, after: int = 2) -> None:
-    """Pause the run after so many rounds, and work until it is."""
+    """Pause the run after this number of rounds, and work until it is paused."""
     work_until(worker, lambda: len(coordinator.reports) >= after)
     assert control.pause(conn, coordinator.run_id, "ann")
     work_until(worker, lambda: said(coordinator, "paused by ann"))
@@ -65,7 +65,7 @@ def test_a_paused_run_opens_no_round_and_ends_with_the_same_weights(coordinate, 
     assert (shown(conn), runs.get_run(conn, 1).state) == ("paused", "open")
     control.resume(conn, coordinator.run_id, "bob")
     finish_run(coordinator, worker)
-    assert said(coordinator, "bob lets the run go on")
+    assert said(coordinator, "bob continues the run")
     assert coordinator.digest == solo_digest(config)
     assert [(one["what"], one["asked_by"]) for one in control.list_controls(conn, 1)] == [
         ("pause", "ann"),
@@ -183,7 +183,7 @@ def test_a_stopped_run_has_a_checkpoint_and_goes_on(coordinate, join, conn, stra
     version, _, _ = weights.latest_checkpoint(conn, 1)
     assert version == runs.get_run(conn, 1).version == first.reports[-1].version < 9
     assert shown(conn) == "stopped (resumable)"
-    with pytest.raises(RunError, match="Nobody coordinates run 1: go on with `ganns train resume=1`"):
+    with pytest.raises(RunError, match="Run 1 has no coordinator: start one with `ganns train resume=1`"):
         control.resume(conn, 1, "ann")
     second = coordinate(tiny(strategy=strategy, stop=LONG, resume="latest"))
     finish_run(second, worker)
@@ -213,7 +213,7 @@ def test_a_run_that_ends_in_its_last_round_is_finished_whatever_was_wanted(coord
     finish_run(coordinator, worker)
     assert coordinator.done
     assert shown(conn) == "finished"
-    longer = coordinate(tiny(stop=LONG, resume="latest"))  # nobody wants a pause any more
+    longer = coordinate(tiny(stop=LONG, resume="latest"))  # no pause is wanted any more
     pause_it(longer, worker, conn, after=1)
     longer.stop.set()
     longer.join()
@@ -304,18 +304,18 @@ def test_what_makes_no_sense_is_refused_with_what_to_type(coordinate, join, conn
     assert "3 instead of 2" in ganns("runs").output
     assert "waits for its configured quorum again" in ganns("runs", "quorum", "2", "default").output
     assert "quorum" not in ganns("runs").output
-    assert "`ganns runs resume 2` lets it go on" in ganns("runs", "pause", "latest").output
+    assert "continue with `ganns runs resume 2`" in ganns("runs", "pause", "latest").output
     assert "pausing" in ganns("runs").output
     with pytest.raises(RunError, match=r"Run 2 is paused already, by \S+@\S+; `ganns runs resume 2`"):
         ganns("runs", "pause", "2")
-    assert ganns("runs", "resume", "2").output == "run 2 goes on\n"
-    assert "`ganns train resume=2` goes on" in ganns("runs", "stop", "2").output
+    assert ganns("runs", "resume", "2").output == "run 2 continues\n"
+    assert "continue with `ganns train resume=2`" in ganns("runs", "stop", "2").output
     assert "stopping" in ganns("runs").output
     with pytest.raises(RunError, match="Run 2 was stopped already, by "):
         control.stop(conn, 2, "ann")
     work_until(worker, lambda: not coordinator.thread.is_alive())
     answer = ganns("runs", "pause", "2").output
-    assert "nobody coordinates it right now: `ganns train resume=2`" in answer
+    assert "it has no coordinator now: start one with `ganns train resume=2`" in answer
     assert "paused (resumable)" in ganns("runs").output
     runs.set_state(conn, 2, "diverged")
     with pytest.raises(RunError, match="Run 2 diverged: there is nothing left to steer"):

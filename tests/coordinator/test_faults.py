@@ -44,7 +44,7 @@ def test_a_worker_computes_what_solo_computes(coordinate, join):
 
 
 def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
-    """procrastinate's finish checks no ownership: the requeued job is over although nobody computed its unit."""
+    """procrastinate's finish checks no ownership: the requeued job is over without a computed unit."""
     config = tiny()
     coordinator = coordinate(config)
     sleeper, other = join("sleeper"), join("other")
@@ -96,7 +96,7 @@ def test_a_sleeper_finishes_a_job_that_another_is_running(coordinate, join, data
 
 
 def test_a_result_that_comes_while_its_job_is_taken_for_lost_counts(coordinate, join, monkeypatch):
-    """Given to a new job all the same, the unit would have a result that nobody reads, and the round no end."""
+    """Given to a new job all the same, the unit would have a result that is never read, and the round no end."""
     coordinator, worker, answers = coordinate(tiny()), join(), []
     job = wait_for_job(worker)
     result, find = worker.compute(worker.claim(job)), rounds.lost_units

@@ -1,4 +1,4 @@
-"""Kill things with -9, start them again, and compare the final weights with a run that nobody touched."""
+"""Kill things with -9, start them again, and compare the final weights with an undisturbed run."""
 
 from __future__ import annotations
 

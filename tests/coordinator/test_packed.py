@@ -38,5 +38,5 @@ def test_a_class_fetches_each_image_once_an_epoch(coordinate, database, tmp_path
         fetched = web.num_bytes["/shard-00000.bin"]
         there = [np.fromfile(path, np.uint8) for path in tmp_path.glob("home-*/data/packed-*/have.bin")]
         assert sum(map(np.count_nonzero, there)) * ROW == fetched == 40 * ROW
-        assert not any(one[40:].any() for one in there)  # nobody needed the held-out ones
+        assert not any(one[40:].any() for one in there)  # the held-out ones were not needed
         assert coordinator.digest == solo_digest(tiny(data=drawn, stop=StopConfig(epochs=1)))

@@ -1,4 +1,4 @@
-"""`strategy.pipeline`: two rounds are open, nobody waits for the aggregation, and the weights are still solo's."""
+"""`strategy.pipeline`: two rounds are open, no worker waits for the aggregation, and the weights are still solo's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def piped(**changes):
 
 
 def open_rounds(conn):
-    """Return (round, weights_version) of what is open."""
+    """Return (round, weights_version) of each open round."""
     return conn.execute("SELECT round, weights_version FROM ganns.rounds WHERE closed_at IS NULL ORDER BY 1").fetchall()
 
 
@@ -39,7 +39,7 @@ def test_real_workers_equal_solo_bit_for_bit(coordinate, database, conn, tmp_pat
     assert coordinator.digest != solo_digest(tiny(quorum=QuorumConfig(units=3), stop=StopConfig(rounds=20)))
     found = conn.execute("SELECT round, weights_version FROM ganns.rounds ORDER BY round").fetchall()
     assert found == [(number, max(number - 1, 0)) for number in range(20)]
-    # The one round that nobody can compute during the aggregation before it is the first.
+    # The one round that no worker can compute during the aggregation before it is the first.
     ahead = "SELECT count(*) FROM ganns.rounds a JOIN ganns.rounds b ON b.run_id = a.run_id AND b.round = a.round + 1 "
     assert conn.execute(ahead + "WHERE b.opened_at < a.closed_at").fetchone() == (19,)
 
@@ -138,7 +138,7 @@ def test_with_spares_every_image_counts_once_an_epoch_and_only_left_over_jobs_ar
     assert len(counts) == 3 * 40
     assert {count for _, _, count in counts} == {1}
     assert carried is not None
-    assert carried[0] >= 2  # round 1 was planned before anybody knew that round 0 would leave it over
+    assert carried[0] >= 2  # round 1 was planned before round 0 left it over
 
 
 POINTS = [

@@ -1,4 +1,4 @@
-"""Requests as a browser, or somebody who pretends to be one, sends them."""
+"""Requests as a browser, or a program that pretends to be one, sends them."""
 
 from __future__ import annotations
 

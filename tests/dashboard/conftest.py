@@ -132,7 +132,7 @@ def site(lesson: Lesson, class_database: Address, tmp_path_factory: pytest.TempP
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium, Debian's, for a module and no longer.
 
-    Playwright keeps an event loop running in this thread, and whoever calls `asyncio.run` meanwhile is refused.
+    Playwright keeps an event loop running in this thread, and a call of `asyncio.run` meanwhile is refused.
     """
     if CHROMIUM is None:
         pytest.skip("there is no chromium here: apt-get install chromium")

@@ -157,4 +157,4 @@ def test_the_message_says_who_wants_what(lesson: Lesson) -> None:
             "pause",
             "ada",
             3,
-        )  # her machine is nobody's business
+        )  # her machine stays private

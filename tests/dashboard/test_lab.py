@@ -266,7 +266,7 @@ def test_only_the_embedded_server_is_restarted() -> None:
     from ganns.dashboard.lab.actions import Lab
     from ganns.errors import DashboardError
 
-    lab = Lab(Address("postgresql://somebody@db.example/ganns", "GANNS_DATABASE_URL"))
+    lab = Lab(Address("postgresql://ada@db.example/ganns", "GANNS_DATABASE_URL"))
     with pytest.raises(DashboardError, match="restart it on its own machine"):
         in_a_loop(lab.order("restart", 0))
 

@@ -73,7 +73,7 @@ def test_all_that_moves_is_explained_and_all_faults_are_events() -> None:
 def test_only_files_of_the_documentation_are_found(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     (docs / "explain").mkdir(parents=True)
-    assert documents.find(docs) == {}  # a folder of that name, but of somebody else
+    assert documents.find(docs) == {}  # a folder of that name, but of another program
     (docs / "explain" / "one-round.md").write_text("# One round")
     (docs / "secret.txt").write_text("secret")
     (tmp_path / "outside.md").write_text("outside")

@@ -60,7 +60,7 @@ def test_all_grids_by_slider_keys_and_as_a_film(page: Page, site: Site, lesson: 
     expect(page.locator(".caption")).to_contain_text("untrained")
 
     lesson.play()
-    lesson.draw(lesson.round)  # whoever looks at an old grid goes on looking at it
+    lesson.draw(lesson.round)  # a viewer of an old grid still sees that one
     expect(figure(page, "version")).to_have_text(str(lesson.round))
     expect(slider).to_have_attribute("aria-valuetext", "version 0")
     page.locator("#main").focus()

@@ -28,7 +28,7 @@ def cell(page: Page, name: str, label: str) -> object:
 
 @pytest.fixture
 def odd(lesson: Lesson) -> Iterator[int]:
-    """Let somebody with an odd name join, until the end of the test."""
+    """Let a student with an odd name join, until the end of the test."""
     with lesson.conn.transaction():
         row = lesson.conn.execute("SELECT worker_id FROM procrastinate.procrastinate_register_worker_v1()").fetchone()
         assert row is not None
@@ -113,7 +113,7 @@ def test_a_person_has_a_page_with_its_history(page: Page, site: Site, lesson: Le
     row = page.get_by_role("row", name=re.compile(f"Run {lesson.run}"))
     expect(row.locator('[data-label="units"]')).to_have_text(units.inner_text())
     expect(page.locator(".joined li")).to_contain_text("NVIDIA T4, 16 GB, Linux, torch 2.14.1")
-    assert "s-laptop" not in page.content()  # the machine's own name is nobody's business
+    assert "s-laptop" not in page.content()  # the machine's own name stays private
     before = int(units.inner_text())
     lesson.beat()
     lesson.play()

@@ -75,10 +75,10 @@ def test_the_login_sets_a_cookie_that_no_script_and_no_other_site_can_use(secure
 def test_a_session_is_new_with_each_login_and_ends_everywhere_with_a_logout(secured: Site, lesson: Lesson) -> None:
     name = f"ganns_session_{secured.url.rpartition(':')[2]}"
     with visiting(secured.url) as client:
-        client.cookies.set(name, "chosen-by-somebody-else", domain="127.0.0.1", path="/")
+        client.cookies.set(name, "chosen-by-another-person", domain="127.0.0.1", path="/")
         log_in(client)
         first, token = client.cookies[name], csrf(client)
-        assert first != "chosen-by-somebody-else"
+        assert first != "chosen-by-another-person"
         copied = {"Cookie": f"{name}={first}"}
         assert httpx.get(secured.url + "/control", headers=copied).status_code == 200
         with instructing(secured.url) as other:
@@ -110,7 +110,7 @@ def test_wrong_passwords_are_counted(
         assert "guess" not in site.log.read_text()
 
 
-def test_a_login_form_of_somebody_else_is_refused(secured: Site) -> None:
+def test_a_login_form_of_another_visitor_is_refused(secured: Site) -> None:
     with visiting(secured.url) as client:
         token = form_token(client.get("/login").text)
         client.cookies.clear()
@@ -269,7 +269,7 @@ def test_errors_say_what_to_do(secured: Site) -> None:
         assert client.post("/login", content=(b"x" * 10_000 for _ in range(20))).status_code == 413  # no length said
 
 
-def test_one_who_asks_for_too_much_to_watch_disturbs_nobody(secured: Site, lesson: Lesson) -> None:
+def test_a_viewer_who_watches_too_much_disturbs_no_other(secured: Site, lesson: Lesson) -> None:
     base = secured.url.replace("http", "ws") + "/live?"
     with open_socket(base + f"run={lesson.run}", origin=secured.url) as good:
         good.recv(30)

@@ -23,10 +23,9 @@ from rich.console import Console
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.top.charts import spark
 from ganns.top.screen import screen, snapshot
 from ganns.top.view import View, joined
-from ganns.top.words import event_in_words, run_in_words, seconds, worker_in_words
+from ganns.top.words import event_in_words, run_in_words, seconds, spark, worker_in_words
 from tests.support.helpers import ROOT, wait_until
 
 SIZES = [(80, 24), (100, 30), (160, 48)]

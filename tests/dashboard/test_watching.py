@@ -141,7 +141,7 @@ def test_an_event_keeps_its_numbers_only() -> None:
     assert parse('{"event": "claimed", "run": 1, "unit": 0, "x": "y"}') == {"event": "claimed", "run": 1, "unit": 0}
 
 
-def test_a_garbage_notification_harms_nobody(database: Address, conn: Connection) -> None:
+def test_a_garbage_notification_is_ignored(database: Address, conn: Connection) -> None:
     lesson = Lesson(conn, num_workers=1, units=1, spares=0)
     heard: queue.Queue[str] = queue.Queue()
     watcher = Watcher(database, "a test")

@@ -70,7 +70,7 @@ def test_the_next_command_goes_on_where_the_last_one_gave_up(web, tmp_path):
     web.fault("/faces.zip", "cut", 1000)
     for _ in range(3):
         web.fault("/faces.zip", "status", 503)
-    with pytest.raises(DownloadError, match=r"answered 503, and 3 attempts .* goes on from there"):
+    with pytest.raises(DownloadError, match=r"answered 503, and 3 attempts .* continues from there"):
         fetch(web, tmp_path)
     assert web.fired == {"cut": 1, "status": 2}
     assert left(tmp_path) == ["faces.zip.partial", "faces.zip.partial.json"]

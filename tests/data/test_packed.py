@@ -291,6 +291,6 @@ def test_a_full_disk_is_an_error_that_a_worker_survives(web, tmp_path, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ganns.data.packed.sparse_file.SparseRows.write", full)
+    monkeypatch.setattr("ganns.data.packed.local.SparseRows.write", full)
     with pytest.raises(DownloadError, match="cannot be kept"):
         pixels[np.array([1])]

@@ -1,4 +1,4 @@
-"""Processes that draw: whoever leaves ends those that are there, and no others start."""
+"""Processes that draw: leaving ends the running ones, and no others start."""
 
 import multiprocessing
 import operator

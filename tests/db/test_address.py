@@ -1,4 +1,4 @@
-"""Which database is meant, in which order, and that nobody gets to see its password."""
+"""The order in which a database's address is looked for, and that its password is never shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_nobody_names_a_database() -> None:
+def test_without_a_named_database() -> None:
     assert resolve() is None
 
 

@@ -47,7 +47,7 @@ def test_every_logged_table_is_in_the_backup_or_known_not_to_be(conn: Connection
 
 
 def train(address: Address, num_rounds: int, rounds: int) -> None:
-    """Train a run until it has made so many of its rounds, and stop its coordinator."""
+    """Train a run until it has made this number of rounds, and stop its coordinator."""
     coordinator, worker = Coordinator(address, tiny(stop=StopConfig(rounds=rounds))), FakeWorker(address, "ada")
     try:
         wait_until(lambda: worker.work() is not None and len(coordinator.reports) >= num_rounds, 120, "some rounds")

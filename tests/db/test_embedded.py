@@ -59,7 +59,7 @@ def test_a_killed_user_counts_no_more(cluster: Path) -> None:
     with another_user(cluster) as user:
         user.send_signal(signal.SIGKILL)
         user.wait(20)
-    assert server.is_running(), "nobody was there to stop it"
+    assert server.is_running(), "no process was there to stop it"
     with server:
         assert answers(server)
     assert not server.is_running()
@@ -72,7 +72,7 @@ def test_many_at_once_make_one_server(data_dir: Path) -> None:
     def use(number: int) -> str:
         together.wait(60)
         with EmbeddedServer(data_dir) as server:
-            used.wait(60)  # everybody is in before the first one leaves
+            used.wait(60)  # all are in before the first one leaves
             assert answers(server)
             return server._postmaster()[0]
 

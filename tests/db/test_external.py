@@ -1,4 +1,4 @@
-"""The tests of the database run on somebody else's server too: GANNS_TEST_DATABASE_URL, over TCP, with a password."""
+"""The tests of the database run on an external server too: GANNS_TEST_DATABASE_URL, over TCP, with a password."""
 
 from __future__ import annotations
 

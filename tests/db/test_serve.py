@@ -118,7 +118,7 @@ def test_it_ends_cleanly(number: int, home: Path, cluster: Path, unused_port: in
     with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
         with connect(running.address()) as client:
             assert running.end(number) == 0
-            with pytest.raises(psycopg.OperationalError):  # whoever is connected does not keep it open
+            with pytest.raises(psycopg.OperationalError):  # a connected client does not keep it open
                 client.execute("SELECT 1")
         assert running.lines[-1] == "closing\n"
         assert "Traceback" not in running.output
@@ -132,7 +132,7 @@ def test_it_ends_cleanly(number: int, home: Path, cluster: Path, unused_port: in
 def test_commands_of_this_machine_use_the_open_server(home: Path, cluster: Path, unused_port: int) -> None:
     with serve(home, "--port", str(unused_port)) as running:
         address = running.address()
-        assert "0.0.0.0" not in address.conninfo, "nobody can connect to a wildcard"
+        assert "0.0.0.0" not in address.conninfo, "no client can connect to a wildcard"
         environment = os.environ | {"GANNS_HOME": str(home)}
         done = warm.run([sys.executable, "-m", "ganns", "runs"], env=environment)
         assert "No run yet" in done.stdout, done.stderr

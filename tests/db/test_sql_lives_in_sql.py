@@ -1,4 +1,4 @@
-"""All SQL is in sql/: no statement in a Python file, no query that nobody calls, and the store calls them."""
+"""All SQL is in sql/: no statement in a Python file, no query without a caller, and the store calls them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_words_and_statements_with_identifiers_are_no_statements() -> None:
 
 
 def test_every_query_is_called_by_the_packages_that_may() -> None:
-    """import-linter holds the other half: nobody else imports ganns.db.queries (pyproject.toml)."""
+    """import-linter holds the other half: no other package imports ganns.db.queries (pyproject.toml)."""
     queries = set(load(sql_dir() / "queries"))
     mentioned = {text for path in CALLERS for _, text in strings(path.read_text(encoding="utf-8"))}
-    assert queries - mentioned == set(), "nobody calls these: delete them"
+    assert queries - mentioned == set(), "these have no caller: delete them"

@@ -21,7 +21,7 @@ from ganns.config import Config, ImageFolderData, SyntheticData, to_dict
 from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, developer, examine, machine, program
+from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, examine, machine, program
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
@@ -174,7 +174,7 @@ def test_memory_disk_and_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert [machine.check_memory(mb).state for mb in (0, 1024, 8192)] == [OK, WARNING, OK]
     assert [machine.check_disk(mb).state for mb in (100, 1000, 10_000)] == [PROBLEM, WARNING, OK]
     (tmp_path / "file").touch()
-    for home in (tmp_path / "file" / "home", Path("/proc/self/ganns")):  # where nobody may write, not even root
+    for home in (tmp_path / "file" / "home", Path("/proc/self/ganns")):  # not even root may write there
         monkeypatch.setenv("GANNS_HOME", str(home))
         found = machine.check_home()
         assert found.state == PROBLEM
@@ -183,12 +183,12 @@ def test_memory_disk_and_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_tools_of_developers() -> None:
-    assert developer.is_checkout()
-    assert not developer.is_checkout(lambda name: None)
-    found = developer.check_tools(lambda name: None if "chrom" in name else f"/usr/bin/{name}")
+    assert program.is_checkout()
+    assert not program.is_checkout(lambda name: None)
+    found = program.check_tools(lambda name: None if "chrom" in name else f"/usr/bin/{name}")
     assert (found.state, "google" in found.said) == (WARNING, False)
     assert found.todo == "on Debian: `apt-get install chromium`"
-    assert developer.check_tools(lambda name: f"/usr/bin/{name}").state == OK
+    assert program.check_tools(lambda name: f"/usr/bin/{name}").state == OK
 
 
 # --------------------------------------------------------------------------------------------------- the way there
@@ -207,7 +207,7 @@ def test_names_and_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(way.socket, "getaddrinfo", unknown)
     found = way.check_name(Address("postgresql://ada@desk.invalid/ganns", "the test"))
     assert found.state == PROBLEM
-    assert "nobody knows desk.invalid here" in found.said
+    assert "desk.invalid has no address here" in found.said
 
 
 def test_which_servers_an_address_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         port = listening.getsockname()[1]
         monkeypatch.setenv("GANNS_DATABASE_URL", f"postgresql://ada:{PASSWORD}@127.0.0.1:{port}/ganns?sslmode=require")
         found = find("login")
-    assert (found.state, found.said) == (PROBLEM, "what answers there is no PostgreSQL")
+    assert (found.state, found.said) == (PROBLEM, "the program that answers there is not PostgreSQL")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def network_bytes() -> bytes:
 
 
 def judged(rounds: int, every: int, images: int = 70, **changes) -> Config:
-    """Return a tiny run that is evaluated every so many rounds, with two parts."""
+    """Return a tiny run that is evaluated after every few rounds, with two parts."""
     return tiny(
         data=SyntheticData(count=40, holdout=80),
         stop=StopConfig(rounds=rounds),

@@ -1,4 +1,4 @@
-"""What an evaluation finds reaches whoever watches the run, TensorBoard's files among them."""
+"""The numbers of an evaluation reach all observers of the run, also TensorBoard's files."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_a_collapsed_generator_is_noticed(opened, conn):
 
 
 def test_a_worker_that_comes_late_returns_nothing(opened, work_off, conn):
-    """The evaluation is over: its generator is deleted, and whoever still has a part ends quietly."""
+    """The evaluation is over: its generator is deleted, and a worker that still has a part ends quietly."""
     from ganns.queue.signature import signature
     from ganns.store.evaluations import QUEUE, TASK
 

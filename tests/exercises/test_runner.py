@@ -107,7 +107,7 @@ def test_a_file_that_ends_the_process_loses_nothing_that_was_found(tmp_path: Pat
     assert not run_check(find(5), file)[0].passed
 
 
-def test_input_has_nobody_to_wait_for(tmp_path: Path) -> None:
+def test_input_finds_an_empty_stream(tmp_path: Path) -> None:
     file = tmp_path / "scaling.py"
     file.write_text("input('how many? ')\n")
     report, printed = run_check(find(5), file)

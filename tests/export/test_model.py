@@ -89,7 +89,7 @@ def test_a_folder_that_is_there_is_replaced_only_with_force(folder: Path, state:
     assert [path.name for path in folder.parent.iterdir()] == ["faces"]
 
 
-def test_force_replaces_no_folder_of_somebody_else(tmp_path: Path, state: TrainingState) -> None:
+def test_force_replaces_no_other_folder(tmp_path: Path, state: TrainingState) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ExportError, match="no exported model: choose another --out"):
         export(tmp_path, state, FACTS, force=True)
@@ -257,10 +257,10 @@ def test_the_card_says_what_the_run_was(folder: Path) -> None:
 
 @pytest.mark.parametrize(("data", "part"), [("celeba", "non-commercial research"), ("image_folder", "does not know")])
 def test_the_card_says_whose_the_images_are(data: str, part: str, tmp_path: Path) -> None:
-    config = Config(model=SMALL.model, data=OPTIONS["data"][data](path="/somebody/has/this"), stop=StopConfig(rounds=1))
+    config = Config(model=SMALL.model, data=OPTIONS["data"][data](path="/ada/has/this"), stop=StopConfig(rounds=1))
     text = card(export(tmp_path / "faces", TrainingState(config), Facts(1)))
     assert part in text
-    assert "/somebody" not in text + (tmp_path / "faces" / CONFIG).read_text()
+    assert "/ada" not in text + (tmp_path / "faces" / CONFIG).read_text()
     assert "# An image generator" in text
 
 
@@ -268,7 +268,7 @@ def test_every_kind_of_data_has_its_words() -> None:
     assert set(DATA) == set(RIGHTS) == set(NAMES["data"])
 
 
-def test_names_that_somebody_typed_stay_text(tmp_path: Path, state: TrainingState) -> None:
+def test_typed_names_stay_text(tmp_path: Path, state: TrainingState) -> None:
     evil = "x | <script>alert(1)</script>\n# [y](http://z) `q`"
     shutil.rmtree(tmp_path / "faces", ignore_errors=True)
     text = card(export(tmp_path / "faces", state, Facts(1, evil, contributors=[Contributor(evil, 1, 8, 0)])))

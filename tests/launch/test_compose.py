@@ -165,7 +165,7 @@ def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str])
 
 
 def test_messages_follow_the_command(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
-    """`ganns solo` is the same application under another name: whoever typed it must not be told of `ganns train`."""
+    """`ganns solo` is the same application under another name: its messages must not speak of `ganns train`."""
     assert compose.run(["--help"], command="solo") == 0
     assert "ganns solo experiment=demo" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"not an option of `ganns solo`: write .* `ganns solo stop\.epochs=3`"):

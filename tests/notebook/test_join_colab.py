@@ -43,7 +43,7 @@ from tests.support.environments import OFFLINE, build_wheel, new_environment, ru
 from tests.support.fakes import tiny
 from tests.support.helpers import ROOT, free_port, wait_until
 
-COLAB = '''"""What Colab has, at its edge: the secrets of whoever opened the notebook."""
+COLAB = '''"""Colab's module for the secrets of the user who opened the notebook."""
 
 import os
 

@@ -108,7 +108,7 @@ def _execute(notebook: NotebookNode, folder: Path) -> None:
     specs = KernelSpecManager(kernel_dirs=[])
     assert specs.get_kernel_spec("python3").argv[0] == sys.executable
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
-    # Sockets that are files, with short names: no port that somebody else takes meanwhile.
+    # Sockets that are files, with short names: no port that another program takes meanwhile.
     sockets = tempfile.TemporaryDirectory(prefix="ganns-")
     manager.transport, manager.ip = "ipc", f"{sockets.name}/k"
     client = NotebookClient(notebook, timeout=240, startup_timeout=120, resources={"metadata": {"path": str(folder)}})
@@ -130,7 +130,7 @@ def processes_of(home: str) -> list[psutil.Process]:
         try:
             if process.pid != os.getpid() and process.environ().get("GANNS_HOME") == home:
                 found.append(process)
-        except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+        except (psutil.Error, OSError):  # gone meanwhile, or another user's
             continue
     return found
 

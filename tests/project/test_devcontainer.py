@@ -16,7 +16,7 @@ import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from ganns.db.address import Address
-from ganns.doctor.developer import TOOLS
+from ganns.doctor.program import TOOLS
 from tests.support.environments import run, snapshot
 from tests.support.helpers import ROOT
 

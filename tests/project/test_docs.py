@@ -418,6 +418,6 @@ def test_pages_are_finished_and_private(page: Path) -> None:
     text = text_of(page)
     assert not re.search(r"\b(TODO|FIXME|TBD|WIP|XXX)\b|lorem ipsum|coming soon", text, re.IGNORECASE)
     private = r"/home/\w|/root\b|/Users/\w|[A-Z]:\\Users|/tmp/\w"
-    assert not re.search(private, text), "a path of somebody's machine"
+    assert not re.search(private, text), "a path of one machine"
     for number, line in enumerate(text.splitlines(), 1):
         assert len(line) <= 140 or line.startswith("|"), f"line {number} is too long"

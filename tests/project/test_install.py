@@ -1,4 +1,4 @@
-"""`docs/howto/install.md`: whoever follows a section joins a class, in at most five commands.
+"""`docs/howto/install.md`: each section leads into a class, in at most five commands.
 
 The commands are the page's, typed into one shell. What has to change is said here: the project's address is that
 of this checkout as it is, pip fetches nothing (the packages are lent), and where conda or `make setup` would fetch
@@ -132,7 +132,7 @@ def joins(lines: list[str], here: str, address: Address, name: str) -> list[str]
 
 
 @pytest.mark.slow
-def test_whoever_follows_the_page_joins(tmp_path: Path) -> None:
+def test_each_section_of_the_page_joins_a_class(tmp_path: Path) -> None:
     """From a git address into a new environment; and from a checkout, as with conda and `make setup`."""
     project = snapshot(tmp_path / "project")
     lent = next((new_environment(tmp_path / "lender").parent / "lib").glob("python3*/site-packages/lent.pth"))

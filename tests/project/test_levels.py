@@ -40,7 +40,7 @@ PIECES = re.compile(r"^```(\w*)\n(.*?)^```$|[Pp]ress Ctrl-C in the terminal of\s
 
 
 class Reader:
-    """Somebody who follows a page at a machine."""
+    """A reader who follows a page at a machine."""
 
     def __init__(self, machine: Machine, **behind: str) -> None:
         """Type `behind["train"]` behind commands that begin with `ganns train`, and so on (`db_serve`)."""

@@ -80,7 +80,7 @@ def test_two_machines() -> None:
         coordinator = desk.start(f"{train} {SMALL} stop.rounds=1000000")
         coordinator.wait_for(r"round \d+ .*images/s.*[23] workers")
 
-        # 4. Try to break it; the worker's Ctrl-C comes last, so that somebody computes meanwhile
+        # 4. Try to break it; the worker's Ctrl-C comes last, so that a worker computes meanwhile
         assert coordinator.ctrl_c() == 0
         coordinator = desk.start(f"{resume} stop.rounds=1000000")
         before = int(coordinator.wait_for(r"run 1 is open at version (\d+)")[1])
@@ -93,10 +93,10 @@ def test_two_machines() -> None:
         again = coordinator.wait_for(r"round (\d+) .*images/s", after=len(coordinator.output))
         assert int(again[1]) > before
 
-        # 5. See who did what
-        runs, who, sample = commands(TWO_MACHINES, "5. See who did what")
+        # 5. See each worker's share
+        runs, share, sample = commands(TWO_MACHINES, "5. See each worker's share")
         assert "open" in desk.type(runs)
-        assert "ada" in desk.type(who)
+        assert "ada" in desk.type(share)
         desk.type(sample)
         with Image.open(desk.folder / "faces.png") as picture:
             assert picture.width > 100

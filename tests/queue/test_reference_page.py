@@ -36,7 +36,7 @@ def test_the_smallest_example(database: Address, tmp_path: Path) -> None:
 
 
 def test_the_full_examples_calls_are_accepted(database: Address) -> None:
-    """Its tasks are defined, and its canvases planned; nobody waits for a thousand steps of nothing."""
+    """Its tasks are defined, and its canvases planned; no test waits for a thousand empty steps."""
     definitions, calls = BLOCKS[1].split("header = ")
     names: dict = {}
     exec(BLOCKS[0].replace('["my_tasks"]', "[]"), names)

@@ -30,7 +30,7 @@ def test_a_dead_workers_job_runs_elsewhere(hands: Callable, conn: Connection) ->
     dead.fall_silent()
     conn.execute("LISTEN procrastinate_any_queue_v1")
     assert fates(conn) == ["retried"]
-    assert len(list(conn.notifies(timeout=5, stop_after=1))) == 1  # somebody is woken
+    assert len(list(conn.notifies(timeout=5, stop_after=1))) == 1  # one worker is woken
     hand.finish(hand.fetch(), "1")
     assert result.get(timeout=60) == 1
 
@@ -170,7 +170,7 @@ def test_a_rescuer_that_was_stalled_is_replaced(hands: Callable, conn: Connectio
     assert [one.fate for one in second.tick(conn) or []] == ["retried"]
 
 
-def test_a_late_rescuer_whose_lease_nobody_wanted_goes_on(conn: Connection) -> None:
+def test_a_late_rescuer_whose_lease_was_not_taken_goes_on(conn: Connection) -> None:
     first = rescue.Rescuer()
     first.tick(conn)
     conn.execute("UPDATE ganns.task_leases SET until = now() - interval '1 s'")

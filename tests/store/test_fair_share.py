@@ -1,6 +1,6 @@
 """Several runs over one pool of workers: equal shares of the workers' time, whatever their rounds look like.
 
-The worker is a fake one, and a unit's cost is what the test says: the claim is dated back by so many seconds. The
+The worker is a fake one, and a unit's cost is what the test says: the claim is dated back by that time. The
 worker takes its next job only when the coordinators have opened what they can, so no machine's speed matters.
 """
 
@@ -135,7 +135,7 @@ def test_a_new_run_begins_where_the_others_are(pool: Pool, conn) -> None:
     assert pool.units[old] - before == pytest.approx(8, abs=2)
 
 
-def test_nobody_can_save_up_more_than_the_limit(pool: Pool, conn) -> None:
+def test_no_run_saves_up_more_than_the_limit(pool: Pool, conn) -> None:
     """Else a run that was held up for long would have all workers for as long."""
     rich = pool.add(tiny(stop=FOREVER), 1.0)
     poor = pool.add(tiny(stop=FOREVER, seed=1), 1.0)

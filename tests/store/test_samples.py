@@ -14,8 +14,8 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseUnreachable, RunError
 from ganns.export.timelapse import frames, grids_of_run
-from ganns.observers import sample_uploader
-from ganns.observers.sample_uploader import SampleUploader
+from ganns.observers import samples as uploads
+from ganns.observers.samples import SampleUploader
 from ganns.pictures.grid import save
 from ganns.store.runs import create_run, get_run
 from ganns.store.samples import KEEP, get_sample, list_samples, put_sample
@@ -109,18 +109,18 @@ def test_a_grid_that_cannot_be_stored_is_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failures: list[str] = []
-    real = sample_uploader.connect
+    real = uploads.connect
 
     def away(*arguments: object, **options: object) -> Connection:
         failures.append("away")
         raise DatabaseUnreachable
 
-    monkeypatch.setattr(sample_uploader, "connect", away)
+    monkeypatch.setattr(uploads, "connect", away)
     uploader = SampleUploader(database)
     with caplog.at_level(logging.WARNING, logger="ganns.utils.background"):
         uploader.upload(run_id, 0, grid_file(tmp_path))
         wait_until(lambda: failures, what="an attempt")
-    monkeypatch.setattr(sample_uploader, "connect", real)
+    monkeypatch.setattr(uploads, "connect", real)
     uploader.upload(run_id, 10, grid_file(tmp_path))
     uploader.close()
     assert versions(conn, run_id) == [0, 10]
@@ -131,7 +131,7 @@ def test_pictures_that_are_gone_and_runs_that_are_deleted_hold_nothing_up(
     database: Address, conn: Connection, run_id: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     uploader = SampleUploader(database)
-    with caplog.at_level(logging.CRITICAL, logger="ganns.observers.sample_uploader"):
+    with caplog.at_level(logging.CRITICAL, logger="ganns.observers.samples"):
         uploader.upload(run_id, 0, tmp_path / "deleted.png")
         uploader.upload(run_id + 1000, 0, grid_file(tmp_path))
         uploader.upload(run_id, 10, grid_file(tmp_path))

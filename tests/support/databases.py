@@ -48,7 +48,7 @@ def empty(server: SimpleNamespace) -> Iterator[Address]:
     login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
     name = sql.Identifier(f"ganns_empty_{os.getpid()}_{next(_numbers)}")
     with psycopg.connect(**login, dbname=server.maintenance_dbname, autocommit=True) as owner:
-        # From template0: a clone of template1 fails while somebody else is connected to it.
+        # From template0: a clone of template1 fails while another process is connected to it.
         owner.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
         try:
             yield Address(make_conninfo(**login, dbname=name.as_string().strip('"')), "the tests")
@@ -90,7 +90,7 @@ def cluster(data_dir: Path) -> Path:
 
 @pytest.fixture
 def unused_port() -> int:
-    """Return a TCP port on which nobody listened a moment ago."""
+    """Return a TCP port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -122,7 +122,7 @@ class FakeWorker:
         return results.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
-        """Finish the job, as procrastinate does whoever holds it."""
+        """Finish the job, as procrastinate does for any holder."""
         self.one("SELECT procrastinate_finish_job_v1(%s, %s::procrastinate_job_status, false)", job.id, status)
 
     def work(self, job: Job | None = None) -> str | None:

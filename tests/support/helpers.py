@@ -25,9 +25,9 @@ def wait_until(
 ) -> None:
     """Poll until `predicate` is true; fail with `what` after `timeout_s` seconds.
 
-    Seconds on a machine that does something else, too: whoever waits for nothing but "soon" waits long. A function
-    as `what` is called at the failure: logs say then what happened meanwhile. A predicate that costs something, such as
-    a connection, is asked less often: it would slow down what it waits for.
+    Choose `timeout_s` long enough for a machine that is busy with other work. A function as `what` is called at the
+    failure, so that it can add logs to the message. Give a predicate that needs a connection a larger `every_s`, so
+    that it does not slow down the processes for which it waits.
     """
     until = time.monotonic() + timeout_s
     while not predicate():
@@ -50,7 +50,7 @@ def spawn_worker(
 
 
 def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
+    """Return a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

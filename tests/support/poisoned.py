@@ -1,4 +1,4 @@
-"""The tasks' app, in a worker whose computation of unit 1 of round 0 raises: a unit that nobody can compute."""
+"""The tasks' app, in a worker whose computation of unit 1 of round 0 raises: a unit that no worker can compute."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Running:
 
 
 class Machine:
-    """Somebody's computer: a folder to work in, a home for `ganns`, and variables that are exported."""
+    """A computer: a folder to work in, a home for `ganns`, and variables that are exported."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         folder.mkdir()

@@ -29,7 +29,7 @@ def test_a_lock_is_shared_or_held_alone(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_not_inherited_by_programs_that_we_start(tmp_path: Path) -> None:
-    """The server itself is such a program: it would hold the lock of whoever started it."""
+    """The server itself is such a program: it would hold the lock of the process that started it."""
     lock = FileLock(tmp_path / "lock")
     lock.share()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:

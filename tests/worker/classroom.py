@@ -168,7 +168,7 @@ class Classroom:
         self.check_coordinators()
 
     def check_coordinators(self) -> None:
-        """None may have ended with an error: without one, nobody would work."""
+        """None may have ended with an error: without it, no worker would work."""
         for one in self.coordinators:
             if one.error is not None:
                 raise AssertionError(f"a coordinator ended; it said {one.said}") from one.error

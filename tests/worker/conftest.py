@@ -22,7 +22,7 @@ def own_server() -> Iterator[Server]:
 
 @pytest.fixture
 def classroom(own_server: Server, tmp_path: Path) -> Iterator[Classroom]:
-    """Yield a class without anybody in it yet."""
+    """Yield a class without workers."""
     room = Classroom(own_server, tmp_path)
     yield room
     room.close()

@@ -51,7 +51,7 @@ def test_a_worker_stopped_for_longer_than_the_stall_time(classroom):
     classroom.wait_rounds(3, timeout_s=120)
     pid = worker.kill_child(signal.SIGSTOP)
     wait_until(lambda: "not heard of" in worker.log, timeout_s=90, what="the kill")
-    wait_until(lambda: worker.child() != pid, what="the process to be gone")  # SIGCONT would find nobody
+    wait_until(lambda: worker.child() != pid, what="the process to be gone")  # SIGCONT would find no process
     classroom.wait_works(worker)
 
 
@@ -63,7 +63,7 @@ def test_a_closed_lid(busy):
     child = sleeper.child()
     sleeper.process.send_signal(signal.SIGSTOP)
     os.kill(child, signal.SIGSTOP)
-    # What the world does meanwhile: 15 s of silence, and somebody prunes the registration.
+    # Meanwhile: 15 s of silence, and the registration is pruned.
     pruned = room.one(
         "DELETE FROM procrastinate.procrastinate_workers WHERE id IN "
         "(SELECT id FROM ganns.workers WHERE name = %s) RETURNING id",

@@ -64,7 +64,7 @@ def test_once_hands_the_unit_back_at_once(classroom, number):
     assert stayer.joined() == 1
 
 
-def test_a_unit_handed_back_goes_to_somebody(classroom):
+def test_a_unit_handed_back_goes_to_another_worker(classroom):
     """The other worker is idle and listens. How soon it has the unit is measured by benchmarks.rescue."""
     leaver = classroom.worker("leaver")
     leaver.wait_joined()

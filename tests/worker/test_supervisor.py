@@ -186,8 +186,8 @@ def test_a_sleeping_machine_is_forgiven(watch, monkeypatch):
     assert until is None or child.running[5] == until + 100
 
 
-def test_the_child_leaves_when_its_pipe_has_nobody_at_the_other_end():
-    """`report` to nobody is harmless: what a child of a killed supervisor does until it notices."""
+def test_the_child_leaves_when_its_pipe_has_no_reader():
+    """`report` without a reader is harmless: a child of a killed supervisor does this until it notices."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(  # which kills it when it takes too long

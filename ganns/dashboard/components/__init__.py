@@ -1,6 +1,6 @@
 """The moving parts of a page. Each is a Vue component in JavaScript, and a NiceGUI element that places it from Python.
 
-`lib/` has what they share; its files are imported as "ganns/...". All data comes through the page's one WebSocket:
+`lib/` has their common code; its files are imported as "ganns/...". All data comes through the page's one WebSocket:
 
     import { on } from "ganns/live.js";
     on("run", (run) => ...)      // called with the newest message of this type, now and after each change

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from ganns.dashboard.api.live import MAX_RUNS
 from ganns.dashboard.components.chart import AxisChoice, Chart, Series
-from ganns.dashboard.components.runs import Beside
+from ganns.dashboard.components.lists import Beside
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.settings_table import table

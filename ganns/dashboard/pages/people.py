@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components.people import Leaderboard, Person
+from ganns.dashboard.components.lists import Leaderboard, Person
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.people import look_at_person

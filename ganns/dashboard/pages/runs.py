@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components.runs import RunList, SweepPoints
+from ganns.dashboard.components.lists import RunList, SweepPoints
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.sweeps import look_at_sweep

@@ -67,7 +67,7 @@ def download(
 
 def _fetch(transfer: Transfer, timeouts: Timeouts, headers: dict[str, str] | None) -> None:
     """Fetch, check and rename. If the pieces do not fit together, delete them and fetch all again, once."""
-    advice = "What has come is kept: the same command goes on from there."
+    advice = "The received part is kept: the same command continues from there."
     with open_client(timeouts, headers) as client:
         for second in (False, True):
             patiently(lambda: transfer.attempt(client), transfer.url, timeouts, transfer.num_bytes, advice)

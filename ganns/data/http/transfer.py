@@ -64,7 +64,7 @@ class Transfer:
         with client.stream("GET", self.url, headers=headers) as response:
             if response.status_code == 416:
                 self.discard()
-                raise Trouble("the server has less than what was fetched before")
+                raise Trouble("the server's file is shorter than the part that was fetched before")
             check_status(response, self.url)
             start, total = self._begin(response, start, known.get("validator"))
             self.joined = self.joined or start > 0
@@ -127,7 +127,7 @@ class Transfer:
             DownloadError: it is another file.
         """
         where = path if path == self.target else shown(self.url)
-        then = "Delete it, or choose another name." if path == self.target else "Nothing was kept; ask who made it."
+        then = "Delete it, or choose another name." if path == self.target else "Nothing was kept: check the address."
         found = path.stat().st_size
         if self.size is not None and found != self.size:
             raise DownloadError(f"{where} has {found:,} bytes, and {self.size:,} are expected. {then}")

@@ -1,10 +1,16 @@
-"""Places on a machine for images of a pack: the pack's own folder, or the decoded images of its source."""
+"""Places on a machine for images of a pack: the pack's own folder, the decoded images of its source, or fetched rows.
+
+`SparseRows` keeps the rows that came over the network in a file with space for all of them, and a map of the present
+ones. A sparse file uses disk space only for written rows. The workers of a machine share it. The map is written after
+the rows, but a power cut may save the map and lose the rows: so readers compare each row with a digest.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Protocol
 
+import fasteners
 import numpy as np
 
 from ganns.data.packed import format as pack_format
@@ -55,3 +61,46 @@ class DecodedPlace:
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Return images, uint8 [N, row_bytes]."""
         return np.array(self._rows[numbers])
+
+
+class SparseRows:
+    """`num` rows of `row_bytes` bytes each, in a folder; hold `lock` while writing."""
+
+    def __init__(self, folder: Path, num: int, row_bytes: int) -> None:
+        """Open the two files, making them if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path, self._row_bytes = folder / "rows.bin", row_bytes
+        self.lock = fasteners.InterProcessLock(str(folder / "rows.lock"))
+        have = folder / "have.bin"  # a byte for each row, so that setting one cannot disturb its neighbours
+        with self.lock:
+            if not have.exists() or have.stat().st_size != num:
+                have.write_bytes(bytes(num))  # real zeros: a write to a hole could meet a full disk
+            if not self._path.exists() or self._path.stat().st_size != num * row_bytes:
+                with self._path.open("ab") as file:
+                    file.truncate(num * row_bytes)
+        self._have = np.memmap(have, np.uint8, mode="r+")
+        self._rows = np.memmap(self._path, np.uint8, mode="r", shape=(num, row_bytes))
+
+    def has(self, numbers: np.ndarray) -> np.ndarray:
+        """Tell for each number whether its row is there, bool [N]."""
+        there: np.ndarray = self._have[numbers] != 0
+        return there
+
+    def num_there(self) -> int:
+        """Return how many rows are there."""
+        return int(np.count_nonzero(self._have))
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return rows, uint8 [N, row_bytes]; missing ones are zeros."""
+        return np.array(self._rows[numbers])
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Keep consecutive rows, uint8 [N, row_bytes].
+
+        Raises:
+            OSError: if the disk is full (a write through a memory map would kill the process instead).
+        """
+        with self._path.open("r+b") as file:
+            file.seek(first * self._row_bytes)
+            file.write(rows.tobytes())
+        self._have[first : first + len(rows)] = 1

@@ -118,7 +118,7 @@ class Pack:
                 return rows
         raise DataError(
             f"Image {int(numbers[wanted[0]])} of the pack in {self.where} is damaged; copy the pack again, or give "
-            "its address, data.url, to fetch what is damaged."
+            "its address, data.url, to fetch the damaged part again."
         )
 
 

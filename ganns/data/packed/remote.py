@@ -17,7 +17,7 @@ from ganns.data.http.client import Timeouts, Trouble, check_status, content_rang
 from ganns.data.http.download import download
 from ganns.data.packed import format as pack_format
 from ganns.data.packed.format import Index
-from ganns.data.packed.sparse_file import SparseRows
+from ganns.data.packed.local import SparseRows
 from ganns.errors import DownloadError
 
 CONNECTIONS = 8

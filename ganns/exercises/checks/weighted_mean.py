@@ -119,12 +119,12 @@ def _order(program: Program, report: Report) -> None:
     num_different = int((ours.combine()["w"] != in_order).sum())
     if num_different:
         report.remark(
-            f"{num_different} of {len(in_order)} numbers differ in their last bits from what ganns computes",
+            f"{num_different} of {len(in_order)} numbers differ in their last bits from the numbers of ganns",
             "Both are right. It multiplies and adds in one step, with one rounding. All workers of a class must do "
             "the same.",
         )
     else:
-        report.remark("bit for bit what ganns computes")
+        report.remark("bit for bit the numbers of ganns")
 
 
 def many_results() -> Results:

@@ -1,4 +1,4 @@
-"""Lists of runs, several runs side by side, and the points of a sweep."""
+"""Lists: of runs, of several runs side by side, of the points of a sweep, and of the people of a run."""
 
 from __future__ import annotations
 
@@ -26,3 +26,22 @@ class SweepPoints(Component, component="sweep_points.js"):
     def __init__(self, found: Mapping[str, Any]) -> None:
         """Show the result of `look_at_sweep`, and its changes; the page must watch the runs (`live="runs=1"`)."""
         super().__init__(**found)
+
+
+class Leaderboard(Component, component="leaderboard.js"):
+    """The people of a run, most images first: totals, the first three, arrivals and departures, and a table."""
+
+    def __init__(self, run: int, *, follow: bool = False) -> None:
+        """Show the people of `run`, which the page must watch (`frame(..., live="people=7")`).
+
+        With `follow`, load the page again when a newer run begins.
+        """
+        super().__init__(run=run, follow=follow)
+
+
+class Person(Component, component="person.js"):
+    """A name's present credit in a run, and its history."""
+
+    def __init__(self, history: Mapping[str, Any], run: int) -> None:
+        """Show the result of `look_at_person`, and the credit in `run`, which the page must watch."""
+        super().__init__(history=dict(history), run=run)
