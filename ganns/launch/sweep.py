@@ -78,7 +78,6 @@ class Sweep:
         """Keep the points; `watch` returns a point's observer, and setting `stop` stops all points, resumable."""
         self.points, self.key = list(points), sweep_key(points)
         self._address, self._watch, self._stop = address, watch, stop
-        self._creating = threading.Lock()  # one thread at a time makes images: file locks belong to the process
         self._outcomes: dict[int, PointResult] = {}
 
     def run(self, num_at_once: int) -> list[PointResult]:
@@ -148,9 +147,8 @@ class Sweep:
         return None if run_id is None else runs.get_run(conn, run_id)
 
     def _create(self, conn: Connection, point: Point) -> runs.Run:
-        with self._creating:
-            open_images(point.config.data, point.config.model.image_size)
-            try:
-                return create_run(conn, point.config, point=point_digest(point.config))
-            except psycopg.errors.UniqueViolation as error:
-                raise RunError("Another sweep began this point at the same moment; type the command again.") from error
+        open_images(point.config.data, point.config.model.image_size)
+        try:
+            return create_run(conn, point.config, point=point_digest(point.config))
+        except psycopg.errors.UniqueViolation as error:
+            raise RunError("Another sweep began this point at the same moment; type the command again.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fasteners
+import filelock
 import numpy as np
 
 
@@ -19,7 +19,7 @@ class SparseRows:
         """Open the two files, making them if need be."""
         folder.mkdir(parents=True, exist_ok=True)
         self._path, self._row_bytes = folder / "rows.bin", row_bytes
-        self.lock = fasteners.InterProcessLock(str(folder / "rows.lock"))
+        self.lock = filelock.FileLock(folder / "rows.lock")  # for processes, and for the threads of each
         have = folder / "have.bin"  # a byte for each row, so that setting one cannot disturb its neighbours
         with self.lock:
             if not have.exists() or have.stat().st_size != num:
