@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
 
@@ -74,6 +76,6 @@ def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
 
 
 def _answer(run_id: int, coordinated: bool, text: str) -> None:
-    typer.echo(text)
+    say(text)
     if not coordinated:
-        typer.echo(f"nobody coordinates it right now: `ganns train resume={run_id}`")
+        say(f"nobody coordinates it right now: `ganns train resume={run_id}`")

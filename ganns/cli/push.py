@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 
 def push(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")],
@@ -29,4 +31,4 @@ def push(
     with tempfile.TemporaryDirectory(prefix="ganns-push-") as folder:
         model = export(Path(folder) / "model", state, facts, averaged=not raw, onnx=onnx)
         place = hub.push(model, f"Run {facts.run_id}, version {version}", private=private)
-    typer.echo(f"run {facts.run_id}, version {version}, is at {place}")
+    say(f"run {facts.run_id}, version {version}, is at {place}")

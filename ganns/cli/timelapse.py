@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 
 def timelapse(
     source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
@@ -28,4 +30,4 @@ def timelapse(
             require_current(conn)
             grids = grids_of_run(conn, find_run(conn, source))
     count = animate(frames(grids, gif=out.suffix.lower() == ".gif"), out, fps=FPS, hold_s=HOLD_S)
-    typer.echo(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")
+    say(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")

@@ -42,7 +42,7 @@ def test_a_lock_is_not_inherited_by_programs_that_we_start(tmp_path: Path) -> No
 
 
 def test_threads_and_objects_take_turns(tmp_path: Path) -> None:
-    """A lock of `lockf`'s kind belongs to the process: threads would all get it, and write one partial file together."""
+    """A lock of `lockf`'s kind belongs to the process: all threads would get it, and write one partial file."""
     inside: list[int] = []
     most: list[int] = []
     waited: list[int] = []
