@@ -25,6 +25,7 @@ from ganns.cli import (
     push,
     runs,
     sample,
+    search,
     solo,
     tasks,
     timelapse,
@@ -88,6 +89,7 @@ app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
 app.command("top")(top.top)
 app.command("compare")(compare.compare)
+app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
