@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganns.config import Config
 from ganns.errors import ConfigError
-from ganns.launch.compose import compose
+from ganns.launch.compose import HYDRAS, compose
 from ganns.launch.sweep import KEY_LENGTH, Point, PointResult
 from ganns.utils.extras import extra
+from ganns.utils.printable import printable
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
+MAX_CHOICES = 1000
 NUM_RANDOM = 8
 """The first points are random: Optuna's estimator (TPE) needs some to begin with."""
 
@@ -62,22 +65,20 @@ def read_space(overrides: Sequence[str]) -> Space:
     for word in overrides:
         try:
             [one] = OverridesParser.create().parse_overrides([word])
-        except HydraException as error:
-            raise ConfigError(
-                f"{word} cannot be read: write key=value, or 'key=interval(0.1,0.9)' in quotes, or key=a,b,c."
-            ) from error
-        value: Any = one.value()
-        key = str(one.key_or_group)
-        if one.is_interval_sweep():
-            kind = IntDistribution if isinstance(value.start, int) else FloatDistribution
-            try:
+            value: Any = one.value()
+            key = str(one.key_or_group)
+            if one.is_interval_sweep():
+                kind = IntDistribution if isinstance(value.start, int) else FloatDistribution
                 searched[key] = kind(value.start, value.end, log="log" in value.tags)
-            except ValueError as error:
-                raise ConfigError(f"{word} is no interval: {error}") from error
-        elif one.is_sweep_override():
-            searched[key] = CategoricalDistribution(list(one.sweep_string_iterator()))
-        else:
-            fixed.append(word)
+            elif one.is_sweep_override():
+                searched[key] = CategoricalDistribution(_choices(one.sweep_string_iterator()))
+            else:
+                fixed.append(word)
+        except (HydraException, *HYDRAS) as error:
+            reason = printable(error, 200)
+            raise ConfigError(
+                f"{word} cannot be read ({reason}): write key=value, 'key=interval(0.1,0.9)' in quotes, or key=a,b,c."
+            ) from error
     if not searched:
         raise ConfigError(
             "Nothing is searched: give a setting several values, as in 'optimizer.lr_g=tag(log,interval(1e-4,1e-2))'."
@@ -88,6 +89,14 @@ def read_space(overrides: Sequence[str]) -> Space:
         if config.evaluate.every == 0:
             raise ConfigError("evaluate.every=0: a search compares distances; add evaluate.every=20 or so.")
     return space
+
+
+def _choices(words: Iterator[str]) -> list[str]:
+    """Return the values to choose from; a range can have more than the memory holds."""
+    found = list(islice(words, MAX_CHOICES + 1))
+    if len(found) > MAX_CHOICES:
+        raise ValueError(f"it has more than {MAX_CHOICES} values: use an interval")
+    return found
 
 
 def _end(one: Any, which: str) -> Any:
@@ -142,6 +151,11 @@ class Search:
     def words(self, number: int) -> str:
         """Return a point's searched settings, as on the command line."""
         return " ".join(f"{key}={value}" for key, value in self.values[number].items())
+
+    @property
+    def example(self) -> Config:
+        """The configuration of one point."""
+        return self._space.config({key: _end(one, "low") for key, one in self._space.searched.items()})
 
     @property
     def fixed(self) -> str:

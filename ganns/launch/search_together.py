@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ganns.db.address import join_line
 from ganns.db.choose import coordinator_database
@@ -33,6 +33,7 @@ def search(overrides: Sequence[str], num_points: int, at_once: int, seed: int) -
         say(f"workers join with  {join_line(address)}")
         say(f"{num_points} points, {at_once} at a time; the dashboard shows them as the sweep {found.key}")
         watch = watcher(console, bar, address)
+        _prepare(found, say)
         for begin in range(0, num_points, at_once):
             points: list[Point] = found.ask(min(at_once, num_points - begin))
             for point in points:
@@ -50,6 +51,16 @@ def search(overrides: Sequence[str], num_points: int, at_once: int, seed: int) -
     else:
         say(f"the best of {len(found.results)}: [{best.point.number}], run {best.run_id}, distance {best.distance:.4g}")
         say(f"train with it:  ganns train {found.fixed} {found.words(best.point.number)}")
+
+
+def _prepare(found: Search, say: Callable[[str], None]) -> None:
+    """Make the feature network before the first points: they might end before it is there, without a distance."""
+    from ganns.evaluation.features import attribute_network
+
+    config = found.example
+    if config.evaluate.features == "attributes":
+        say("preparing the feature network; it learns faces for some seconds, once on each machine")
+        attribute_network(config.model.image_size)
 
 
 def _words(found: Search, one: PointResult) -> str:

@@ -8,11 +8,13 @@ import math
 import re
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
 
 from ganns.errors import ConfigError, MissingExtra
+from ganns.evaluation import features
 from ganns.launch import search_together
 from ganns.launch.search import Search, Space, read_space
 from ganns.launch.sweep import PointResult
@@ -60,8 +62,10 @@ def test_overrides_are_fixed_or_searched():
         (["experiment=demo", RATES[0]], "evaluate.every=0"),
         (["optimizer.lr_g=interval(1,"], "cannot be read"),
         (["optimizer.lr_g=interval(0.1,100)"], "optimizer.lr_g"),
-        (["optimizer.lr_g=tag(log,interval(0,1))"], "is no interval"),
+        (["optimizer.lr_g=tag(log,interval(0,1))"], "cannot be read"),
         (["optimizer.lrg=interval(0.1,1)"], "lr_g"),
+        (["seed=range(0)"], "one or more"),
+        (["seed=range(0,1000000000000)"], "use an interval"),
         (["loss=hinge,hnge"], "hinge"),
     ],
 )
@@ -110,6 +114,7 @@ def test_the_command_trains_over_the_pool_and_goes_on(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+    monkeypatch.setattr(features, "attribute_network", Mock())  # its training takes long, and nothing is evaluated here
     worker, output = join(), io.StringIO()
     monkeypatch.setattr(search_together, "wide_console", lambda: Console(file=output, width=160, soft_wrap=True))
     small = ["experiment=smoke", "stop.rounds=1", "model.features_g=4", "model.features_d=4", "data.count=40"]

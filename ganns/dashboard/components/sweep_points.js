@@ -20,7 +20,7 @@ export default {
       <div ref="parallel" class="canvas" role="img" :aria-label="told"></div></template></section>
     <section class="card" aria-labelledby="so-far"><h2 id="so-far">The best so far</h2>
       <p v-if="!over" class="soft">No point has ended yet.</p>
-      <p v-else-if="!ended.length" class="soft">{{ over === 1 ? "One point has" : `${over} points have` }} ended, none with a distance.
+      <p v-else-if="!ended.length" class="soft">{{ over === 1 ? "One point has" : over + " points have" }} ended, none with a distance.
         If an evaluation failed, the terminal of the sweep says why.</p>
       <template v-else><p class="soft"><span class="swatch blue"></span> each run, in the order in which they ended;
         <span class="swatch orange"></span> the lowest distance so far.</p>
