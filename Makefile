@@ -8,7 +8,7 @@ ARGS =
 # One more than the two cores of a small machine: the tests wait for half of their time.
 PROCESSES = 3
 
-.PHONY: help setup demo test test-all check docs clean
+.PHONY: help setup demo test test-all fuzz check docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ test: $(READY) ## run the tests, without the slow ones
 
 test-all: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
+
+fuzz: $(READY) ## ten minutes of random input for everything that reads what others write
+	GANNS_FUZZ_S=$${GANNS_FUZZ_S:-600} $(BIN)/python -m pytest -q tests/fuzz -m slow $(ARGS)
 
 check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .

@@ -24,12 +24,15 @@ from ganns.cli import (
     plugin,
     runs,
     sample,
+    search,
     solo,
     tasks,
     top,
     worker,
 )
 from ganns.errors import ConfigError, GannsError
+from ganns.utils.console import say
+from ganns.utils.printable import MAX_LENGTH, keep_logs_printable, printable
 
 app = typer.Typer(
     name="ganns",
@@ -45,7 +48,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"ganns {version('ganns')}")
+        say(f"ganns {version('ganns')}")
         raise typer.Exit
 
 
@@ -84,6 +87,7 @@ app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
 app.command("top")(top.top)
 app.command("compare")(compare.compare)
+app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("export")(export.export)
@@ -101,6 +105,7 @@ def main() -> NoReturn:
     """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    keep_logs_printable()
     try:
         app(args=arguments, prog_name="ganns")
     except GannsError as error:
@@ -115,8 +120,10 @@ def main() -> NoReturn:
 
 def _show_error(error: GannsError) -> None:
     """Print one error on stderr: red on a terminal, a plain line in a pipe."""
-    from rich.console import Console
     from rich.text import Text
 
+    from ganns.utils.console import SafeConsole
+
     # soft_wrap: in a pipe an error stays one line; Text: square brackets in a message are not markup.
-    Console(stderr=True, soft_wrap=True).print(Text("Error: ", style="bold red") + Text(str(error)))
+    words = Text(printable(error, 2 * MAX_LENGTH, lines=True))
+    SafeConsole(stderr=True, soft_wrap=True).print(Text("Error: ", style="bold red") + words)

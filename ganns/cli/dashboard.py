@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 PASSWORD_VARIABLE = "GANNS_DASHBOARD_PASSWORD"
 MIN_PASSWORD = 8
 
@@ -37,9 +39,9 @@ def dashboard(
         with connect(address) as conn:
             require_current(conn)
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
-        typer.echo(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
+        say(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
         if made:
-            typer.echo(f"The instructor's password for /login is {password}, until the dashboard ends.")
+            say(f"The instructor's password for /login is {password}, until the dashboard ends.")
         serve(address, host, port, password=password, hostnames=hostname or [], failure_lab=failure_lab)
 
 

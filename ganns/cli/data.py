@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.console import SafeConsole, say
+
 if TYPE_CHECKING:
     from ganns.config import Config
     from ganns.data.http.transfer import OnProgress
@@ -62,9 +64,9 @@ def get(
             download(what, target, sha256=sha256, on_progress=show)
     else:
         raise ConfigError(f"{what} cannot be fetched: type `celeba`, with --hub, or an address, http(s)://...")
-    typer.echo(f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
+    say(f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
     if target.name == ZIP:
-        typer.echo(f"train with it: ganns train data=celeba data.path={target}")
+        say(f"train with it: ganns train data=celeba data.path={target}")
 
 
 @app.command()
@@ -76,7 +78,7 @@ def info(overrides: Overrides = None) -> None:
     config = _config(overrides)
     lines = report.info(config.data, config.model.image_size, paths.home() / "data")
     for key, value in lines.items():
-        typer.echo(f"{key:<12} {value}")
+        say(f"{key:<12} {value}")
 
 
 @app.command()
@@ -86,7 +88,7 @@ def check(overrides: Overrides = None) -> None:
     from ganns.data import report
 
     config = _config(overrides)
-    report.check(config.data, config.model.image_size, paths.home() / "data", typer.echo, _tracker())
+    report.check(config.data, config.model.image_size, paths.home() / "data", say, _tracker())
 
 
 @app.command()
@@ -108,10 +110,8 @@ def pack(
     with _progress(out.name, unit="shards") as show:
         index = packs.write(source, config.model.image_size, out, paths.home() / "data", show)
     size = sum(path.stat().st_size for path in out.iterdir())
-    typer.echo(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
-    typer.echo(
-        "serve the folder with a web server that supports ranges, and train with  data=packed data.url=http://..."
-    )
+    say(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
+    say("serve the folder with a web server that supports ranges, and train with  data=packed data.url=http://...")
 
 
 def _config(overrides: list[str] | None) -> Config:
@@ -124,14 +124,13 @@ def _config(overrides: list[str] | None) -> Config:
 def _progress(name: str, unit: str = "bytes") -> Iterator[OnProgress]:
     """Show a progress bar on stderr, if it is a terminal, and yield the function that moves it."""
     from rich import progress
-    from rich.console import Console
 
     counts = (
         [progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
         if unit == "bytes"
         else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
     )
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     columns = [progress.TextColumn("{task.description}"), progress.BarColumn(), *counts]
     with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task(name, total=None)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.utils.console import say
+
 if TYPE_CHECKING:
     from ganns.db.address import Address
     from ganns.db.connect import Connection
@@ -28,7 +30,7 @@ def init() -> None:
     is_new = resolve() is None and not embedded_server().exists()
     with _database(create=True) as (address, conn):
         if is_new:
-            typer.echo(f"Created {address.source}.")
+            say(f"Created {address.source}.")
         _migrate(address, conn)
 
 
@@ -57,7 +59,7 @@ def status() -> None:
             "largest tables": ", ".join(tables) or "none",
         }
         for name, value in lines.items():
-            typer.echo(f"{name:<16}{value}")
+            say(f"{name:<16}{value}")
         schema.require_current(conn)
 
 
@@ -68,11 +70,11 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
     with _database() as (address, conn):
         if not yes:
-            typer.echo(f"This deletes all that GANNs with friends has in {address} ({address.source}):")
-            typer.echo(f"  {_contents(conn)}")
+            say(f"This deletes all that GANNs with friends has in {address} ({address.source}):")
+            say(f"  {_contents(conn)}")
             typer.confirm("Delete it?", abort=True)
         schema.reset(conn)
-        typer.echo(f"{address} is empty, and ready for `ganns train`.")
+        say(f"{address} is empty, and ready for `ganns train`.")
 
 
 @app.command()
@@ -87,7 +89,7 @@ def backup(
 
     with _database() as (address, conn):
         manifest = backup(conn, file, checkpoints=checkpoints)
-        typer.echo(f"{address}: {_rows(manifest)} in {file} ({_size(file.stat().st_size)})")
+        say(f"{address}: {_rows(manifest)} in {file} ({_size(file.stat().st_size)})")
 
 
 @app.command()
@@ -97,7 +99,7 @@ def restore(file: Annotated[Path, typer.Argument(help="The zip that `ganns db ba
 
     with _database() as (address, conn):
         manifest = restore(conn, file)
-        typer.echo(f"{address}: restored {_rows(manifest)}; `ganns runs` lists the runs")
+        say(f"{address}: restored {_rows(manifest)}; `ganns runs` lists the runs")
 
 
 @app.command()
@@ -110,7 +112,7 @@ def serve(
     """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; print the line for workers."""
     from ganns.db.server.serve import serve
 
-    serve(host, port, typer.echo)
+    serve(host, port, say)
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def _migrate(address: Address, conn: Connection) -> None:
     from ganns.db.migrate import migrate
 
     applied = migrate(conn)
-    typer.echo(f"{address}: " + (f"applied {', '.join(applied)}." if applied else "nothing to do, it is up to date."))
+    say(f"{address}: " + (f"applied {', '.join(applied)}." if applied else "nothing to do, it is up to date."))
 
 
 def _contents(conn: Connection) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 
 def demo(
     overrides: Annotated[
@@ -32,5 +34,5 @@ def demo(
             config = compose(["experiment=demo", *(overrides or [])])
             run_demo(config, outputs, stop, dashboard=not no_dashboard)
     except KeyboardInterrupt:
-        typer.echo("stopped; the workers and the server are gone")
+        say("stopped; the workers and the server are gone")
         raise

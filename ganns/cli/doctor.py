@@ -8,7 +8,7 @@ import textwrap
 
 import typer
 
-from ganns.utils.console import plural
+from ganns.utils.console import plural, say
 
 INDENT = 24
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
@@ -25,11 +25,11 @@ def doctor() -> None:
     for finding in examine():  # shown one by one: to load PyTorch and to ask a server takes seconds
         states.append(finding.state)
         typer.secho(f"{finding.state:<8}", fg=COLOURS[finding.state], nl=False)
-        typer.echo(f" {finding.subject:<14} {_hanging(finding.said)}")
+        say(f" {finding.subject:<14} {_hanging(finding.said)}")
         if finding.todo:
-            typer.echo(f"{'':<{INDENT}}{_hanging(f'-> {finding.todo}')}")
+            say(f"{'':<{INDENT}}{_hanging(f'-> {finding.todo}')}")
     problems, warnings = plural(states.count(PROBLEM), "problem"), plural(states.count(WARNING), "warning")
-    typer.echo(f"\n{problems}, {warnings}, {plural(len(states), 'check')}.")
+    say(f"\n{problems}, {warnings}, {plural(len(states), 'check')}.")
     raise typer.Exit(1 if PROBLEM in states else 0)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ganns.utils.console import SafeConsole, cells, say
+
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
@@ -13,7 +15,6 @@ def evaluate(
     best: Annotated[bool, typer.Option("--best", help="Use the best version, not the newest checkpoint.")] = False,
 ) -> None:
     """Compare a run's newest checkpoint with held-out images: sliced Wasserstein distance, FID and KID."""
-    from rich.console import Console
     from rich.table import Table
 
     from ganns.config import from_dict
@@ -36,12 +37,12 @@ def evaluate(
             raise RunError(f"Run {row.id} has no {missing} yet: {when}. Try again later.")
         version, digest, data = found
         config = from_dict(row.config)
-        evaluator, state = Evaluator(conn, row.id, config, typer.echo), unpack(data, digest)
-        typer.echo(f"run {row.id}, version {version}: {config.evaluate.images} images, {config.evaluate.features}")
+        evaluator, state = Evaluator(conn, row.id, config, say), unpack(data, digest)
+        say(f"run {row.id}, version {version}: {config.evaluate.images} images, {config.evaluate.features}")
         if here:
             metrics = evaluator.here(version, state)
         else:
-            typer.echo("the workers draw and compare; without workers, use --here. Ctrl-C cancels.")
+            say("the workers draw and compare; without workers, use --here. Ctrl-C cancels.")
             with stop_on_signals() as stop:
                 found_metrics = evaluator.over_workers(version, state, stop.is_set)
             if found_metrics is None:
@@ -49,5 +50,5 @@ def evaluate(
             metrics = found_metrics
     table = Table("metric", "value")
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.4g}")
-    Console().print(table)
+        table.add_row(*cells(name, f"{value:.4g}"))
+    SafeConsole().print(table)

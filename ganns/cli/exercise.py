@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.console import cells, say
+
 if TYPE_CHECKING:
     from ganns.exercises.catalogue import Exercise
     from ganns.exercises.report import CheckResult
@@ -31,7 +33,7 @@ def show() -> None:
     for exercise in EXERCISES:
         entry = noted.get(str(exercise.number), {})
         page = f"docs/exercises/{exercise.page}.md"
-        table.add_row(str(exercise.number), exercise.title, page, entry.get("done") or "", entry.get("file") or "")
+        table.add_row(*cells(exercise.number, exercise.title, page, entry.get("done") or "", entry.get("file") or ""))
     wide_console().print(table)
 
 
@@ -54,9 +56,9 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     for path in exercise.starters:
         shutil.copyfile(path, folder / path.name)
-        typer.echo(f"wrote    {folder / path.name}")
+        say(f"wrote    {folder / path.name}")
     progress.begin(n, folder / exercise.file)
-    typer.echo(f"read     docs/exercises/{exercise.page}.md\ncheck    ganns exercise check {n}")
+    say(f"read     docs/exercises/{exercise.page}.md\ncheck    ganns exercise check {n}")
 
 
 @app.command()
@@ -71,17 +73,17 @@ def check(
 
     exercise = find(n)
     chosen = _file(exercise, file)
-    typer.echo(f"Exercise {n}: {exercise.title}, {chosen}\n")
+    say(f"Exercise {n}: {exercise.title}, {chosen}\n")
     report, printed = run_check(exercise, chosen)
     for result in report.results:
         _show(result)
     if printed:
-        typer.echo("\nIt printed:\n" + _indented(printed))
+        say("\nIt printed:\n" + _indented(printed))
     if report.passed:
         progress.finish(n, chosen)
-        typer.echo(f"\n{summary(report.results)}. Exercise {n} is done.")
+        say(f"\n{summary(report.results)}. Exercise {n} is done.")
         return
-    typer.echo(f"\n{summary(report.results)}. Not done yet; docs/exercises/{exercise.page}.md has hints.")
+    say(f"\n{summary(report.results)}. Not done yet; docs/exercises/{exercise.page}.md has hints.")
     raise typer.Exit(1)
 
 
@@ -93,7 +95,7 @@ def solution(n: Number) -> None:
     exercise = find(n)
     typer.confirm(f"Show a solution of exercise {n}? You learn more if you solve it first", abort=True)
     for path in exercise.solution:
-        typer.echo(f"\n# ---- {path.name}\n\n{path.read_text(encoding='utf-8')}", nl=False)
+        say(f"\n# ---- {path.name}\n\n{path.read_text(encoding='utf-8')}", nl=False)
 
 
 def _file(exercise: Exercise, file: Path | None) -> Path:
@@ -116,9 +118,9 @@ def _file(exercise: Exercise, file: Path | None) -> Path:
 def _show(result: CheckResult) -> None:
     word, colour = {True: ("ok", "green"), False: ("no", "red"), None: ("--", None)}[result.right]
     typer.secho(f"  {word}  ", fg=colour, nl=False)
-    typer.echo(result.title)
+    say(result.title)
     if result.detail:
-        typer.echo(_indented(result.detail))
+        say(_indented(result.detail))
 
 
 def _indented(text: str) -> str:

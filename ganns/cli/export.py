@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 if TYPE_CHECKING:
     from ganns.export.trained_run import Facts
     from ganns.training.state import TrainingState
@@ -31,8 +33,8 @@ def export(
         out or Path("export") / f"run-{facts.run_id}", state, facts, averaged=not raw, onnx=onnx, force=force
     )
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
-    typer.echo(f"run {facts.run_id}, version {state.progress.version}, is in {folder}: {names}")
-    typer.echo(f"draw with it, without a database:  ganns sample --from {folder}")
+    say(f"run {facts.run_id}, version {state.progress.version}, is in {folder}: {names}")
+    say(f"draw with it, without a database:  ganns sample --from {folder}")
 
 
 def push(
@@ -55,7 +57,7 @@ def push(
     with tempfile.TemporaryDirectory(prefix="ganns-push-") as folder:
         model = write(Path(folder) / "model", state, facts, averaged=not raw, onnx=onnx)
         place = hub.push(model, f"Run {facts.run_id}, version {version}", private=private)
-    typer.echo(f"run {facts.run_id}, version {version}, is at {place}")
+    say(f"run {facts.run_id}, version {version}, is at {place}")
 
 
 def _read_run(run: str, *, best: bool) -> tuple[TrainingState, Facts]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganns.utils.checks import NOTE, OK, PROBLEM
+from ganns.utils.console import say
 
 if TYPE_CHECKING:
     from ganns.testing import Finding
@@ -23,9 +24,9 @@ def list_() -> None:
 
     found = described()
     for one in found:
-        typer.echo(f"{one['kind']}.name={one['name']}: {one['package']}, {one['object']}")
+        say(f"{one['kind']}.name={one['name']}: {one['package']}, {one['object']}")
     if not found:
-        typer.echo("No plug-in is installed. docs/tutorial/level-3-change.md makes one.")
+        say("No plug-in is installed. docs/tutorial/level-3-change.md makes one.")
 
 
 @app.command()
@@ -48,12 +49,12 @@ def check(
         )
     num_wrong = 0
     for kind in kinds:
-        typer.echo(f"{kind}.name={name}")
+        say(f"{kind}.name={name}")
         for one in _findings(kind, name, overrides or []):
             num_wrong += one.state == PROBLEM
-            typer.echo(f"  {SIGNS[one.state]:<5} {one.subject}{f': {one.said}' if one.said else ''}")
+            say(f"  {SIGNS[one.state]:<5} {one.subject}{f': {one.said}' if one.said else ''}")
     if num_wrong:
-        typer.echo(f"{num_wrong} of the checks failed")
+        say(f"{num_wrong} of the checks failed")
         raise typer.Exit(1)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.utils.console import say
+
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
 
@@ -26,7 +28,7 @@ def runs(context: typer.Context) -> None:
     from ganns.db.choose import coordinator_connection
     from ganns.store.control import shown_state
     from ganns.store.runs import list_runs
-    from ganns.utils.console import wide_console
+    from ganns.utils.console import cells, wide_console
 
     with coordinator_connection() as conn:
         rows = list_runs(conn)
@@ -41,17 +43,18 @@ def runs(context: typer.Context) -> None:
     for row in rows:
         metrics = row["metrics"] or {}
         units = row["units"] if row["wanted_units"] is None else f"{row['wanted_units']} instead of {row['units']}"
-        table.add_row(
-            str(row["id"]),
+        shown = cells(
+            row["id"],
             row["name"],
             shown_state(row),
-            str(row["version"]),
+            row["version"],
             f"{row['images']:,}",
             *(f"{metrics[key]:.3f}" if key in metrics else "-" for key in ("d_loss", "g_loss")),
             (row["lease_holder"] or "-").partition(" (")[0],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
-            *([str(units)] if changed else []),
+            *([units] if changed else []),
         )
+        table.add_row(*shown)
     console.print(table)
 
 
@@ -126,16 +129,16 @@ def delete(
         require_current(conn)
         found = {run.id: run for run in (find_run(conn, one) for one in runs)}
         if not yes:
-            typer.echo(f"This deletes from {address} ({address.source}):")
+            say(f"This deletes from {address} ({address.source}):")
             for run in found.values():
-                typer.echo(f"  run {run.id} {run.name!r}: {run.state}, version {run.version}, {run.images:,} images")
+                say(f"  run {run.id} {run.name!r}: {run.state}, version {run.version}, {run.images:,} images")
             typer.confirm("Delete it?" if len(found) == 1 else "Delete them?", abort=True)
         with conn.transaction():  # delete all of them, or none
             keys = [table.delete_run(conn, run_id) for run_id in found]
         weights.vacuum(conn)
     for key in keys:
         shutil.rmtree(paths.home() / "state" / key, ignore_errors=True)
-    typer.echo(f"deleted run {', '.join(map(str, found))}")
+    say(f"deleted run {', '.join(map(str, found))}")
 
 
 @contextmanager
@@ -150,6 +153,6 @@ def _run(which: str) -> Iterator[tuple[Connection, int, str]]:
 
 
 def _answer(run_id: int, coordinated: bool, text: str) -> None:
-    typer.echo(text)
+    say(text)
     if not coordinated:
-        typer.echo(f"it has no coordinator now: start one with `ganns train resume={run_id}`")
+        say(f"it has no coordinator now: start one with `ganns train resume={run_id}`")

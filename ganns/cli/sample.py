@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from ganns.utils.console import say
+
 if TYPE_CHECKING:
     from ganns.training.dcgan import Generator
 
@@ -46,12 +48,12 @@ def sample(
     latent = noise(chosen, count or (64 if walk is None else 16), drawer.latent_dim)
     if walk is None:
         save(grid(draw(drawer.generator, latent)), out)
-        typer.echo(f"{len(latent)} images from {drawer.words}: {out}")
+        say(f"{len(latent)} images from {drawer.words}: {out}")
         return
     columns = max(1, round(len(latent) ** 0.5))
     places = walking.walk(walking.walk_points(chosen, latent))
     frames = animate((grid(draw(drawer.generator, z), columns) for z in places), walk, fps=walking.STEPS)
-    typer.echo(f"a walk of {len(latent)} images in {frames} frames from {drawer.words}: {walk}")
+    say(f"a walk of {len(latent)} images in {frames} frames from {drawer.words}: {walk}")
 
 
 def timelapse(
@@ -71,7 +73,7 @@ def timelapse(
         with coordinator_connection() as conn:
             grids = grids_of_run(conn, find_run(conn, source))
     count = animate(frames(grids, gif=out.suffix.lower() == ".gif"), out, fps=FPS, hold_s=HOLD_S)
-    typer.echo(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")
+    say(f"{count} grids, version {grids[0][0]} to {grids[-1][0]}: {out}")
 
 
 class _Source(NamedTuple):

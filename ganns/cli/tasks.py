@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.utils.console import say
+from ganns.utils.printable import printable
+
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
 
@@ -60,9 +63,9 @@ def ping() -> None:
     with _connection() as conn:
         answers = commands.ping(conn)
     for worker, alive in answers.items():
-        typer.echo(f"worker {worker}: {'pong' if alive else 'silent'}")
+        say(f"worker {worker}: {'pong' if alive else 'silent'}")
     if not any(answers.values()):
-        typer.echo(f"No worker answers; {HOW_TO_JOIN}")
+        say(f"No worker answers; {HOW_TO_JOIN}")
         raise typer.Exit(1)
 
 
@@ -76,7 +79,7 @@ def revoke(
 
     with _connection() as conn:
         num = commands.revoke(jobs, terminate=terminate, connection=conn)
-    typer.echo(f"Revoked {num} of {len(jobs)}; the others had ended.")
+    say(f"Revoked {num} of {len(jobs)}; the others had ended.")
 
 
 @app.command()
@@ -92,7 +95,7 @@ def drain(
         numbers = commands.drain(worker, draining=not undo, connection=conn)
     if not numbers:
         raise TaskUsageError(f"There is no worker {worker!r}: `ganns tasks workers` lists them.")
-    typer.echo(f"{'Takes tasks again' if undo else 'Draining'}: worker {', '.join(map(str, numbers))}.")
+    say(f"{'Takes tasks again' if undo else 'Draining'}: worker {', '.join(map(str, numbers))}.")
 
 
 @app.command()
@@ -102,7 +105,7 @@ def pause(queue: Annotated[str, typer.Argument(help="The queue's name, as `ganns
 
     with _connection() as conn:
         commands.pause(queue, connection=conn)
-    typer.echo(f"Paused {queue}; `ganns tasks resume {queue}` opens it again.")
+    say(f"Paused {queue}; `ganns tasks resume {queue}` opens it again.")
 
 
 @app.command()
@@ -112,7 +115,7 @@ def resume(queue: Annotated[str, typer.Argument(help="The queue's name.")]) -> N
 
     with _connection() as conn:
         commands.resume(queue, connection=conn)
-    typer.echo(f"Resumed {queue}.")
+    say(f"Resumed {queue}.")
 
 
 @app.command()
@@ -128,7 +131,7 @@ def rescue() -> None:
 
     stop = threading.Event()
     with any_database(create=False) as address:
-        loop.run(address, stop, typer.echo)
+        loop.run(address, stop, say)
 
 
 @contextmanager
@@ -145,12 +148,12 @@ def _connection() -> Iterator[Connection]:
 def _table(rows: Sequence[dict[str, Any]], nothing: str) -> None:
     """Print rows under their column names: plain text that can be piped."""
     if not rows:
-        typer.echo(nothing)
+        say(nothing)
         return
     texts = [list(rows[0]), *[[_text(value) for value in row.values()] for row in rows]]
     widths = [max(len(line[column]) for line in texts) for column in range(len(texts[0]))]
     for line in texts:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _text(value: Any) -> str:
@@ -159,5 +162,5 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"
     if isinstance(value, list):
-        return ",".join(map(str, value)) or "-"
-    return "-" if value in (None, "") else str(value)
+        return printable(",".join(map(str, value)), 100) or "-"
+    return "-" if value in (None, "") else printable(value, 100)

@@ -14,15 +14,14 @@ def top(
     """Show a run, live, in the terminal: speed, losses, the open round, the workers. Press q to quit."""
     import sys
 
-    from rich.console import Console
-
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
     from ganns.top.terminal import show
+    from ganns.utils.console import SafeConsole
     from ganns.utils.signals import stop_on_signals
 
-    console = Console()
+    console = SafeConsole()
     once = once or not sys.stdout.isatty() or console.is_dumb_terminal
     with stop_on_signals() as stop, coordinator_database() as address:
         with connect(address) as conn:

@@ -10,6 +10,7 @@ from ganns.config_diff import differing, flat, label, short, shown_in
 from ganns.db.connect import Connection
 from ganns.store import evaluations, runs
 from ganns.store.runs import Run
+from ganns.utils.console import cells
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,17 +99,18 @@ def show(
     for one in records:
         last, best = (one.metrics[-1]["metrics"] if one.metrics else {}), one.best()
         distance = measured.get(one.run.id)
-        table.add_row(
-            str(one.run.id),
+        row = cells(
+            one.run.id,
             *(shown_in(one.settings, key) for key in keys[:NUM_COLUMNS]),
             (states or {}).get(one.run.id, one.run.state),
-            str(one.run.version),
+            one.run.version,
             f"{one.run.images:,}",
             f"{one.seconds:.0f} s",
             *(f"{last[key]:.3f}" if key in last else "-" for key in ("d_loss", "g_loss")),
             *([f"{distance:.1f}" if distance is not None else "-"] if measured else []),
             *([f"{best[1]:.1f} (version {best[0]})" if best else "-"] if evaluated else []),
         )
+        table.add_row(*row)
     console.print(table)
     if len(keys) > NUM_COLUMNS:
         console.print(f"they differ in {', '.join(keys[NUM_COLUMNS:])} too", markup=False, highlight=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from psycopg_pool import ConnectionPool
 
 from ganns.dashboard.security.sessions import WebSessions
 from ganns.db.address import Address
 from ganns.db.connect import OPTIONS, Connection, connect
+from ganns.monitor.rows import clean
 from ganns.monitor.viewer import become_viewer
 from ganns.monitor.watcher import Watcher
 
@@ -61,7 +62,7 @@ class Dashboard:
         self._pool.close(timeout=2)
 
     async def read(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `question(connection, ...)` on a thread, with a connection that may only read.
+        """Call `question(connection, ...)` on a thread, with a connection that may only read; clean the answer.
 
         Raises:
             psycopg.Error: the database does not answer.
@@ -69,7 +70,7 @@ class Dashboard:
 
         def ask() -> T:
             with self._pool.connection() as conn:
-                return question(conn, *args, **kwargs)
+                return cast(T, clean(question(conn, *args, **kwargs)))
 
         return await asyncio.to_thread(ask)
 

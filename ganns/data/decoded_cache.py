@@ -12,7 +12,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import fasteners
 import numpy as np
 from PIL import Image
 
@@ -20,6 +19,7 @@ from ganns.data.processes import in_processes
 from ganns.data.sources.source import Source, image_reader
 from ganns.errors import DataError
 from ganns.utils.atomic import replacing
+from ganns.utils.locks import one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,9 @@ def decoded(source: Source, size: int, root: Path) -> np.ndarray:
     path = path_of(source.name, source.fingerprint, size, root)
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
-        lock = fasteners.InterProcessLock(str(path) + ".lock")
-        if not lock.acquire(blocking=False):
-            log.info("another process is decoding the %s images; waiting for it", source.name)
-            lock.acquire()
-        try:
+        with one_at_a_time(path, lambda: log.info("the %s images are being decoded; waiting", source.name)):
             if not path.exists():
                 _build(source, size, path)
-        finally:
-            lock.release()
     pixels: np.ndarray = np.load(path, mmap_mode="r")
     num = len(source.files.items)
     if pixels.shape != (num, 3, size, size):

@@ -39,6 +39,7 @@ from ganns.pictures.grid import save, timeline
 from ganns.store.results import worker_totals
 from ganns.store.runs import list_metrics
 from ganns.training.state import TrainingState
+from ganns.utils.console import SafeConsole, cells
 from ganns.worker.launch import Process, start_worker, stop_workers
 
 NUM_WORKERS = 2
@@ -70,7 +71,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
     Raises:
         KeyboardInterrupt: if it was stopped before there was anything to show.
     """
-    console, begun = Console(soft_wrap=True), time.monotonic()
+    console, begun = SafeConsole(soft_wrap=True), time.monotonic()
     folder = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder.mkdir(parents=True)
     console.print(f"GANNs with friends: the demo. Everything it makes goes to {folder}", markup=False)
@@ -172,7 +173,7 @@ def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_s
 def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[dict[str, Any]]) -> None:
     table = Table("worker", "units", "images", "late", title="the work of each worker")
     for row in credit:
-        table.add_row(row["name"], str(row["units"]), f"{int(row['images']):,}", str(row["late"]))
+        table.add_row(*cells(row["name"], row["units"], f"{int(row['images']):,}", row["late"]))
     console.print(table)
     console.print(
         f"{summary['rounds']} rounds, {summary['images']:,} images, {summary['images_per_s']} images/s. "

@@ -13,7 +13,6 @@ import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
-import fasteners
 import numpy as np
 import torch
 from torch import nn
@@ -27,6 +26,7 @@ from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator
 from ganns.training.serialization import metadata, unpack, write_file
 from ganns.utils.atomic import replacing
+from ganns.utils.locks import one_at_a_time
 
 VERSION = 1
 """Raise it when the network or its training changes: distances by other features cannot be compared."""
@@ -131,7 +131,7 @@ def attribute_network(image_size: int) -> tuple[bytes, float]:
     """
     path = paths.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with fasteners.InterProcessLock(f"{path}.lock"):
+    with one_at_a_time(path):
         try:
             data = path.read_bytes()
             load_network(image_size, data)

@@ -19,6 +19,9 @@ from ganns.launch.launcher import Failed, register
 from ganns.launch.overrides import to_values, with_all_keys
 from ganns.launch.train import train
 
+HYDRAS = (ValueError, TypeError, AttributeError, AssertionError, LookupError, ArithmeticError, RecursionError)
+"""What Hydra and OmegaConf raise for an odd override, besides their own errors."""
+
 
 def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, command: str = "train") -> int:
     """Run `ganns train` with the arguments `argv` (without the program's name) and return the exit code.
@@ -66,7 +69,7 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
         if isinstance(failed.error, OmegaConfBaseException):
             _explain(failed.error, command)
         raise failed.error from failed.error.__cause__
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, *HYDRAS) as error:
         _explain(error, command)
     except SystemExit as stopped:  # Hydra ends --help like this
         return stopped.code if isinstance(stopped.code, int) else 1
@@ -95,7 +98,7 @@ def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
             return to_values(hydra.compose("config", with_all_keys(overrides)), overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, *HYDRAS) as error:
         _explain(error, command)
 
 
@@ -150,7 +153,7 @@ def _hydra_reads(argv: Sequence[str], command: str) -> Iterator[None]:
 def _explain(error: Exception, command: str = "train") -> NoReturn:
     """Raise a ConfigError that puts many lines of Hydra or OmegaConf into one sentence."""
     text = str(error)
-    first = text.strip().splitlines()[0].rstrip(".")
+    first = next(iter(text.strip().splitlines()), type(error).__name__).rstrip(".")
     if found := re.search(r"Could not override '([^']+)'", text):
         raise unknown_key(found[1]) from error
     if found := re.search(r"Could not find '([^']+)'", text):

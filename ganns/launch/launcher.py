@@ -24,6 +24,17 @@ from omegaconf import DictConfig, open_dict
 from ganns.errors import ConfigError
 
 
+class Returned(JobReturn):
+    """What a point gives back. Hydra's own class prints the overrides of a failed one before it raises the error."""
+
+    @property  # type: ignore[misc]
+    def return_value(self) -> Any:
+        """Return the point's distance; raise its error."""
+        if self.status is JobStatus.FAILED:
+            raise self._return_value
+        return self._return_value
+
+
 class TogetherLauncher(Launcher):
     """Hydra's interface to `ganns.launch.sweep_together.train_points`."""
 
@@ -40,6 +51,10 @@ class TogetherLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose and train the points; `job_overrides` has one list of overrides for each.
 
+        Returns:
+            For each point its `return_value`, which is what an optimising sweeper minimises: the smallest distance
+            (swd) of its evaluated versions, or None without an evaluation. That of a failed point raises the error.
+
         Raises:
             ConfigError: for a setting that cannot be used, of a point or of the launcher.
         """
@@ -52,10 +67,16 @@ class TogetherLauncher(Launcher):
 
         try:
             points = [self._compose(initial_job_idx + n, overrides) for n, overrides in enumerate(job_overrides)]
-            sweep_together.train_points(points, self._num_at_once)
+            outcomes = sweep_together.train_points(points, self._num_at_once)
         except Exception as error:
             raise Failed(error) from error
-        return [JobReturn(overrides=overrides, status=JobStatus.COMPLETED) for overrides in job_overrides]
+        failure = sweep_together.failure(outcomes)
+        return [
+            Returned(overrides=overrides, status=JobStatus.FAILED, _return_value=failure)
+            if one.state == "failed"
+            else Returned(overrides=overrides, status=JobStatus.COMPLETED, _return_value=one.distance)
+            for overrides, one in zip(job_overrides, outcomes, strict=True)
+        ]
 
     def _compose(self, number: int, overrides: Sequence[str]) -> Any:
         """Return the point of these overrides."""

@@ -20,6 +20,7 @@ import psycopg
 from ganns.config import Config, to_dict
 from ganns.coordinator import train_run
 from ganns.coordinator.create import create_run
+from ganns.coordinator.evaluation_thread import best_evaluation
 from ganns.data import open_images
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
@@ -51,6 +52,7 @@ class PointResult:
     state: str  # finished, finished before, stopped, failed, not begun
     run_id: int | None = None
     reason: str = ""
+    distance: float | None = None  # the smallest one of the run's evaluated versions (swd)
 
 
 def point_digest(config: Config) -> str:
@@ -74,11 +76,19 @@ class Sweep:
         address: Address,
         watch: Callable[[Point], Watch],
         stop: threading.Event,
+        key: str = "",
     ) -> None:
-        """Keep the points; `watch` returns a point's observer, and setting `stop` stops all points, resumable."""
-        self.points, self.key = list(points), sweep_key(points)
+        """Keep the points.
+
+        Args:
+            points: each is trained once.
+            address: the database.
+            watch: returns a point's observer.
+            stop: setting it stops all points, resumable.
+            key: the sweep's name in the database; without it, the digest of the points.
+        """
+        self.points, self.key = list(points), key or sweep_key(points)
         self._address, self._watch, self._stop = address, watch, stop
-        self._creating = threading.Lock()  # one thread at a time makes images: file locks belong to the process
         self._outcomes: dict[int, PointResult] = {}
 
     def run(self, num_at_once: int) -> list[PointResult]:
@@ -133,7 +143,7 @@ class Sweep:
                     watch.say(f"it begins with version {source}'s weights")
                 if run.state == "finished":
                     watch.say(f"run {run.id} is finished already")
-                    return PointResult(point, "finished before", run.id)
+                    return PointResult(point, "finished before", run.id, distance=_distance(conn, run.id))
         found(run.id)
         if run.state == "diverged":
             raise RunError(f"Run {run.id} diverged; `ganns runs delete {run.id}` lets this point be tried again.")
@@ -141,16 +151,22 @@ class Sweep:
             watch.say(f"run {run.id} goes on from version {run.version}")
         _, done = train_run(replace(point.config, resume=str(run.id)), self._address, watch, self._stop, changed)
         watch.last_grid()
-        return PointResult(point, "finished" if done else "stopped", run.id)
+        with connect(self._address, application="ganns sweep") as conn:
+            distance = _distance(conn, run.id)
+        return PointResult(point, "finished" if done else "stopped", run.id, distance=distance)
 
     def _find(self, conn: Connection, point: Point) -> runs.Run | None:
         run_id = sweeps.find_point(conn, point_digest(point.config))
         return None if run_id is None else runs.get_run(conn, run_id)
 
     def _create(self, conn: Connection, point: Point) -> runs.Run:
-        with self._creating:
-            open_images(point.config.data, point.config.model.image_size)
-            try:
-                return create_run(conn, point.config, point=point_digest(point.config))
-            except psycopg.errors.UniqueViolation as error:
-                raise RunError("Another sweep began this point at the same moment; type the command again.") from error
+        open_images(point.config.data, point.config.model.image_size)
+        try:
+            return create_run(conn, point.config, point=point_digest(point.config))
+        except psycopg.errors.UniqueViolation as error:
+            raise RunError("Another sweep began this point at the same moment; type the command again.") from error
+
+
+def _distance(conn: Connection, run_id: int) -> float | None:
+    best = best_evaluation(conn, run_id)
+    return None if best is None else best[1]

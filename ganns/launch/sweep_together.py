@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.progress import Progress
 
 from ganns.comparison.table import load, show
 from ganns.config_diff import labels
@@ -19,20 +20,14 @@ from ganns.utils.console import wide_console
 from ganns.utils.signals import stop_on_signals
 
 
-def train_points(points: Sequence[Point], num_at_once: int) -> None:
+def train_points(points: Sequence[Point], num_at_once: int) -> list[PointResult]:
     """Train the points of a sweep, `num_at_once` at a time, until all are finished or Ctrl-C; then show their results.
 
-    Raises:
-        RunError: if a point failed; the others were still trained.
+    Returns:
+        The result of each point, in order. If a point fails, the others are still trained: see `failure`.
     """
     console = wide_console()
     bar, names = make_bar(console), labels([point.config for point in points])
-
-    def watch(point: Point) -> Watch:
-        made = Watch(point.config, point.folder, console, address=address)
-        made.share(bar, f"[{point.number}] ")
-        return made
-
     with coordinator_database() as address, stop_on_signals() as stop, bar:
         for line in (
             f"the database is {address} ({address.source})",
@@ -41,14 +36,33 @@ def train_points(points: Sequence[Point], num_at_once: int) -> None:
             *(f"[{point.number}] {name}" for point, name in zip(points, names, strict=True)),
         ):
             console.print(line, markup=False, highlight=False)
-        sweep = Sweep(points, address, watch, stop)
+        sweep = Sweep(points, address, watcher(console, bar, address), stop)
         outcomes = sweep.run(num_at_once)
         bar.stop()
         _show_outcomes(console, address, sweep, outcomes)
-    if failed := [one for one in outcomes if one.state == "failed"]:
-        raise RunError(
-            f"{len(failed)} of {len(points)} points failed; the first, [{failed[0].point.number}]: {failed[0].reason}"
-        )
+    return outcomes
+
+
+def watcher(console: Console, bar: Progress, address: Address) -> Callable[[Point], Watch]:
+    """Return a function that makes the observer of a point: all share a display, and lines begin with the number."""
+
+    def watch(point: Point) -> Watch:
+        made = Watch(point.config, point.folder, console, address=address)
+        made.share(bar, f"[{point.number}] ")
+        return made
+
+    return watch
+
+
+def failure(outcomes: Sequence[PointResult]) -> RunError | None:
+    """Return the error that says which points failed; None if none did."""
+    failed = [one for one in outcomes if one.state == "failed"]
+    if not failed:
+        return None
+    first = failed[0]
+    return RunError(
+        f"{len(failed)} of {len(outcomes)} points failed; the first, [{first.point.number}]: {first.reason}"
+    )
 
 
 def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[PointResult]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ganns.monitor.rows import LARGEST
+
 CHANNEL = "ganns_events"
 OF_ROUND = ("opened", "claimed", "requeued", "submitted", "refused", "skipped", "late", "closed")
 NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "changed", "controlled"))
@@ -22,11 +24,11 @@ def parse(payload: str) -> Event | None:
     """Return the event of a notification's payload, or None if the payload is no event."""
     try:
         said = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or said.get("event") not in NAMES:
+    if not isinstance(said, dict) or not isinstance(said.get("event"), str) or said["event"] not in NAMES:
         return None
     numbers = {key: said[key] for key in NUMBERS if key in said}
-    if not all(type(value) is int for value in numbers.values()):
+    if not all(type(value) is int and 0 <= value <= LARGEST for value in numbers.values()):
         return None
     return {"event": said["event"], **numbers}

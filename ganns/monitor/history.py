@@ -7,6 +7,7 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.monitor.rows import number, numbers
 
 MAX_POINTS = 2000
 """The most points of a chart; a longer run shows every second, fourth, ... round."""
@@ -53,15 +54,10 @@ def thinned(rows: Sequence[Mapping[str, Any]], every: int) -> Sequence[Mapping[s
 def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Turn rows of `watch_metrics` into columns of numbers with five digits."""
     fixed = ("round", "images", "bytes_up", "bytes_down")
-    metrics = sorted({key for row in rows for key in row["metrics"]})
-    timings = sorted({key for row in rows for key in row["timings"]})
+    metrics, timings = ([numbers(row[what]) for row in rows] for what in ("metrics", "timings"))
     return {
         **{key: [row[key] for row in rows] for key in fixed},
-        "seconds": [round(row["seconds"], 2) for row in rows],
-        **{key: [_short(row["metrics"].get(key)) for row in rows] for key in metrics},
-        **{f"t_{key}": [_short(row["timings"].get(key)) for row in rows] for key in timings},
+        "seconds": [number(round(row["seconds"], 2)) for row in rows],
+        **{key: [one.get(key) for one in metrics] for key in sorted({key for one in metrics for key in one})},
+        **{f"t_{key}": [one.get(key) for one in timings] for key in sorted({key for one in timings for key in one})},
     }
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")

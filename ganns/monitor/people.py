@@ -8,7 +8,8 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.monitor.rows import plain
+from ganns.monitor.rows import clean, plain
+from ganns.utils.printable import printable
 
 WINDOW = 30
 """Late results come for the last rounds only, because units are kept for 20 rounds: older credit does not change."""
@@ -140,5 +141,11 @@ def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any
     }
 
 
-def _machine(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: info[key] for key in OF_MACHINE if key in info}
+def _machine(info: Any) -> dict[str, Any]:
+    """Return the facts that are shown; a worker may have written anything, also what is no object."""
+    found = info if isinstance(info, Mapping) else {}
+    return {key: _fact(found[key]) for key in OF_MACHINE if key in found}
+
+
+def _fact(value: Any) -> Any:
+    return printable(value, 80) if isinstance(value, str) else clean(value) if isinstance(value, int | float) else None

@@ -16,7 +16,7 @@ from ganns.db.queries import execute
 from ganns.monitor.events import Event
 from ganns.monitor.history import History
 from ganns.monitor.people import Credit, leaderboard, look_at_workers
-from ganns.monitor.rows import plain
+from ganns.monitor.rows import clean, numbers, plain
 from ganns.monitor.snapshot import latest_run, look_at_run
 from ganns.monitor.wording import run_wording
 
@@ -85,7 +85,7 @@ class RunTopic(Topic):
 
     def _list_evaluations(self, conn: Connection) -> str:
         rows = [
-            {"version": row["version"], **{key: float(f"{value:.5g}") for key, value in row["metrics"].items()}}
+            {"version": row["version"], **numbers(row["metrics"])}
             for row in execute(conn, "list_evaluations", run_id=self._run_id)
         ]
         return message("evaluations", run=self._run_id, rows=rows)
@@ -149,5 +149,5 @@ class RunsTopic(Topic):
 
 
 def message(type_: str, /, **content: Any) -> str:
-    """Return a message as the JSON text that is sent."""
-    return json.dumps({"type": type_, **content}, separators=(",", ":"), allow_nan=False)
+    """Return a message as the JSON text that is sent; its content is cleaned (`ganns.monitor.rows`)."""
+    return json.dumps(clean({"type": type_, **content}), separators=(",", ":"), allow_nan=False)

@@ -6,6 +6,7 @@ make it busy: after each read, a topic pauses in proportion to the cost of that 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -21,6 +22,8 @@ from ganns.errors import DatabaseUnreachable, GannsError
 from ganns.monitor.events import CHANNEL, Event, parse
 from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic, Topic, message
 from ganns.monitor.viewer import connect_viewer
+
+log = logging.getLogger(__name__)
 
 DEBOUNCE_S = 0.1
 """Events within this time after a first one are handled together with it."""
@@ -49,6 +52,7 @@ class Watched:
     events: list[Event] = field(default_factory=list)
     looked_at: float = 0.0
     not_before: float = 0.0
+    failed: str = ""  # why the last read gave nothing, if the reason is a row and not the server
 
     def due(self, now: float) -> float:
         """Return the time of the next read."""
@@ -158,17 +162,38 @@ class Watcher(threading.Thread):
         begun, cpu = time.monotonic(), time.thread_time()
         with self._lock:
             events, watched.events = watched.events, []
-        news = watched.topic.look(conn, events)
+        news = self._read(conn, watched, events)
         ended = time.monotonic()
         rest_s = max(REST * (time.thread_time() - cpu), REST_WAITING * (ended - begun), REST_S)
         watched.looked_at, watched.not_before = ended, ended + rest_s
         with self._lock:
             greet, watched.greet = watched.greet, []
             for deliver in greet:
-                deliver(watched.topic.whole())
+                deliver([message("trouble", text=watched.failed)] if watched.failed else watched.topic.whole())
             for deliver in watched.watchers.values():
                 if news and deliver not in greet:
                     deliver(news)
+
+    def _read(self, conn: Connection, watched: Watched, events: list[Event]) -> list[str]:
+        """Return a topic's news. An error in one topic ends neither this thread nor the other topics.
+
+        Raises:
+            psycopg.Error, GannsError: the server's fault; all topics wait.
+        """
+        try:
+            news = watched.topic.look(conn, events)
+        except Exception as error:
+            if isinstance(error, psycopg.Error | GannsError) and not isinstance(error, psycopg.DataError):
+                raise
+            # A row holds what no line of ours expects.
+            if not watched.failed:
+                log.exception("a page is not brought up to date any more")
+            watched.failed = f"A row cannot be read ({type(error).__name__}), so this page stands still; see the log."
+            return [message("trouble", text=watched.failed)]
+        if watched.failed:
+            watched.failed = ""
+            news = [message("trouble", text=""), *news]
+        return news
 
     def _say(self, trouble: str) -> None:
         """Tell all watchers about a problem, or that it is over."""

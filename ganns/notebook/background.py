@@ -32,7 +32,6 @@ class BackgroundWorker:
         """Keep its log and its lock in `folder`. Without a name it takes that of a running worker, or a new one."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._address = folder, address
-        self._lock = FileLock(folder / "worker.lock")
         self._about, self._log = folder / "worker.json", folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -66,8 +65,9 @@ class BackgroundWorker:
         """Return True if a worker runs, whichever notebook started it."""
         if self._process is not None:
             self._process.poll()  # otherwise it stays a zombie
-        is_free = self._lock.try_take()
-        self._lock.release()
+        lock = self._new_lock()
+        is_free = lock.try_take()
+        lock.release()
         return not is_free
 
     @property
@@ -97,9 +97,14 @@ class BackgroundWorker:
 
     # ---------------------------------------------------------------------------------------------- details
 
+    def _new_lock(self) -> FileLock:
+        """Return the lock as an object for one use: another thread that uses this worker has its own."""
+        return FileLock(self._folder / "worker.lock")
+
     def _launch(self) -> None:
-        if not self._lock.try_take():
-            self._lock.release()
+        lock = self._new_lock()
+        if not lock.try_take():
+            lock.release()
             return  # another notebook was faster
         self._started_at = time.monotonic()
         variables = {"PYTHONUNBUFFERED": "1"} | (
@@ -115,12 +120,12 @@ class BackgroundWorker:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,  # the end of the kernel does not end it
-                    pass_fds=(self._lock.fileno(),),
+                    pass_fds=(lock.fileno(),),
                 )
             about = {"pid": self._process.pid, "address": str(self._address), "name": self.name}
             self._about.write_text(json.dumps(about))  # no password in it
         finally:
-            self._lock.release()  # our copy; the worker's copy holds the lock
+            lock.release()  # our copy; the worker's copy holds the lock
 
     def _read_about(self) -> dict[str, object]:
         with suppress(OSError, ValueError):

@@ -14,6 +14,7 @@ from ganns.db.connect import Connection
 from ganns.errors import DatabaseError
 from ganns.monitor.history import History
 from ganns.monitor.people import look_at_person
+from ganns.monitor.rows import clean
 from ganns.monitor.snapshot import latest_run, look_at_run
 from ganns.monitor.viewer import connect_viewer
 from ganns.store.samples import get_sample
@@ -67,7 +68,7 @@ class ClassReader:
 
     def _read(self, conn: Connection) -> ClassView:
         run_id = latest_run(conn)
-        run = look_at_run(conn, run_id) if run_id is not None else None
+        run = clean(look_at_run(conn, run_id)) if run_id is not None else None
         if run is None or run_id is None:
             return ClassView()
         parts = [part for part in look_at_person(conn, self._name)["runs"] if part["run"] == run_id]

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from ganns.notebook.class_view import ClassView
+from ganns.utils.printable import printable
 
 
 class Panel:
@@ -38,7 +39,7 @@ class Panel:
 
     def _render(self) -> None:
         # Other people choose names: never treat them as HTML.
-        rows = "".join(f"<div>{escape(line)}</div>" for line in [*self._said, *self._shown])
+        rows = "".join(f"<div>{escape(printable(line))}</div>" for line in [*self._said, *self._shown])
         self._text.update(self._html(rows))
 
 

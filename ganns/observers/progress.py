@@ -14,7 +14,8 @@ from ganns.config import StopConfig
 from ganns.coordinator.observer import RoundReport
 from ganns.training.plan import ends, share_done
 from ganns.training.state import TrainingState
-from ganns.utils.console import plural
+from ganns.utils.console import SafeConsole, plural
+from ganns.utils.printable import printable
 
 LOSSES = (("D", "d_loss"), ("G", "g_loss"))  # a round in which the run went back has none
 LINE_EVERY_S = 5.0
@@ -40,7 +41,7 @@ class TerminalProgress:
 
     def __init__(self, stop: StopConfig, console: Console | None = None) -> None:
         """Show progress towards `stop`."""
-        self._console = console or Console(soft_wrap=True)
+        self._console = console or SafeConsole(soft_wrap=True)
         self._stop = stop
         self._rate = 0.0
         self._last: tuple[float, int] | None = None
@@ -79,7 +80,7 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(self._prefix + text, markup=False, highlight=False)
+        self._console.print(self._prefix + printable(text, lines=True), markup=False, highlight=False)
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Move the bar, or print a line now and then."""

@@ -38,7 +38,7 @@ def stats(connection: Connection | None = None) -> list[dict[str, Any]]:
 
 def ping(connection: Connection | None = None) -> dict[int, bool]:
     """Return for each worker whether its heartbeat is recent."""
-    return {row["worker"]: row["silent_s"] <= PONG_S for row in workers(connection)}
+    return {row["worker"]: row["silent_s"] is not None and row["silent_s"] <= PONG_S for row in workers(connection)}
 
 
 def revoke(job_ids: Sequence[int], *, terminate: bool = False, connection: Connection | None = None) -> int:

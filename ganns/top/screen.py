@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
@@ -16,6 +16,7 @@ from rich.text import Text
 from ganns.monitor.wording import ends_wording
 from ganns.top.view import View
 from ganns.top.words import UNITS, number, run_in_words, seconds, spark, worker_in_words
+from ganns.utils.console import SafeConsole
 
 WIDE = 120
 """With at least this many columns, workers and events stand beside the run, not below it."""
@@ -26,7 +27,7 @@ KEYS = "q: quit · n p: next, previous run"
 def screen(view: View, width: int, height: int) -> RenderableType:
     """Return the whole view for a terminal with this many columns and lines."""
     run = view.run
-    foot = Layout(_foot(view), size=len(_foot(view).wrap(Console(width=width), width)))
+    foot = Layout(_foot(view), size=len(_foot(view).wrap(SafeConsole(width=width), width)))
     root = Layout()
     if run is None:
         root.split_column(Layout(_nothing(view)), foot)
@@ -166,7 +167,7 @@ def _workers(view: View, room: int) -> RenderableType:
         table.add_row(
             *(Text(one["name"], style="bold" if one["alive"] else "dim"), number(one["images"]), str(one["streak"])),
             *(number(one["speed"]), seconds(one["link_s"])),
-            str(machine.get("gpu") or machine.get("device") or "–"),
+            Text(str(machine.get("gpu") or machine.get("device") or "–")),  # a string would be markup
             Text(does, style=style),
         )
     num = len(people) - max(0, room - 1)
@@ -206,5 +207,5 @@ def _titled(title: str, content: RenderableType) -> RenderableType:
 
 
 def _num_lines(content: RenderableType, width: int) -> int:
-    console = Console(width=width)
+    console = SafeConsole(width=width)
     return len(console.render_lines(content, console.options, pad=False))

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from ganns.monitor.rows import clean
 from ganns.top.words import event_in_words
 
 NUM_ROUNDS = 400
@@ -64,7 +65,7 @@ class View:
 
     def take(self, text: str, at: str | None = None) -> None:
         """Process a message; `at` is the time of day to write before its events, now if None."""
-        message = printable(json.loads(text))
+        message = clean(json.loads(text))  # a terminal would obey control characters in a student's name
         kind = message["type"]
         if kind == "runs":
             self.runs = message["runs"]
@@ -97,17 +98,6 @@ class View:
                 if (one["round"], unit["unit"]) == (event.get("round"), event.get("unit")):
                     return str(unit["worker"])
         return ""
-
-
-def printable(value: Any) -> Any:
-    """Return `value` with question marks for control characters: a terminal would obey those in a student's name."""
-    if isinstance(value, str):
-        return "".join(one if one.isprintable() else "?" for one in value)
-    if isinstance(value, list):
-        return [printable(one) for one in value]
-    if isinstance(value, dict):
-        return {key: printable(one) for key, one in value.items()}
-    return value
 
 
 def joined(

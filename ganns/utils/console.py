@@ -1,15 +1,45 @@
-"""A console for wide tables, and counts in words."""
+"""Consoles that print foreign text safely, a console for wide tables, and counts in words."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
-from rich.console import Console
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from ganns.utils.printable import MAX_LENGTH, printable
+
+
+class SafeConsole(Console):
+    """A console that prints question marks for control characters in what it is given: see `ganns.utils.printable`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render to segments; rich's own control segments stay as they are."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control or text == "\n" or text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(text, len(text), lines=True), style)
+
+
+def say(text: object = "", *, nl: bool = True) -> None:
+    """Print a line of a command on stdout."""
+    typer.echo(printable(text, 100 * MAX_LENGTH, lines=True), nl=nl)
+
+
+def cells(*values: Any) -> list[Text]:
+    """Return the cells of a table's row: short, and as text, because square brackets would be markup."""
+    return [Text(printable(value, 200)) for value in values]
 
 
 def wide_console() -> Console:
     """Return a console as wide as the terminal; in a pipe it is wide enough for every column."""
-    return Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=160)
+    return SafeConsole(soft_wrap=True) if sys.stdout.isatty() else SafeConsole(soft_wrap=True, width=160)
 
 
 def plural(num: int, what: str) -> str:

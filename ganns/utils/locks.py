@@ -1,21 +1,45 @@
-"""A lock between processes; the system releases it when its holder ends in any way."""
+"""Locks between processes and between threads; the system releases them when their holder ends in any way."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import filelock
 
 if sys.platform != "win32":
     import fcntl
+
+
+@contextmanager
+def one_at_a_time(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Run the block while no other process and no other thread runs a block with the same path.
+
+    Args:
+        path: the file or folder that the block makes; the lock is `path` with ".lock" at its end.
+        waiting: called once if the block has to wait.
+    """
+    lock = filelock.FileLock(f"{path}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class FileLock:
     """A lock on a file: several objects share it, or one holds it alone, also within one process.
 
     It uses `flock`, because the system releases that lock with the process. A file with a process number would remain
-    after a kill -9. `lockf` belongs to the process: one object would release another's lock. On Windows this class does
-    nothing.
+    after a kill -9. `lockf` belongs to the process: one object would release another's lock. An object is for one
+    thread: two threads that share it do not exclude each other. On Windows this class does nothing.
     """
 
     def __init__(self, path: Path) -> None:

@@ -18,6 +18,7 @@ from ganns.db.migrate import require_current
 from ganns.errors import DatabaseError, NoDatabaseAddress
 from ganns.queue.app import App
 from ganns.queue.events import PID_VARIABLE, report
+from ganns.utils.printable import keep_logs_printable
 from ganns.worker import platforms
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, jittered
@@ -36,6 +37,7 @@ PARENT_S = 1.0
 def main() -> NoReturn:
     """Run a worker until a signal, then end this process."""
     platforms.adopt_pipe()
+    keep_logs_printable()
     logging.basicConfig(level=os.environ.get("GANNS_LOG", "WARNING"), format="%(message)s", stream=sys.stdout)
     # We log its errors ourselves, each in one line.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)

@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
-
 from ganns.db.address import Address
 from ganns.queue.machine import worker_name
-from ganns.utils.console import plural
+from ganns.utils.console import SafeConsole, plural
 from ganns.worker.display import Display
 from ganns.worker.supervisor import Supervisor
 
@@ -92,7 +90,7 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
     if app:
         shared["GANNS_APP"] = app
     variables = {one: shared | {"GANNS_WORKER_NAME": one, "OMP_NUM_THREADS": str(threads)} for one in names}
-    console = Console(soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     console.print(
         f"{plural(num, 'worker')} with {plural(threads, 'thread')} each: {', '.join(names)}. "
         "Ctrl-C hands the unit back and ends; Ctrl-C twice ends at once.",

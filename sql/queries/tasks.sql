@@ -156,7 +156,7 @@ FROM procrastinate.procrastinate_jobs j WHERE j.status = 'todo' GROUP BY 1, 2 OR
 -- Workers with the age of their heartbeat
 SELECT p.id AS worker, coalesce(w.name, '') AS name, coalesce(w.abilities, '{}') AS abilities,
        coalesce(w.memory_mb, 0) AS memory_mb, coalesce(w.draining, false) AS draining,
-       extract(epoch FROM now() - p.last_heartbeat)::float8 AS silent_s,
+       CASE WHEN isfinite(p.last_heartbeat) THEN extract(epoch FROM now() - p.last_heartbeat)::float8 END AS silent_s,
        (SELECT j.id FROM procrastinate.procrastinate_jobs j
         WHERE j.worker_id = p.id AND j.status = 'doing' ORDER BY j.id LIMIT 1) AS job
 FROM procrastinate.procrastinate_workers p LEFT JOIN ganns.task_workers w ON w.worker_id = p.id ORDER BY p.id;

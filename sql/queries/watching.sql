@@ -87,10 +87,12 @@ GROUP BY l.round, 2 ORDER BY l.round, 2;
 
 -- watch_workers --
 -- All workers by name, present or gone: the latest registration of each, its heartbeat, and the unit that it computes
-SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.info, w.registered_at,
+SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.registered_at,
+       CASE WHEN pg_column_size(w.info) <= 8000 THEN w.info END AS info,  -- a worker may write any number of bytes
        min(w.registered_at) OVER (PARTITION BY w.name) AS first_joined_at,
        count(*) OVER (PARTITION BY w.name) AS times_joined,
-       extract(epoch FROM now() - p.last_heartbeat)::float8 AS silent_s, coalesce(t.draining, false) AS draining,
+       CASE WHEN isfinite(p.last_heartbeat) THEN extract(epoch FROM now() - p.last_heartbeat)::float8 END AS silent_s,
+       coalesce(t.draining, false) AS draining,
        u.run_id AS run, u.round, u.unit
 FROM ganns.workers w
 LEFT JOIN procrastinate.procrastinate_workers p ON p.id = w.id
@@ -110,7 +112,8 @@ WHERE w.name = %(name)s ORDER BY l.at DESC LIMIT %(num)s;
 
 -- watch_registrations --
 -- The registrations of a name, with time and machine, newest first
-SELECT id AS worker, registered_at, info FROM ganns.workers WHERE name = %(name)s ORDER BY registered_at DESC LIMIT %(num)s;
+SELECT id AS worker, registered_at, CASE WHEN pg_column_size(info) <= 8000 THEN info END AS info
+FROM ganns.workers WHERE name = %(name)s ORDER BY registered_at DESC LIMIT %(num)s;
 
 -- watch_credit_before --
 -- The total contribution of each name before a round

@@ -122,6 +122,20 @@ def test_a_sweep_shows_which_settings_led_where(page: Page, site: Site, lesson: 
     expect(page.get_by_role("table", name="Settings that differ")).to_be_visible()
 
 
+def test_points_that_ended_without_a_distance_have_ended(page: Page, site: Site, lesson: Lesson) -> None:
+    """Their evaluation failed, or there was none."""
+    begun = [Lesson(lesson.conn, num_workers=1, seed=seed) for seed in (5, 6)]
+    for one in begun:
+        lesson.conn.execute("INSERT INTO ganns.sweep_points VALUES ('0123456789ab', %s)", (one.run,))
+    page.goto(f"{site.url}/sweeps/0123456789ab")
+    expect(page.get_by_text("No point has ended yet.")).to_be_visible()
+    for one in begun:
+        one.end()
+    page.reload()
+    expect(page.get_by_text("2 points have ended, none with a distance.")).to_be_visible()
+    expect(page.get_by_text("No point has ended yet.")).to_have_count(0)
+
+
 def test_an_unknown_sweep_is_said_to_be_so(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/sweeps/nothing")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no sweep nothing")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from PIL import Image
 
 from ganns.config import CelebAData, ImageFolderData, SyntheticData
-from ganns.data import open_images
+from ganns.data import decoded_cache, open_images
 from ganns.data.decoded_cache import decoded, prepare
 from ganns.data.sources import celeba, synthetic
 from ganns.data.sources.celeba_layout import ATTRIBUTES
@@ -63,6 +65,22 @@ def test_a_face_depends_on_seed_and_index_alone():
     import hashlib
 
     assert other.stdout.strip() == hashlib.sha256(first.tobytes()).hexdigest()
+
+
+def test_threads_draw_and_decode_once(home, monkeypatch):
+    """The points of a sweep are threads of one process, and ask for their images at the same moment."""
+    all_ask, made = threading.Barrier(4), []
+    for module, name in ((synthetic, "_draw_all"), (decoded_cache, "_build")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, real=real, name=name: (made.append(name), real(*args)))
+
+    def ask(number):
+        all_ask.wait(60)
+        return open_images(FACES, 32).fingerprint
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(ask, range(4)))) == 1
+    assert made == ["_draw_all", "_build"]
 
 
 def test_attributes_are_true_to_the_picture():

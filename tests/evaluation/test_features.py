@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -38,6 +40,27 @@ def test_a_damaged_file_is_made_again(monkeypatch, tmp_path):
     path.write_bytes(data[:1000])
     assert features.attribute_network(32) == (data, accuracy)
     assert accuracy == pytest.approx(small[1], abs=1e-4)
+
+
+def test_the_points_of_a_sweep_train_it_once(monkeypatch, tmp_path):
+    """Four threads of one process ask at once: with a lock that belongs to the process, all would write one file."""
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+    small = features.train_network(32, num_faces=50, num_held_out=10, epochs=1)
+    all_ask, trained = threading.Barrier(4), []
+
+    def train(image_size):
+        trained.append(threading.current_thread().name)
+        return small
+
+    def ask(number):
+        all_ask.wait(60)
+        return features.attribute_network(32)
+
+    monkeypatch.setattr(features, "train_network", train)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, range(4)))
+    assert len(trained) == 1
+    assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize("image_size", [32, 64])

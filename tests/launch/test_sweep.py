@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobStatus
 from rich.console import Console
 
 from ganns import paths
 from ganns.config import Config, StopConfig
 from ganns.coordinator import Quiet, RoundReport
 from ganns.errors import Diverged, RunError
-from ganns.launch import sweep_together
+from ganns.launch import launcher, sweep_together
 from ganns.launch.sweep import Point, PointResult, Sweep, point_digest, sweep_key
 from ganns.store import runs, sweeps
+from ganns.store.evaluations import put_evaluation
 from ganns.training.state import TrainingState
 from tests.support.fakes import FakeWorker, solo_digest, tiny
 from tests.support.helpers import wait_until
@@ -142,6 +144,28 @@ def test_a_point_that_fails_ends_no_other(sweep, join, conn):
     assert trained.outcomes[2].reason == "ZeroDivisionError: injected"
 
 
+def test_a_point_returns_its_smallest_distance_also_when_it_had_ended_before(sweep, join, conn):
+    worker = join()
+    first = sweep(tiny(stop=TWO), tiny(seed=1, stop=TWO))
+    assert first.finish(worker) == ["finished"] * 2
+    assert [one.distance for one in first.outcomes] == [None, None]  # nothing was evaluated
+    run, best = first.outcomes[1].run_id, {"swd": 7.5}
+    put_evaluation(conn, run, 1, features="attributes", images=8, metrics=best, seconds=1.0)
+    conn.execute("UPDATE ganns.runs SET best_version = 1 WHERE id = %s", (run,))
+    again = sweep(tiny(stop=TWO), tiny(seed=1, stop=TWO))
+    assert again.finish(worker) == ["finished before"] * 2
+    assert [one.distance for one in again.outcomes] == [None, 7.5]
+
+
+def test_hydra_gets_the_distance_of_each_point_and_the_error_of_a_failed_one():
+    def returned(**what):
+        return launcher.Returned(overrides=["seed=1"], **what)
+
+    assert returned(status=JobStatus.COMPLETED, _return_value=7.5).return_value == 7.5
+    with pytest.raises(RunError, match="as injected"):
+        _ = returned(status=JobStatus.FAILED, _return_value=RunError("as injected")).return_value
+
+
 def test_a_diverged_point_says_how_to_try_it_again(sweep, join, conn):
     trained = sweep(tiny(stop=TWO))
     assert trained.finish(join()) == ["finished"]
@@ -167,13 +191,10 @@ def test_the_whole_command_shows_what_became_of_the_points(
     output, worker = io.StringIO(), join()
     monkeypatch.setattr(sweep_together, "wide_console", lambda: Console(file=output, width=160, soft_wrap=True))
     points = [Point(n, tiny(seed=n, stop=StopConfig(rounds=1)), tmp_path / str(n)) for n in range(2)]
-    raised: list[BaseException] = []
+    outcomes: list[list[PointResult]] = []
 
     def command() -> None:
-        try:
-            sweep_together.train_points(points, 2)
-        except RunError as error:
-            raised.append(error)
+        outcomes.append(sweep_together.train_points(points, 2))
 
     def run_command() -> str:
         thread = threading.Thread(target=command, daemon=True)
@@ -184,9 +205,9 @@ def test_the_whole_command_shows_what_became_of_the_points(
     shown = run_command()
     for text in ("[0] seed=0", "[1] run ", "│ finished │", "compare with `ganns compare --sweep"):
         assert text in shown
-    assert raised == []
+    assert sweep_together.failure(outcomes[-1]) is None
     runs.set_state(conn, 1, "diverged")
     shown = run_command()
     assert "finished before" in shown
-    assert str(raised[0]).startswith("1 of 2 points failed; the first, [")
+    assert str(sweep_together.failure(outcomes[-1])).startswith("1 of 2 points failed; the first, [")
     assert (paths.home() / "state").is_dir()

@@ -19,7 +19,9 @@ export default {
         <span class="swatch blue"></span> in between, <span class="swatch soft"></span> the others.</p>
       <div ref="parallel" class="canvas" role="img" :aria-label="told"></div></template></section>
     <section class="card" aria-labelledby="so-far"><h2 id="so-far">The best so far</h2>
-      <p v-if="!ended.length" class="soft">No point has ended yet.</p>
+      <p v-if="!over" class="soft">No point has ended yet.</p>
+      <p v-else-if="!ended.length" class="soft">{{ over === 1 ? "One point has" : over + " points have" }} ended, none with a distance.
+        If an evaluation failed, the terminal of the sweep says why.</p>
       <template v-else><p class="soft"><span class="swatch blue"></span> each run, in the order in which they ended;
         <span class="swatch orange"></span> the lowest distance so far.</p>
       <div ref="sofar" class="canvas" role="img" :aria-label="course"></div></template></section>
@@ -51,6 +53,9 @@ export default {
     },
     ended() {
       return soFar(this.now);
+    },
+    over() {
+      return this.now.filter((one) => one.state !== "open").length;
     },
     sorted() {
       return ranked(this.now);

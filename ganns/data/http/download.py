@@ -11,12 +11,11 @@ import logging
 import os
 from pathlib import Path
 
-import fasteners
-
 from ganns.data.http.address import check_address, shown
 from ganns.data.http.client import Timeouts, open_client, patiently
 from ganns.data.http.transfer import OnProgress, Transfer
 from ganns.errors import DownloadError
+from ganns.utils.locks import one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ def download(
 
     Args:
         url: http or https; redirects are followed.
-        target: the file; if several processes ask for it, one fetches it.
+        target: the file; if several processes or threads ask for it, one fetches it.
         size: the file's length in bytes, if it is known beforehand.
         sha256: its checksum in hexadecimal, if it is known beforehand.
         headers: sent along, such as an authorisation (a redirect to another host does not get it).
@@ -49,17 +48,11 @@ def download(
     transfer = Transfer(url, target, size, sha256.lower() if sha256 else None, on_progress)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = fasteners.InterProcessLock(f"{target}.lock")
-        if not lock.acquire(blocking=False):
-            log.warning("another process is fetching %s; waiting for it", target)
-            lock.acquire()
-        try:
+        with one_at_a_time(target, lambda: log.warning("%s is being fetched already; waiting for it", target)):
             if target.exists():
                 transfer.check(target)
             else:
                 _fetch(transfer, timeouts or Timeouts(), headers)
-        finally:
-            lock.release()
     except OSError as error:
         raise DownloadError(f"{target} cannot be written ({error.strerror}); make room, or choose another.") from error
     return target

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-import fasteners
+import filelock
 import numpy as np
 
 from ganns.data.packed import format as pack_format
@@ -70,7 +70,7 @@ class SparseRows:
         """Open the two files, making them if need be."""
         folder.mkdir(parents=True, exist_ok=True)
         self._path, self._row_bytes = folder / "rows.bin", row_bytes
-        self.lock = fasteners.InterProcessLock(str(folder / "rows.lock"))
+        self.lock = filelock.FileLock(folder / "rows.lock")  # for processes, and for the threads of each
         have = folder / "have.bin"  # a byte for each row, so that setting one cannot disturb its neighbours
         with self.lock:
             if not have.exists() or have.stat().st_size != num:

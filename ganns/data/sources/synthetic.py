@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import fasteners
-
 from ganns import paths
 from ganns.config import SyntheticData
 from ganns.data.processes import in_processes
 from ganns.data.sources.celeba_layout import image_name, write_lists
 from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
 from ganns.utils.atomic import replacing
+from ganns.utils.locks import one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +31,14 @@ def folder(data: SyntheticData) -> Path:
 
 
 def ensure(data: SyntheticData) -> Path:
-    """Draw the faces if they are missing, and return their folder. Only one process draws."""
+    """Draw the faces if they are missing, and return their folder. Only one process draws, on one thread."""
     path = folder(data)
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = fasteners.InterProcessLock(f"{path}.lock")
-    if not lock.acquire(blocking=False):
-        log.info("another process is drawing the synthetic faces; waiting for it")
-        lock.acquire()
-    try:
+    with one_at_a_time(path, lambda: log.info("the synthetic faces are being drawn; waiting for them")):
         if not path.exists():
             _draw_all(data, path)
-    finally:
-        lock.release()
     return path
 
 
