@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,11 @@ from ganns.utils.locks import one_at_a_time
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 1
-"""Raise it when `prepare` changes: old caches are then left alone and new ones built."""
+PROTOCOL = 2
+"""Raise it when `prepare` or `sources/decode.py` changes: old caches are then left alone and new ones built."""
 CHUNK = 512
+NUM_NAMED = 20
+"""Broken files that a message names."""
 
 
 def prepare(image: Image.Image, size: int) -> np.ndarray:
@@ -59,14 +61,12 @@ def path_of(name: str, fingerprint: str, size: int, root: Path) -> Path:
 
 def _build(source: Source, size: int, path: Path) -> None:
     """Decode all images, on all processors, into a partial file; rename it at the end."""
-    files, num = source.files, len(source.files.items)
+    num = len(source.files.items)
     log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
     with replacing(path, locked=True) as part:
         pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
         _reserve(part)
-        starts = range(0, num, CHUNK)  # a call carries only the names of its own images to another process
-        calls = [(source.name, files.archive, files.items[start : start + CHUNK], size) for start in starts]
-        for start, block in zip(starts, in_processes(_decode, calls), strict=True):
+        for start, block in read_all(source, size):
             pixels[start : start + len(block)] = block
         pixels.flush()
         del pixels
@@ -85,6 +85,31 @@ def _reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _decode(name: str, archive: Path | None, items: Sequence[str], size: int) -> np.ndarray:
-    read = image_reader(name, archive, items)
-    return np.stack([prepare(read(number), size) for number in range(len(items))])
+def read_all(source: Source, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (number of the first image, uint8 [n, 3, size, size]) for all images, decoded on all processors.
+
+    Raises:
+        DataError: after the last image, if files could not be read: the message names up to `NUM_NAMED` of them.
+    """
+    files, num = source.files, len(source.files.items)
+    starts = range(0, num, CHUNK)  # a call carries only the names of its own images to another process
+    calls = [(source.name, files.archive, files.items[start : start + CHUNK], size) for start in starts]
+    broken: list[str] = []
+    for start, (block, found) in zip(starts, in_processes(_decode, calls), strict=True):
+        broken += found
+        yield start, block
+    if broken:
+        more = f"\n... and {len(broken) - NUM_NAMED:,} more" if len(broken) > NUM_NAMED else ""
+        first = f"{len(broken):,} of {num:,} images cannot be used:\n" if len(broken) > 1 else ""
+        raise DataError(first + "\n".join(broken[:NUM_NAMED]) + more)
+
+
+def _decode(name: str, archive: Path | None, items: Sequence[str], size: int) -> tuple[np.ndarray, list[str]]:
+    """Return the pixels, uint8 [len(items), 3, size, size], and a message for each file that cannot be read."""
+    read, pixels, broken = image_reader(name, archive, items), np.zeros((len(items), 3, size, size), np.uint8), []
+    for number in range(len(items)):
+        try:
+            pixels[number] = prepare(read(number), size)
+        except DataError as error:
+            broken.append(str(error))
+    return pixels, broken

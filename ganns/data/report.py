@@ -10,13 +10,13 @@ import numpy as np
 
 from ganns.config import DataConfig, PackedData, SyntheticData
 from ganns.data import ImageSet, plugged
-from ganns.data.decoded_cache import path_of, prepare
+from ganns.data.decoded_cache import CHUNK, path_of, read_all
 from ganns.data.http.transfer import sha256_of
 from ganns.data.packed import format as pack_format
 from ganns.data.packed.reader import Pack
 from ganns.data.packed.remote import WebPlace
 from ganns.data.sources import celeba, synthetic
-from ganns.data.sources.files import reader
+from ganns.data.sources.files import shown
 from ganns.data.sources.source import SOURCES, Source
 from ganns.errors import DataError
 
@@ -52,8 +52,9 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
     first = Path(files.items[0])
     return {
         "source": source.name,
-        "images": _images(source.num_train, len(files.items) - source.num_train),
-        "where": f"{files.archive} (read in place)" if files.archive else str(first.parent),
+        "images": _images(source.num_train, len(files.items) - source.num_train)
+        + (f"; {files.num_hidden:,} hidden ones left out" if files.num_hidden else ""),
+        "where": shown(f"{files.archive} (read in place)" if files.archive else str(first.parent)),
         "size": _bytes(sum(files.sizes)),
         "fingerprint": source.fingerprint,
         "decoded": f"{cached}, {_bytes(cached.stat().st_size)}" if cached.exists() else f"at {size}x{size} not yet",
@@ -77,35 +78,33 @@ def check(data: DataConfig, size: int, root: Path, say: Callable[[str], None], t
         return
     source = SOURCES[data.name](data)
     files, num = source.files, len(source.files.items)
-    say(f"{num:,} images are there, {_bytes(sum(files.sizes))}")
-    if empty := [item for item, length in zip(files.items, files.sizes, strict=True) if not length]:
-        raise DataError(f"{empty[0]} is empty; get it again.")
-    if files.archive:
-        read = reader(files.archive, files.items)
-        for number in track(range(num), "checksums"):
-            read(number)  # a zip has a CRC-32 of each file
-        say("the checksums in the zip are right")
+    hidden = f"; {files.num_hidden:,} hidden ones were left out" if files.num_hidden else ""
+    say(f"{num:,} images are there, {_bytes(sum(files.sizes))}{hidden}")
     if files.archive and source.name == "celeba":
         published = next(md5 for _, md5, name in celeba.dataset_class().file_list if name == celeba.ZIP)
         with files.archive.open("rb") as file:
             same = hashlib.file_digest(file, "md5").hexdigest() == published
         say(f"it is {'' if same else 'not '}the archive that CelebA's authors published (by its MD5)")
-    _check_sample(source, size, root, say, track)
+    _check_all(source, size, root, say, track)
     say(f"fingerprint {source.fingerprint}")
 
 
-def _check_sample(source: Source, size: int, root: Path, say: Callable[[str], None], track: Track) -> None:
-    """Decode some images, evenly spaced, and compare them with the decoded copy if there is one."""
-    num = len(source.files.items)
-    step = max(num // NUM_SAMPLED, 1)
+def _check_all(source: Source, size: int, root: Path, say: Callable[[str], None], track: Track) -> None:
+    """Decode all images, and compare them with the decoded copy if there is one."""
     cached = path_of(source.name, source.fingerprint, size, root)
     pixels = np.load(cached, mmap_mode="r") if cached.exists() else None
-    read, sample = source.open(), range(0, num, step)
-    for number in track(sample, "decoding"):
-        image = prepare(read(number), size)
-        if pixels is not None and not np.array_equal(image, pixels[number]):
-            raise DataError(f"{cached} differs from {source.files.items[number]}; delete the former.")
-    say(f"{len(sample)} of them were decoded" + (", and equal the decoded copy" if pixels is not None else ""))
+    blocks, other = read_all(source, size), []
+    for _ in track(range(-(-len(source.files.items) // CHUNK)), "decoding"):
+        start, block = next(blocks)
+        if pixels is not None:
+            same = (block == pixels[start : start + len(block)]).all(axis=(1, 2, 3))
+            other += [start + int(number) for number in np.flatnonzero(~same)]
+    next(blocks, None)  # raises if files are broken
+    if other:
+        raise DataError(f"{cached} differs from {shown(source.files.items[other[0]])}; delete the former.")
+    if source.files.archive:
+        say("the checksums in the zip are right")
+    say("all of them were decoded" + (", and equal the decoded copy" if pixels is not None else ""))
 
 
 def _info_packed(found: Pack) -> dict[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from ganns.errors import ConfigError, NoDatabaseAddress
+from ganns.db.conninfo import understand
+from ganns.errors import NoDatabaseAddress
 
 URL_VARIABLE = "GANNS_DATABASE_URL"
 PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
@@ -45,44 +45,10 @@ def resolve(explicit: str | None = None) -> Address | None:
     """
     for conninfo, source in ((explicit, "given explicitly"), (os.environ.get(URL_VARIABLE), URL_VARIABLE)):
         if conninfo:
-            _check(conninfo, source)
-            return Address(conninfo, source)
+            return Address(understand(conninfo, source), source)
     if found := [name for name in PG_VARIABLES if os.environ.get(name)]:
         return Address("", f"{', '.join(found)} (the PG* variables)")  # libpq reads them by itself
     return None
-
-
-def _check(conninfo: str, source: str) -> None:
-    """Raise a ConfigError if libpq cannot read the string, or takes a part of the password for something else.
-
-    In a URL whose password has an unquoted @ or /, libpq reads a piece of the password as the host, the port or the
-    database. Every message that names the host would then show that piece. The error does not quote the string.
-    """
-    try:
-        parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    except ProgrammingError:
-        parts = None
-    # The original is not chained: its text may quote the string, password and all.
-    if parts is None:
-        raise ConfigError(
-            f"The database address ({source}) is not a PostgreSQL connection string; it looks like "
-            "postgresql://user:password@host:5432/ganns"
-        )
-    hosts = [host for host in parts.get("host", "").split(",") if not host.startswith("/")]
-    ports = [port for port in parts.get("port", "").split(",") if port]
-    if any("@" in text for text in (*hosts, parts.get("dbname", ""))) or not all(port.isdecimal() for port in ports):
-        raise ConfigError(
-            f"The database address ({source}) cannot be read: in its password, write @ as %40, / as %2F and "
-            ": as %3A, as in postgresql://user:pass%40word@host:5432/ganns"
-        )
-    for host in hosts:
-        try:
-            host.encode("idna")  # Python does the same when it connects, but its error is hard to read
-        except UnicodeError:
-            raise ConfigError(
-                f"The database address ({source}) names {host!r}, which cannot be a host: copy the whole line that you "
-                "were given; it looks like postgresql://user:password@192.0.2.7:5432/ganns"
-            ) from None
 
 
 def require() -> Address:

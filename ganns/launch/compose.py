@@ -16,7 +16,7 @@ from ganns import plugins
 from ganns.config import Config, from_dict, nearest, unknown_key
 from ganns.errors import ConfigError
 from ganns.launch.launcher import Failed, register
-from ganns.launch.overrides import to_values, with_all_keys
+from ganns.launch.overrides import quoted, to_values, with_all_keys
 from ganns.launch.train import train
 
 HYDRAS = (ValueError, TypeError, AttributeError, AssertionError, LookupError, ArithmeticError, RecursionError)
@@ -47,7 +47,9 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
 
     argv, shown = _sort_arguments(argv, command)
     if shown is not None:
-        print(OmegaConf.to_yaml(_compose(shown, command)), end="")
+        values = _compose(shown, command)
+        from_dict(values)  # what `ganns train` would refuse is refused here, too
+        print(OmegaConf.to_yaml(values), end="")
         return 0
     register()
 
@@ -95,6 +97,7 @@ def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]
 
     from ganns.paths import conf_dir
 
+    overrides = quoted(overrides)
     try:
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
             return to_values(hydra.compose("config", with_all_keys(overrides)), overrides)
@@ -131,7 +134,7 @@ def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[
     if command == "solo":  # this command uses the whole machine
         chosen.append("hydra/launcher=basic")
     shown = overrides if found.cfg == "job" and not (found.multirun or found.package) else None
-    return [*flags, *chosen, *with_all_keys(overrides)], shown
+    return [*flags, *chosen, *with_all_keys(quoted(overrides, found.multirun))], shown
 
 
 @contextmanager

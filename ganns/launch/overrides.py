@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from ganns.config import OPTIONS, settings, without_foreign_keys
@@ -37,3 +39,42 @@ def with_all_keys(overrides: Sequence[str]) -> list[str]:
     """
     keys = [key for key in settings() if key.partition(".")[0] in OPTIONS]
     return [f"++{word}" if word.partition("=")[0] in keys else word for word in overrides]
+
+
+def quoted(overrides: Sequence[str], multirun: bool = False) -> list[str]:
+    """Put quotes around texts that Hydra's grammar cannot read: `name=a (1)` becomes `name='a (1)'`.
+
+    Hydra gives meaning to `=`, `(`, `,`, `[`, `{`, `#` and quotes, and knows no letters outside ASCII. A text setting
+    has no other meaning for them. A comma separates the points of a sweep only with `multirun`.
+    """
+    return [_quoted(word, multirun) for word in overrides]
+
+
+def _quoted(word: str, multirun: bool) -> str:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, mark, value = word.partition("=")
+    if not mark or key.lstrip("+") not in _texts():
+        return word
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+        if parsed.is_sweep_override():
+            readable = multirun or not parsed.is_choice_sweep()
+        else:
+            readable = not isinstance(parsed.value(), list | dict)
+    except HydraException:
+        readable = False
+    if readable:
+        return word
+    inside = re.sub(r"(\\*)'", r"\1\1\\'", value)  # a backslash counts only before a quote
+    inside += inside[len(inside.rstrip("\\")) :]
+    return f"{key}='{inside}'"
+
+
+@cache
+def _texts() -> frozenset[str]:
+    """Return the keys of settings that are a text."""
+    return frozenset(
+        key for key, fields in settings().items() if any(str(one.type).startswith("str") for one in fields.values())
+    )

@@ -165,7 +165,7 @@ def test_info_and_check_of_a_folder_and_of_drawn_faces(home, tmp_path):
     assert "4: 3 to train on, 1 held out" in ganns("info", *settings)
     assert "4 images are there" in ganns("check", *settings)
     (tmp_path / "2.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"2\.png is empty"):
+    with pytest.raises(DataError, match=r"2\.png of the image_folder images .* \(it is empty\)"):
         ganns("check", *settings)
     assert "drawn on first use" in ganns("info")
     assert "not drawn yet" in ganns("check")

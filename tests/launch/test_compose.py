@@ -126,7 +126,8 @@ def test_what_the_coordinator_raises_comes_out_as_it_is(
         (["data=celeba", "data.count=5"], r"^data\.count is a setting of data=synthetic, and this run has data=celeba"),
         (["++strategy.outer_lr=0.7"], r"^strategy\.outer_lr is a setting of strategy=local_steps, and .* type str"),
         (["seed"], r"^seed cannot be read as a setting"),
-        (["data.path=["], r"^data\.path=\[ cannot be read as a setting"),
+        (["seed=["], r"^seed=\[ cannot be read as a setting"),
+        (["--cfg", "job", "model.image_size=5"], r"^model\.image_size"),
         (["data.path=${nope}"], r"^Interpolation key 'nope' not found"),
         (["model=null"], r"^Config group override must be a string"),
         (["seed=1,2"], r"^Ambiguous value for argument 'seed=1,2': add -m"),
@@ -140,6 +141,44 @@ def test_a_mistake_is_answered_in_one_sentence(
     assert "\n" not in str(raised.value)
     assert capsys.readouterr() == ("", "")
     assert trained == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/a b",
+        "/a=b",
+        "/x(1).zip",
+        "/a,b",
+        "/x'y",
+        "it\\'s",
+        "/x\\",
+        "/gesichter/\u00fc\u8868",
+        "[a]",
+        "a{b}",
+        "C:\\x y",
+        "a#b",
+        "[",
+        "'",
+    ],
+)
+def test_a_text_may_have_any_letters(value: str, trained: list[Config]) -> None:
+    compose.run(["data=image_folder", f"data.path={value}", f"name={value}"])
+    assert (trained[0].data.path, trained[0].name) == (value, value)
+    assert compose.compose(["data=image_folder", f"data.path={value}"]).data.path == value
+
+
+def test_a_list_of_words_is_one_value_and_a_sweep_with_m(trained: list[Config], swept: list) -> None:
+    compose.run(["loss.augment=color,translation"])
+    assert [config.loss.augment for config in trained] == ["color,translation"]
+    compose.run(["-m", "loss.augment='color,translation',cutout"])
+    [(points, _)] = swept
+    assert [one.config.loss.augment for one in points] == ["color,translation", "cutout"]
+
+
+def test_a_group_that_is_nothing_is_refused_by_commands_too() -> None:
+    with pytest.raises(ConfigError, match="Config group override must be a string"):
+        compose.compose(["model=null"])
 
 
 def test_cfg_job_prints_the_configuration(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from PIL import Image
 
 from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data.sources import celeba, folder, synthetic
-from ganns.data.sources.files import Files, in_folder, reader
+from ganns.data.sources.decode import decode
+from ganns.data.sources.files import Files, in_folder, reader, shown
 from ganns.data.sources.fingerprint import of_files, of_recipe
 from ganns.data.sources.location import named
 from ganns.errors import DataError
@@ -45,16 +45,7 @@ def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Calla
     The function raises DataError for one that cannot be read.
     """
     data = reader(archive, items)
-
-    def read(number: int) -> Image.Image:
-        try:
-            return Image.open(io.BytesIO(data(number))).convert("RGB")
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{items[number]} of the {name} images is no image ({error}); remove it, or get it again."
-            ) from error
-
-    return read
+    return lambda number: decode(data(number), f"{shown(items[number])} of the {name} images")
 
 
 def _synthetic(data: SyntheticData) -> Source:
@@ -71,18 +62,20 @@ def _synthetic(data: SyntheticData) -> Source:
 
 
 def _image_folder(data: ImageFolderData) -> Source:
-    files, setting = folder.find(data), "{}={}".format(*named(data))
+    files, setting = folder.find(data), shown("{}={}".format(*named(data)))
     num = len(files.items)
     if num <= data.holdout + 1:
         raise DataError(
-            f"{setting} holds {num} images, and data.holdout={data.holdout} of them are to be held out; "
-            "set data.holdout lower, or add images."
+            f"{setting} holds {num} image{'' if num == 1 else 's'}, and data.holdout={data.holdout} of them are held "
+            f"out: at least {data.holdout + 2} are needed. Add images"
+            + (", or set data.holdout lower." if data.holdout else ".")
         )
     return Source(
         "image_folder",
         num - data.holdout,
         _fingerprint(files, data.holdout),
-        f"copy the coordinator's images to {data.path} on this machine, or set GANNS_DATA to where they lie",
+        f"copy the coordinator's images to {shown(str(data.path))} on this machine, "
+        "or set GANNS_DATA to where they lie",
         files,
     )
 
@@ -100,7 +93,7 @@ def _celeba(data: CelebAData) -> Source:
 
 
 def _fingerprint(files: Files, split: int) -> str:
-    return of_files(files.names(), files.sizes, reader(files.archive, files.items), split)
+    return of_files(files.labels, files.sizes, reader(files.archive, files.items), split)
 
 
 SOURCES: dict[str, Callable[[Any], Source]] = {

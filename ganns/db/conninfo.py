@@ -1,0 +1,148 @@
+"""From the text that a person pastes to a connection string that libpq reads.
+
+People paste a whole line of a mail, an address that is meant for another program, or a password with an `@` in it. What
+can be understood is taken. Everything else is an error that names the part, and never quotes the password.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+from psycopg import ProgrammingError, pq
+from psycopg.conninfo import conninfo_to_dict
+
+from ganns.errors import ConfigError
+
+EXAMPLE = "postgresql://user:password@host:5432/ganns"
+QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+FOREIGN = {
+    "charset",
+    "connection_limit",
+    "pgbouncer",
+    "pool_mode",
+    "pool_timeout",
+    "prepare_threshold",
+    "prepared_statements",
+    "schema",
+    "server_version",
+    "serverversion",
+    "socket_timeout",
+    "statement_cache_mode",
+    "statement_cache_size",
+    "supa",
+    "uselibpqcompat",
+    "workaround",
+}
+"""Parameters in providers' addresses that other programs read, in lower case. We leave them out."""
+
+
+def understand(text: str, source: str) -> str:
+    """Return the connection string in `text`; `source` says in messages where the text comes from.
+
+    Raises:
+        ConfigError: if there is none; the message names the part that cannot be read.
+    """
+    text = _unwrap(text)
+    conninfo = _mend_url(text, source) if "://" in text else text
+    _check(conninfo, source)
+    return conninfo
+
+
+def _unwrap(text: str) -> str:
+    """Return the address in a line of a shell: without `psql`, `export NAME=`, quotes, and what follows it."""
+    text = text.strip()
+    if "://" not in text:
+        text = re.sub(r"^(psql|(export\s+)?\w*_URL=)\s*(?=[" + QUOTES + r"\w])", "", text)
+        return text.strip(QUOTES + " ") if text[:1] in QUOTES else text
+    if text[0] in QUOTES:
+        text = text.strip(QUOTES + " ")
+    elif not re.match(r"[\w+]+://", text):
+        quoted = re.search(rf"[{QUOTES}]\s*([\w+]+://[^{QUOTES}]*)", text)
+        bare = re.search(r"[\w+]+://\S*", text)
+        found = quoted[1] if quoted else bare[0] if bare else text
+        text = found.strip()
+    return re.sub(r"\s*[\r\n]+\s*", "", text)  # a mail program may have broken a long line
+
+
+def _mend_url(text: str, source: str) -> str:
+    """Return the URL as libpq needs it.
+
+    Raises:
+        ConfigError: for another scheme, or a parameter that is not known.
+    """
+    scheme, _, rest = text.partition("://")
+    if scheme.partition("+")[0].lower() not in ("postgres", "postgresql"):
+        raise ConfigError(
+            f"The database address ({source}) begins with {scheme}://, which is not PostgreSQL; it looks like {EXAMPLE}"
+        )
+    head, mark, query = rest.partition("?")
+    user, at, place = head.rpartition("@")
+    if not at and "@" in query:
+        raise _unreadable_password(source)
+    if "/" in user and ":" not in user:
+        raise _unreadable_password(source)
+    name, colon, password = user.partition(":")
+    query = "&".join(kept for part in query.split("&") if (kept := _mend_parameter(part, source)))
+    return f"postgresql://{_quote(name)}{colon}{_quote(password)}{at}{place}{mark if query else ''}{query}"
+
+
+def _quote(part: str) -> str:
+    """Return a login or password in which `%40` stays, and a lone `%`, `@` or `/` is written as libpq needs it."""
+    part = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", part)
+    return re.sub(r"[@/?#\s]", lambda found: urllib.parse.quote(found[0], safe=""), part)
+
+
+def _mend_parameter(part: str, source: str) -> str:
+    """Return `name=value`, or "" for a parameter that only other programs read."""
+    name, _, value = part.partition("=")
+    if name == "ssl" or (name, value) == ("sslmode", "no-verify"):
+        return "sslmode=disable" if value.lower() in ("false", "0", "disable") else "sslmode=require"
+    if (
+        not name
+        or name.lower() in FOREIGN
+        or name.lower() in {one.keyword.decode() for one in pq.Conninfo.get_defaults()}
+    ):
+        return "" if name.lower() in FOREIGN else part
+    raise ConfigError(
+        f"The database address ({source}) has the parameter {name!r}, which PostgreSQL does not know: leave out "
+        f"{name}=... at its end"
+    )
+
+
+def _check(conninfo: str, source: str) -> None:
+    """Raise a ConfigError if libpq cannot read the string, or takes a part of the password for something else.
+
+    Where libpq reads a piece of the password as the host, the port or the database, every message that names the host
+    would show that piece. The error does not quote the string.
+    """
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    except ProgrammingError:
+        parts = None
+    # The original is not chained: its text may quote the string, password and all.
+    if parts is None:
+        raise ConfigError(
+            f"The database address ({source}) is not a PostgreSQL connection string; it looks like {EXAMPLE}"
+        )
+    hosts = [host for host in parts.get("host", "").split(",") if not host.startswith("/")]
+    ports = [port for port in parts.get("port", "").split(",") if port]
+    if any("@" in text for text in (*hosts, parts.get("dbname", ""))):
+        raise _unreadable_password(source)
+    if not all(port.isdecimal() for port in ports):
+        raise _unreadable_password(source)
+    for host in hosts:
+        try:
+            host.encode("idna")  # Python does the same when it connects, but its error is hard to read
+        except UnicodeError:
+            raise ConfigError(
+                f"The database address ({source}) names {host!r}, which cannot be a host: copy the whole line that you "
+                "were given; it looks like postgresql://user:password@192.0.2.7:5432/ganns"
+            ) from None
+
+
+def _unreadable_password(source: str) -> ConfigError:
+    return ConfigError(
+        f"The database address ({source}) cannot be read: in its password, write @ as %40, / as %2F, : as %3A, "
+        "? as %3F and % as %25, as in postgresql://user:pass%40word@host:5432/ganns"
+    )
