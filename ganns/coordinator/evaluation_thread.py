@@ -112,7 +112,7 @@ class Evaluations:
         best = best_evaluation(evaluator.conn, self._run_id)
         is_best = best is None or metrics["swd"] < best[1]
         if is_best:
-            weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
+            is_best = weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
         self._observer.evaluated(version, metrics)
         self._say(f"version {version}: {describe(metrics)}{'; the best so far' if is_best else ''}")
         for text in self._health.watch(metrics):
