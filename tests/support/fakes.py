@@ -132,6 +132,12 @@ class FakeWorker:
         """Finish the job, as procrastinate does whoever holds it."""
         self.one("SELECT procrastinate_finish_job_v1(%s, %s::procrastinate_job_status, false)", job.id, status)
 
+    def fail(self, job: Job, reason: str = "ValueError: no image can be like this") -> None:
+        """Claim the job's unit, report an error that may be the unit's, and hand the job back."""
+        assert self.claim(job) is not None
+        worker_api.fail_unit(self.conn, job.id, job.attempt, self.id, reason)
+        self.one("SELECT ganns_api.task_retry(%s, %s, 0, NULL, false, NULL, NULL, NULL, NULL)", job.id, job.attempt)
+
     def work(self, job: Job | None = None) -> str | None:
         """Do one job from fetching to finishing; return the server's answer, None without a job or unit."""
         job = job or self.fetch()
