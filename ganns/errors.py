@@ -31,6 +31,7 @@
     └─ WorkError                raised inside a job
        ├─ DatasetMismatch       which fingerprint was expected, how to get that data
        ├─ ProgramTooOld         which version of the program the run needs
+       ├─ DeviceError           the device that computes cannot be used: which other one to choose
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
        └─ BadResult             a result with a wrong shape or size, or with a NaN: refused
 
@@ -181,6 +182,10 @@ class BadResult(WorkError):
 
 class ProgramTooOld(WorkError):
     """This worker's program is older than the one that made the run: update it and start the worker again."""
+
+
+class DeviceError(WorkError):
+    """This machine's device cannot be used for computing."""
 
 
 class DashboardError(GannsError):

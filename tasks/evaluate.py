@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ganns.errors import GannsError
 from ganns.queue.decorator import task
 from ganns.queue.runner import Context
 from ganns.store.evaluations import QUEUE, TASK
+from tasks.blame import is_of_the_worker, named
 from tasks.evaluation_cache import get_evaluation_cache
-from tasks.gradient import NOT_THE_UNITS
 from tasks.run_cache import get_run_cache
 
 
@@ -19,6 +20,9 @@ def evaluate(self: Context, run: int, evaluation: str, start: int, count: int) -
         with runs.connection() as conn:
             if not cache.prepare(conn, run, evaluation):
                 return b""
-    except NOT_THE_UNITS as error:
-        self.hand_back(error)
-    return cache.compute(start, count)
+        return cache.compute(start, count)
+    except Exception as error:
+        found = named(error, runs.device)
+        if is_of_the_worker(found) or isinstance(found, GannsError):
+            self.hand_back(found)
+        raise

@@ -8,38 +8,35 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 
-import psycopg
+from procrastinate.exceptions import JobAborted
 
-from ganns.errors import GannsError, WeightsMissing
+from ganns.errors import WeightsMissing
 from ganns.queue.decorator import task
 from ganns.queue.events import report
 from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
 from ganns.training.unit import Part
-from tasks.run_cache import get_run_cache
-
-NOT_THE_UNITS = (GannsError, psycopg.Error, OSError, MemoryError)
-"""Errors whose cause is this worker or the connection, as with all errors of our own: other images, an old program,
-weights that are not there yet. Another worker may compute the unit. After three errors of any other kind the unit is
-set aside, with the traceback, and the round goes on."""
+from tasks.run_cache import RunCache, get_run_cache
 
 
-@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, autoretry_for=(Exception,), max_retries=2)
+@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True)
 def gradient(self: Context, run: int, round: int, unit: int) -> None:
     """Compute one unit of a round and submit its result."""
-    try:
-        _compute(self, run)
-    except NOT_THE_UNITS as error:
-        self.hand_back(error)
-
-
-def _compute(self: Context, run: int) -> None:
     cache = get_run_cache()
+    try:
+        _compute(self, cache, run)
+    except JobAborted:
+        raise
+    except Exception as error:  # see `tasks.blame`
+        self.hand_back(cache.blame(self.job_id, self.attempt, self.worker_id, error))
+
+
+def _compute(self: Context, cache: RunCache, run: int) -> None:
     claim = cache.claim(self.job_id, self.attempt, self.worker_id)
     if claim is None:
         return  # the round is closed, or another attempt has the unit: there is nothing to do
     begun = time.monotonic()
-    cached = cache.get(run)
+    cached = cache.get_or_refuse(run, self.job_id, self.worker_id)
     try:
         with cache.connection() as conn:
             cached.load_version(conn, claim.weights_version)

@@ -9,18 +9,30 @@ from __future__ import annotations
 import functools
 import math
 import os
+import traceback
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import numpy as np
+import psycopg
 import torch
 
 from ganns.config import from_dict
 from ganns.data import open_images
 from ganns.db.connect import Connection, SharedConnection
-from ganns.errors import BadResult, DatasetMismatch, ProgramTooOld
+from ganns.errors import (
+    BadResult,
+    DatabaseError,
+    DatasetMismatch,
+    DownloadError,
+    GannsError,
+    ProgramTooOld,
+    RunError,
+    WorkError,
+)
 from ganns.plugins import WORKER, check_packages
+from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim, RunInfo
@@ -30,6 +42,7 @@ from ganns.training.seeds import permutation, permutation_digest
 from ganns.training.serialization import pack, unpack
 from ganns.training.strategies import build_computer
 from ganns.training.unit import Part
+from tasks.blame import is_of_the_worker, named, pick_device
 
 COMPILE_VARIABLE = "GANNS_COMPILE"
 """With the value 1 the networks are compiled. It is not the default, since it takes a minute or more."""
@@ -133,6 +146,34 @@ class RunCache:
                 self._registered = worker_id, self._shared.num_opened
             return worker_api.claim(conn, job_id, attempt, worker_id)
 
+    def get_or_refuse(self, run_id: int, job_id: int, worker_id: int | None) -> CachedRun:
+        """Like `get`. A worker that cannot compute the run gets no more of its units until it is started again.
+
+        Raises:
+            WorkError: the reason: other images than the run's, an old program, a plug-in that is missing.
+        """
+        try:
+            return self.get(run_id)
+        except (DatabaseError, DownloadError, RunError):
+            raise  # it passes, or the run was deleted
+        except GannsError as error:
+            with self.connection() as conn:
+                worker_api.refuse_run(conn, job_id, worker_id, run_id, _storable(str(error)))
+            report({"event": "status", "text": f"takes no units of run {run_id} until it is started again: {error}"})
+            raise error if isinstance(error, WorkError) else WorkError(str(error)) from error
+
+    def blame(self, job_id: int, attempt: int, worker_id: int | None, error: Exception) -> Exception:
+        """Record an error that may be the unit's; return the error with the name of its cause."""
+        found = named(error, self.device)
+        if not is_of_the_worker(found):
+            reason = "".join(traceback.format_exception(error))
+            try:
+                with self.connection() as conn:
+                    worker_api.fail_unit(conn, job_id, attempt, worker_id, _storable(reason))
+            except (psycopg.Error, DatabaseError) as lost:
+                return lost
+        return found
+
     def upload(self, run: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
         """Upload one network's part on a thread, while the other network's is computed."""
 
@@ -158,13 +199,9 @@ class RunCache:
             raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
 
 
-def pick_device() -> torch.device:
-    """Return $GANNS_DEVICE if set, else CUDA, else Apple's MPS, else the CPU."""
-    if name := os.environ.get("GANNS_DEVICE"):
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _storable(text: str) -> str:
+    """Return text that PostgreSQL can store: a path in a message may have bytes that are not UTF-8."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float | None]:

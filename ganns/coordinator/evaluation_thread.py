@@ -7,6 +7,7 @@ evaluation does not end the training. There is one evaluation at a time: a versi
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from ganns.utils.background import Background
 log = logging.getLogger(__name__)
 
 CLOSE_S = 10.0
-"""The time that an ending coordinator gives the thread to stop; after that the thread ends with the process."""
+"""The time that an ending coordinator gives the thread to stop; after that the program's end waits for the thread."""
 LAST_S = 120.0
 """The time that an ending run waits for the evaluation of its last version."""
 
@@ -44,7 +45,7 @@ class Evaluations:
         self._config, self._files, self._observer = config, files, observer
         self._say = observer.say
         self._every = config.evaluate.every
-        self._is_stopping = self._has_given_up = False
+        self._stopping, self._has_given_up = threading.Event(), False
         self._done: int | None = None  # the last evaluated version; None: not looked up yet
         self._health = SampleHealth()
         self._background: Background[Evaluator, tuple[int, bool]] | None = None
@@ -69,7 +70,7 @@ class Evaluations:
 
     def close(self) -> None:
         """Stop, without finishing the evaluation that is going on."""
-        self._is_stopping = True
+        self._stopping.set()
         if self._background is not None:
             self._background.close(CLOSE_S)
 
@@ -81,7 +82,7 @@ class Evaluations:
 
     def _handle(self, evaluator: Evaluator, request: tuple[int, bool]) -> None:
         version, is_last = request
-        if self._is_stopping or self._has_given_up:
+        if self._stopping.is_set() or self._has_given_up:
             return
         try:
             if self._is_due(evaluator.conn, version, is_last):
@@ -91,6 +92,8 @@ class Evaluations:
             self._has_given_up = True
         except Exception as error:  # no error of an evaluation may end the training
             log.debug("an evaluation failed", exc_info=True)
+            if self._stopping.is_set():
+                return
             self._say(f"the evaluation of version {version} failed ({type(error).__name__}: {error})")
             if isinstance(error, psycopg.Error):
                 raise  # the next evaluation gets a new connection
@@ -106,13 +109,13 @@ class Evaluations:
         if data is None:
             return  # rounds take milliseconds, and the file is gone already; a later version will do
         self._done = version  # also if it fails: it is not tried again at once
-        metrics = evaluator.over_workers(version, unpack(data), lambda: self._is_stopping, self._generation)
+        metrics = evaluator.over_workers(version, unpack(data), self._stopping.is_set, self._generation)
         if metrics is None:
             return
         best = best_evaluation(evaluator.conn, self._run_id)
         is_best = best is None or metrics["swd"] < best[1]
         if is_best:
-            weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
+            is_best = weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
         self._observer.evaluated(version, metrics)
         self._say(f"version {version}: {describe(metrics)}{'; the best so far' if is_best else ''}")
         for text in self._health.watch(metrics):

@@ -86,6 +86,8 @@ class Evaluator:
         """
         begun = time.monotonic()
         self.prepare()
+        if should_stop():
+            return None
         evaluation = evaluations.put_generator(
             self.conn, self.run_id, generation, pack(batches.averaged_generator(state))
         )

@@ -32,16 +32,18 @@ class Publisher:
     connections: Connections
     wish: Wish = field(default_factory=Wish)  # the instructors' command, read with the lease
     groups: list[tuple[int, int]] = field(default_factory=list)  # (an open round, its task group), of this process
+    _state_digest: str | None = None  # of the last saved state
 
     def upload_and_save(self) -> int:
         """Upload the version's weights and save the whole state to disk; return the weights' bytes."""
         saved = self.connections.pool.submit(self.files.save, self.state)
         size = self.upload(self.state.progress.version)
-        saved.result()  # on disk before the version is visible
+        self._state_digest = saved.result()  # on disk before the version is visible
         return size
 
     def upload(self, version: int) -> int:
         """Upload the weights of a version, the state's own or its `base_version`; return their bytes."""
+        self._state_digest = None
         data = pack(self.state.weights_of(version))
         blobs, pool = self.connections.blobs, self.connections.pool
         self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
@@ -63,6 +65,7 @@ class Publisher:
             num_chunks=self._num_chunks,
             size=self._size,
             digest=self._digest,
+            state_digest=self._state_digest,
         )
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import Diverged
+from ganns.queue.commands import revoke
 from ganns.queue.rescue import SILENT_S, Rescuer
 from ganns.store import lease, results, rounds, weights
 
@@ -66,15 +67,16 @@ class Reconciler:
     def _reconcile_units(self, round_: int) -> list[int]:
         publisher, run_id = self.publisher, self.publisher.run_id
         conn = publisher.connections.main
-        if not rounds.lost_units(conn, run_id, round_):
+        if not rounds.lost_units(conn, run_id, round_, SILENT_S):
             return []
         with conn.transaction():
             publisher.hold_lease()
             rounds.lock_round(conn, run_id, round_)  # a result may have come since: count again while none can come
-            lost = rounds.lost_units(conn, run_id, round_)
+            lost = rounds.lost_units(conn, run_id, round_, SILENT_S)
             poison = [one for one in lost if one.poison]
             for one in poison:
                 rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
+            revoke([one.job_id for one in poison], connection=conn)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
         for one in poison:
             last = one.reason.strip().splitlines()[-1]

@@ -21,15 +21,38 @@ def restore(
 ) -> TrainingState:
     """Return the state of the run's open round (or of its last version, when none is open).
 
-    With the state file on this disk, the run goes on exactly. On another machine the newest checkpoint is taken, and
-    the versions after it are marked as undone, in the ledger too, in one transaction.
+    The database says which state a version is, by its digest. With this state's file on this disk, the run goes on
+    exactly. Otherwise the newest checkpoint is taken, and the versions after it are marked as undone, in the ledger
+    too, in one transaction. Files with another digest are deleted: another machine went on from an older checkpoint.
     """
     open_round = rounds.get_open_round(conn, run.id)
     version = open_round.round if open_round else run.version
-    if (state := files.load(config, version)) is not None:
+    expected = weights.state_digest(conn, run.id, version)
+    if expected is not None and (state := files.load(config, version, expected)) is not None:
+        files.forget_others()  # they are older, or were saved and never published
         return state
     if version == 0 and config.start_from is None:
+        files.forget_others()
         return TrainingState(config)  # it follows from the seed
+    state = _go_back(conn, run, generation, files, config, version, say)
+    if others := files.forget_others():
+        damaged = (version, expected) in others
+        why = "are damaged" if damaged else "are not the run's: it went on elsewhere from an older version"
+        numbers = ", ".join(str(number) for number, _ in others)
+        say(f"ignored the state files of version {numbers} on this machine, which {why}")
+    return state
+
+
+def _go_back(
+    conn: Connection,
+    run: Run,
+    generation: int,
+    files: StateFiles,
+    config: Config,
+    version: int,
+    say: Callable[[str], None],
+) -> TrainingState:
+    """Return the newest checkpoint's state, or version 0, and mark the versions after it as undone."""
     found = weights.latest_checkpoint(conn, run.id)
     if found is None and config.start_from is not None:
         raise RunError(
@@ -45,7 +68,7 @@ def restore(
     back_to = state.progress.version
     with conn.transaction():
         lease.hold_lease(conn, run.id, generation)
-        if back_to < version or (open_round is None and back_to < run.version):
+        if back_to < version:
             weights.undo_versions(conn, run.id, back_to)
         runs.set_progress(conn, run.id, version=back_to, images=state.progress.images)
     if back_to < version:

@@ -116,10 +116,10 @@ def _train(
         evaluations.close()
         cleanup.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
-    if (data := files.read(state.progress.version)) is not None:
-        weights.put_checkpoint(connections.main, run.id, state.progress.version, data)
-        if done:
-            files.clear()
+    version = state.progress.version
+    stored = (data := files.read(version)) and weights.put_checkpoint(connections.main, run.id, version, data)
+    if stored and done:
+        files.clear()
     say_best(connections.main, run.id, observer.say)
     lease.release_lease(connections.main, run.id, generation)
     return done

@@ -3,6 +3,10 @@
 The state of version v + 1 is written *before* the transaction that publishes it. A crash in between leaves
 the database at v, so v's file must still be there: two are kept. A file gets its name by `rename`, which is
 atomic: it is either complete or not there.
+
+A number alone does not say which state a file has. After another machine went on from an older checkpoint, the database
+has another version 33 than this disk. A file's name ends with the digest of its content, and the database says which
+digest is the run's version.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from ganns.training.serialization import digest
 from ganns.training.state import TrainingState
 from ganns.utils.atomic import replacing
 
-PATTERN = r"version-(\d+)-[0-9a-f]+\.safetensors"
+PATTERN = r"version-(\d+)-([0-9a-f]+)\.safetensors"
 
 
 class StateFiles:
@@ -29,51 +33,72 @@ class StateFiles:
         self.folder = folder
         self._partial = folder / "partial"
         self._lock = threading.Lock()
+        self._current: Path | None = None  # the state of which the next one is made
         folder.mkdir(parents=True, exist_ok=True)
 
-    def path(self, version: int) -> Path | None:
-        """Return the file of `version`, or None if it is not there."""
-        return self._files().get(version)
-
-    def _files(self) -> dict[int, Path]:
-        """Return the files by version, oldest first. A file's name ends with the digest of its content."""
+    def _files(self) -> dict[Path, tuple[int, str]]:
+        """Return the version and the digest of each file, oldest version first."""
         matches = ((re.fullmatch(PATTERN, path.name), path) for path in self.folder.iterdir())
-        return dict(sorted((int(match[1]), path) for match, path in matches if match))
+        found = {path: (int(match[1]), match[2]) for match, path in matches if match}
+        return dict(sorted(found.items(), key=lambda item: item[1]))
 
-    def save(self, state: TrainingState) -> None:
-        """Write the state over the file of the oldest version, so that two files are there before and after."""
-        version = state.progress.version
+    def save(self, state: TrainingState) -> str:
+        """Write the state over the oldest file but the current state's, so that two files are there; return its digest.
+
+        Until the state is published, a restart needs the state of which it was made.
+        """
         with self._lock:
-            spare = [path for other, path in self._files().items() if other != version - 1]
+            spare = [path for path in self._files() if path != self._current]
             for path in spare[1:]:
                 path.unlink()
             if spare:
                 os.replace(spare[0], self._partial)
-            digest = state.save(self._partial)
-            os.replace(self._partial, self.folder / f"version-{version}-{digest}.safetensors")
+            found = state.save(self._partial)
+            self._current = self._path(state.progress.version, found)
+            os.replace(self._partial, self._current)
+        return found
 
-    def load(self, config: Config, version: int) -> TrainingState | None:
-        """Return the state of `version`, or None if it is not on this disk, or damaged."""
-        data = self.read(version)
-        return None if data is None else TrainingState.from_bytes(config, data)
+    def _path(self, version: int, found: str) -> Path:
+        return self.folder / f"version-{version}-{found}.safetensors"
 
-    def read(self, version: int) -> bytes | None:
+    def load(self, config: Config, version: int, expected: str) -> TrainingState | None:
+        """Return the state of `version` with the digest `expected`, or None if it is not on this disk, or damaged."""
+        data = self.read(version, expected)
+        if data is None:
+            return None
+        self._current = self._path(version, expected)
+        return TrainingState.from_bytes(config, data)
+
+    def read(self, version: int, expected: str | None = None) -> bytes | None:
         """Return the bytes of the file of `version`; None if it is not there, or damaged.
 
         After a power failure a file can have its name but not its content: it was renamed but not flushed, since a
         flush of 90 MB would delay every round. The digest shows this; then the checkpoint in the database is used.
+
+        Args:
+            version: its number.
+            expected: the digest that the file must have; None: any, where the folder has files of one history alone.
         """
         with self._lock:  # `save` may write over it
-            path = self.path(version)
-            if path is None:
-                return None
-            data = path.read_bytes()
-        return data if digest(data) in path.name else None
+            for path, (number, named) in self._files().items():
+                if number == version and expected in (None, named):
+                    data = path.read_bytes()
+                    return data if digest(data) == named else None
+        return None
 
     def put(self, version: int, data: bytes) -> None:
-        """Write a checkpoint's bytes as the file of `version`."""
-        with replacing(self.folder / f"version-{version}-{digest(data)}.safetensors") as part:
+        """Write a checkpoint's bytes as the file of `version`; it is the current state."""
+        self._current = self._path(version, digest(data))
+        with replacing(self._current) as part:
             part.write_bytes(data)
+
+    def forget_others(self) -> list[tuple[int, str]]:
+        """Delete all files but the current state's; return their versions and digests, oldest first."""
+        with self._lock:
+            others = {path: named for path, named in self._files().items() if path != self._current}
+            for path in others:
+                path.unlink()
+        return list(others.values())
 
     def clear(self) -> None:
         """Delete the run's folder: it is finished, and its last state is a checkpoint in the database."""

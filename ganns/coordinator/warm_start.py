@@ -54,7 +54,8 @@ def _find(conn: Connection, source: Run, wanted: str, typed: str) -> tuple[int, 
     if wanted != "best":
         version = int(wanted) if wanted else source.version
         folder = paths.home() / "state" / source.key  # this machine may have coordinated it
-        if folder.is_dir() and (data := StateFiles(folder).read(version)) is not None:
+        expected = weights.state_digest(conn, source.id, version)
+        if expected and folder.is_dir() and (data := StateFiles(folder).read(version, expected)) is not None:
             return version, data
     best, newest = weights.best_checkpoint(conn, source.id), weights.latest_checkpoint(conn, source.id)
     candidates = {one[0]: one for one in (best, newest) if one is not None}

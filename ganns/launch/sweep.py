@@ -28,6 +28,7 @@ from ganns.db.migrate import require_current
 from ganns.errors import GannsError, RunError
 from ganns.observers.watch import Watch
 from ganns.store import runs, sweeps
+from ganns.utils.background import end_before_exit
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +106,20 @@ class Sweep:
                     return
                 self._outcomes[point.number] = self._attempt(point)
 
-        # Daemons: a second Ctrl-C ends the program at once.
+        # Daemons, which a second Ctrl-C does not wait for; only the end of the program does, when they have stopped.
         num = min(num_at_once, len(self.points))
         threads = [threading.Thread(target=work, name=f"point-{n}", daemon=True) for n in range(num)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():  # `join()` alone would block the signal handlers
-                thread.join(0.2)
+        try:
+            for thread in threads:
+                while thread.is_alive():  # `join()` alone would block the signal handlers
+                    thread.join(0.2)
+        except BaseException:
+            self._stop.set()
+            for thread in threads:
+                end_before_exit(thread)
+            raise
         return [self._outcomes.get(point.number) or PointResult(point, "not begun") for point in self.points]
 
     def _attempt(self, point: Point) -> PointResult:

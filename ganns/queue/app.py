@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import procrastinate
@@ -28,10 +29,25 @@ class App(procrastinate.App):
 
     job_manager: JobManager
 
-    def __init__(self, import_paths: list[str]) -> None:
-        """Prepare an app whose tasks are in the modules `import_paths`; only workers import them."""
+    def __init__(self, import_paths: list[str], check: str | None = None) -> None:
+        """Prepare an app.
+
+        Args:
+            import_paths: the modules with its tasks; only workers import them.
+            check: "module:function" to call after that, before a worker joins. It raises a GannsError that says why
+                this machine cannot run the tasks.
+        """
+        self._check = check
         super().__init__(connector=Connector(), import_paths=import_paths, worker_defaults=WORKER_DEFAULTS)  # type: ignore[arg-type]
         self.job_manager = JobManager(self.connector, self)
+
+    def perform_import_paths(self) -> None:
+        """Import the tasks, and check that this machine can run them."""
+        if not self._import_paths_performed:
+            super().perform_import_paths()  # type: ignore[no-untyped-call]
+            if self._check is not None:
+                module, _, function = self._check.partition(":")
+                getattr(importlib.import_module(module), function)()
 
 
 _default: App | None = None

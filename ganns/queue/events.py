@@ -5,6 +5,7 @@
     {"event": "started", "job": 3, "attempt": 0, "time_limit": 60.0}      seconds, or null for no limit
     {"event": "finished", "job": 3}
     {"event": "terminate", "job": 3}                kill this process, like Celery's `revoke(terminate=True)`
+    {"event": "unusable", "reason": "..."}          do not start this process again: it cannot work on this machine
     {"event": "status", "text": "..."}              a line for the terminal
 
 Any code in a worker may report, on any thread. Without a supervisor (the stock worker) nothing happens. A report never

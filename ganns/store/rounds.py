@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from psycopg.types.json import Jsonb
+
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.training.plan import Slice
@@ -37,10 +39,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class LostUnit:
-    """An open unit without a result whose job will never run again."""
+    """An open unit without a result that will not get one: its job will never run again, or the unit is poison."""
 
     unit: int
-    poison: bool  # its job failed on every worker that tried it
+    job_id: int
+    poison: bool  # its job failed, or it raised errors on three workers (on each one, where fewer are present)
     reason: str  # the last traceback, if it is poison
 
 
@@ -133,9 +136,18 @@ def close_round(conn: Connection, run_id: int, round_: int) -> None:
     execute(conn, "close_round", run_id=run_id, round=round_)
 
 
-def lost_units(conn: Connection, run_id: int, round_: int) -> list[LostUnit]:
-    """Return the open units without a result whose job will never run again."""
-    return [LostUnit(**row) for row in execute(conn, "lost_units", run_id=run_id, round=round_)]
+def lost_units(conn: Connection, run_id: int, round_: int, silent_s: float) -> list[LostUnit]:
+    """Return the open units without a result that will not get one.
+
+    Args:
+        conn: a connection.
+        run_id: the run.
+        round_: an open round.
+        silent_s: a worker without a heartbeat for this time is not present.
+    """
+    refused = Jsonb({"run": run_id})
+    found = execute(conn, "lost_units", run_id=run_id, round=round_, silent_s=silent_s, refused=refused)
+    return [LostUnit(**row) for row in found]
 
 
 def forget_rounds(conn: Connection, run_id: int, before_round: int) -> None:

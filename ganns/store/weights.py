@@ -43,9 +43,28 @@ def upload_weights(
 
 
 def insert_version(
-    conn: Connection, run_id: int, version: int, generation: int, *, num_chunks: int, size: int, digest: str
+    conn: Connection,
+    run_id: int,
+    version: int,
+    generation: int,
+    *,
+    num_chunks: int,
+    size: int,
+    digest: str,
+    state_digest: str | None,
 ) -> None:
-    """Make an uploaded version visible; part of the caller's transaction. `size` is in bytes."""
+    """Make an uploaded version visible; part of the caller's transaction.
+
+    Args:
+        conn: a connection.
+        run_id: the run.
+        version: its number.
+        generation: of the coordinator that uploaded it.
+        num_chunks: of the weights.
+        size: of the weights, in bytes.
+        digest: of the weights.
+        state_digest: of the whole state; None if the version was published before, and only its weights come again.
+    """
     execute(
         conn,
         "insert_version",
@@ -55,7 +74,14 @@ def insert_version(
         num_chunks=num_chunks,
         size_bytes=size,
         digest=digest,
+        state_digest=state_digest,
     )
+
+
+def state_digest(conn: Connection, run_id: int, version: int) -> str | None:
+    """Return the digest of a version's whole state; None if it was not published, or is undone."""
+    row = execute(conn, "state_digest", run_id=run_id, version=version).fetchone()
+    return row["state_digest"] if row else None
 
 
 def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
@@ -76,25 +102,37 @@ def forget_weights(conn: Connection, run_id: int, version: int, generation: int,
     )
 
 
-def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
-    """Store a full state and delete the earlier ones, except the best version's, in one transaction."""
+def put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> bool:
+    """Store a full state and delete the earlier ones, except the best version's, in one transaction.
+
+    Returns:
+        False, and nothing is stored, if this is not the state of the run's version: the run went on elsewhere.
+    """
     with conn.transaction():
-        _put_checkpoint(conn, run_id, version, data)
-        execute(conn, "delete_old_checkpoints", run_id=run_id)
+        stored = _put_checkpoint(conn, run_id, version, data)
+        if stored:
+            execute(conn, "delete_old_checkpoints", run_id=run_id)
+    return stored
 
 
-def put_best_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
-    """Store the full state of the best version so far, and delete the best one before, in one transaction."""
+def put_best_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> bool:
+    """Store the full state of the best version so far, and delete the best one before, in one transaction.
+
+    Returns:
+        False, and nothing is stored, if this is not the state of the run's version: the run went on elsewhere.
+    """
     with conn.transaction():
-        _put_checkpoint(conn, run_id, version, data)
-        execute(conn, "set_best_version", run_id=run_id, version=version)
-        execute(conn, "delete_old_checkpoints", run_id=run_id)
+        stored = _put_checkpoint(conn, run_id, version, data)
+        if stored:
+            execute(conn, "set_best_version", run_id=run_id, version=version)
+            execute(conn, "delete_old_checkpoints", run_id=run_id)
+    return stored
 
 
-def _put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> None:
+def _put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) -> bool:
     chunks, found = split(data), digest(data)
     for number, chunk in enumerate(chunks):
-        execute(
+        stored = execute(
             conn,
             "put_checkpoint_chunk",
             run_id=run_id,
@@ -103,7 +141,10 @@ def _put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) ->
             num_chunks=len(chunks),
             digest=found,
             data=chunk,
-        )
+        ).fetchone()
+        if stored is None:
+            return False
+    return True
 
 
 def latest_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
@@ -120,7 +161,7 @@ def _get_checkpoint(conn: Connection, run_id: int, query: str) -> tuple[int, str
     row = execute(conn, query, run_id=run_id).fetchone()
     if row is None:
         return None
-    chunks = execute(conn, "get_checkpoint", run_id=run_id, version=row["version"])
+    chunks = execute(conn, "get_checkpoint", run_id=run_id, version=row["version"], digest=row["digest"])
     return row["version"], row["digest"], b"".join(chunk["data"] for chunk in chunks)
 
 

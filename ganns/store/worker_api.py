@@ -76,3 +76,13 @@ def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, s
     if found is None:
         raise WeightsMissing
     return found
+
+
+def fail_unit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, reason: str) -> None:
+    """Record an error that may be the unit's; on three workers it sets the unit aside. `reason` is the traceback."""
+    execute(conn, "api_fail_unit", job_id=job_id, attempt=attempt, worker_id=worker_id, reason=reason)
+
+
+def refuse_run(conn: Connection, job_id: int, worker_id: int | None, run_id: int, reason: str) -> None:
+    """Get no more units of a run until this worker is started again; `job_id` is one that it holds."""
+    execute(conn, "api_task_refuse", job_id=job_id, worker_id=worker_id, args=Jsonb({"run": run_id}), reason=reason)

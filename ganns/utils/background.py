@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections import deque
@@ -17,6 +18,16 @@ Request = TypeVar("Request")
 
 PAUSES_S = (0.5, 30.0)
 """The first and the longest pause after an error, before the connection is opened again."""
+
+
+def end_before_exit(thread: threading.Thread) -> None:
+    """Let the end of the program wait for a daemon thread that still runs; it must have been told to stop.
+
+    When Python ends, a daemon thread is cut off where it takes Python's lock again. In the middle of a call into C++,
+    as torch's are, this ends the whole process: "terminate called without an active exception".
+    """
+    if thread.is_alive():
+        atexit.register(thread.join)
 
 
 class Background(Generic[Resource, Request]):
@@ -65,11 +76,17 @@ class Background(Generic[Resource, Request]):
             return self._changed.wait_for(lambda: not (self._requests or self._is_busy), timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """Handle the requests that wait, with one attempt, then end the thread; wait for it `timeout_s` seconds."""
+        """Handle the requests that wait, with one attempt, then end the thread; wait for it `timeout_s` seconds.
+
+        A thread that needs longer goes on; the end of the program waits for it.
+        """
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        try:
+            self._thread.join(timeout_s)
+        finally:  # also after a second Ctrl-C
+            end_before_exit(self._thread)
 
     def _run(self) -> None:
         while self._wait(backoff_s(self._failures - 1, *PAUSES_S) if self._failures else 0.0):

@@ -15,7 +15,7 @@ import psycopg
 from ganns.db.address import require
 from ganns.db.connect import connect
 from ganns.db.migrate import require_current
-from ganns.errors import DatabaseError, NoDatabaseAddress
+from ganns.errors import DatabaseError, GannsError, NoDatabaseAddress
 from ganns.queue.app import App
 from ganns.queue.events import PID_VARIABLE, report
 from ganns.utils.printable import keep_logs_printable
@@ -43,7 +43,12 @@ def main() -> NoReturn:
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
     loop = platforms.loop_factory()()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(work())
+    try:
+        loop.run_until_complete(work())
+    except GannsError as error:  # starting again would not help: no address, a device that cannot compute
+        report({"event": "unusable", "reason": str(error)})
+        print(error, flush=True)
+        os._exit(1)
     # Not sys.exit: it would wait for the thread of a unit that is already handed back.
     sys.stdout.flush()
     os._exit(0)
@@ -97,6 +102,8 @@ async def _get_ready(app: App, connector: ResilientConnector) -> None:
     loading = asyncio.create_task(asyncio.to_thread(app.perform_import_paths))  # torch takes seconds
     attempt = 0
     while (reason := await asyncio.to_thread(why_wait)) is not None:
+        if loading.done():
+            await loading  # a device that cannot compute is said at once, also while the server is away
         report({"event": "waiting", "reason": reason})
         await asyncio.sleep(jittered(attempt))
         attempt += 1

@@ -32,6 +32,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self.restart_at: float | None = None
         self.failures = 0  # in a row
+        self.unusable = False  # it said that another process on this machine could not work either
         self._reset()
 
     def _reset(self) -> None:
@@ -110,6 +111,8 @@ class Child:
             self.life_at, self.ready = now, True
             if kind == "heartbeat":
                 self.failures = 0
+        if kind == "unusable":
+            self.unusable = True
         if not isinstance(job, int):
             return
         if kind == "started":

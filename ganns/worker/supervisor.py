@@ -9,6 +9,8 @@ events that they `report`. It kills a child (with kill -9, because a hung proces
 - whose task runs beyond its hard time limit, or was revoked with `terminate`: a thread cannot be killed, its process
   can.
 
+A child that reports that it cannot work on this machine (its device cannot compute) is not started again.
+
 The supervisor writes nothing to the database: the rescue notices that the child's heartbeats have ended.
 """
 
@@ -114,8 +116,11 @@ class Supervisor:
             if self._asked > 1 or (leaving_at is not None and now > leaving_at):
                 return 130 if self._asked > 1 else 0  # `run` kills the children that are left
             self._check_children(now, leaving=leaving_at is not None)
-            if leaving_at is not None and not any(child.is_running() for child in self._children):
-                return 0
+            if not any(child.is_running() for child in self._children):
+                if leaving_at is not None:
+                    return 0
+                if all(child.unusable for child in self._children):
+                    return 1
 
     def _handle(self, child: Child, event: dict[str, object]) -> None:
         """Handle one event; ignore an event of a process that was replaced."""
@@ -130,7 +135,7 @@ class Supervisor:
                 if not leaving and (why := self._why_kill(child, now)):
                     self._say(child.name, f"{why}: ending the process and starting another")
                     child.kill()
-            elif leaving:
+            elif leaving or child.unusable:
                 continue
             elif child.restart_at is None:
                 # Code 0 included: procrastinate's worker ends "well" when a side task of its own died.

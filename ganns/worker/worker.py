@@ -22,7 +22,7 @@ from procrastinate import job_context, jobs
 from procrastinate import worker as stock
 
 from ganns.db.connect import cut_waiting
-from ganns.errors import DataError, DatasetMismatch, ProgramTooOld, Retry
+from ganns.errors import DataError, DatasetMismatch, DeviceError, ProgramTooOld, Retry
 from ganns.queue import machine
 from ganns.queue.events import report
 from ganns.utils.backoff import backoff_s
@@ -132,6 +132,10 @@ class Worker(stock.Worker):
         if isinstance(exc_info, ProgramTooOld):
             self._hold = str(exc_info)
             self._view_now.set()
+        if isinstance(exc_info, DeviceError):
+            # A new process may be able to use the device; if not, it says so instead of joining.
+            report({"event": "status", "text": f"{exc_info} Starting a new process"})
+            self.stop()  # type: ignore[no-untyped-call]
         if isinstance(exc_info, OUR_FAULT) or is_passing(exc_info):
             # Without a pause, a machine with a full disk fails units faster than other machines compute them.
             pause_s = backoff_s(self._failures, 0.5, LONGEST_PAUSE_S)

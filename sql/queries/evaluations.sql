@@ -47,10 +47,10 @@ SELECT best_version FROM ganns.runs WHERE id = %(run_id)s;
 UPDATE ganns.runs SET best_version = %(version)s WHERE id = %(run_id)s;
 
 -- best_checkpoint --
--- The best version's complete checkpoint
-SELECT c.version, max(c.digest) AS digest
-FROM ganns.runs r JOIN ganns.checkpoints c ON c.run_id = r.id AND c.version = r.best_version
-WHERE r.id = %(run_id)s GROUP BY c.version HAVING count(*) = max(c.num_chunks);
+-- The best version's whole checkpoint
+SELECT c.version, c.digest
+FROM ganns.runs r JOIN ganns.whole_checkpoints c ON c.run_id = r.id AND c.version = r.best_version
+WHERE r.id = %(run_id)s;
 
 -- went_back_at --
 -- The version with which the run went back to an earlier one; null if it never did

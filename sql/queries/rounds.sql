@@ -50,16 +50,33 @@ WHERE run_id = %(run_id)s AND round = %(round)s AND closed_at IS NULL FOR UPDATE
 UPDATE ganns.rounds SET closed_at = now() WHERE run_id = %(run_id)s AND round = %(round)s;
 
 -- lost_units --
--- Open units without a result whose job is in a final state or gone: a server crash emptied the results, or a sleeping
--- worker finished a job that was no longer its own. A unit whose job failed is poison: every attempt of it failed.
-SELECT u.unit, coalesce(j.status = 'failed', false) AS poison,
-       coalesce((SELECT r.traceback FROM ganns.task_results r WHERE r.job_id = u.job_id),
+-- Open units without a result that will not get one: their job is in a final state or gone (a server crash emptied the
+-- results, or a sleeping worker finished a job that was no longer its own), or they are poison. A unit is poison if its
+-- job failed, if it raised errors on three workers, or, where fewer are present, three times and on each of these
+WITH failed AS (
+    SELECT f.unit, count(*) AS num, array_agg(DISTINCT f.worker) AS workers,
+           (array_agg(f.reason ORDER BY f.at DESC))[1] AS reason
+    FROM ganns.unit_failures f WHERE f.run_id = %(run_id)s AND f.round = %(round)s GROUP BY f.unit
+), present AS (
+    SELECT coalesce(array_agg(coalesce(w.name, p.id::text)), '{}') AS workers
+    FROM procrastinate.procrastinate_workers p
+    LEFT JOIN ganns.workers w ON w.id = p.id
+    LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
+    WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
+      AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb)
+), broken AS (
+    SELECT failed.unit, failed.reason FROM failed, present
+    WHERE cardinality(failed.workers) >= 3 OR (failed.num >= 3 AND present.workers <@ failed.workers)
+)
+SELECT u.unit, u.job_id, b.unit IS NOT NULL OR coalesce(j.status = 'failed', false) AS poison,
+       coalesce(b.reason, (SELECT r.traceback FROM ganns.task_results r WHERE r.job_id = u.job_id),
                 (SELECT a.traceback FROM ganns.task_attempts a WHERE a.job_id = u.job_id AND a.traceback IS NOT NULL
                  ORDER BY a.attempt DESC LIMIT 1), 'no traceback was kept') AS reason
 FROM ganns.units u
 LEFT JOIN procrastinate.procrastinate_jobs j ON j.id = u.job_id
+LEFT JOIN broken b ON b.unit = u.unit
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s
-  AND (j.id IS NULL OR j.status NOT IN ('todo', 'doing'))
+  AND (j.id IS NULL OR j.status NOT IN ('todo', 'doing') OR b.unit IS NOT NULL)
   AND NOT EXISTS (SELECT FROM ganns.results r WHERE r.run_id = u.run_id AND r.round = u.round AND r.unit = u.unit)
   AND NOT EXISTS (SELECT FROM ganns.skipped s WHERE s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit)
 ORDER BY u.unit;

@@ -7,12 +7,19 @@ VALUES (%(run_id)s, %(version)s, %(generation)s, %(chunk)s, %(data)b)
 ON CONFLICT (run_id, version, generation, chunk) DO UPDATE SET data = excluded.data;
 
 -- insert_version --
--- Make a version's chunks visible; a version that was undone or uploaded again is replaced
-INSERT INTO ganns.versions (run_id, version, generation, num_chunks, size_bytes, digest)
-VALUES (%(run_id)s, %(version)s, %(generation)s, %(num_chunks)s, %(size_bytes)s, %(digest)s)
+-- Make a version's chunks visible; a version that was undone or uploaded again is replaced. Without a state's digest (its
+-- weights were uploaded again) the version keeps its state
+INSERT INTO ganns.versions AS v (run_id, version, generation, num_chunks, size_bytes, digest, state_digest)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(num_chunks)s, %(size_bytes)s, %(digest)s, %(state_digest)s)
 ON CONFLICT (run_id, version) DO UPDATE
 SET generation = excluded.generation, num_chunks = excluded.num_chunks, size_bytes = excluded.size_bytes,
-    digest = excluded.digest, created_at = now(), undone = false;
+    digest = excluded.digest, state_digest = coalesce(excluded.state_digest, v.state_digest), created_at = now(),
+    undone = false;
+
+-- state_digest --
+-- The digest of a version's whole state; no row if it was not published, or is undone
+SELECT state_digest FROM ganns.versions
+WHERE run_id = %(run_id)s AND version = %(version)s AND NOT undone AND state_digest IS NOT NULL;
 
 -- count_weights_chunks --
 -- Count the chunks of a version that are there, and return their full number (fewer are there after a server crash)
@@ -35,26 +42,29 @@ WHERE w.run_id = %(run_id)s AND w.generation <= %(generation)s
                            AND v.generation = w.generation)));
 
 -- put_checkpoint_chunk --
--- Store one chunk of a full state
+-- Store one chunk of a full state; no row if it is not the run's version: another coordinator went on from an older one
 INSERT INTO ganns.checkpoints (run_id, version, chunk, num_chunks, digest, data)
-VALUES (%(run_id)s, %(version)s, %(chunk)s, %(num_chunks)s, %(digest)s, %(data)b)
+SELECT %(run_id)s, %(version)s, %(chunk)s, %(num_chunks)s, %(digest)s, %(data)b
+WHERE ganns.is_state_of(%(run_id)s, %(version)s, %(digest)s)
 ON CONFLICT (run_id, version, chunk) DO UPDATE
-SET num_chunks = excluded.num_chunks, digest = excluded.digest, data = excluded.data;
+SET num_chunks = excluded.num_chunks, digest = excluded.digest, data = excluded.data
+RETURNING chunk;
 
 -- delete_old_checkpoints --
--- Delete the checkpoints before the newest one, except the best version's; called once the newest is complete
-DELETE FROM ganns.checkpoints c USING ganns.runs r
-WHERE c.run_id = %(run_id)s AND r.id = c.run_id AND c.version IS DISTINCT FROM r.best_version
-  AND c.version < (SELECT max(newest.version) FROM ganns.checkpoints newest WHERE newest.run_id = c.run_id);
+-- Keep the newest whole checkpoint and the best version's; called once the newest is complete
+DELETE FROM ganns.checkpoints c
+WHERE c.run_id = %(run_id)s
+  AND c.version IS DISTINCT FROM (SELECT best_version FROM ganns.runs WHERE id = %(run_id)s)
+  AND c.version IS DISTINCT FROM (SELECT max(version) FROM ganns.whole_checkpoints WHERE run_id = %(run_id)s);
 
 -- latest_checkpoint --
--- The newest complete checkpoint's version
-SELECT version, max(digest) AS digest FROM ganns.checkpoints
-WHERE run_id = %(run_id)s GROUP BY version HAVING count(*) = max(num_chunks) ORDER BY version DESC LIMIT 1;
+-- The newest whole checkpoint's version
+SELECT version, digest FROM ganns.whole_checkpoints WHERE run_id = %(run_id)s ORDER BY version DESC LIMIT 1;
 
 -- get_checkpoint --
 -- A checkpoint's chunks in order
-SELECT data FROM ganns.checkpoints WHERE run_id = %(run_id)s AND version = %(version)s ORDER BY chunk;
+SELECT data FROM ganns.checkpoints
+WHERE run_id = %(run_id)s AND version = %(version)s AND digest = %(digest)s ORDER BY chunk;
 
 -- undo_versions --
 -- Mark the versions and the credit that a return to an older checkpoint undoes, and delete their other data

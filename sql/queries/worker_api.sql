@@ -21,6 +21,14 @@ FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bi
 -- A version's weights, in chunks
 SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(version)s::integer) ORDER BY chunk;
 
+-- api_fail_unit --
+-- Record an error that may be the unit's, with its traceback
+SELECT ganns_api.fail_unit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint, %(reason)s);
+
+-- api_task_refuse --
+-- Get no more jobs of this job's task whose arguments contain these
+SELECT ganns_api.task_refuse(%(job_id)s::bigint, %(worker_id)s::bigint, %(args)s::jsonb, %(reason)s);
+
 -- api_hand_back --
 -- Give back all that a worker holds, but for some
 SELECT ganns_api.hand_back(%(worker_id)s::bigint, %(keep)s::bigint[]) AS num;

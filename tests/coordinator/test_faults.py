@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from ganns.config import StopConfig
+from ganns.config import QuorumConfig, StopConfig
+from ganns.coordinator import rounds as protocol
+from ganns.coordinator.collector import Collector
 from ganns.coordinator.reconciler import Reconciler
 from ganns.db.connect import connect
 from ganns.errors import LeaseLost
@@ -184,6 +187,39 @@ def test_a_deadline_closes_with_fewer_but_never_with_none(coordinate, join, data
     coordinator.join()
     assert coordinator.reports[0].num_results == 1
     assert any("deadline" in text for text in coordinator.said)
+
+
+@pytest.mark.parametrize("comes_in_time", [True, False])
+def test_a_grace_waits_for_the_spares_and_no_longer(coordinate, join, monkeypatch, comes_in_time):
+    """From the quorum on, results count for `grace_s` seconds; the round's clock is the test's."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(protocol, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    config = tiny(quorum=QuorumConfig(units=1, spares=1, grace_s=30.0), stop=StopConfig(rounds=1))
+    coordinator, quick, slow = coordinate(config), join("quick"), join("slow")
+    job, spare = wait_for_job(quick), wait_for_job(slow)
+    result = slow.compute(slow.claim(spare))
+    counts, receive = [], Collector.receive
+
+    def count(self, connections):
+        refused = receive(self, connections)
+        counts.append(len(self.submissions))
+        return refused
+
+    monkeypatch.setattr(Collector, "receive", count)
+    assert quick.work(job) == "stored"
+    wait_until(lambda: counts.count(1) > 2, what="the coordinator to see the quorum, and wait")
+    clock.now += 29.0
+    seen = len(counts)
+    wait_until(lambda: len(counts) > seen + 2, what="it to wait on")
+    assert not coordinator.reports
+    if comes_in_time:
+        assert slow.submit(spare, *result) == "stored"
+    else:
+        clock.now += 2.0
+    coordinator.join()
+    assert [report.num_results for report in coordinator.reports] == [1 + comes_in_time]
+    if not comes_in_time:
+        assert slow.submit(spare, *result) == "late"
 
 
 def test_a_refused_result_is_computed_again(coordinate, join, database):

@@ -22,7 +22,7 @@ from ganns.observers.watch import Watch
 from ganns.store import weights
 from ganns.store.runs import find_run
 from ganns.store.samples import list_samples
-from tests.support.fakes import FakeWorker, tiny
+from tests.support.fakes import FakeWorker, publish_state, tiny
 from tests.support.helpers import wait_until
 from tests.support.hub import NAME, stand_in
 
@@ -118,7 +118,9 @@ def test_the_best_version_is_another_one(database: Address, conn: Any, ganns: An
     assert watch.state is not None
     watch.state.progress = type(watch.state.progress)(1)
     watch.state.save(tmp_path / "best")
-    weights.put_best_checkpoint(conn, run.id, 1, (tmp_path / "best").read_bytes())
+    data = (tmp_path / "best").read_bytes()
+    publish_state(conn, run.id, 1, data)
+    assert weights.put_best_checkpoint(conn, run.id, 1, data)
     assert "version 1" in ganns("sample", "--best").output
     assert "version 2" in ganns("sample").output
     ganns("export", "--best")

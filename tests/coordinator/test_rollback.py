@@ -13,7 +13,7 @@ from ganns.errors import Diverged
 from ganns.store import evaluations, runs, weights
 from ganns.training.state import Progress, TrainingState
 from tests.coordinator.test_faults import finish_run
-from tests.support.fakes import FakeWorker, tiny
+from tests.support.fakes import FakeWorker, publish_state, tiny
 from tests.support.helpers import wait_until
 from tests.worker.classroom import check_ledger
 
@@ -110,7 +110,9 @@ def test_it_goes_back_to_the_best_version_whose_numbers_are_finite(conn, tmp_pat
         state.progress = Progress(version)
         next(iter(state.ema.values())).fill_(value)
         state.save(tmp_path / "state")
-        put(conn, run_id, version, (tmp_path / "state").read_bytes())
+        data = (tmp_path / "state").read_bytes()
+        publish_state(conn, run_id, version, data)
+        assert put(conn, run_id, version, data)
 
     assert rollback.last_good(conn, run_id, config).progress.version == 0
     stored(7, 1.0, weights.put_checkpoint)

@@ -33,7 +33,7 @@ from ganns.store.runs import list_runs
 from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 from tests.project.test_docs import check_command
-from tests.support.fakes import solo_digest, tiny
+from tests.support.fakes import publish_state, solo_digest, tiny
 from tests.support.helpers import ROOT, wait_until
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -178,7 +178,9 @@ def trained(conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch
     for _ in train_solo(config, open_images(config.data, 32), state):
         pass
     state.save(tmp_path / "state")
-    weights.put_checkpoint(conn, row.id, state.progress.version, (tmp_path / "state").read_bytes())
+    data = (tmp_path / "state").read_bytes()
+    publish_state(conn, row.id, state.progress.version, data)
+    assert weights.put_checkpoint(conn, row.id, state.progress.version, data)
     (tmp_path / "exported").mkdir()
     write_model(tmp_path / "exported", state, averaged=True)
     return state

@@ -26,6 +26,7 @@ class Coordinator(Quiet):
     reports: list[RoundReport] = field(default_factory=list)
     run_id: int | None = None
     digest: str | None = None
+    began: str | None = None  # the digest of the state that it began with
     done: bool | None = None
     error: BaseException | None = None
 
@@ -43,7 +44,7 @@ class Coordinator(Quiet):
     def started(self, run_id: int, state: TrainingState) -> None:
         """Remember the run."""
         self.run_id = run_id
-        self.digest = state.weights_digest()
+        self.digest = self.began = state.weights_digest()
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
         """Remember the report and the digest."""

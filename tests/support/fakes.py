@@ -20,14 +20,14 @@ from ganns.config import (
 )
 from ganns.data import ImageSet, open_images
 from ganns.db.address import Address
-from ganns.db.connect import connect
+from ganns.db.connect import Connection, connect
 from ganns.errors import WeightsMissing
-from ganns.store import results, worker_api
+from ganns.store import results, weights, worker_api
 from ganns.store.worker_api import Claim
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.seeds import permutation
-from ganns.training.serialization import pack, unpack
+from ganns.training.serialization import digest, pack, unpack
 from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
@@ -55,6 +55,13 @@ def solo_digest(config: Config) -> str:
     for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
         pass
     return state.weights_digest()
+
+
+def publish_state(conn: Connection, run_id: int, version: int, data: bytes) -> None:
+    """Make `data` the state of a run's version, as a coordinator does that publishes it, without weights."""
+    weights.insert_version(
+        conn, run_id, version, 0, num_chunks=1, size=0, digest=digest(b""), state_digest=digest(data)
+    )
 
 
 @dataclass
@@ -124,6 +131,12 @@ class FakeWorker:
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does for any holder."""
         self.one("SELECT procrastinate_finish_job_v1(%s, %s::procrastinate_job_status, false)", job.id, status)
+
+    def fail(self, job: Job, reason: str = "ValueError: no image can be like this") -> None:
+        """Claim the job's unit, report an error that may be the unit's, and hand the job back."""
+        assert self.claim(job) is not None
+        worker_api.fail_unit(self.conn, job.id, job.attempt, self.id, reason)
+        self.one("SELECT ganns_api.task_retry(%s, %s, 0, NULL, false, NULL, NULL, NULL, NULL)", job.id, job.attempt)
 
     def work(self, job: Job | None = None) -> str | None:
         """Do one job from fetching to finishing; return the server's answer, None without a job or unit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ import pytest
 
 from ganns.utils import background
 from ganns.utils.background import Background
-from tests.support.helpers import wait_until
+from tests.support.helpers import ROOT, wait_until
 
 
 class Server:
@@ -79,6 +81,49 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(server: Server) -> None
     thread.close(30)
     assert not thread._thread.is_alive()
     assert server.handled == []
+
+
+IN_TORCH = """
+import time, torch
+from contextlib import nullcontext
+from ganns.utils.background import Background
+
+def compute(resource, request):
+    print("computing", flush=True)
+    until, tensor = time.monotonic() + 2, torch.ones(300, 300)
+    while time.monotonic() < until:
+        tensor = torch.tanh(tensor @ tensor)
+    print("computed", flush=True)
+
+torch.set_num_threads(1)
+thread = Background("test", nullcontext, compute, ())
+thread.put(1)
+time.sleep(0.5)
+thread.close(0.1)
+print("ending", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_program_ends_after_a_thread_that_computes() -> None:
+    """Cut off in a call into C++, it ended the process: "terminate called without an active exception"."""
+    ended = subprocess.run([sys.executable, "-c", IN_TORCH], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["computing", "ending", "computed"]), ended.stderr
+
+
+def test_the_programs_end_waits_for_a_thread_that_was_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_for: list[object] = []
+    monkeypatch.setattr(background.atexit, "register", waited_for.append)
+    server.gate.clear()
+    thread = Background("test", server.connect, server.handle, (OSError,))
+    thread.put(0)
+    assert server.entered.wait(30)
+    thread.close(0.01)
+    assert waited_for == [thread._thread.join]
+    server.gate.set()
+    thread._thread.join(30)
+    thread.close()
+    assert len(waited_for) == 1
 
 
 def test_a_connection_can_be_closed_between_requests(server: Server) -> None:
