@@ -299,6 +299,9 @@ def from_dict(values: Mapping[str, Any]) -> Config:
         key = error.full_key or error.key or "the configuration"
         reason = (error.msg or str(error)).splitlines()[0]
         raise ConfigError(f"{key} has a value that cannot be used: {reason}.") from error
+    except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:  # such as 10**400
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"The configuration has a value that cannot be used: {reason}.") from error
     assert isinstance(config, Config)
     validate(config)
     return config

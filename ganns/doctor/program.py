@@ -21,6 +21,7 @@ EXTRAS = {
     "hub": ("huggingface_hub", "`ganns push`, and data from a hub"),
     "notebooks": ("ipykernel", "the notebooks"),
     "onnx": ("onnx", "`ganns export --onnx`"),
+    "search": ("optuna", "`ganns search`"),
     "tensorboard": ("tensorboard", "curves in TensorBoard"),
     "video": ("imageio_ffmpeg", "MP4 files"),
 }

@@ -41,6 +41,8 @@ def changed(draw: st.DrawFn, start: dict[str, Any]) -> dict[str, Any]:
             continue
         if what == 1:
             found[draw(texts | st.just(key))] = draw(values)
+        elif what == 2:
+            found[key] = draw(scalars)
         else:
             found[key] = draw(changed(value)) if isinstance(value, dict) else value
     return found
