@@ -20,7 +20,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -37,8 +36,6 @@ from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, 
 from ganns.coordinator import train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
-from ganns.db.migrate import migrate
-from ganns.db.server.embedded import EmbeddedServer
 
 NUM_CLIENTS = 10
 TICK = os.sysconf("SC_CLK_TCK")
@@ -265,17 +262,12 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=10, help="blocks of each kind, for the slowdown; 0: none")
     parser.add_argument("--block-s", type=float, default=8.0)
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ganns-benchmark-"))
-    try:
-        with EmbeddedServer(folder / "pg") as server, connect(server.address) as conn:
-            migrate(conn)
-            lesson = Lesson(conn, num_workers=30, units=30, spares=4)
-            lesson.past(1000, samples=100)
-            with dashboard(server.address) as (pid, url):
-                seen = watch_pixels(lesson, url, arguments.rounds, 1.0)
-                cost = watch_cost(lesson, url, pid, arguments.rounds, 1.0)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with cluster(num_workers=0) as address, connect(address) as conn:
+        lesson = Lesson(conn, num_workers=30, units=30, spares=4)
+        lesson.past(1000, samples=100)
+        with dashboard(address) as (pid, url):
+            seen = watch_pixels(lesson, url, arguments.rounds, 1.0)
+            cost = watch_cost(lesson, url, pid, arguments.rounds, 1.0)
     trained = slowdown(arguments.blocks, arguments.block_s) if arguments.blocks else {}
     print(json.dumps(seen | cost | trained))
 

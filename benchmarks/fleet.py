@@ -23,16 +23,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import (
-    Config,
-    EvaluateConfig,
-    GradientStrategy,
-    ModelConfig,
-    QuorumConfig,
-    StopConfig,
-    SyntheticData,
-)
+from benchmarks.cluster import Stopwatch, almost_nothing, cluster
+from ganns.config import Config
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -124,16 +116,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=50)
     arguments = parser.parse_args()
-    config = Config(
-        name="fleet",
-        model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=SyntheticData(count=4 * arguments.workers, holdout=2),
-        strategy=GradientStrategy(unit_images=2, micro_batch=2),
-        quorum=QuorumConfig(units=arguments.workers),
-        evaluate=EvaluateConfig(every=0),
-        stop=StopConfig(rounds=arguments.rounds),
-        sample_every=0,
-    )
+    config = almost_nothing("fleet", arguments.workers, 4 * arguments.workers, arguments.rounds)
     memory: list[float] = []
     connections: list[int] = []
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.cluster import temporary_home
 from ganns.config import DataConfig, SyntheticData
 from ganns.data import ImageSet, open_images
 from ganns.data.decoded_cache import prepare
@@ -37,16 +36,8 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each way, alternating")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    home_before = os.environ.get("GANNS_HOME")
-    with tempfile.TemporaryDirectory(prefix="ganns-benchmark-") as folder:
-        os.environ["GANNS_HOME"] = folder
-        try:
-            figures = measure(SyntheticData(count=arguments.images, holdout=2), arguments.blocks)
-        finally:
-            if home_before is None:
-                del os.environ["GANNS_HOME"]
-            else:
-                os.environ["GANNS_HOME"] = home_before
+    with temporary_home():
+        figures = measure(SyntheticData(count=arguments.images, holdout=2), arguments.blocks)
     print(json.dumps(figures))
 
 

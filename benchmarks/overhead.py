@@ -13,8 +13,7 @@ import argparse
 import json
 import statistics
 
-from benchmarks.cluster import Stopwatch, cluster
-from ganns.config import Config, EvaluateConfig, GradientStrategy, ModelConfig, QuorumConfig, StopConfig, SyntheticData
+from benchmarks.cluster import Stopwatch, almost_nothing, cluster
 from ganns.coordinator import RoundReport, train_run
 from ganns.db.connect import connect
 from ganns.db.queries import execute
@@ -28,16 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=500)
     arguments = parser.parse_args()
-    config = Config(
-        name="overhead",
-        model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
-        data=SyntheticData(count=2000, holdout=2),
-        strategy=GradientStrategy(unit_images=2, micro_batch=2),
-        quorum=QuorumConfig(units=2),
-        evaluate=EvaluateConfig(every=0),
-        stop=StopConfig(rounds=arguments.rounds),
-        sample_every=0,
-    )
+    config = almost_nothing("overhead", 2, 2000, arguments.rounds)
     sizes: dict[int, int] = {}
 
     with cluster(num_workers=2) as address, connect(address) as conn:

@@ -23,10 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import queue_app
+from benchmarks.cluster import cluster
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.db.migrate import migrate
-from ganns.db.server.embedded import EmbeddedServer
 from ganns.queue.canvas import chord, group
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,20 +141,17 @@ def main() -> None:
     arguments = parser.parse_args()
     rates: dict[str, dict[int, float]] = {kind: {} for kind in KINDS}
     ratios: dict[str, dict[int, float]] = {kind: {} for kind in KINDS}
-    with tempfile.TemporaryDirectory(prefix="ganns-queue-") as folder:
-        os.environ["GANNS_HOME"] = f"{folder}/home"
+    with cluster(num_workers=0) as address, connect(address) as conn, tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "workers.log"
-        with EmbeddedServer(Path(folder) / "pg") as server, connect(server.address) as conn:
-            migrate(conn)
-            for num in arguments.workers:
-                turns = compare(conn, server.address, num, arguments.jobs, arguments.repeat, log)
-                for kind in KINDS:
-                    rates[kind][num] = statistics.median(turn[kind] for turn in turns)
-                    ratios[kind][num] = statistics.median(turn[kind] / turn["bare"] for turn in turns)
-                shown = {kind: [round(turn[kind]) for turn in turns] for kind in KINDS}
-                print(num, "workers:", shown, flush=True)
-            enqueue_per_s = enqueue(conn)
-            reactions = sorted(chord_reactions(conn, server.address, log, arguments.chords))
+        for num in arguments.workers:
+            turns = compare(conn, address, num, arguments.jobs, arguments.repeat, log)
+            for kind in KINDS:
+                rates[kind][num] = statistics.median(turn[kind] for turn in turns)
+                ratios[kind][num] = statistics.median(turn[kind] / turn["bare"] for turn in turns)
+            shown = {kind: [round(turn[kind]) for turn in turns] for kind in KINDS}
+            print(num, "workers:", shown, flush=True)
+        enqueue_per_s = enqueue(conn)
+        reactions = sorted(chord_reactions(conn, address, log, arguments.chords))
     figures = {
         "units_per_s": {num: round(rate, 1) for num, rate in rates["ours_results"].items()},
         "bare_jobs_per_s": {num: round(rate, 1) for num, rate in rates["bare"].items()},

@@ -22,37 +22,25 @@ app = typer.Typer(help="The task queue: list its tasks and workers, and control 
 @app.command()
 def active() -> None:
     """Show the running tasks."""
-    from ganns.queue import commands
-
-    with _connection() as conn:
-        _table(commands.active(conn), "No task is running.")
+    _show("active", "No task is running.")
 
 
 @app.command()
 def queued() -> None:
     """Count the waiting tasks by queue; `num_later` of them wait for a set time."""
-    from ganns.queue import commands
-
-    with _connection() as conn:
-        _table(commands.queued(conn), "No task is waiting.")
+    _show("queued", "No task is waiting.")
 
 
 @app.command()
 def workers() -> None:
     """Show the workers, their abilities, and the seconds since each last heartbeat."""
-    from ganns.queue import commands
-
-    with _connection() as conn:
-        _table(commands.workers(conn), f"No worker is connected; {HOW_TO_JOIN}")
+    _show("workers", f"No worker is connected; {HOW_TO_JOIN}")
 
 
 @app.command()
 def stats() -> None:
     """Count the jobs of each task by state."""
-    from ganns.queue import commands
-
-    with _connection() as conn:
-        _table(commands.stats(conn), "There are no tasks.")
+    _show("stats", "There are no tasks.")
 
 
 @app.command()
@@ -145,8 +133,12 @@ def _connection() -> Iterator[Connection]:
         yield conn
 
 
-def _table(rows: Sequence[dict[str, Any]], nothing: str) -> None:
-    """Print rows under their column names: plain text that can be piped."""
+def _show(function: str, nothing: str) -> None:
+    """Print the rows of a function of `ganns.queue.commands` under their column names: plain text that can be piped."""
+    from ganns.queue import commands
+
+    with _connection() as conn:
+        rows: Sequence[dict[str, Any]] = getattr(commands, function)(conn)
     if not rows:
         say(nothing)
         return

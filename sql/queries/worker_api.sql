@@ -5,11 +5,11 @@
 SELECT ganns_api.register(%(worker_id)s::bigint, %(name)s, %(info)s::jsonb);
 
 -- api_run --
--- What a worker must know of a run
+-- A run's settings and data set, which a worker checks
 SELECT config, fingerprint, num_images, permutation_digest FROM ganns_api.run(%(run_id)s::bigint);
 
 -- api_requires --
--- Which program a run needs
+-- The version of the program that a run needs
 SELECT ganns_api.requires(%(run_id)s::bigint) AS requires;
 
 -- api_claim --
@@ -34,5 +34,5 @@ SELECT ganns_api.task_refuse(%(job_id)s::bigint, %(worker_id)s::bigint, %(args)s
 SELECT ganns_api.hand_back(%(worker_id)s::bigint, %(keep)s::bigint[]) AS num;
 
 -- api_worker_view --
--- What a worker shows to its user
+-- The numbers that a worker shows to its user
 SELECT num_open, requires, units, images, late FROM ganns_api.worker_view(%(name)s);
