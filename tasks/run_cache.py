@@ -7,7 +7,6 @@ the local disk; a unit's result never depends on it.
 from __future__ import annotations
 
 import functools
-import math
 import os
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -151,9 +150,8 @@ class RunCache:
         Raises:
             BadResult: if a part was lost with a crash of the server; the unit must be computed again.
         """
-        report = {"metrics": _finite(metrics), "timings": timings}
         with self.connection() as conn:
-            answer = results.submit(conn, *job, report)
+            answer = results.submit(conn, *job, metrics, timings)
         if answer == "incomplete":
             raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
 
@@ -165,11 +163,6 @@ def pick_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """Replace NaN and infinity, which JSON cannot carry, by null; the coordinator refuses such a report."""
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 @functools.cache
