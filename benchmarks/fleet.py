@@ -30,6 +30,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
 from ganns.store import results, worker_api
+from ganns.training.bounds import batchnorm_layers, expected_counts
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.serialization import pack
@@ -43,14 +44,14 @@ METRICS = {"d_loss": 1.4, "g_loss": 0.7, "d_real": 0.5, "d_fake": 0.5}
 
 
 def prepared(config: Config) -> dict[str, bytearray]:
-    """Return both parts of a result that passes every check: zero gradients, BatchNorm sums of ten values."""
+    """Return both parts of a result that passes every check: zero gradients, BatchNorm sums with variance 1."""
     parts = {}
     for role, network in TrainingState(config).networks.items():
         gradients = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
+        counts = expected_counts(network, config, config.strategy.unit_images)
         sums = {
-            name: torch.full((2 * layer.num_features + 1,), 10.0, dtype=torch.float64)
-            for name, layer in network.named_modules()
-            if isinstance(layer, torch.nn.BatchNorm2d)
+            name: torch.tensor([0.0] * width + [counts[name]] * (width + 1), dtype=torch.float64)
+            for name, width in batchnorm_layers(network).items()
         }
         parts[role] = pack(encode_part(Part(gradients, sums), get_codec(config.codec.name)))
     return parts
@@ -81,8 +82,7 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
                         version = claim.round
                     for role in ("d", "g"):
                         results.put_part(conn, job["id"], job["attempts"], role, parts[role])
-                    report = {"metrics": METRICS, "timings": TIMINGS}
-                    results.submit(conn, job["id"], job["attempts"], worker_id, report)
+                    results.submit(conn, job["id"], job["attempts"], worker_id, METRICS, TIMINGS)
                 conn.execute(
                     "SELECT procrastinate_finish_job_v1(%s, 'succeeded'::procrastinate_job_status, false)", [job["id"]]
                 )

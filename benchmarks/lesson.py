@@ -133,12 +133,12 @@ class Lesson:
 
     def submit(self, unit: int) -> None:
         """Let the worker that holds a unit submit its result."""
-        report = {"metrics": {}, "timings": {"fetch": 0.02, "load": 0.01, "compute": 0.4, "upload": 0.03}}
         self.conn.execute(
-            "INSERT INTO ganns.results (run_id, round, unit, job_id, attempt, worker_id, report)"
-            " SELECT run_id, round, unit, job_id, attempt, claimed_by, %s FROM ganns.units"
-            " WHERE run_id = %s AND round = %s AND unit = %s",
-            (Jsonb(report), self.run, self.round, unit),
+            "INSERT INTO ganns.results (run_id, round, unit, job_id, attempt, worker_id, d_loss, g_loss, d_real,"
+            " d_fake, fetch_s, load_s, compute_s, upload_s)"
+            " SELECT run_id, round, unit, job_id, attempt, claimed_by, 1, 1, 0.5, 0.5, 0.02, 0.01, 0.4, 0.03"
+            " FROM ganns.units WHERE run_id = %s AND round = %s AND unit = %s",
+            (self.run, self.round, unit),
         )
 
     def close(self) -> None:

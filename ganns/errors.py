@@ -17,7 +17,7 @@
     │  ├─ MigrationError        a migration file changed after it was applied, or failed
     │  └─ LeaseLost             another coordinator has, or took over, this run
     ├─ RunError                 a run that cannot be found, resumed or continued
-    │  └─ Diverged              results are refused from several workers: the model is broken
+    │  └─ Diverged              the model is broken: the coordinator's own result of a refused unit is bad, too
     ├─ TaskError                the task framework
     │  ├─ TaskUsageError        a task defined, called or combined in a way that cannot work
     │  │  └─ BadArguments       arguments that do not fit the task's signature, or are not JSON
@@ -33,7 +33,8 @@
        ├─ ProgramTooOld         which version of the program the run needs
        ├─ DeviceError           the device that computes cannot be used: which other one to choose
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
-       └─ BadResult             a result with a wrong shape or size, or with a NaN: refused
+       └─ BadResult             a result of a wrong form: refused, and its unit is computed again
+          └─ ImplausibleResult  a result of the right form with a NaN, or far too large: the model may be broken
 
 The command line prints `str(error)` alone: one sentence and a next step. `--debug` shows the traceback.
 An error whose docstring is a complete sentence can be raised without a message: the docstring is the message.
@@ -115,7 +116,7 @@ class RunError(GannsError):
 
 
 class Diverged(RunError):
-    """The model diverged: its results are refused from several workers."""
+    """The model diverged: workers and the coordinator compute the same unit, and no result can be used."""
 
 
 class TaskError(GannsError):
@@ -177,7 +178,11 @@ class WeightsMissing(WorkError):
 
 
 class BadResult(WorkError):
-    """A result was refused: it is not finite, or has the wrong shape or size."""
+    """A result was refused: a part of it is missing, or has the wrong form, shape or size."""
+
+
+class ImplausibleResult(BadResult):
+    """A result was refused: its numbers are not finite, or far too large. A broken model has such results, too."""
 
 
 class ProgramTooOld(WorkError):

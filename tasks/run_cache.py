@@ -7,7 +7,6 @@ the local disk; a unit's result never depends on it.
 from __future__ import annotations
 
 import functools
-import math
 import os
 import traceback
 from collections import OrderedDict
@@ -192,9 +191,8 @@ class RunCache:
         Raises:
             BadResult: if a part was lost with a crash of the server; the unit must be computed again.
         """
-        report = {"metrics": _finite(metrics), "timings": timings}
         with self.connection() as conn:
-            answer = results.submit(conn, *job, report)
+            answer = results.submit(conn, *job, metrics, timings)
         if answer == "incomplete":
             raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
 
@@ -202,11 +200,6 @@ class RunCache:
 def _storable(text: str) -> str:
     """Return text that PostgreSQL can store: a path in a message may have bytes that are not UTF-8."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
-
-
-def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """Replace NaN and infinity, which JSON cannot carry, by null; the coordinator refuses such a report."""
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """The coordinator: opens rounds, waits for results, steps the optimizer, publishes versions.
 
-Read `rounds.py` first: the protocol. `collector.py` adds the results, `publisher.py` makes a version visible, `run.py`
-creates, resumes and reconnects, `state_files.py` and `restore.py` make a kill at any moment harmless, `cleanup.py`
-keeps the database small, and `connections.py` opens the connections.
+Read `rounds.py` first: the protocol. `collector.py` adds the results, `refusals.py` refuses bad ones, `publisher.py`
+makes a version visible, `run.py` creates, resumes and reconnects, `state_files.py` and `restore.py` make a kill at any
+moment harmless, `cleanup.py` keeps the database small, and `connections.py` opens the connections.
 """
 
 from ganns.coordinator.observer import Observer, Quiet, RoundReport

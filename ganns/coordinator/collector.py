@@ -7,23 +7,35 @@ added; so the sum depends on which results were accepted, never on when they cam
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from dataclasses import dataclass
+
+import psycopg
 
 from ganns.coordinator.connections import Connections
+from ganns.db.connect import Connection
 from ganns.errors import BadResult, PayloadError
 from ganns.store.results import PartKey, Submission, get_part, list_parts, list_results
 from ganns.store.rounds import Unit
 from ganns.training.aggregation import build_totals, weighted_metrics
+from ganns.training.bounds import NUM_FIRST, Size, check_metrics, measure, remembered
 from ganns.training.compression import get_codec
-from ganns.training.parts import check_part, decode_part
+from ganns.training.parts import decode_part, largest_part_bytes
 from ganns.training.serialization import unpack
 from ganns.training.state import TrainingState
 from ganns.training.unit import Part
 
 ROLES = ("d", "g")
+Refused = tuple[Submission, BadResult]
+
+
+@dataclass(frozen=True)
+class CheckedPart:
+    """A part that passed all checks that need no other part."""
+
+    part: Part
+    size: Size
 
 
 class Collector:
@@ -37,57 +49,116 @@ class Collector:
         self.totals = build_totals(state.config.aggregate)
         self.submissions: dict[int, Submission] = {}
         self.skipped = {unit.unit for unit in units if unit.skipped}
+        self.limits = {r: remembered(state.config, state.networks[r], state.optimizers[r]) for r in ROLES}
         self._state = state
         self._codec = get_codec(state.config.codec.name)
-        self._parts: dict[PartKey, Future[Part | Exception]] = {}
+        self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
         self._num_started = 0  # round-robin over the blob connections
         self._next = 0  # every unit before this one has been added
 
-    def receive(self, connections: Connections) -> list[tuple[int, Exception]]:
+    def receive(self, connections: Connections) -> list[Refused]:
         """List the results in the database, fetch the new ones, and add those that can be added.
 
         Returns:
-            Units whose result the checks refused, with the reason; the caller takes the results out.
+            The results that the checks refused, with the reason; the caller takes them out.
         """
         refused = []
         found = list_results(connections.main, self.run_id, self.round)
         new = [one for one in found if one.unit not in self.submissions and one.unit not in self.skipped]
-        for submission in new:  # start all downloads before waiting for the first
-            self._fetch(connections, [(submission.job_id, submission.attempt, role) for role in ROLES])
+        wanted = [(one.unit, key) for one in new for key in _keys(one)]
+        for _, key in wanted:  # a part that was bad when it was fetched early may have been uploaded again
+            if (early := self._parts.get(key)) and early.done() and isinstance(early.result(), BadResult):
+                del self._parts[key]
+        self._fetch(connections, wanted)  # all, before the first wait
         for submission in new:
-            keys = [(submission.job_id, submission.attempt, role) for role in ROLES]
-            failures = [part for key in keys if isinstance(part := self._parts[key].result(), Exception)]
-            if not _has_metrics(submission.report):
-                failures.append(BadResult(f"The report {submission.report} lacks finite metrics and timings."))
-            if failures:
-                refused.append((submission.unit, failures[0]))
-                for key in keys:
-                    del self._parts[key]
-            else:
-                self.submissions[submission.unit] = submission
+            self.submissions[submission.unit] = submission
+            if (fault := self._fault(submission)) is not None:
+                refused.append((submission, fault))
+                self._take_out(submission)
+        if len(self.submissions) >= NUM_FIRST or not self._is_waiting():
+            refused += self.set_limits()
         self._add_prefix()
-        if len(self.submissions) + len(self.skipped) < len(
-            self.units
-        ):  # first parts of units that are still being computed
-            self._fetch(connections, list_parts(connections.main, self.run_id, self.round))
+        if self._is_waiting():  # first parts of units that are still being computed
+            done = self.submissions.keys() | self.skipped  # a part that was added must not be fetched again
+            parts = [one for one in list_parts(connections.main, self.run_id, self.round) if one[0] not in done]
+            needed = {key for _, key in parts} | {key for one in self.submissions.values() for key in _keys(one)}
+            for key in self._parts.keys() - needed:  # of attempts that ended without a result
+                del self._parts[key]
+            self._fetch(connections, parts)
         return refused
 
-    def _fetch(self, connections: Connections, keys: Sequence[PartKey]) -> None:
-        for key in keys:
+    def _is_waiting(self) -> bool:
+        return len(self.submissions) + len(self.skipped) < len(self.units)
+
+    def _fetch(self, connections: Connections, wanted: Sequence[tuple[int, PartKey]]) -> None:
+        for unit, key in wanted:
             if key not in self._parts:
                 conn = connections.blobs[self._num_started % len(connections.blobs)]
                 self._num_started += 1
-                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key)
+                num_images = self.units[unit].slice.num_images
+                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key, num_images)
 
-    def _fetch_one(self, conn: Any, key: PartKey) -> Part | Exception:
-        """Fetch and check one part. An error in it is returned, not raised: the worker made it."""
+    def _fetch_one(self, conn: Connection, key: PartKey, num_images: int) -> CheckedPart | BadResult:
+        """Fetch and check one part. Whatever is wrong with it is returned, not raised: the worker made it."""
         try:
-            data, digest = get_part(conn, key)
-            part = decode_part(unpack(data, digest), self._codec)
-            check_part(part, self._state.networks[key[2]], self._state.config.aggregate.max_norm)
-            return part
-        except (BadResult, PayloadError) as error:
-            return error
+            network = self._state.networks[key[2]]
+            part = decode_part(unpack(*get_part(conn, key, largest_part_bytes(network))), self._codec)
+            return CheckedPart(part, measure(part, network, self._state.config, num_images))
+        except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
+            raise
+        except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception
+            return _as_bad_result(error)
+
+    def _fault(self, submission: Submission) -> BadResult | None:
+        """Return what is wrong with a complete result, or None."""
+        parts = [self._parts[key].result() for key in _keys(submission)]
+        try:
+            for part in parts:
+                if isinstance(part, BadResult):
+                    return part
+            check_metrics(submission.metrics)
+            for role, size in self._sizes(submission).items():
+                self.limits[role].check(size)
+        except Exception as error:
+            return _as_bad_result(error)
+        return None
+
+    def _checked(self, key: PartKey) -> CheckedPart:
+        found = self._parts[key].result()
+        assert isinstance(found, CheckedPart)  # else it was refused
+        return found
+
+    def _sizes(self, submission: Submission) -> dict[str, Size]:
+        return {key[2]: self._checked(key).size for key in _keys(submission)}
+
+    def _take_out(self, submission: Submission) -> None:
+        del self.submissions[submission.unit]
+        for key in _keys(submission):
+            del self._parts[key]
+
+    def set_limits(self) -> list[Refused]:
+        """Take the limits that the run has no memory of from the results so far; return the results above them.
+
+        Until then nothing is added. Without results, or if no limit is missing, this does nothing.
+        """
+        if self._limits_are_known or not self.submissions:
+            return []
+        sizes = [self._sizes(one) for one in self.submissions.values()]
+        self.limits = {role: self.limits[role].or_median([one[role] for one in sizes]) for role in ROLES}
+        refused = [(one, fault) for one in self.submissions.values() if (fault := self._fault(one)) is not None]
+        for submission, _ in refused:
+            self._take_out(submission)
+        return refused
+
+    @property
+    def _limits_are_known(self) -> bool:
+        return all(one.are_known for one in self.limits.values())
+
+    def raise_limits(self, sizes: Mapping[str, Size]) -> bool:
+        """Raise the limits to the sizes of a result that is known to be right; return True if it is above one."""
+        old = self.limits
+        self.limits = {role: old[role].raised_to(sizes[role]) for role in ROLES}
+        return any(old[role].is_exceeded(sizes[role]) for role in ROLES)
 
     def skip(self, units: Iterable[int]) -> None:
         """Expect no result of these units any more; a result that is here already is kept."""
@@ -95,17 +166,17 @@ class Collector:
         self._add_prefix()
 
     def _add_prefix(self) -> None:
+        if not self._limits_are_known:
+            return
         while self._next < len(self.units) and (self._next in self.submissions or self._next in self.skipped):
             if self._next in self.submissions:
                 self._add(self._next)
             self._next += 1
 
     def _add(self, number: int) -> None:
-        submission = self.submissions[number]
-        for role in ROLES:
-            part = self._parts.pop((submission.job_id, submission.attempt, role)).result()
-            assert isinstance(part, Part)  # else it was refused
-            self.totals[role].add(part, self.units[number].slice.num_images)
+        for key in _keys(self.submissions[number]):
+            self.totals[key[2]].add(self._checked(key).part, self.units[number].slice.num_images)
+            del self._parts[key]
 
     def finish(self) -> None:
         """Add the results behind the first missing unit. Call it once, when no more are received."""
@@ -121,21 +192,23 @@ class Collector:
     def metrics(self) -> dict[str, float]:
         """Return the image-weighted mean of the accepted results' metrics."""
         return weighted_metrics(
-            [(self.units[n].slice.num_images, self.submissions[n].report["metrics"]) for n in sorted(self.submissions)]
+            [(self.units[n].slice.num_images, self.submissions[n].metrics) for n in sorted(self.submissions)]
         )
 
     def timings(self) -> dict[str, float]:
         """Return the workers' timings in seconds: the mean over the accepted results."""
-        reports = [submission.report["timings"] for submission in self.submissions.values()]
+        reports = [submission.timings for submission in self.submissions.values()]
         return {name: sum(report[name] for report in reports) / len(reports) for name in reports[0]}
 
 
-def _has_metrics(report: dict[str, Any]) -> bool:
-    """Tell whether a worker's report has exactly the names that we use, each with a finite number."""
-    wanted = {"metrics": {"d_loss", "g_loss", "d_real", "d_fake"}, "timings": {"fetch", "load", "compute", "upload"}}
-    return all(
-        isinstance(group := report.get(name), dict)
-        and set(group) == keys
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in group.values())
-        for name, keys in wanted.items()
-    )
+def _keys(submission: Submission) -> list[PartKey]:
+    return [(submission.job_id, submission.attempt, role) for role in ROLES]
+
+
+def _as_bad_result(error: BaseException) -> BadResult:
+    """Return an error of a worker's result as the reason of its refusal."""
+    if isinstance(error, BadResult):
+        return error
+    if isinstance(error, PayloadError):
+        return BadResult(str(error))
+    return BadResult(f"It cannot be read ({type(error).__name__}: {error!s:.200}).")

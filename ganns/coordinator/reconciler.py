@@ -1,4 +1,4 @@
-"""Keep an open round in order: hold the lease, rescue units of dead workers, repair losses, and refuse bad results.
+"""Keep an open round in order: hold the lease, rescue units of dead workers, and repair losses.
 
 Our own rows say what should be there; the jobs and the UNLOGGED tables hold what is there. A crash of the server
 empties UNLOGGED tables, and a sleeping worker can finish a job that is no longer its own. So the two are compared once
@@ -11,13 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ganns.coordinator.publisher import Publisher
-from ganns.errors import Diverged
 from ganns.queue.commands import revoke
 from ganns.queue.rescue import SILENT_S, Rescuer
-from ganns.store import lease, results, rounds, weights
-
-REFUSALS = 3
-"""After this number of refusals of one unit, even from one worker alone, the model has diverged."""
+from ganns.store import lease, rounds, weights
 
 
 @dataclass
@@ -79,28 +75,9 @@ class Reconciler:
             revoke([one.job_id for one in poison], connection=conn)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
         for one in poison:
-            last = one.reason.strip().splitlines()[-1]
+            last = (one.reason.strip().splitlines() or ["no traceback was kept"])[-1]
             self.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
         return [one.unit for one in poison]
-
-    def refuse(self, round_: int, unit: int, reason: Exception) -> None:
-        """Delete a bad result and enqueue its unit again.
-
-        Raises:
-            Diverged: if the unit was refused from two workers, or three times.
-        """
-        publisher, run_id = self.publisher, self.publisher.run_id
-        conn = publisher.connections.main
-        with conn.transaction():
-            publisher.hold_lease()
-            refused_from = results.refuse_result(conn, run_id, round_, unit)
-            publisher.enqueue_again(round_, [unit])
-        self.say(f"refused a result for unit {unit} of round {round_}: {reason}")
-        if len(set(refused_from)) >= 2 or len(refused_from) >= REFUSALS:
-            raise Diverged(
-                f"Run {run_id} diverged: unit {unit} of round {round_} was refused {len(refused_from)} times "
-                f"({reason}) Try a smaller optimizer.lr_d or optimizer.lr_g in a new run."
-            )
 
     def say_waiting(self, count: int, quorum: int) -> None:
         """Say that the round waits, and for how many results."""

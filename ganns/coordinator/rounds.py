@@ -26,9 +26,11 @@ from ganns.coordinator.commands import Commands, Interrupted
 from ganns.coordinator.connections import Connections
 from ganns.coordinator.evaluation_thread import Evaluations
 from ganns.coordinator.health import RoundHealth
+from ganns.coordinator.judge import Judge
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.reconciler import Reconciler
+from ganns.coordinator.refusals import Refusals
 from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
 from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
@@ -72,14 +74,19 @@ class Rounds:
         self.reconciler = Reconciler(self.publisher, self.observer.say)
         self.commands = Commands(self.publisher, self.reconciler)
         self.health = RoundHealth()
+        judge = Judge(self.run, self.state.config)
+        self.refusals = Refusals(self.publisher, judge, self.observer.say)
         self.reconciler.count_alive()
         self.publisher.hold_lease()
         if rounds.get_open_round(self.connections.main, self.run.id) is None and not self._open():
             return
         self.observer.started(self.run.id, self.state)
         self.reconciler.reconcile(self.state.progress.version)
-        while self._round():
-            pass
+        try:
+            while self._round():
+                pass
+        finally:
+            judge.close()
 
     def _round(self) -> bool:
         """Collect and close the open round, open the next; return False when the run is finished."""
@@ -105,6 +112,7 @@ class Rounds:
             "publish": time.monotonic() - stepped,
         }
         goes_on = self._close_and_open(collector, timings, len(ahead))
+        self.refusals.accepted(collector.submissions.values())
         return self._closed(size, goes_on, collector.metrics(), timings, len(collector.submissions))
 
     def _closed(
@@ -147,11 +155,12 @@ class Rounds:
         conn, run_id = self.connections.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
         collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round))
+        self.refusals.begin()
         quorum_at: float | None = None
         reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
-            for unit, reason in collector.receive(self.connections):
-                self.reconciler.refuse(this.round, unit, reason)
+            self.refusals.refuse(collector, collector.receive(self.connections))
+            self.refusals.decide(collector)
             now, count = time.monotonic(), len(collector.submissions)
             possible = len(collector.units) - len(collector.skipped)
             if not possible:
@@ -159,12 +168,21 @@ class Rounds:
                     f"Every unit of round {this.round} of run {run_id} was set aside: no worker can compute them. "
                     "The table ganns.skipped holds their tracebacks."
                 )
+            is_over, is_late = False, False
             if count >= min(this.quorum, possible):
                 quorum_at = quorum_at or now
-                if count == possible or now >= quorum_at + self.state.config.quorum.grace_s:
-                    return collector
-            elif deadline is not None and now >= deadline and count:
-                self.observer.say(f"round {this.round} closes at its deadline with {count} of {this.quorum} results")
+                is_over = count == possible or now >= quorum_at + self.state.config.quorum.grace_s
+            else:
+                quorum_at = None  # a result of the quorum was refused
+                is_late = deadline is not None and now >= deadline and count > 0
+            if is_over or is_late:
+                if refused := collector.set_limits():
+                    self.refusals.refuse(collector, refused)
+                    continue
+                if is_late:
+                    self.observer.say(
+                        f"round {this.round} closes at its deadline with {count} of {this.quorum} results"
+                    )
                 return collector
             if self.should_stop():
                 raise Interrupted
@@ -237,7 +255,7 @@ class Rounds:
             self.publisher.hold_lease()
             if not rounds.lock_round(conn, run_id, collector.round):
                 raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by another coordinator.")
-            results.credit(conn, run_id, collector.round, collector.submissions)
+            results.credit(conn, run_id, collector.round, collector.submissions.values())
             runs.insert_metrics(
                 conn,
                 run_id,

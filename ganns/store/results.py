@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
 from ganns.errors import BadResult
-from ganns.training.serialization import digest, split
+from ganns.training.serialization import CHUNK_BYTES, digest, split
+
+METRICS, TIMINGS = ("d_loss", "g_loss", "d_real", "d_fake"), ("fetch", "load", "compute", "upload")
+"""The numbers of a worker's report: losses and probabilities; seconds."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Submission:
     job_id: int
     attempt: int
     worker_id: int | None
-    report: dict[str, Any]  # {"metrics": {...}, "timings": {...}}, from the worker
+    metrics: dict[str, float]  # from the worker, not checked; may be NaN or infinite
+    timings: dict[str, float]  # seconds; from the worker, but at most the time since the claim
 
 
 PartKey = tuple[int, int, str]  # job, attempt, role
@@ -47,10 +49,32 @@ def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes
             )
 
 
-def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, report: dict[str, Any]) -> str:
-    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete"."""
+def submit(
+    conn: Connection,
+    job_id: int,
+    attempt: int,
+    worker_id: int | None,
+    metrics: Mapping[str, float],
+    timings: Mapping[str, float],
+) -> str:
+    """Complete the result of uploaded parts; return "stored", "duplicate", "late", "stale" or "incomplete".
+
+    Args:
+        conn: a connection.
+        job_id: the job of the unit.
+        attempt: the job's attempt.
+        worker_id: the worker.
+        metrics: the numbers of `METRICS`; a number that is not finite is sent, too.
+        timings: the seconds of `TIMINGS`.
+    """
     row = execute(
-        conn, "api_submit", job_id=job_id, attempt=attempt, worker_id=worker_id, roles=["d", "g"], report=Jsonb(report)
+        conn,
+        "api_submit",
+        job_id=job_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        **{name: float(metrics[name]) for name in METRICS},
+        **{f"{name}_s": float(timings[name]) for name in TIMINGS},
     ).fetchone()
     assert row is not None
     return str(row["answer"])
@@ -58,38 +82,79 @@ def submit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, r
 
 def list_results(conn: Connection, run_id: int, round_: int) -> list[Submission]:
     """Return the round's results in unit order."""
-    return [Submission(**row) for row in execute(conn, "list_results", run_id=run_id, round=round_)]
-
-
-def list_parts(conn: Connection, run_id: int, round_: int) -> list[PartKey]:
-    """Return the keys of all parts, also of units that are still being computed."""
     return [
-        (row["job_id"], row["attempt"], row["role"]) for row in execute(conn, "list_parts", run_id=run_id, round=round_)
+        Submission(
+            row["unit"],
+            row["job_id"],
+            row["attempt"],
+            row["worker_id"],
+            {name: row[name] for name in METRICS},
+            {name: row[f"{name}_s"] for name in TIMINGS},
+        )
+        for row in execute(conn, "list_results", run_id=run_id, round=round_)
     ]
 
 
-def get_part(conn: Connection, key: PartKey) -> tuple[bytes, str]:
-    """Return (bytes, digest) of a part.
+def list_parts(conn: Connection, run_id: int, round_: int) -> list[tuple[int, PartKey]]:
+    """Return (unit, key) of all parts, also of units that are still being computed."""
+    rows = execute(conn, "list_parts", run_id=run_id, round=round_)
+    return [(row["unit"], (row["job_id"], row["attempt"], row["role"])) for row in rows]
+
+
+def get_part(conn: Connection, key: PartKey, max_bytes: int) -> tuple[bytes, str]:
+    """Return (bytes, digest) of a part. No more is fetched than `max_bytes`, rounded up to whole chunks.
 
     Raises:
-        BadResult: if a piece is missing: it was lost with a crash of the server.
+        BadResult: if a chunk is missing (it was lost with a crash of the server), or the part has more chunks.
     """
     job_id, attempt, role = key
-    found = fetch_blob(conn, "get_part", job_id=job_id, attempt=attempt, role=role)
+    max_chunks = -(-max_bytes // CHUNK_BYTES)
+    found = fetch_blob(conn, "get_part", job_id=job_id, attempt=attempt, role=role, max_chunks=max_chunks)
     if found is None:
-        raise BadResult(f"The result of job {job_id}, attempt {attempt} lacks (a piece of) its part {role!r}.")
+        raise BadResult(
+            f"Part {role!r} of the result of job {job_id}, attempt {attempt} is not whole, or has more than "
+            f"{max_chunks} MB, which this network cannot need."
+        )
     return found
 
 
-def refuse_result(conn: Connection, run_id: int, round_: int, unit: int) -> list[int]:
+def refuse_result(conn: Connection, run_id: int, round_: int, submission: Submission) -> list[int]:
     """Delete a result that failed the checks; return the workers from which results of this unit were refused."""
-    row = execute(conn, "refuse_result", run_id=run_id, round=round_, unit=unit).fetchone()
+    row = execute(
+        conn,
+        "refuse_result",
+        run_id=run_id,
+        round=round_,
+        unit=submission.unit,
+        job_id=submission.job_id,
+        attempt=submission.attempt,
+    ).fetchone()
     return list(row["refused_from"]) if row else []
 
 
-def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[int]) -> None:
-    """Write every result of a closing round into the ledger, as accepted or as late."""
-    execute(conn, "credit", run_id=run_id, round=round_, accepted=list(accepted))
+def others_present(conn: Connection, known: Collection[int], silent_s: float) -> int:
+    """Return the number of live workers that take new jobs and are not in `known`."""
+    row = execute(conn, "others_present", known=list(known), silent_s=silent_s).fetchone()
+    return int(row["num"]) if row else 0
+
+
+def set_aside_worker(conn: Connection, worker_id: int) -> str | None:
+    """Let a worker take no new jobs; return its name, or None if it is not registered for tasks."""
+    row = execute(conn, "set_aside_worker", worker_id=worker_id).fetchone()
+    return str(row["name"]) if row else None
+
+
+def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[Submission]) -> None:
+    """Write every result of a closing round into the ledger: the accepted ones, and all others as late."""
+    execute(
+        conn,
+        "credit",
+        run_id=run_id,
+        round=round_,
+        units=[one.unit for one in accepted],
+        job_ids=[one.job_id for one in accepted],
+        attempts=[one.attempt for one in accepted],
+    )
 
 
 def forget_results(conn: Connection, run_id: int, before_round: int) -> None:

@@ -21,7 +21,10 @@ SCALE = ".scale"  # suffix of the tensor that holds a scaled tensor's largest ma
 
 
 class Codec(NamedTuple):
-    """A pair of pure functions; `decode(encode(x))` has the names, shapes and dtype (fp32) of `x`."""
+    """A pair of pure functions; `decode(encode(x))` has the names, shapes and dtype (fp32) of `x`.
+
+    `decode` makes no tensor with more numbers than the encoded one, whatever it gets.
+    """
 
     encode: Callable[[Mapping[str, torch.Tensor]], Tensors]
     decode: Callable[[Mapping[str, torch.Tensor]], Tensors]
@@ -41,12 +44,19 @@ def _to_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
 
 
 def _from_fp16(tensors: Mapping[str, torch.Tensor]) -> Tensors:
-    try:
-        return {
-            name: tensor.float() * tensors[name + SCALE] for name, tensor in tensors.items() if not name.endswith(SCALE)
-        }
-    except KeyError as error:
-        raise PayloadError(f"An fp16 result lacks the scale {error} of one of its tensors.") from error
+    decoded: Tensors = {}
+    for name, tensor in tensors.items():
+        if name.endswith(SCALE):
+            continue
+        scale = tensors.get(name + SCALE)
+        # Before the product: with a scale of shape [1000, 1, 1] it would need a thousand times the tensor's memory.
+        if scale is None or scale.shape or scale.dtype != torch.float32 or tensor.dtype != torch.float16:
+            found = "no scale" if scale is None else f"a scale of {scale.dtype} {tuple(scale.shape)!s:.100}"
+            raise PayloadError(
+                f"{name:.100} came as {tensor.dtype} with {found}; fp16 needs torch.float16 and one torch.float32."
+            )
+        decoded[name] = tensor.float() * scale
+    return decoded
 
 
 CODECS = {"fp32": Codec(_same, _same), "fp16": Codec(_to_fp16, _from_fp16)}

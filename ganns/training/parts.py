@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 import torch
 
-from ganns.errors import BadResult
+from ganns.errors import BadResult, ImplausibleResult
 from ganns.training.compression import Codec
 from ganns.training.unit import Part, UnitResult
 
 Tensors = dict[str, torch.Tensor]
 GRADIENT, SUMS = "gradient.", "sums."  # prefixes of the names of an encoded part's tensors
+HEADER = 1 << 16
+"""Bytes for the names and shapes of an encoded part, several times more than the largest network needs."""
 
 
 def encode_part(part: Part, codec: Codec) -> Tensors:
@@ -34,29 +36,35 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
     """Check a part against its network, and return the norm of its gradient.
 
     Raises:
-        BadResult: for a missing, extra or misshapen tensor, a number that is not finite, a norm above
-            `max_norm`, or BatchNorm sums that no batch can have.
+        BadResult: for a missing, extra or misshapen tensor.
+        ImplausibleResult: for a number that is not finite, or a norm above `max_norm`.
     """
     shapes = {name: tuple(parameter.shape) for name, parameter in like.named_parameters()}
     found = {name: tuple(gradient.shape) for name, gradient in part.gradients.items()}
     if found != shapes:
         name = min(set(found.items()) ^ set(shapes.items()))[0]
-        raise BadResult(
-            f"The gradient of {name} has shape {found.get(name, 'none')}, expected {shapes.get(name, 'none')}."
-        )
+        shape = str(found.get(name, "none"))
+        raise BadResult(f"The gradient of {name:.100} has shape {shape:.100}, expected {shapes.get(name, 'none')}.")
     if wrong := [name for name, gradient in part.gradients.items() if gradient.dtype != torch.float32]:
         raise BadResult(f"The gradient of {wrong[0]} is {part.gradients[wrong[0]].dtype}, expected torch.float32.")
     layers = {n: m.num_features for n, m in like.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
     expected = {name: (torch.float64, (2 * width + 1,)) for name, width in layers.items()}
     if {name: (sums.dtype, tuple(sums.shape)) for name, sums in part.sums.items()} != expected:
-        raise BadResult(f"The BatchNorm sums {sorted(part.sums)} do not fit the network's layers {sorted(layers)}.")
+        names = ", ".join(sorted(part.sums))
+        raise BadResult(f"The BatchNorm sums ({names:.200}) do not fit the network's layers {sorted(layers)}.")
     norms = torch._foreach_norm(list(part.gradients.values()))
     norm = float(torch.stack(norms).norm())
-    if not math.isfinite(norm) or not all(bool(s.isfinite().all() and s[-1] > 1) for s in part.sums.values()):
-        raise BadResult("The result has a number that is not finite (NaN or infinity).")
+    if not math.isfinite(norm) or not all(bool(s.isfinite().all()) for s in part.sums.values()):
+        raise ImplausibleResult("The result has a number that is not finite (NaN or infinity).")
     if max_norm is not None and norm > max_norm:
-        raise BadResult(f"The gradient's norm is {norm:.3g}, above aggregate.max_norm={max_norm:g}.")
+        raise ImplausibleResult(f"The gradient's norm is {norm:.3g}, above aggregate.max_norm={max_norm:g}.")
     return norm
+
+
+def largest_part_bytes(like: torch.nn.Module) -> int:
+    """Return the bytes that a network's encoded part needs at most: fp32 is the longest coding."""
+    sums = sum(2 * layer.num_features + 1 for layer in like.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    return 4 * sum(parameter.numel() for parameter in like.parameters()) + 8 * sums + HEADER
 
 
 def through_codec(result: UnitResult, codec: Codec) -> UnitResult:

@@ -22,6 +22,8 @@ from ganns.errors import PayloadError
 CHUNK_BYTES = 1 << 20
 """Size of the pieces in which blobs are sent. The copies of the driver, the kernel and the server then fit into the
 processor's caches, and no process needs buffers for a whole model: several times less work than in one piece."""
+HEADER_BYTES = 1 << 20
+"""The longest header that is read. A header of the whole size of a part could name a million empty tensors."""
 
 
 def digest(data: bytes | bytearray | memoryview) -> str:
@@ -54,17 +56,20 @@ def unpack(data: bytes | bytearray, expected_digest: str | None = None) -> dict[
     """Return the tensors that `pack` wrote.
 
     Raises:
-        PayloadError: if the bytes have another digest than `expected_digest`, or are not safetensors.
+        PayloadError: if the bytes have another digest than `expected_digest`, or are not safetensors, or the header
+            is longer than `HEADER_BYTES`.
     """
     if expected_digest is not None and digest(data) != expected_digest:
         raise PayloadError(
             f"{len(data)} bytes arrived with digest {digest(data)[:12]}... where {expected_digest[:12]}... was "
             "announced: they were cut off or changed on the way; fetch them again."
         )
+    if (size := int.from_bytes(data[:8], "little")) > HEADER_BYTES:
+        raise PayloadError(f"{len(data)} bytes announce a header of {size} bytes; at most {HEADER_BYTES} are read.")
     try:
         return load(bytes(data))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise PayloadError(f"{len(data)} bytes are not a safetensors payload ({error}).") from error
+        raise PayloadError(f"{len(data)} bytes are not a safetensors payload ({error!s:.200}).") from error
 
 
 def metadata(data: bytes | bytearray) -> dict[str, str]:

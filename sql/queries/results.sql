@@ -2,7 +2,8 @@
 
 -- list_results --
 -- The results of a round, without their blobs
-SELECT r.unit, r.job_id, r.attempt, r.worker_id, r.report
+SELECT r.unit, r.job_id, r.attempt, r.worker_id, r.d_loss, r.g_loss, r.d_real, r.d_fake,
+       r.fetch_s, r.load_s, r.compute_s, r.upload_s
 FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.round AND u.unit = r.unit AND u.job_id = r.job_id
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s ORDER BY r.unit;
 
@@ -13,14 +14,16 @@ FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attemp
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s;
 
 -- get_part --
--- One part's bytes, in chunks
+-- One part's bytes, in chunks; never more than the network can need
 SELECT num_chunks, digest, data FROM ganns.result_parts
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s ORDER BY chunk;
+WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s ORDER BY chunk LIMIT %(max_chunks)s::integer;
 
 -- refuse_result --
--- Delete a result that failed the checks, and record its worker
+-- Delete a result that failed the checks, with its parts, and record its worker
 WITH refused AS (
-    DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round = %(round)s AND unit = %(unit)s
+    DELETE FROM ganns.results
+    WHERE run_id = %(run_id)s AND round = %(round)s AND unit = %(unit)s
+      AND job_id = %(job_id)s AND attempt = %(attempt)s
     RETURNING run_id, round, unit, job_id, attempt, worker_id
 ), parts AS (
     DELETE FROM ganns.result_parts p USING refused r WHERE p.job_id = r.job_id AND p.attempt = r.attempt
@@ -30,16 +33,31 @@ FROM refused r WHERE u.run_id = r.run_id AND u.round = r.round AND u.unit = r.un
 RETURNING u.refused_from;
 
 -- credit --
--- Record every result of a closing round: the named units as accepted, the others as late
+-- Record every result of a closing round: those that were checked and added as accepted, all others as late. A late one
+-- was not checked, so its seconds are the server's.
 INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, network_s,
                           accepted)
 SELECT r.run_id, r.round, r.unit, r.job_id, r.attempt, r.worker_id, u.epoch, u.start, u.count,
-       coalesce((r.report -> 'timings' ->> 'compute')::real, 0),
-       (r.report -> 'timings' ->> 'fetch')::real + (r.report -> 'timings' ->> 'upload')::real,
-       r.unit = ANY(%(accepted)s::integer[])
+       CASE WHEN a.unit IS NOT NULL THEN r.compute_s
+            ELSE least(greatest(coalesce(extract(epoch FROM r.submitted_at - u.claimed_at), 0), 0), 1e9) END,
+       CASE WHEN a.unit IS NOT NULL THEN r.fetch_s + r.upload_s END,
+       a.unit IS NOT NULL
 FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.round AND u.unit = r.unit
+LEFT JOIN unnest(%(units)s::integer[], %(job_ids)s::bigint[], %(attempts)s::integer[]) AS a(unit, job_id, attempt)
+       ON a.unit = r.unit AND a.job_id = r.job_id AND a.attempt = r.attempt
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;
+
+-- others_present --
+-- Live workers that take new jobs, except some
+SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
+LEFT JOIN ganns.task_workers w ON w.worker_id = p.id
+WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(w.draining, false)
+  AND NOT p.id = ANY(%(known)s::bigint[]);
+
+-- set_aside_worker --
+-- Let a worker take no new jobs; return its name
+UPDATE ganns.task_workers SET draining = true WHERE worker_id = %(worker_id)s RETURNING name;
 
 -- delete_results --
 -- Forget the results of closed rounds; an open round's stay, whatever its number is
@@ -68,7 +86,8 @@ SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(
 -- api_submit --
 -- All parts are uploaded: the result counts from here on
 SELECT ganns_api.submit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint,
-                        %(roles)s::text[], %(report)s::jsonb) AS answer;
+                        %(d_loss)s::float8, %(g_loss)s::float8, %(d_real)s::float8, %(d_fake)s::float8,
+                        %(fetch_s)s::float8, %(load_s)s::float8, %(compute_s)s::float8, %(upload_s)s::float8) AS answer;
 
 -- worker_totals --
 -- What each worker contributed to a run, by name

@@ -9,7 +9,7 @@ from ganns.config import GradientStrategy, StopConfig
 from ganns.coordinator import rollback
 from ganns.coordinator.rollback import is_finite
 from ganns.db.connect import connect
-from ganns.errors import Diverged
+from ganns.errors import Diverged, ImplausibleResult
 from ganns.store import evaluations, runs, weights
 from ganns.training.state import Progress, TrainingState
 from tests.coordinator.test_faults import finish_run
@@ -39,8 +39,21 @@ class Breaking(FakeWorker):
 
 
 @pytest.fixture
-def breaking(database):
-    """Return two workers that break when they are told to."""
+def broken_model(monkeypatch):
+    """Let the coordinator's own result of each unit be bad, too: then it is the model."""
+    judged = []
+
+    def bad(part, network, config, num_images):
+        judged.append(num_images)
+        raise ImplausibleResult("The coordinator's own result is NaN, as injected.")
+
+    monkeypatch.setattr("ganns.coordinator.judge.measure", bad)
+    return judged
+
+
+@pytest.fixture
+def breaking(database, broken_model):
+    """Return two workers that break when they are told to, as everything then does."""
     pair = [Breaking(database, name) for name in ("one", "two")]
     yield pair
     for worker in pair:
@@ -61,7 +74,7 @@ def went_back(coordinator):
 
 
 @PIPELINES
-def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, conn, pipeline):
+def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, broken_model, conn, pipeline):
     coordinator = coordinate(tiny(stop=StopConfig(epochs=2), strategy=strategy(pipeline)))
     work_until(breaking, lambda: len(coordinator.reports) >= 2, "two rounds")
     breaks_at = coordinator.reports[-1].version + 1
@@ -71,7 +84,8 @@ def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, c
     for worker in breaking:
         worker.breaks_at = 10**9
     finish_run(coordinator, *breaking)
-    assert sum(worker.broken_units for worker in breaking) >= 2
+    assert all(worker.broken_units for worker in breaking)
+    assert broken_model
     assert len(went_back(coordinator)) == 1
     # There was no checkpoint yet, so version 0 it was; the number of the version went on.
     rows = runs.list_metrics(conn, coordinator.run_id)

@@ -125,8 +125,8 @@ class FakeWorker:
         codec = get_codec(config.codec.name)
         for role, part in result.parts.items():
             results.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
-        timings = dict.fromkeys(("fetch", "load", "compute", "upload"), 0.001)
-        return results.submit(self.conn, job.id, job.attempt, self.id, {"metrics": result.metrics, "timings": timings})
+        timings = dict.fromkeys(results.TIMINGS, 0.001)
+        return results.submit(self.conn, job.id, job.attempt, self.id, result.metrics, timings)
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """Finish the job, as procrastinate does for any holder."""

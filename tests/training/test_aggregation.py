@@ -55,7 +55,7 @@ def test_adding_does_not_change_what_was_added():
 
 
 @pytest.mark.parametrize(
-    "fault", ["missing", "shape", "dtype", "nan", "inf", "norm", "sums", "sums shape", "sums dtype", "count"]
+    "fault", ["missing", "shape", "dtype", "nan", "inf", "norm", "sums", "sums shape", "sums dtype"]
 )
 def test_bad_results_are_refused(fault):
     network = Discriminator(CONFIG)
@@ -83,10 +83,18 @@ def test_bad_results_are_refused(fault):
             limit = 1e-3
         case "sums":
             del part.sums[layer]
-        case "count":
-            sums[-1] = 0
     with pytest.raises(BadResult):
         check_part(part, network, max_norm=limit)
+
+
+@pytest.mark.parametrize("scale", [torch.ones(100, 1), torch.ones(()).double(), torch.ones(1), None])
+def test_a_scale_that_is_not_one_number_is_refused_before_it_is_used(scale):
+    """A tensor of 300 numbers times a scale of 100 rows would have 30,000."""
+    tensors = {"gradient.w": torch.zeros(1, 300).half()} | ({} if scale is None else {"gradient.w.scale": scale})
+    with pytest.raises(PayloadError, match=r"needs torch\.float16 and one torch\.float32"):
+        decode_part(tensors, get_codec("fp16"))
+    with pytest.raises(PayloadError):
+        decode_part({"gradient.w": torch.zeros(3), "gradient.w.scale": torch.ones(())}, get_codec("fp16"))
 
 
 def test_codecs_keep_names_and_sums_and_fp16_halves_the_bytes():
