@@ -68,7 +68,7 @@ def one_worker(address: Address, name: str, parts: dict[str, bytearray], stop: E
             conn.execute('LISTEN "procrastinate_queue_v1#gradients"')
             while not stop.is_set():
                 if time.monotonic() >= beat_at:
-                    execute(conn, "tasks_beat", worker_id=worker_id)
+                    execute(conn, "tasks_beat", worker_id=worker_id, held=None)
                     beat_at = time.monotonic() + BEAT_S
                 job = execute(conn, "tasks_fetch", queues=["gradients"], worker_id=worker_id).fetchone()
                 if job is None or job["id"] is None:

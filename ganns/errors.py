@@ -159,10 +159,24 @@ class SoftTimeLimitExceeded(TaskError):
 class Retry(TaskError):
     """The task asks to be tried again."""
 
-    def __init__(self, message: str | None = None, delay_s: float | None = None, *, counts: bool = True) -> None:
-        """Keep the delay in seconds (None means the task's backoff) and whether this counts as a retry."""
+    def __init__(
+        self,
+        message: str | None = None,
+        delay_s: float | None = None,
+        *,
+        counts: bool = True,
+        error: BaseException | None = None,
+    ) -> None:
+        """Keep the arguments.
+
+        Args:
+            message: why.
+            delay_s: seconds until the next attempt; None means the task's backoff.
+            counts: as a retry.
+            error: the task's failure when no retry is left.
+        """
         super().__init__(message)
-        self.delay_s, self.counts = delay_s, counts
+        self.delay_s, self.counts, self.error = delay_s, counts, error
 
 
 class WorkError(GannsError):

@@ -71,6 +71,21 @@ def revoke(
 
 
 @app.command()
+def retry(
+    jobs: Annotated[list[int], typer.Argument(help="The jobs' numbers; they failed, or were revoked.")],
+) -> None:
+    """Run tasks again that failed or were revoked; their old results are deleted."""
+    from ganns.queue import commands
+
+    with _connection() as conn:
+        answers = commands.retry(jobs, connection=conn)
+    for job, why_not in answers.items():
+        typer.echo(f"job {job}: {'queued again' if why_not is None else f'not queued, because {why_not}'}")
+    if None not in answers.values():
+        raise typer.Exit(1)
+
+
+@app.command()
 def drain(
     worker: Annotated[str, typer.Argument(help="A worker's number or name.")],
     undo: Annotated[bool, typer.Option("--undo", help="Let it take tasks again.")] = False,

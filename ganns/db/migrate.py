@@ -25,7 +25,7 @@ from ganns.errors import MigrationError, SchemaOutdated
 
 LOCK = 0x67616E6E73  # "ganns" in ASCII
 PROCRASTINATE = "3.10."
-"""We call procrastinate's SQL functions, whose names change between its versions."""
+"""We call procrastinate's SQL functions, whose names change between its versions. Its own migrations update them."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
     migrations = read_migrations(folder)
     with _alone(conn):
         _run_script(conn, "bootstrap")
-        applied = _install_procrastinate(conn)
+        applied = _update_procrastinate(conn)
         done = _recorded(conn)
         for migration in migrations:
             if migration.number not in done:
@@ -86,6 +86,12 @@ def require_current(conn: Connection) -> None:
     if pending:
         raise SchemaOutdated(
             f"The database lacks {len(pending)} migration(s), {pending[0]} first: run `ganns db migrate`."
+        )
+    mine = importlib.metadata.version("procrastinate")
+    if _numbers(found.procrastinate or "0")[:2] < _numbers(mine)[:2]:
+        raise SchemaOutdated(
+            f"The database has procrastinate {found.procrastinate}'s schema, and this program uses {mine}: "
+            "run `ganns db migrate`."
         )
     if found.unknown:
         raise SchemaOutdated(
@@ -137,22 +143,48 @@ def _apply(conn: Connection, migration: Migration) -> None:
         ) from error
 
 
-def _install_procrastinate(conn: Connection) -> list[str]:
-    """Install procrastinate's schema if the database lacks it, and record its version."""
+def _update_procrastinate(conn: Connection) -> list[str]:
+    """Install procrastinate's schema, or apply its migrations that the database lacks; record its version."""
     version = importlib.metadata.version("procrastinate")
     if not version.startswith(PROCRASTINATE):
         raise MigrationError(
             f"procrastinate {version} is installed, and this program works with {PROCRASTINATE}*: "
             "run `pip install -c constraints.txt -e .`."
         )
-    if _component(conn) is not None:
+    present = _component(conn)
+    if present is not None and _numbers(present) >= _numbers(version):
         return []
-    schema = importlib.resources.files("procrastinate").joinpath("sql", "schema.sql").read_text("utf-8")
-    with conn.transaction():
-        execute(conn, "use_procrastinate")
-        conn.execute(schema)
-        execute(conn, "record_component", name="procrastinate", version=version)
+    name = ""
+    try:
+        with conn.transaction():
+            execute(conn, "use_procrastinate")
+            for name, text in _procrastinate_scripts(present):  # noqa: B007 (the message names the last one)
+                conn.execute(text)
+            execute(conn, "record_component", name="procrastinate", version=version)
+    except psycopg.Error as error:
+        raise MigrationError(
+            f"procrastinate's {name} failed, and its update was undone: {str(error).splitlines()[0]}. Make a backup, "
+            "and compare the database's schema procrastinate with that file."
+        ) from error
     return [f"procrastinate {version}"]
+
+
+def _procrastinate_scripts(present: str | None) -> list[tuple[str, str]]:
+    """Return the name and text of each script of procrastinate that leads from version `present` to the installed one.
+
+    Its migrations are named after the release that needs them, such as `03.04.00_01_...sql`. A release without a
+    change of the schema has none.
+    """
+    folder = importlib.resources.files("procrastinate").joinpath("sql")
+    if present is None:
+        return [("schema.sql", folder.joinpath("schema.sql").read_text("utf-8"))]
+    files = {one.name: one for one in folder.joinpath("migrations").iterdir() if one.name.endswith(".sql")}
+    return [(name, files[name].read_text("utf-8")) for name in sorted(files) if _numbers(name) > _numbers(present)]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the three numbers of a version or of a file's name: (3, 4, 0) of `03.04.00_01_pre.sql`."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _component(conn: Connection) -> str | None:

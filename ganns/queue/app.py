@@ -9,16 +9,20 @@ import procrastinate
 
 from ganns.queue.connection import Connector
 from ganns.queue.manager import JobManager
+from ganns.queue.options import seconds
 
 HEARTBEAT_S = 3.0
 """Seconds between two heartbeats. After 15 s without one, other workers get the jobs (`ganns.queue.rescue`)."""
+
+RESULT_EXPIRES_S = 86400.0
+"""Keep results for a day, as Celery does."""
 
 WORKER_DEFAULTS: dict[str, Any] = {
     "update_heartbeat_interval": HEARTBEAT_S,
     "stalled_worker_timeout": 30.0,
     # The heartbeat stops before a worker's last unit ends. After 15 s the rescue would queue that unit again.
     "shutdown_graceful_timeout": 10.0,
-    # For lost notifications only: with LISTEN a job starts within milliseconds.
+    # For lost notifications, and for jobs that are due later than in 3 s: with LISTEN others start within milliseconds.
     "fetch_job_polling_interval": 2.0,
     "abort_job_polling_interval": 2.0,
 }
@@ -29,15 +33,21 @@ class App(procrastinate.App):
 
     job_manager: JobManager
 
-    def __init__(self, import_paths: list[str], check: str | None = None) -> None:
+    def __init__(
+        self, import_paths: list[str], *, check: str | None = None, result_expires: float = RESULT_EXPIRES_S
+    ) -> None:
         """Prepare an app.
 
         Args:
             import_paths: the modules with its tasks; only workers import them.
             check: "module:function" to call after that, before a worker joins. It raises a GannsError that says why
                 this machine cannot run the tasks.
+            result_expires: seconds after which a result is deleted.
+
+        Raises:
+            BadArguments: if `result_expires` is no time.
         """
-        self._check = check
+        self._check, self.result_expires = check, seconds(result_expires, "result_expires")
         super().__init__(connector=Connector(), import_paths=import_paths, worker_defaults=WORKER_DEFAULTS)  # type: ignore[arg-type]
         self.job_manager = JobManager(self.connector, self)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ganns.errors import BadArguments
+from ganns.queue.values import to_plain
 
 Path = list[str]
 _KINDS = inspect.Parameter
@@ -59,7 +60,9 @@ def pack(
         raise BadArguments(
             f"{name}{signature} cannot be called with {given}{_shown(args, kwargs)}: {error}."
         ) from error
-    arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in bound.arguments.items()}
+    # `*values` as a list, so that its members have places.
+    lists = {key for key, one in signature.parameters.items() if one.kind is _KINDS.VAR_POSITIONAL}
+    arguments = {key: list(value) if key in lists else value for key, value in bound.arguments.items()}
     if not with_result:
         return arguments, None
     first = next(iter(signature.parameters.values()))
@@ -100,13 +103,14 @@ def _no_gap(signature: inspect.Signature, arguments: Mapping[str, Any], name: st
 
 
 def to_json(value: Any, what: str) -> str:
-    """Return `value` as JSON.
+    """Return `value` as JSON, with the marks of `ganns.queue.values`.
 
     Raises:
-        BadArguments: if it has other parts than dicts with text keys, lists, text, finite numbers, booleans and None.
+        BadArguments: if it has other parts than dicts (with texts and numbers as keys), lists, tuples, text, finite
+            numbers, booleans and None.
     """
     try:
-        text = _encode(value)
+        text = _encode(to_plain(value))
         text.encode()  # Python accepts half a surrogate pair in a text; PostgreSQL does not
     except (TypeError, ValueError, RecursionError) as error:
         raise BadArguments(

@@ -7,15 +7,15 @@ chord(header, body.s(), quorum=80)         body runs once, with the first 80 res
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute
 from ganns.errors import BadArguments, TaskUsageError
 from ganns.queue.arguments import to_json
-from ganns.queue.connection import using
+from ganns.queue.connection import run
+from ganns.queue.options import seconds
 from ganns.queue.results import AsyncResult, GroupResult
 
 Plan = list[dict[str, Any]]
@@ -34,13 +34,35 @@ class Canvas:
         return chain(self, other)
 
 
+def _canvas(value: object) -> Canvas:
+    """Return `value` if it can be enqueued.
+
+    Raises:
+        TaskUsageError: if it cannot, as a task without `.s()`.
+    """
+    if isinstance(value, Canvas):
+        return value
+    if (name := getattr(value, "name", None)) and hasattr(value, "s"):
+        raise TaskUsageError(f"The task {name} has no arguments here: write {name.rpartition('.')[2]}.s(...).")
+    raise TaskUsageError(f"{str(value)[:100]!r} cannot be enqueued: give signatures, such as add.s(1, 2).")
+
+
+def _members(values: Iterable[object]) -> Iterator[Canvas]:
+    """Yield the signatures in `values`; a list or generator among them gives its own members."""
+    for value in values:
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
+            yield from map(_canvas, value)
+        else:
+            yield _canvas(value)
+
+
 class Chain(Canvas):
     """Calls that run one after the other; each gets the result of the one before."""
 
     def __init__(self, links: Iterable[Canvas]) -> None:
         """Keep the links; the links of an inner chain are inserted."""
         self.links: list[Canvas] = []
-        for link in links:
+        for link in map(_canvas, links):
             self.links.extend(link.links if isinstance(link, Chain) else [link])
         if not self.links:
             raise TaskUsageError("An empty chain has nothing to do: give it at least one signature.")
@@ -56,17 +78,24 @@ class Chain(Canvas):
         """Enqueue the chain; its result is the last link's."""
         return self.apply_async()
 
-    def apply_async(self, *, connection: Connection | None = None) -> AsyncResult:
-        """Enqueue the chain, in the connection's transaction; its result is the last link's."""
-        return _apply_as_one(self.plan(), connection)
+    __call__ = delay
+
+    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> AsyncResult:
+        """Enqueue the chain, in the connection's transaction; its result is the last link's.
+
+        Args:
+            countdown: seconds until the first link may start.
+            connection: enqueue in this connection's transaction; by default at once.
+        """
+        return _apply_as_one(delayed(self.plan(), countdown), connection)
 
 
 class Group(Canvas):
     """Calls that run at the same time."""
 
-    def __init__(self, members: Iterable[Canvas]) -> None:
-        """Keep the members."""
-        self.members = list(members)
+    def __init__(self, members: Iterable[Canvas | Iterable[Canvas]]) -> None:
+        """Keep the members; a list or generator among them gives its own."""
+        self.members = list(_members(members))
         if not self.members:
             raise TaskUsageError("An empty group has nothing to do: give it at least one signature.")
 
@@ -78,9 +107,16 @@ class Group(Canvas):
         """Enqueue all members."""
         return self.apply_async()
 
-    def apply_async(self, *, connection: Connection | None = None) -> GroupResult:
-        """Enqueue all members in one statement, in the connection's transaction; the jobs are in the members' order."""
-        plan = self.plan()
+    __call__ = delay
+
+    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> GroupResult:
+        """Enqueue all members in one statement, in the connection's transaction; the jobs are in the members' order.
+
+        Args:
+            countdown: seconds until the members may start.
+            connection: enqueue in this connection's transaction; by default at once.
+        """
+        plan = delayed(self.plan(), countdown)
         group_id, job_ids = apply(plan, connection)
         assert group_id is not None
         # Only a member that is one call has a job whose result is the member's.
@@ -96,7 +132,7 @@ class Chord(Canvas):
     def __init__(
         self,
         header: Iterable[Canvas] | Group,
-        body: Canvas,
+        body: Canvas | None = None,
         *,
         quorum: int | None = None,
         spares: int | None = None,
@@ -112,7 +148,9 @@ class Chord(Canvas):
             raise TaskUsageError(f"quorum={quorum} and spares={spares} do not make the header's {size} members.")
         if not 1 <= quorum <= size:
             raise TaskUsageError(f"quorum={quorum} must be between 1 and the header's {size} members.")
-        self.body, self.quorum, self.deadline, self.grace = body, quorum, deadline, grace
+        self.body, self.quorum = None if body is None else _canvas(body), quorum
+        self.deadline = None if deadline is None else seconds(deadline, "deadline")
+        self.grace = seconds(grace, "grace")
 
     def plan(self, with_result: bool = False) -> Plan:
         """Return the group's step and the body's."""
@@ -121,15 +159,28 @@ class Chord(Canvas):
             step["deadline_s"] = self.deadline
         if self.grace:
             step["grace_s"] = self.grace
+        if self.body is None:
+            raise TaskUsageError("This chord has no body: write chord(header, body), or chord(header)(body).")
         return [step, *self.body.plan(with_result=True)]
+
+    def __call__(self, body: Canvas | None = None) -> AsyncResult:
+        """Enqueue the chord, with this body if it has none yet."""
+        if body is not None:
+            self.body = _canvas(body)
+        return self.apply_async()
 
     def delay(self) -> AsyncResult:
         """Enqueue the chord; its result is the body's."""
         return self.apply_async()
 
-    def apply_async(self, *, connection: Connection | None = None) -> AsyncResult:
-        """Enqueue the chord, in the connection's transaction; its result is the body's."""
-        return _apply_as_one(self.plan(), connection)
+    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> AsyncResult:
+        """Enqueue the chord, in the connection's transaction; its result is the body's.
+
+        Args:
+            countdown: seconds until the header's members may start.
+            connection: enqueue in this connection's transaction; by default at once.
+        """
+        return _apply_as_one(delayed(self.plan(), countdown), connection)
 
 
 def _apply_as_one(plan: Plan, connection: Connection | None) -> AsyncResult:
@@ -144,15 +195,17 @@ def chain(*links: Canvas) -> Chain:
 
 
 def group(*members: Canvas | Iterable[Canvas]) -> Group:
-    """Return a group of signatures, given one by one or as an iterable."""
-    if len(members) == 1 and not isinstance(members[0], Canvas):
-        return Group(members[0])
-    return Group(member for member in members if isinstance(member, Canvas))
+    """Return a group of signatures, given one by one, in lists or as generators.
+
+    Raises:
+        TaskUsageError: for a member that cannot be enqueued, as a task without `.s()`.
+    """
+    return Group(members)
 
 
 def chord(
     header: Iterable[Canvas] | Group,
-    body: Canvas,
+    body: Canvas | None = None,
     *,
     quorum: int | None = None,
     spares: int | None = None,
@@ -163,7 +216,8 @@ def chord(
 
     Args:
         header: the members.
-        body: the call that gets the list as its first argument, except one made by `.si()`.
+        body: the call that gets the list as its first argument, except one made by `.si()`; `chord(header)(body)`
+            gives it later, and enqueues.
         quorum: the number of results that is enough; by default all. The remaining members are revoked.
         spares: the number of members beyond the quorum; checked against the other two numbers.
         deadline: seconds after which the results that have arrived are enough; with none the chord fails.
@@ -186,9 +240,23 @@ def apply(plan: Plan, connection: Connection | None) -> tuple[int | None, list[i
         for call in _calls(plan):  # name the task
             to_json(call["args"], f"The arguments of {call['task']}")
         raise
-    row = execute(using(connection), "tasks_apply", plan=text).fetchone()
+    row = run(connection, "tasks_apply", plan=text).fetchone()
     assert row is not None
     return row["group_id"], list(row["job_ids"] or [])
+
+
+def delayed(plan: Plan, countdown: float | None) -> Plan:
+    """Return the plan with a delay of `countdown` seconds before the calls that would start at once.
+
+    Raises:
+        BadArguments: if `countdown` is no time.
+    """
+    if countdown is None:
+        return plan
+    first, *rest = plan
+    if "group" in first:
+        return [first | {"group": [delayed(member, countdown) for member in first["group"]]}, *rest]
+    return [first | {"delay_s": seconds(countdown, "countdown")}, *rest]
 
 
 def _calls(plan: Plan) -> list[dict[str, Any]]:

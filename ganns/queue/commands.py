@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute
-from ganns.queue.connection import using
+from ganns.queue.connection import run
 
 PONG_S = 10.0
 """The longest silence of a worker that still counts as there: it sends a heartbeat every 3 s, so three are missing."""
@@ -18,22 +17,22 @@ PONG_S = 10.0
 
 def active(connection: Connection | None = None) -> list[dict[str, Any]]:
     """Return the running jobs: job, task, queue, attempt, worker, name, revoked, running_s."""
-    return execute(using(connection), "tasks_active").fetchall()
+    return run(connection, "tasks_active").fetchall()
 
 
 def queued(connection: Connection | None = None) -> list[dict[str, Any]]:
     """Return the waiting jobs by queue and task: queue, task, num, num_later, paused."""
-    return execute(using(connection), "tasks_queued").fetchall()
+    return run(connection, "tasks_queued").fetchall()
 
 
 def workers(connection: Connection | None = None) -> list[dict[str, Any]]:
     """Return the workers: worker, name, abilities, memory_mb, draining, silent_s, job."""
-    return execute(using(connection), "tasks_workers").fetchall()
+    return run(connection, "tasks_workers").fetchall()
 
 
 def stats(connection: Connection | None = None) -> list[dict[str, Any]]:
     """Return the jobs by task: task, queued, running, succeeded, failed, revoked, retries."""
-    return execute(using(connection), "tasks_stats").fetchall()
+    return run(connection, "tasks_stats").fetchall()
 
 
 def ping(connection: Connection | None = None) -> dict[int, bool]:
@@ -51,20 +50,29 @@ def revoke(job_ids: Sequence[int], *, terminate: bool = False, connection: Conne
         terminate: let the supervisors kill the processes of running ones, because a thread cannot be killed.
         connection: the connection, and so the transaction, to use.
     """
-    row = execute(using(connection), "tasks_revoke", job_ids=list(job_ids), terminate=terminate).fetchone()
+    row = run(connection, "tasks_revoke", job_ids=list(job_ids), terminate=terminate).fetchone()
     return int(row["num_revoked"]) if row else 0
+
+
+def retry(job_ids: Sequence[int], *, connection: Connection | None = None) -> dict[int, str | None]:
+    """Queue jobs again that failed or were revoked, with all their retries; their results are deleted.
+
+    Returns:
+        For each job, None if it is queued, or the reason why it stays as it is.
+    """
+    rows = run(connection, "tasks_run_again", job_ids=list(job_ids)).fetchall()
+    return {row["job_id"]: row["why_not"] for row in rows}
 
 
 def pause(queue: str, *, connection: Connection | None = None) -> None:
     """Let no worker take jobs from a queue; running jobs go on."""
-    execute(using(connection), "tasks_pause", queue=queue)
+    run(connection, "tasks_pause", queue=queue)
 
 
 def resume(queue: str, *, connection: Connection | None = None) -> None:
     """Open a paused queue again, and wake the workers."""
-    conn = using(connection)
-    execute(conn, "tasks_resume", queue=queue)
-    execute(conn, "tasks_wake_queue", queue=queue)
+    run(connection, "tasks_resume", queue=queue)
+    run(connection, "tasks_wake_queue", queue=queue)
 
 
 def drain(worker: int | str, *, draining: bool = True, connection: Connection | None = None) -> list[int]:
@@ -78,5 +86,5 @@ def drain(worker: int | str, *, draining: bool = True, connection: Connection | 
     Returns:
         The numbers of the workers: several may have the same name.
     """
-    rows = execute(using(connection), "tasks_drain", worker=str(worker), draining=draining).fetchall()
+    rows = run(connection, "tasks_drain", worker=str(worker), draining=draining).fetchall()
     return [row["worker_id"] for row in rows]

@@ -13,9 +13,21 @@ from typing import Any
 import procrastinate
 import psycopg
 import psycopg_pool
+from procrastinate import exceptions
 
 from ganns.db.address import require
 from ganns.db.connect import OPTIONS, Connection, connect
+from ganns.db.queries import execute
+from ganns.errors import DatabaseUnreachable
+
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, OSError)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return True if the connection failed, not the statement: then a repetition may succeed."""
+    cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
+    # psycopg calls "too large" operational too (class 54); it is as large the next time.
+    return isinstance(cause, LOST) and not (getattr(cause, "sqlstate", None) or "").startswith("54")
 
 
 class _ThreadConnection:
@@ -28,6 +40,10 @@ class _ThreadConnection:
         if self.conn is not None:
             self.conn.close()
             self.conn = None
+
+    def is_lost(self) -> bool:
+        """Return True if it was opened, and has been closed by the server or the network."""
+        return self.conn is not None and (self.conn.closed or self.conn.broken)
 
     __del__ = close
 
@@ -52,10 +68,51 @@ def using(connection: Connection | None) -> Connection:
     if connection is not None:
         return connection
     address, own = require(), _of_this_thread()
-    if own.conn is None or own.conn.closed or own.conn.broken or own.conninfo != address.conninfo:
+    if own.conn is None or own.conninfo != address.conninfo or not _is_open(own.conn):
         own.close()
         own.conn, own.conninfo = connect(address, application="ganns tasks"), address.conninfo
     return own.conn
+
+
+def _is_open(conn: Connection) -> bool:
+    """Return False if the connection is closed, also if the server closed it and this program did not read that yet."""
+    if conn.closed or conn.broken:
+        return False
+    if select.select([conn.fileno()], [], [], 0)[0]:  # the server's goodbye, or a notification
+        try:
+            execute(conn, "whoami")
+        except psycopg.Error:
+            return False
+    return True
+
+
+def run(connection: Connection | None, name: str, **parameters: Any) -> psycopg.Cursor[dict[str, Any]]:
+    """Run a named query on `connection`, or else on this thread's own connection.
+
+    If its own connection is lost meanwhile, it opens another one and runs the query once more, but not a query that
+    enqueues: the server may have done that.
+
+    Raises:
+        DatabaseUnreachable: if its own connection is lost.
+    """
+    if connection is not None:
+        return execute(connection, name, **parameters)
+    for attempt in range(2):
+        try:
+            return execute(using(None), name, **parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if not is_lost(error) or not _of_this_thread().is_lost():
+                raise
+            if name == "tasks_apply":
+                raise DatabaseUnreachable(
+                    f"The connection to the database was lost ({' '.join(str(error).split())}) while tasks were "
+                    "enqueued, so they may be there or not: `ganns tasks queued` shows it."
+                ) from error
+            if attempt:
+                raise DatabaseUnreachable(
+                    f"The connection to the database was lost ({' '.join(str(error).split())}): try again."
+                ) from error
+    raise AssertionError("unreachable")
 
 
 def close() -> None:

@@ -5,19 +5,32 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from procrastinate import JobContext
 
 from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
 from ganns.queue.arguments import parameters
-from ganns.queue.options import CAP_S, RetryPolicy, parse_rate
+from ganns.queue.options import CAP_S, RetryPolicy, check_place, parse_rate, seconds
 from ganns.queue.runner import RetryAdapter, run
 from ganns.queue.task import P, R, Task
 
 
-def task(
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(*, app: App | None = None, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a task: `@task`, or `@task(option=...)` with the options of `make`."""
+    return make(**options) if function is None else make()(function)
+
+
+def make(
     *,
     app: App | None = None,
     name: str | None = None,
@@ -65,6 +78,15 @@ def task(
     memory = [word.removeprefix("memory:") for word in requires if word.startswith("memory:")]
     if any(not re.fullmatch(r"\d+", number) for number in memory):
         raise TaskUsageError(f"requires={list(requires)}: write memory as 'memory:8192', in MB.")
+    times = {"retry_backoff": retry_backoff, "retry_backoff_max": retry_backoff_max, "time_limit": time_limit}
+    for option, value in (times | {"soft_time_limit": soft_time_limit, "expires": expires}).items():
+        if value is not None:
+            seconds(value, option)
+    check_place(queue, priority)
+    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in (*autoretry_for, *retry_for)):
+        raise TaskUsageError(f"autoretry_for={[*autoretry_for, *retry_for]}: name classes of errors, as in [OSError].")
+    if max_retries is not None and (not isinstance(max_retries, int) or max_retries < 0):
+        raise TaskUsageError(f"max_retries={max_retries} must be 0 or more, or None for no limit.")
     if time_limit is not None and soft_time_limit is not None and soft_time_limit >= time_limit:
         raise TaskUsageError(f"soft_time_limit={soft_time_limit} must be below time_limit={time_limit}.")
     policy = RetryPolicy((*autoretry_for, *retry_for), max_retries, retry_backoff, retry_backoff_max, retry_jitter)

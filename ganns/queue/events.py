@@ -1,12 +1,12 @@
 """Events that a worker sends to its supervisor: one JSON object in each line of a pipe between the two.
 
-    {"event": "heartbeat", "worker": 7}             the database accepted our heartbeat
+    {"event": "heartbeat", "worker": 7, "rescue_is_vacant": false}        the database accepted our heartbeat
     {"event": "waiting", "reason": "..."}           the event loop runs, but a new connection failed
     {"event": "started", "job": 3, "attempt": 0, "time_limit": 60.0}      seconds, or null for no limit
     {"event": "finished", "job": 3}
     {"event": "terminate", "job": 3}                kill this process, like Celery's `revoke(terminate=True)`
-    {"event": "unusable", "reason": "..."}          do not start this process again: it cannot work on this machine
     {"event": "status", "text": "..."}              a line for the terminal
+    {"event": "unusable", "text": "..."}            the app cannot be loaded, or the device cannot compute; this process ends
 
 Any code in a worker may report, on any thread. Without a supervisor (the stock worker) nothing happens. A report never
 raises and never waits: the supervisor must not be able to stop the work.

@@ -12,29 +12,34 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-import procrastinate
 import psycopg
-import psycopg_pool
 from procrastinate import connector as connectors
 from procrastinate import exceptions, jobs, manager
 
 from ganns.db.queries import query
+from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.queue.machine import abilities, memory_mb, worker_name
 from ganns.queue.options import RetryPolicy
+from ganns.queue.texts import line_of
 
 log = logging.getLogger(__name__)
 
 PERSIST_S = 120.0
-"""How long to try to store a result while the server is away; after that the rescue gets the job."""
+"""How long to try to store a result while the server is away; after that the next heartbeat queues the job again."""
 PERSIST_PAUSES = RetryPolicy(backoff_s=0.2)
-KEEP_S = 86400.0
-"""Keep results for a day, as Celery does."""
+
+
+class Expiring(Protocol):
+    """What the job manager needs of an app."""
+
+    result_expires: float
+    tasks: dict[str, Any]
 
 
 @dataclass
@@ -57,14 +62,16 @@ _BY_STATUS = {jobs.Status.SUCCEEDED: "SUCCESS", jobs.Status.FAILED: "FAILURE", j
 class JobManager(manager.JobManager):
     """procrastinate's job manager with our statements."""
 
-    def __init__(self, connector: connectors.BaseConnector, app: procrastinate.App) -> None:
+    def __init__(self, connector: connectors.BaseConnector, app: Expiring) -> None:
         """Keep the app; nothing is connected yet."""
         super().__init__(connector)
         self._app = app
         self.outcomes: dict[int, Outcome] = {}
         self.retries: dict[int, int] = {}
         self._worker_id: int | None = None
-        self._on_notification: Any = None
+        self.wake: Callable[[], object] | None = None  # lets the worker ask for jobs
+        self._timer: asyncio.TimerHandle | None = None
+        self.rescue_is_vacant = False
 
     async def register_worker(self) -> int:
         """Register this worker with its abilities and its tasks."""
@@ -86,8 +93,15 @@ class JobManager(manager.JobManager):
         return [rule for one in options if one is not None and (rule := one.rule())]
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Send a heartbeat. It also restores a registration that was removed while the laptop's lid was closed."""
-        await self.connector.execute_query_async(query("tasks_beat"), worker_id=worker_id)
+        """Send a heartbeat. It also restores a registration that was removed while the laptop's lid was closed.
+
+        It names the jobs that this worker has. The database queues this worker's other jobs again: the answer to their
+        fetch was lost, or their end could not be recorded.
+        """
+        row = await self.connector.execute_query_one_async(
+            query("tasks_beat"), worker_id=worker_id, held=list(self.retries)
+        )
+        self.rescue_is_vacant = row["rescue_is_vacant"]
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         """Take the next job that this worker may run and is able to run."""
@@ -97,35 +111,67 @@ class JobManager(manager.JobManager):
                 await self._fetch_later(row["wait_s"])
             return None
         self.retries[row["id"]] = row["retries"]
-        return jobs.Job.from_row(row)
+        try:
+            arguments = json.loads(row["args"])
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, lists in lists in lists
+            job = jobs.Job.from_row(row | {"args": {}})
+            self.outcomes[row["id"]] = Outcome("FAILURE", error=f"BadArguments: {line_of(error)}", keep=True)
+            await self.finish_job(job, jobs.Status.FAILED, delete_job=False)
+            return None
+        return jobs.Job.from_row(row | {"args": arguments})
 
     async def _fetch_later(self, wait_s: float) -> None:
-        """Wake the worker when a rate limit may allow the next job: no notification does."""
-        pause_s = min(wait_s, 1.0) * random.uniform(1.0, 1.2) + 0.001
-        if self._on_notification is None:
-            await asyncio.sleep(pause_s)  # this worker polls: a short sleep here saves a whole interval
+        """Wake the worker when a rate limit may allow the next job, or when a job is due: no notification does."""
+        pause_s = wait_s + random.uniform(0.0, min(0.2 * wait_s, 0.1)) + 0.001
+        if self.wake is None:
+            await asyncio.sleep(min(pause_s, 1.0))  # a stock worker that polls, or that ends when no job is left
             return
-        wake = {"type": "job_inserted", "job_id": 0}
         loop = asyncio.get_running_loop()
-        loop.call_later(
-            pause_s, lambda: loop.create_task(self._on_notification(channel="rate limit", notification=wake))
-        )
+        if self._timer is not None and loop.time() < self._timer.when() <= loop.time() + pause_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(pause_s, self.wake)
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
         """End a job with its result, and start the jobs that follow it."""
         assert job.id is not None
         outcome = self.outcomes.pop(job.id, None) or Outcome(_BY_STATUS.get(status))
+        await self._record(job, "finished", lambda: self._finish(job, status, delete_job, outcome))
+
+    async def _record(self, job: jobs.Job, key: str, statement: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        """Record the end of an attempt; if the database or psycopg refuses it, record a failure instead.
+
+        The job of a live worker is never rescued. Without a record it would stay `doing`, and its chord or its round
+        would wait for ever.
+        """
+        held = True
         try:
-            done = await self._finish(job, status, delete_job, outcome)
-        except exceptions.ConnectorException as error:
-            # The server would refuse it again each time, and the job of a live worker would stay `doing` for ever.
-            if outcome.state != "SUCCESS":
+            held = bool((await statement())[key])
+        except Exception as error:
+            if is_lost(error):
                 raise
-            text = " ".join(f"ResultRefused: {error.__cause__ or error}".split())[:1000]
-            log.error("the result of job %s cannot be stored: %s", job.id, text)
-            failure = Outcome("FAILURE", error=text, traceback=text, keep=True)
-            done = await self._finish(job, jobs.Status.FAILED, delete_job, failure)
-        self._forget(job, done["finished"])
+            await self.record_failure(job, error)
+        finally:
+            self._forget(job, held)
+
+    async def record_failure(self, job: jobs.Job, error: Exception) -> None:
+        """Record that an attempt failed because its end could not be recorded, in plain letters, or else without any.
+
+        It does nothing if the attempt has ended.
+        """
+        cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
+        text = " ".join(f"ResultRefused: {line_of(cause)}".encode("ascii", "backslashreplace").decode().split())[:1000]
+        log.error("the end of job %s cannot be recorded: %s", job.id, text)
+        failure = Outcome("FAILURE", error=text, traceback=text, keep=True)
+        try:
+            await self._finish(job, jobs.Status.FAILED, False, failure)
+        except Exception as again:
+            if is_lost(again):
+                raise
+            log.error("job %s: its failure cannot be recorded either: %s", job.id, line_of(again))
+            # The job alone: the upkeep notices a group's member that ended without a result.
+            await super().finish_job(job, jobs.Status.FAILED, delete_job=False)
 
     async def _finish(self, job: jobs.Job, status: jobs.Status, delete_job: bool, outcome: Outcome) -> dict[str, Any]:
         return await self._persist(
@@ -140,7 +186,7 @@ class JobManager(manager.JobManager):
             error=outcome.error,
             traceback=outcome.traceback,
             keep=outcome.keep,
-            keep_s=KEEP_S,
+            keep_s=self._app.result_expires,
         )
 
     async def retry_job(
@@ -154,19 +200,22 @@ class JobManager(manager.JobManager):
         """Queue a job again: ours after a delay by the server's clock, procrastinate's at a given time."""
         assert job.id is not None
         outcome = self.outcomes.pop(job.id, None)
-        done = await self._persist(
-            "tasks_retry",
-            job_id=job.id,
-            attempt=job.attempts,
-            delay_s=outcome.delay_s if outcome else 0.0,
-            at=None if outcome else retry_at,
-            counts=outcome is not None and outcome.counts,
-            traceback=outcome.traceback if outcome else None,
-            priority=priority,
-            queue=queue,
-            lock=lock,
+        await self._record(
+            job,
+            "retried",
+            lambda: self._persist(
+                "tasks_retry",
+                job_id=job.id,
+                attempt=job.attempts,
+                delay_s=outcome.delay_s if outcome else 0.0,
+                at=None if outcome else retry_at,
+                counts=outcome is not None and outcome.counts,
+                traceback=outcome.traceback if outcome else None,
+                priority=priority,
+                queue=queue,
+                lock=lock,
+            ),
         )
-        self._forget(job, done["retried"])
 
     def _forget(self, job: jobs.Job, held: bool) -> None:
         assert job.id is not None
@@ -185,8 +234,7 @@ class JobManager(manager.JobManager):
             try:
                 return await self.connector.execute_query_one_async(query(name), **parameters)
             except (exceptions.ConnectorException, psycopg.Error, OSError) as error:
-                lost = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, OSError)
-                if time.monotonic() > until or not isinstance(error.__cause__ or error, lost):
+                if time.monotonic() > until or not is_lost(error):
                     raise
                 log.warning("cannot record the end of job %s, trying again: %s", parameters["job_id"], error)
             await asyncio.sleep(PERSIST_PAUSES.delay_s(retries))
@@ -206,13 +254,17 @@ class JobManager(manager.JobManager):
             if kind == "abort_job_requested" and job_id in self.retries:
                 await self.list_jobs_to_abort_async()
 
-        self._on_notification = on_notification
+        loop = asyncio.get_running_loop()
+        wake: jobs.Notification = {"type": "job_inserted", "job_id": 0}
+        if own := self.wake is None:
+            self.wake = lambda: loop.create_task(on_notification(channel="a clock", notification=wake))
         try:
             await self.connector.listen_notify(
                 on_notification=handle, channels=manager.get_channel_for_queues(queues=queues)
             )
         finally:
-            self._on_notification = None
+            if own:
+                self.wake = None
 
     async def list_jobs_to_abort_async(self, queue: str | None = None) -> list[int]:
         """Return this worker's revoked jobs. For one with `terminate`, ask the supervisor to kill this process."""

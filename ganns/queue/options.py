@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ganns.errors import TaskUsageError
+from ganns.errors import BadArguments, TaskUsageError
 
 CAP_S = 5.0
 """The longest delay before a retry, unless the task sets another one: a class is short."""
 BURST_S = 0.25
 """The bucket holds the tokens of a quarter of a second, so that workers that ask only now and then reach the rate."""
 _PER_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_S = 100 * 365 * 86400.0
+"""A hundred years: PostgreSQL refuses times that are too far away, and then the job could not be recorded."""
+
+
+def seconds(value: Any, what: str) -> float:
+    """Return a time in seconds from 0 to `LONGEST_S`.
+
+    Raises:
+        BadArguments: for any other value, with the name `what`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise BadArguments(f"{what}={value!r} must be a number of seconds, such as 2.5.")
+    if not 0 <= value <= LONGEST_S:
+        raise BadArguments(f"{what}={str(value)[:50]} must be between 0 and {LONGEST_S:.0f} seconds (a hundred years).")
+    return float(value)
+
+
+def check_place(queue: Any, priority: Any) -> None:
+    """Check a queue's name and a priority, as the database stores them.
+
+    Raises:
+        BadArguments: for a queue that is no text of 1 to 128 characters, or a priority that is no integer of 32 bits.
+    """
+    if queue is not None and (not isinstance(queue, str) or not 1 <= len(queue) <= 128 or "\0" in queue):
+        raise BadArguments(f"queue={str(queue)[:50]!r} must be a text of 1 to 128 characters.")
+    if priority is not None and (not isinstance(priority, int) or not -(2**31) <= priority < 2**31):
+        raise BadArguments(f"priority={str(priority)[:50]} must be an integer of 32 bits.")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute
 from ganns.errors import ChordFailed, TaskFailed, TaskRevoked, TaskUsageError
 from ganns.queue.commands import revoke
-from ganns.queue.connection import using
-from ganns.queue.waiting import connection_for_waiting, wait_for
+from ganns.queue.connection import run
+from ganns.queue.values import from_plain
+from ganns.queue.waiting import wait_for
 
 READY = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 Row = dict[str, Any]
@@ -39,6 +39,16 @@ class AsyncResult:
     def __repr__(self) -> str:
         name = f"job {self.job_id}" if self.job_id is not None else f"member {self.index} of group {self.group_id}"
         return f"<AsyncResult: {name}>"
+
+    @property
+    def id(self) -> int | None:
+        """The job's number; None for the result of a chain or chord."""
+        return self.job_id
+
+    @property
+    def status(self) -> str:
+        """Another name for `state`."""
+        return self.state
 
     @property
     def state(self) -> str:
@@ -74,7 +84,7 @@ class AsyncResult:
         row = self._row()
         if row is not None:
             return None if row["traceback"] is None else str(row["traceback"])
-        again = execute(using(self._connection), "tasks_last_traceback", job_id=self.job_id).fetchone()
+        again = run(self._connection, "tasks_last_traceback", job_id=self.job_id).fetchone()
         return str(again["traceback"]) if again else None
 
     def get(self, timeout: float | None = None, *, propagate: bool = True) -> Any:
@@ -90,14 +100,15 @@ class AsyncResult:
             ResultTimeout: it did not come in time.
             TaskUsageError: inside a transaction.
         """
-        conn = connection_for_waiting(self._connection)
-        row = wait_for(conn, self._channel(), self._final_row, timeout, f"The result of {self}")
+        row = wait_for(self._connection, self._channel(), self._final_row, timeout, f"The result of {self}")
         if row["state"] == "SUCCESS":
             return value_of(row)
         error = error_of(row, repr(self))
         if propagate:
             raise error
         return error
+
+    wait = get
 
     def revoke(self, terminate: bool = False) -> int:
         """Cancel the task: a queued one will not run; a running one is asked to stop, or with `terminate` killed.
@@ -111,25 +122,23 @@ class AsyncResult:
 
     def forget(self) -> None:
         """Delete the result, and its finished job."""
-        conn = using(self._connection)
-        execute(conn, "tasks_forget", job_ids=[self.job_id] if self.job_id is not None else self._group_jobs())
+        run(self._connection, "tasks_forget", job_ids=[self.job_id] if self.job_id is not None else self._group_jobs())
         if self.job_id is None:
-            execute(conn, "tasks_delete_groups", group_ids=[self.group_id])
+            run(self._connection, "tasks_delete_groups", group_ids=[self.group_id])
 
     def _group_jobs(self) -> list[int]:
-        rows = execute(using(self._connection), "tasks_group_jobs", group_ids=[self.group_id])
+        rows = run(self._connection, "tasks_group_jobs", group_ids=[self.group_id])
         return [row["job_id"] for row in rows]
 
     def _state_row(self) -> Row:
-        row = execute(using(self._connection), "tasks_states", job_ids=[self.job_id]).fetchone()
+        row = run(self._connection, "tasks_states", job_ids=[self.job_id]).fetchone()
         assert row is not None
         return row
 
     def _row(self) -> Row | None:
-        conn = using(self._connection)
         if self.job_id is not None:
-            return execute(conn, "tasks_result", job_id=self.job_id).fetchone()
-        return execute(conn, "tasks_member_result", group_id=self.group_id, index=self.index).fetchone()
+            return run(self._connection, "tasks_result", job_id=self.job_id).fetchone()
+        return run(self._connection, "tasks_member_result", group_id=self.group_id, index=self.index).fetchone()
 
     def _final_row(self) -> Row | None:
         row = self._row()
@@ -242,7 +251,7 @@ class GroupResult:
 
     def revoke(self, terminate: bool = False) -> int:
         """Cancel the members that have not ended; return the number of their jobs."""
-        rows = execute(using(self._connection), "tasks_group_jobs", group_ids=[self.id])
+        rows = run(self._connection, "tasks_group_jobs", group_ids=[self.id])
         return revoke([row["job_id"] for row in rows], terminate=terminate, connection=self._connection)
 
     def forget(self) -> None:
@@ -250,16 +259,16 @@ class GroupResult:
         forget_groups([self.id], connection=self._connection)
 
     def _new_rows(self, known: dict[int, Row]) -> list[Row]:
-        return execute(using(self._connection), "tasks_group_results", group_id=self.id, known=list(known)).fetchall()
+        return run(self._connection, "tasks_group_results", group_id=self.id, known=list(known)).fetchall()
 
     def _arriving(self, timeout: float | None) -> Iterator[Row]:
         known: dict[int, Row] = {}
         until = None if timeout is None else time.monotonic() + timeout
-        conn, channel = connection_for_waiting(self._connection), f"ganns_group_{self.id}"
+        channel = f"ganns_group_{self.id}"
         while len(known) < len(self):
             left_s = None if until is None else max(0.0, until - time.monotonic())
             what = f"Result {len(known) + 1} of {len(self)} of group {self.id}"
-            rows = wait_for(conn, channel, lambda: self._new_rows(known) or None, left_s, what)
+            rows = wait_for(self._connection, channel, lambda: self._new_rows(known) or None, left_s, what)
             for row in rows:
                 known[row["index"]] = row
                 yield row
@@ -267,15 +276,14 @@ class GroupResult:
 
 def forget_groups(group_ids: Sequence[int], *, connection: Connection | None = None) -> None:
     """Delete the results of groups, and their finished jobs."""
-    conn = using(connection)
-    jobs = [row["job_id"] for row in execute(conn, "tasks_group_jobs", group_ids=list(group_ids))]
-    execute(conn, "tasks_forget", job_ids=jobs)
-    execute(conn, "tasks_delete_groups", group_ids=list(group_ids))
+    jobs = [row["job_id"] for row in run(connection, "tasks_group_jobs", group_ids=list(group_ids))]
+    run(connection, "tasks_forget", job_ids=jobs)
+    run(connection, "tasks_delete_groups", group_ids=list(group_ids))
 
 
 def value_of(row: Row) -> Any:
     """Return the value of a successful result: bytes, or a value from JSON."""
-    return row["value"] if row["data"] is None else bytes(row["data"])
+    return from_plain(row["value"]) if row["data"] is None else bytes(row["data"])
 
 
 def error_of(row: Row, what: str) -> TaskFailed | TaskRevoked:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,14 +22,17 @@ from procrastinate.retry import BaseRetryStrategy
 from ganns.db.address import require
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.errors import BadArguments, Retry, SoftTimeLimitExceeded
+from ganns.errors import BadArguments, Retry, SoftTimeLimitExceeded, TaskFailed
 from ganns.queue.app import App
 from ganns.queue.arguments import to_json, unpack
 from ganns.queue.events import report
 from ganns.queue.manager import JobManager, Outcome
-from ganns.queue.options import TaskOptions
+from ganns.queue.options import TaskOptions, seconds
+from ganns.queue.texts import line_of, traceback_of
+from ganns.queue.values import from_plain
 
-TRACEBACK_CHARS = 20_000
+RESULT_BYTES = 200_000_000
+"""The largest result: PostgreSQL refuses larger values, and a worker would try to store one again and again."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,31 @@ class Context:
         """Return the error to raise: it means REVOKED after a revoke, and another worker's turn after Ctrl-C."""
         return JobAborted()
 
-    def retry(self, *, countdown: float | None = None, message: str = "asked to be tried again") -> NoReturn:
-        """End this attempt; the task is tried again after `countdown` seconds, or after the backoff's delay."""
-        raise Retry(message, countdown)
+    def retry(
+        self,
+        *,
+        exc: BaseException | None = None,
+        countdown: float | None = None,
+        message: str = "asked to be tried again",
+    ) -> NoReturn:
+        """End this attempt; the task is tried again.
+
+        Args:
+            exc: the reason; the task's failure when no retry is left.
+            countdown: seconds until the next attempt; the backoff's delay by default.
+            message: the reason, in words.
+
+        Raises:
+            Retry: always.
+            BadArguments: if `countdown` is no time.
+        """
+        delay_s = None if countdown is None else seconds(countdown, "countdown")
+        raise Retry(message if exc is None else line_of(exc), delay_s, error=exc) from exc
 
     def hand_back(self, error: BaseException) -> NoReturn:
         """Give the task to another worker soon: `error` is this machine's fault, so it does not count as a retry."""
         delay_s = self.task.policy.delay_s(self.attempt)
-        raise Retry(f"{type(error).__name__}: {error}", delay_s, counts=False) from error
+        raise Retry(line_of(error), delay_s, counts=False) from error
 
 
 def run(task: TaskOptions, manager: JobManager, context: JobContext, arguments: dict[str, Any]) -> None:
@@ -69,7 +88,7 @@ def run(task: TaskOptions, manager: JobManager, context: JobContext, arguments: 
     retries = manager.retries.get(job.id, job.attempts)
     report({"event": "started", "job": job.id, "attempt": job.attempts, "time_limit": task.time_limit})
     try:
-        args, kwargs = unpack(task.parameters, _fetch_bytes(arguments))
+        args, kwargs = unpack(task.parameters, from_plain(arguments, _fetch_bytes))
         if task.bind:
             args.insert(0, Context(task, job.id, job.attempts, retries, job.worker_id, context))
         with soft_time_limit(task.soft_time_limit):
@@ -77,6 +96,9 @@ def run(task: TaskOptions, manager: JobManager, context: JobContext, arguments: 
         manager.outcomes[job.id] = _success(task, result)
     except BaseException as error:
         manager.outcomes[job.id] = _failure(task, error, retries, context)
+        if isinstance(error, StopIteration | StopAsyncIteration) or not isinstance(error, Exception):
+            # asyncio cannot pass these on: the worker would wait for the task for ever, or end.
+            raise TaskFailed(line_of(error)) from error
         raise
 
 
@@ -114,25 +136,38 @@ def soft_time_limit(seconds: float | None) -> Iterator[None]:
 
 def _success(task: TaskOptions, result: Any) -> Outcome:
     if isinstance(result, bytes | bytearray | memoryview):
-        return Outcome("SUCCESS", data=bytes(result), keep=not task.ignore_result)
+        data = bytes(result)
+        _check_size(task, len(data))
+        return Outcome("SUCCESS", data=data, keep=not task.ignore_result)
     value = None if result is None else to_json(result, f"The result of {task.name}")
+    _check_size(task, len(value or ""))
     return Outcome("SUCCESS", value=value, keep=not task.ignore_result)
 
 
+def _check_size(task: TaskOptions, size: int) -> None:
+    if size > RESULT_BYTES:
+        raise BadArguments(
+            f"The result of {task.name} has {size:,} bytes, and at most {RESULT_BYTES:,} can be stored: return a "
+            "smaller one, or the place of a file."
+        )
+
+
 def _failure(task: TaskOptions, error: BaseException, retries: int, context: JobContext) -> Outcome:
-    text = "".join(traceback.format_exception(error)).replace("\0", "\\0")
-    text = text if len(text) <= TRACEBACK_CHARS else f"...\n{text[-TRACEBACK_CHARS:]}"
-    line = f"{type(error).__name__}: {error}".replace("\0", "\\0")[:1000]
+    text = traceback_of(error)
     if isinstance(error, JobAborted):
         if context.abort_reason() is AbortReason.SHUTDOWN:  # Ctrl-C: another worker runs it at once
             return Outcome("RETRY", traceback=text, counts=False)
-        return Outcome("REVOKED", error=line, traceback=text, keep=True)
-    if isinstance(error, Retry) and not error.counts:
-        return Outcome("RETRY", traceback=text, delay_s=error.delay_s or 0.0, counts=False)
-    if isinstance(error, (Retry, *task.policy.errors)) and not task.policy.is_exhausted(retries):
+        return Outcome("REVOKED", error=line_of(error), traceback=text, keep=True)
+    counts = not isinstance(error, Retry) or error.counts
+    if not counts or (isinstance(error, (Retry, *task.policy.errors)) and not task.policy.is_exhausted(retries)):
         asked = error.delay_s if isinstance(error, Retry) else None
-        return Outcome("RETRY", traceback=text, delay_s=task.policy.delay_s(retries) if asked is None else asked)
-    return Outcome("FAILURE", error=line, traceback=text, keep=True)
+        try:
+            delay_s = task.policy.delay_s(retries) if asked is None else seconds(asked, "countdown")
+        except BadArguments as bad:  # a `Retry` that the task raised itself
+            return Outcome("FAILURE", error=line_of(bad), traceback=text, keep=True)
+        return Outcome("RETRY", traceback=text, delay_s=delay_s, counts=counts)
+    final = error.error if isinstance(error, Retry) and error.error is not None else error
+    return Outcome("FAILURE", error=line_of(final), traceback=text, keep=True)
 
 
 class RetryAdapter(BaseRetryStrategy):
@@ -148,14 +183,10 @@ class RetryAdapter(BaseRetryStrategy):
         return RetryDecision() if outcome is not None and outcome.state == "RETRY" else None
 
 
-def _fetch_bytes(value: Any) -> Any:
-    """Replace each {"$result": job} with the bytes that this job returned: JSON cannot hold bytes."""
-    if isinstance(value, dict):
-        if value.keys() == {"$result"}:
-            with connect(require(), application="ganns worker: result") as conn:  # open only for this blob
-                row = execute(conn, "tasks_blob", job_id=value["$result"]).fetchone()
-            if row is None or row["data"] is None:
-                raise BadArguments(f"The bytes that job {value['$result']} returned are no longer there.")
-            return bytes(row["data"])
-        return {key: _fetch_bytes(one) for key, one in value.items()}
-    return [_fetch_bytes(one) for one in value] if isinstance(value, list) else value
+def _fetch_bytes(job_id: int) -> bytes:
+    """Return the bytes that a job returned: JSON cannot hold bytes."""
+    with connect(require(), application="ganns worker: result") as conn:  # open only for this blob
+        row = execute(conn, "tasks_blob", job_id=job_id).fetchone()
+    if row is None or row["data"] is None:
+        raise BadArguments(f"The bytes that job {job_id} returned are no longer there.")
+    return bytes(row["data"])

@@ -13,7 +13,7 @@ from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
 from ganns.queue.arguments import pack
 from ganns.queue.canvas import Canvas, Plan, apply, plain
-from ganns.queue.options import TaskOptions
+from ganns.queue.options import TaskOptions, check_place, seconds
 from ganns.queue.results import AsyncResult
 
 OPTIONS = {"countdown", "eta", "expires", "queue", "priority"}
@@ -99,12 +99,16 @@ class Signature(Canvas):
             call["priority"] = priority
         if into:
             call["into"] = into
+        check_place(call["queue"], priority)
         if options.get("countdown") is not None:
-            call["delay_s"] = options["countdown"]
+            call["delay_s"] = seconds(options["countdown"], "countdown")
         if options.get("eta") is not None:
             call["eta"] = plain(options["eta"])
         if expires is not None:
-            call["expires" if isinstance(expires, datetime) else "expires_s"] = plain(expires)
+            if isinstance(expires, datetime):
+                call["expires"] = plain(expires)
+            else:
+                call["expires_s"] = seconds(expires, "expires")
         return [call]
 
     @property
@@ -113,6 +117,17 @@ class Signature(Canvas):
         app = self.app or default_app()
         found = app.tasks.get(self.name) if app else None
         return getattr(found.func, "task", None) if found else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the task in this process, with more arguments.
+
+        Raises:
+            TaskUsageError: if its code is not loaded here.
+        """
+        task, full = self.task, self.clone(args, kwargs)
+        if task is None:
+            raise TaskUsageError(f"The code of task {self.name!r} is not loaded here: enqueue it with `.delay()`.")
+        return task.function(*full.args, **full.kwargs)
 
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
         """Enqueue the call, with more arguments."""

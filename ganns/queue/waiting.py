@@ -17,11 +17,13 @@ import psycopg
 from psycopg import sql
 
 from ganns.db.connect import Connection
-from ganns.errors import ResultTimeout, TaskUsageError
+from ganns.errors import DatabaseUnreachable, ResultTimeout, TaskUsageError
 from ganns.queue.connection import using
 
 T = TypeVar("T")
 POLL_S = 1.0
+AWAY_S = 60.0
+"""The longest absence of the server during which a caller goes on waiting."""
 
 
 def connection_for_waiting(connection: Connection | None) -> Connection:
@@ -51,22 +53,45 @@ def listening(conn: Connection, channel: str) -> Iterator[None]:
             conn.execute(sql.SQL("UNLISTEN {}").format(name))
 
 
-def wait_for(conn: Connection, channel: str, check: Callable[[], T | None], timeout: float | None, what: str) -> T:
+def wait_for(
+    connection: Connection | None, channel: str, check: Callable[[], T | None], timeout: float | None, what: str
+) -> T:
     """Return the first value of `check` that is not None.
+
+    If this thread's own connection is lost meanwhile, it opens another one and goes on.
 
     Raises:
         ResultTimeout: after `timeout` seconds.
+        DatabaseUnreachable: if the server stays away for `AWAY_S`.
+        TaskUsageError: inside a transaction.
     """
+    until = None if timeout is None else time.monotonic() + timeout
+    away_since: float | None = None
+    while True:
+        try:
+            conn = connection_for_waiting(connection)
+            away_since = None
+            return _wait_on(conn, channel, check, until, f"{what} is not there after {timeout} s.")
+        except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
+            if connection is not None:  # the caller's, with the state of a session that only the caller knows
+                raise
+            now = time.monotonic()
+            away_since = away_since or now
+            if now - away_since > AWAY_S or (until is not None and now > until):
+                raise DatabaseUnreachable(
+                    f"{what} could not be awaited: the database does not answer. The task goes on: wait again."
+                ) from error
+            time.sleep(0.0 if now == away_since else POLL_S)
+
+
+def _wait_on(conn: Connection, channel: str, check: Callable[[], T | None], until: float | None, late: str) -> T:
     if (found := check()) is not None:
         return found
-    until = None if timeout is None else time.monotonic() + timeout
     with listening(conn, channel):
         while (found := check()) is None:
             left_s = POLL_S if until is None else min(POLL_S, until - time.monotonic())
             if left_s <= 0:
-                raise ResultTimeout(
-                    f"{what} is not there after {timeout} s. The task goes on: wait again, or revoke it."
-                )
+                raise ResultTimeout(f"{late} The task goes on: wait again, or revoke it.")
             for _ in conn.notifies(timeout=left_s, stop_after=1):
                 pass
     return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import NoReturn
 
-import procrastinate
 import psycopg
 
 from ganns.db.address import require
@@ -20,6 +21,9 @@ from ganns.queue.app import App
 from ganns.queue.events import PID_VARIABLE, report
 from ganns.utils.printable import keep_logs_printable
 from ganns.worker import platforms
+from ganns.worker.child import UNUSABLE
+from ganns.worker.loading import CLASS_APP, load_app, load_tasks
+from ganns.worker.process import SPARE_VARIABLE
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, jittered
 from ganns.worker.worker import Worker
@@ -28,6 +32,8 @@ log = logging.getLogger(__name__)
 
 APP_VARIABLE = "GANNS_APP"
 """The dotted path of an App, like procrastinate's --app; `tasks.app` by default."""
+QUEUES_VARIABLE = "GANNS_QUEUES"
+"""The queues whose tasks this worker takes, as `a,b`; all by default."""
 POLLING_VARIABLE = "GANNS_POLLING"
 """Set to 1 behind a pooler in transaction mode, where LISTEN has no effect: the worker then polls only."""
 LEAVE_S = 7.0
@@ -41,26 +47,45 @@ def main() -> NoReturn:
     logging.basicConfig(level=os.environ.get("GANNS_LOG", "WARNING"), format="%(message)s", stream=sys.stdout)
     # We log its errors ourselves, each in one line.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    if os.environ.get(SPARE_VARIABLE):
+        _wait_as_spare()
     loop = platforms.loop_factory()()
     asyncio.set_event_loop(loop)
+    code = 0
     try:
         loop.run_until_complete(work())
-    except GannsError as error:  # starting again would not help: no address, a device that cannot compute
-        report({"event": "unusable", "reason": str(error)})
-        print(error, flush=True)
-        os._exit(1)
+    except GannsError as error:  # starting again would not help: no address, tasks that cannot be loaded, no device
+        report({"event": "unusable", "text": str(error)})
+        code = UNUSABLE
     # Not sys.exit: it would wait for the thread of a unit that is already handed back.
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+def _wait_as_spare() -> None:
+    """Load the tasks, then wait until this process replaces another one: a line brings the variables of its name."""
+    with suppress(GannsError, OSError, MemoryError):  # the start says it again
+        load_tasks(load_app(_app_path()))
+    line = sys.stdin.readline()
+    if not line:  # the supervisor is gone, or needs no other process any more
+        os._exit(0)
+    os.environ.update(json.loads(line))
+
+
+def _app_path() -> str:
+    return os.environ.get(APP_VARIABLE) or CLASS_APP
 
 
 async def work() -> None:
-    """Run the worker until a signal."""
+    """Run the worker until a signal.
+
+    Raises:
+        GannsError: if its app or its tasks cannot be loaded, its device cannot compute, or it has no address.
+    """
     leaving = asyncio.Event()
     platforms.on_leave(asyncio.get_running_loop(), leaving.set)
     watching = asyncio.create_task(_watch_parent(leaving))  # the supervisor may be killed while we load torch
-    app = procrastinate.App.from_path(os.environ.get(APP_VARIABLE) or "tasks.app")
-    assert isinstance(app, App), "the app is a ganns.queue.app.App"
+    app = load_app(_app_path())
     connector = ResilientConnector()
     manager = ResilientJobManager(connector, app)
     app.connector, app.job_manager = connector, manager
@@ -68,7 +93,15 @@ async def work() -> None:
     if await _first(ready, leaving):
         return
     polling = os.environ.get(POLLING_VARIABLE) == "1"
-    worker = Worker(manager, connector, app=app, **app.worker_defaults, listen_notify=not polling)
+    worker = Worker(
+        manager,
+        connector,
+        has_runs=_app_path() == CLASS_APP,
+        app=app,
+        **app.worker_defaults,
+        listen_notify=not polling,
+        queues=[name for name in os.environ.get(QUEUES_VARIABLE, "").split(",") if name] or None,
+    )
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
     if await _first(running, leaving):
         worker.stop()  # type: ignore[no-untyped-call]
@@ -99,7 +132,7 @@ async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
 
 async def _get_ready(app: App, connector: ResilientConnector) -> None:
     """Load the tasks' modules, and wait for a database with this program's schema."""
-    loading = asyncio.create_task(asyncio.to_thread(app.perform_import_paths))  # torch takes seconds
+    loading = asyncio.create_task(asyncio.to_thread(load_tasks, app))  # torch takes seconds
     attempt = 0
     while (reason := await asyncio.to_thread(why_wait)) is not None:
         if loading.done():

@@ -1,118 +1,77 @@
-"""A worker process under a supervisor: start it, read its events and its log, kill it, start it again."""
+"""The supervisor's knowledge of one worker: its process, its events, its deadlines."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO
+from collections.abc import Mapping, Sequence
 
-from ganns.queue.events import PID_VARIABLE
 from ganns.worker import platforms
+from ganns.worker.process import Process, Put
 
 SIGNS_OF_LIFE = ("heartbeat", "waiting")
 """Events that the child's event loop sends. Events of its threads do not prove that the loop runs."""
+UNUSABLE = 78
+"""The exit code of a child that cannot load its app or use its device: another one would end in the same way."""
 
 
 class Child:
-    """A worker process and the supervisor's knowledge of it. Times are monotonic seconds of this machine."""
+    """A worker process and what the supervisor knows of it. Times are monotonic seconds of this machine."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        variables: Mapping[str, str],
-        put: Callable[[tuple[Child | None, dict[str, object]]], None],
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], variables: Mapping[str, str], put: Put) -> None:
         """Keep the settings; reader threads call `put` with (this child, event)."""
         self.name, self._command, self._variables, self._put = name, list(command), dict(variables), put
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self.restart_at: float | None = None
         self.failures = 0  # in a row
-        self.unusable = False  # it said that another process on this machine could not work either
         self._reset()
 
     def _reset(self) -> None:
-        self.life_at = time.monotonic()
+        self.life_at = self.stored_at = time.monotonic()
         self.ready = False
         self.was_killed = False
         self.terminate = False
+        self.unusable: str | None = None
+        self.worker_id: int | None = None  # in the database
         self.running: dict[int, float | None] = {}  # job -> when its time limit is reached
+        self._cpu_s, self.computed_at = 0.0, 0.0
 
     @property
     def pid(self) -> int | None:
         """The process's number; None before the first start."""
-        return self._process.pid if self._process else None
+        return self._process.popen.pid if self._process else None
 
     @property
     def exit_code(self) -> int | None:
         """The code it ended with; None while it runs."""
-        return self._process.poll() if self._process else None
+        return self._process.popen.poll() if self._process else None
 
     def is_running(self) -> bool:
         """Return True if the process runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.is_running()
 
-    def start(self) -> None:
-        """Start the process, with a pipe for its reports and one for its log."""
+    def start(self, spare: Process | None = None) -> None:
+        """Start the process, or take a spare one that has loaded its modules."""
         self._reset()
         self.restart_at = None
-        reading, writing = os.pipe()
-        options, variables = platforms.child_options(writing)
-        try:
-            self._process = subprocess.Popen(
-                self._command,
-                env={
-                    **os.environ,
-                    **self._variables,
-                    **variables,
-                    PID_VARIABLE: str(os.getpid()),
-                    "PYTHONUNBUFFERED": "1",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                **options,
-            )
-        except OSError as error:  # no process or memory is left for now: treat it like a child that ended at once
-            os.close(reading)
-            self._put((self, {"event": "log", "pid": self.pid, "text": f"cannot start: {error}"}))
+        if spare is not None and spare.hand_over(self, self._variables):
+            self._process = spare
             return
-        finally:
-            os.close(writing)  # our copy: now the pipe ends with the child
-        pid, log = self._process.pid, self._process.stdout
-        assert log is not None
-        # Threads, because Windows cannot select on pipes. They end with the child.
-        for target, stream in ((self._read_reports, os.fdopen(reading, "rb")), (self._read_log, log)):
-            threading.Thread(target=target, args=(stream, pid), daemon=True).start()
-
-    def _read_reports(self, stream: IO[bytes], pid: int) -> None:
-        with stream:
-            for line in stream:
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(event, dict):
-                    self._put((self, event | {"pid": pid}))
-
-    def _read_log(self, stream: IO[bytes], pid: int) -> None:
-        with stream:
-            for line in stream:
-                self._put((self, {"event": "log", "pid": pid, "text": line.decode(errors="replace").rstrip()}))
+        try:
+            self._process = Process(self._command, self._variables, self._put, self)
+        except OSError as error:  # no process or memory is left for now: treat it like a child that ended at once
+            self._put((self, {"event": "log", "pid": self.pid, "text": f"cannot start: {error}"}))
 
     def handle(self, event: dict[str, object], now: float) -> None:
         """Update this object from an event of the child."""
-        kind, job = event.get("event"), event.get("job")
+        kind, job, worker = event.get("event"), event.get("job"), event.get("worker")
         if kind in SIGNS_OF_LIFE:
             self.life_at, self.ready = now, True
             if kind == "heartbeat":
-                self.failures = 0
-        if kind == "unusable":
-            self.unusable = True
+                self.failures, self.stored_at = 0, now
+        if kind in ("registered", "heartbeat") and isinstance(worker, int):
+            self.worker_id = worker
+        elif kind == "unusable":
+            self.unusable = str(event.get("text"))
         if not isinstance(job, int):
             return
         if kind == "started":
@@ -127,19 +86,35 @@ class Child:
         elif kind == "terminate":
             self.terminate = job in self.running  # otherwise it has ended in the meantime
 
+    def is_late(self, now: float, after_s: float) -> bool:
+        """Return True if the process needs a heartbeat in its place: it lives, and stored none for `after_s` seconds.
+
+        A stopped process computes nothing, so its jobs are better given to others.
+        """
+        if self.worker_id is None or now - self.stored_at < after_s or not self.is_running():
+            return False
+        vitals = platforms.vitals(self.pid or 0)
+        return vitals is None or not vitals.is_stopped
+
+    def check_computing(self, now: float) -> None:
+        """Note if the process used its processor since the last call, as far as the system tells it."""
+        vitals = platforms.vitals(self.pid or 0)
+        if vitals is not None and vitals.cpu_s > self._cpu_s:
+            self._cpu_s, self.computed_at = vitals.cpu_s, now
+
     def postpone(self, seconds: float) -> None:
         """Move all deadlines by the seconds during which the machine slept."""
         self.life_at += seconds
+        self.stored_at += seconds
         self.running = {job: None if until is None else until + seconds for job, until in self.running.items()}
 
     def ask_to_leave(self) -> None:
         """Ask the child to hand back its unit and exit."""
         if self._process is not None and self.is_running():
-            platforms.ask_to_leave(self._process)
+            platforms.ask_to_leave(self._process.popen)
 
     def kill(self) -> None:
         """End the process now, if it runs."""
         if self._process is not None and self.is_running():
             self.was_killed = True
             self._process.kill()
-            self._process.wait()

@@ -28,12 +28,15 @@ class WorkerLine:
         self._credit: dict[str, Any] = {}
         self._done: deque[tuple[float, int]] = deque()
         self._hold = ""
+        self._idle = "waiting for a unit"
 
     def take(self, event: dict[str, Any]) -> str | None:
         """Update the state from an event; return a text if the event deserves a line of its own."""
         kind = event.get("event")
         if kind == "registered":
             self.device = f"{event.get('device')}, {event.get('threads')} thread(s)"
+            if event.get("runs") is False:  # a worker of another app
+                self._idle = "waiting for a task"
             return f"joined as worker {event.get('worker')} on {self.device}, {event.get('host')}"
         if kind == "waiting":
             self.state = f"waiting: {event.get('reason')}"
@@ -52,7 +55,7 @@ class WorkerLine:
             self._doing = f"job {event.get('job')}"
             self.state = "working"
         elif kind == "finished":
-            self._doing, self.state = "", "waiting for a unit"
+            self._doing, self.state = "", self._idle
         elif kind == "unit":
             self._last = f"round {event.get('round')}, unit {event.get('unit')}"
             self._done.append((self._clock(), int(event.get("images") or 0)))
@@ -66,7 +69,7 @@ class WorkerLine:
         elif self._credit and not self._credit.get("num_open"):
             self.state = "waiting: no run is open; it starts when your instructor types `ganns train`"
         else:
-            self.state = "working" if self._doing else "waiting for a unit"
+            self.state = "working" if self._doing else self._idle
 
     def images_per_s(self) -> float:
         """Return the images per second of the last minute's units."""

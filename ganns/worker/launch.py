@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import IO
 
 from ganns.db.address import Address
+from ganns.errors import TaskUsageError
 from ganns.queue.machine import worker_name
 from ganns.utils.console import SafeConsole, plural
 from ganns.worker.display import Display
+from ganns.worker.keeper import Keeper
 from ganns.worker.supervisor import Supervisor
 
 Process = subprocess.Popen[bytes]
+KEEPER_S = 2.0
+"""At the end, the longest wait for the database."""
 HARDENED = [sys.executable, "-m", "ganns.worker"]
 MALLOC = {
     "GLIBC_TUNABLES": ":".join(
@@ -79,8 +83,15 @@ def stop_workers(processes: Sequence[Process], wait_s: float = 12.0) -> None:
             process.wait()
 
 
-def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "") -> int:
-    """Keep `num` hardened workers running under a supervisor until Ctrl-C; return the exit code."""
+def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "", queues: str = "") -> int:
+    """Keep `num` hardened workers running under a supervisor until Ctrl-C; return the exit code.
+
+    Raises:
+        TaskUsageError: if `queues` names none, or the app cannot be loaded.
+    """
+    wanted = [one.strip() for one in queues.split(",")] if queues else []
+    if not all(wanted):
+        raise TaskUsageError(f"--queues={queues!r} has an empty name: write names with commas, as in `--queues a,b`.")
     base = name or worker_name()
     threads = threads or max(1, (os.cpu_count() or 1) // num)
     names = [base] if num == 1 else [f"{base}-{number + 1}" for number in range(num)]
@@ -89,13 +100,21 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
         shared["GANNS_DATABASE_URL"] = address.conninfo
     if app:
         shared["GANNS_APP"] = app
+    if wanted:
+        shared["GANNS_QUEUES"] = ",".join(wanted)
     variables = {one: shared | {"GANNS_WORKER_NAME": one, "OMP_NUM_THREADS": str(threads)} for one in names}
     console = SafeConsole(soft_wrap=True)
     console.print(
         f"{plural(num, 'worker')} with {plural(threads, 'thread')} each: {', '.join(names)}. "
-        "Ctrl-C hands the unit back and ends; Ctrl-C twice ends at once.",
+        f"Ctrl-C hands the {'task' if app else 'unit'} back and ends; Ctrl-C twice ends at once.",
         markup=False,
         highlight=False,
     )
+    keeper = Keeper(address, lambda worker, job: supervisor.terminate(worker, job))
     with Display(names, console) as display:
-        return Supervisor(HARDENED, variables, display.say, display.on_event).run()
+        supervisor = Supervisor(HARDENED, variables, display.say, display.on_event, keeper=keeper, keep_spare=True)
+        code = supervisor.run()
+    keeper.close(KEEPER_S)
+    if supervisor.unusable is not None:
+        raise TaskUsageError(supervisor.unusable)
+    return code

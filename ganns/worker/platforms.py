@@ -19,6 +19,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -87,6 +89,25 @@ def on_leave(loop: asyncio.AbstractEventLoop, callback: Callable[[], None], syst
 def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEventLoop]:
     """Return a function that creates an event loop for psycopg."""
     return asyncio.SelectorEventLoop if system == "win32" else asyncio.new_event_loop
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """What the system tells of a process."""
+
+    is_stopped: bool  # by a signal or a debugger
+    cpu_s: float  # the processors' seconds that it used
+
+
+def vitals(pid: int, system: str = sys.platform) -> Vitals | None:
+    """Return the vitals of a process; None if the system does not tell them without another package."""
+    if not system.startswith("linux"):
+        return None
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Vitals(fields[0] in "Tt", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError):
+        return None  # it has ended
 
 
 def parent_is_gone(parent: int, system: str = sys.platform) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import procrastinate
@@ -23,7 +24,8 @@ from ganns.db.address import require
 from ganns.db.connect import OPTIONS, cut
 
 ANSWER_S = 5.0
-"""No statement of a worker takes this long: blobs have a connection of their own."""
+"""No statement of a worker takes this long, except one with a large result (`longer_answer`)."""
+_patience_s = ContextVar("patience_s", default=ANSWER_S)
 PING_S = 10.0
 """Seconds without a notification after which the LISTEN connection is tested."""
 
@@ -80,7 +82,7 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                 self._conn = await self._connect("ganns worker")
             conn = self._conn
             try:
-                with answer_expected(conn):
+                with answer_expected(conn, _patience_s.get()):
                     async with conn.cursor(row_factory=dict_row) as cursor:
                         yield cursor
             except (psycopg.OperationalError, psycopg.InterfaceError, asyncio.CancelledError):
@@ -102,6 +104,16 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                         await on_notification(channel=note.channel, payload=note.payload)
                     with answer_expected(conn):
                         await conn.execute(sql.queries["check_connection"])
+
+
+@contextmanager
+def longer_answer(by_s: float) -> Iterator[None]:
+    """Give the statements of the block more time for their answer."""
+    token = _patience_s.set(ANSWER_S + by_s)
+    try:
+        yield
+    finally:
+        _patience_s.reset(token)
 
 
 @contextmanager

@@ -12,19 +12,22 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-import psycopg
 from procrastinate import exceptions, jobs
 
 from ganns.db.queries import query
 from ganns.queue.app import App
+from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.queue.manager import JobManager
+from ganns.queue.texts import line_of
 from ganns.utils.backoff import backoff_s
-from ganns.worker.resilient_connector import ResilientConnector
+from ganns.worker.resilient_connector import ResilientConnector, longer_answer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+UPLOAD_BYTES_PER_S = 50_000.0
+"""The slowest link over which a large result arrives: a statement with it may take longer than the others."""
 DELAYS_S = (0.2, 3.0)
 """The first and the longest pause: with 5 s for an attempt, a worker reconnects within 8 s of the server's return."""
 
@@ -32,12 +35,6 @@ DELAYS_S = (0.2, 3.0)
 def jittered(attempt: int) -> float:
     """Return the pause in seconds before attempt number `attempt` + 1."""
     return backoff_s(attempt, *DELAYS_S)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Return True if the connection failed, not the statement."""
-    cause = error.__cause__ if isinstance(error, exceptions.ConnectorException) else error
-    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | OSError)
 
 
 class ResilientJobManager(JobManager):
@@ -60,7 +57,7 @@ class ResilientJobManager(JobManager):
             try:
                 return await operation()
             except Exception as error:
-                if not is_passing(error):
+                if not is_lost(error):
                     raise
                 report({"event": "waiting", "reason": f"{what}: {brief(error)}"})
                 self.on_trouble(error)
@@ -79,16 +76,9 @@ class ResilientJobManager(JobManager):
 
     async def _persist(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Store the end of a job, and repeat it until it succeeds: the rescue never takes a live worker's job."""
-        return await self.until_done("recording a result", lambda: self._one(name, **parameters))
-
-    async def retry_job(self, job: jobs.Job, *arguments: Any, **named: Any) -> None:
-        """Queue a job again; if the database refuses it, the job fails."""
-        try:
-            await super().retry_job(job, *arguments, **named)
-        except exceptions.ConnectorException as error:
-            # For example, another job has its queueing_lock. Without this, the job would stay `doing` for ever.
-            log.error("job %s cannot be queued again: %s", job.id, brief(error))
-            await self.finish_job(job, jobs.Status.FAILED, delete_job=False)
+        size = len(parameters.get("data") or b"") + len(parameters.get("value") or "")
+        with longer_answer(size / UPLOAD_BYTES_PER_S):
+            return await self.until_done("recording a result", lambda: self._one(name, **parameters))
 
     # Calls that come again -----------------------------------------------------------------------------
 
@@ -120,4 +110,4 @@ class ResilientJobManager(JobManager):
 def brief(error: BaseException) -> str:
     """Return an error in one line."""
     cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
-    return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
+    return " ".join(line_of(cause).split())[:300]

@@ -24,10 +24,11 @@ from procrastinate import worker as stock
 from ganns.db.connect import cut_waiting
 from ganns.errors import DataError, DatasetMismatch, DeviceError, ProgramTooOld, Retry
 from ganns.queue import machine
+from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
-from ganns.worker.resilient_manager import ResilientJobManager, brief, is_passing, jittered
+from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,16 @@ OUR_FAULT = (OSError, MemoryError, DataError, DatasetMismatch)
 class Worker(stock.Worker):
     """procrastinate's worker that survives failures of the database and of its own background loops."""
 
-    def __init__(self, manager: ResilientJobManager, connector: ResilientConnector, **options: Any) -> None:
-        """Take the options of procrastinate's worker; the signal handlers are ours."""
+    def __init__(
+        self, manager: ResilientJobManager, connector: ResilientConnector, *, has_runs: bool = True, **options: Any
+    ) -> None:
+        """Take the options of procrastinate's worker; the signal handlers are ours.
+
+        `has_runs`: it computes for runs, and is not a worker of another app's tasks.
+        """
         super().__init__(**options | {"install_signal_handlers": False})
-        self._manager = manager
+        self._manager, self._has_runs = manager, has_runs
+        manager.wake = self._wake
         manager.on_trouble, connector.on_listening = self._on_trouble, self._wake
         self._name, self._info = machine.worker_name(), machine.describe()
         self._in_trouble = False  # the database failed, and no heartbeat was stored since then
@@ -63,8 +70,9 @@ class Worker(stock.Worker):
         worker_id = self.worker_id
         introduce = self._manager.introduce
         await self._manager.until_done("registering", lambda: introduce(worker_id, self._name, self._info))
-        report({"event": "registered", "worker": worker_id, "name": self._name, **self._info})
-        await self._manager.until_done("looking for runs", self._update_view)
+        report({"event": "registered", "worker": worker_id, "name": self._name, "runs": self._has_runs, **self._info})
+        if self._has_runs:
+            await self._manager.until_done("looking for runs", self._update_view)
         await super()._run_loop()  # type: ignore[no-untyped-call]
 
     async def _shutdown(self, side_tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -80,7 +88,7 @@ class Worker(stock.Worker):
         except Exception as error:  # after 15 s without a heartbeat, the rescue hands the jobs on
             log.warning("could not hand back and unregister: %s", brief(error))
         else:
-            report({"event": "status", "text": f"left, {num} unit(s) handed back"})
+            report({"event": "status", "text": f"left, {num} {'unit' if self._has_runs else 'task'}(s) handed back"})
 
     # Jobs ------------------------------------------------------------------------------------------------
 
@@ -108,6 +116,8 @@ class Worker(stock.Worker):
         timer = asyncio.get_running_loop().call_later(0.95 * limit_s, self._beat_now.set) if limit_s else None
         try:
             await super()._process_job(context)
+        except Exception as error:  # on the way to the record: the job must not stay `doing`
+            await self._manager.record_failure(job, error)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -136,7 +146,7 @@ class Worker(stock.Worker):
             # A new process may be able to use the device; if not, it says so instead of joining.
             report({"event": "status", "text": f"{exc_info} Starting a new process"})
             self.stop()  # type: ignore[no-untyped-call]
-        if isinstance(exc_info, OUR_FAULT) or is_passing(exc_info):
+        if isinstance(exc_info, OUR_FAULT) or is_lost(exc_info):
             # Without a pause, a machine with a full disk fails units faster than other machines compute them.
             pause_s = backoff_s(self._failures, 0.5, LONGEST_PAUSE_S)
             self._failures += 1
@@ -149,8 +159,9 @@ class Worker(stock.Worker):
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "heartbeat": self._update_heartbeat,
             "aborts": self._poll_jobs_to_abort,
-            "view": self._keep_view,
         }
+        if self._has_runs:
+            loops["view"] = self._keep_view
         if self.listen_notify:
             loops["listener"] = self._listen
         # No periodic deferrer: in a class every worker would be one.
@@ -164,7 +175,7 @@ class Worker(stock.Worker):
             try:
                 await loop()
             except Exception as error:
-                if not is_passing(error):
+                if not is_lost(error):
                     log.warning("%s: %s; starting it again", name, brief(error))
             attempt = 0 if time.monotonic() - begun > 30 else attempt + 1
             await asyncio.sleep(jittered(attempt))
@@ -189,7 +200,8 @@ class Worker(stock.Worker):
         await self._manager.update_heartbeat(self.worker_id)
         if self._in_trouble:
             await self._recover()
-        report({"event": "heartbeat", "worker": self.worker_id})
+        vacant = self._manager.rescue_is_vacant
+        report({"event": "heartbeat", "worker": self.worker_id, "rescue_is_vacant": vacant})
 
     async def _recover(self) -> None:
         """After an outage: cut connections that still wait for the old server, and hand back jobs not running here."""

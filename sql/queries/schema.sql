@@ -25,8 +25,9 @@ INSERT INTO ganns.migrations (number, name, sha256) VALUES (%(number)s, %(name)s
 SELECT version FROM ganns.components WHERE name = %(name)s;
 
 -- record_component --
--- Record a component, in the transaction that installs it
-INSERT INTO ganns.components (name, version) VALUES (%(name)s, %(version)s);
+-- Record a component's version, in the transaction that installs or updates it
+INSERT INTO ganns.components (name, version) VALUES (%(name)s, %(version)s)
+ON CONFLICT (name) DO UPDATE SET version = excluded.version, installed_at = now();
 
 -- use_procrastinate --
 -- Set the schema in which this transaction creates its objects

@@ -5,8 +5,8 @@
 SELECT group_id, job_ids FROM ganns.task_apply(%(plan)s::jsonb);
 
 -- tasks_fetch --
--- The next job for a worker, or the seconds until a rate limit allows one
-SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id,
+-- The next job for a worker, or the seconds until there may be one; its arguments as text, which the worker may refuse
+SELECT id, status, task_name, priority, lock, queueing_lock, args::text AS args, scheduled_at, queue_name, attempts, worker_id,
        retries, group_id, wait_s
 FROM ganns_api.task_fetch(%(queues)s::varchar[], %(worker_id)s::bigint);
 
@@ -28,8 +28,12 @@ SELECT ganns_api.task_register(%(worker_id)s::bigint, %(name)s, %(abilities)s::t
                                %(tasks)s::text[], %(rules)s::jsonb);
 
 -- tasks_beat --
--- Record a worker's heartbeat, which also restores a deleted registration
-SELECT ganns_api.task_beat(%(worker_id)s::bigint);
+-- Record a worker's heartbeat, and queue the jobs again that it does not know; tell whether the rescue is vacant
+SELECT ganns_api.task_beat(%(worker_id)s::bigint, %(held)s::bigint[]) AS rescue_is_vacant;
+
+-- tasks_worker_ended --
+-- End or queue again the jobs of a worker whose process has ended
+SELECT job_id, attempt, fate FROM ganns_api.task_worker_ended(%(worker_id)s::bigint, %(max_deaths)s::integer);
 
 -- tasks_aborts --
 -- A worker's running jobs that were revoked, and whether to kill its process
@@ -98,6 +102,11 @@ DELETE FROM ganns.task_groups g USING tree WHERE g.id = tree.id;
 -- tasks_revoke --
 -- Cancel queued jobs and stop running ones, in one statement; return their number
 SELECT ganns.task_revoke(%(job_ids)s::bigint[], %(terminate)s) AS num_revoked;
+
+-- tasks_run_again --
+-- Queue jobs again that failed or were revoked; the reason for each that stays as it is
+SELECT wanted.job_id, ganns.task_run_again(wanted.job_id) AS why_not
+FROM unnest(%(job_ids)s::bigint[]) WITH ORDINALITY AS wanted(job_id, n) ORDER BY wanted.n;
 
 -- tasks_forget --
 -- Delete results, and their finished jobs

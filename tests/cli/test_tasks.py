@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from ganns.cli.tasks import app
 from ganns.errors import TaskUsageError
+from ganns.queue.canvas import chord
 from tests.queue import sample_tasks as sample
 from tests.queue.conftest import queue_database
 
@@ -50,3 +51,26 @@ def test_control(hands: Callable) -> None:
     assert hand.fetch()["id"] == result.job_id
     with pytest.raises(TaskUsageError, match="no worker 'nobody'"):
         run("drain", "nobody")
+
+
+def test_retry(hands: Callable) -> None:
+    hand = hands()
+    failed, revoked, waiting = sample.add.delay(1), sample.add.delay(2), sample.add.delay(3)
+    hand.finish(hand.fetch(), error="ValueError: no")
+    revoked.revoke()
+    ended = chord([sample.add.s(4)], sample.total.s()).delay()
+    ended.revoke()
+    wrong = [waiting.job_id, 12345]
+    assert run("retry", str(failed.job_id), str(revoked.job_id), *map(str, wrong)).splitlines() == [
+        f"job {failed.job_id}: queued again",
+        f"job {revoked.job_id}: queued again",
+        f"job {waiting.job_id}: not queued, because it has not ended",
+        "job 12345: not queued, because there is no such job (any more)",
+    ]
+    assert {failed.state, revoked.state} == {"RETRY"}
+    jobs = {job["id"]: job for job in (hand.fetch(), hand.fetch(), hand.fetch())}
+    assert hand.finish(jobs[failed.job_id], "7")
+    assert failed.get(timeout=60) == 7
+    assert "because it succeeded" in run("retry", str(failed.job_id), code=1)
+    member = run("retry", str(ended._group_jobs()[0]), code=1)
+    assert "because its chain, group or chord has ended" in member

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -192,3 +193,46 @@ def test_a_login_without_rights_is_told_so(empty: Address, empty_conn: Connectio
     finally:
         empty_conn.execute("RESET ROLE")
         empty_conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def install_old(conn: Connection, version: str) -> None:
+    """Make the database of an older program: procrastinate's migrations up to `version`, and none of ours."""
+    schema._run_script(conn, "bootstrap")
+    folder = importlib.resources.files("procrastinate").joinpath("sql/migrations")
+    files = sorted((one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name)
+    for file in files:
+        if schema._numbers(file.name) <= schema._numbers(version):
+            with conn.transaction():
+                execute(conn, "use_procrastinate")
+                conn.execute(file.read_text("utf-8"))
+    execute(conn, "record_component", name="procrastinate", version=version)
+
+
+@pytest.mark.parametrize("version", ["3.9.0", "3.3.0"])
+def test_procrastinates_schema_is_updated_by_its_own_migrations(
+    version: str, empty_conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between 3.9 and 3.10 the schema did not change, and between 3.3 and 3.4 it did."""
+    install_old(empty_conn, version)
+    found = "SELECT count(*) FROM pg_proc WHERE proname = 'procrastinate_retry_job_v2'"
+    assert empty_conn.execute(found).fetchone() == (int(version == "3.9.0"),)
+    assert migrate(empty_conn) == ["procrastinate 3.10.0", *NAMES]
+    assert status(empty_conn).procrastinate == "3.10.0"
+    assert empty_conn.execute(found).fetchone() == (1,)
+    require_current(empty_conn)
+    assert migrate(empty_conn) == []
+
+
+def test_a_database_with_an_older_procrastinate_is_refused(empty_conn: Connection) -> None:
+    migrate(empty_conn)
+    execute(empty_conn, "record_component", name="procrastinate", version="3.9.2")
+    with pytest.raises(SchemaOutdated, match=r"procrastinate 3\.9\.2's schema, and this program uses 3\.10\.0"):
+        require_current(empty_conn)
+
+
+def test_a_failing_migration_of_procrastinate_is_named(empty_conn: Connection) -> None:
+    install_old(empty_conn, "3.3.0")
+    empty_conn.execute("DROP TABLE procrastinate.procrastinate_jobs CASCADE")
+    with pytest.raises(MigrationError, match=r"procrastinate's 03\.04\.00_\S+\.sql failed"):
+        migrate(empty_conn)
+    assert status(empty_conn).procrastinate == "3.3.0"

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from ganns.errors import Retry
 from ganns.queue.app import App
 from ganns.queue.decorator import task
 from ganns.queue.runner import Context
@@ -103,3 +104,60 @@ def stale() -> None:
 @task(app=app, name="killer", time_limit=60.0)
 def killer() -> None:
     """Only for its time limit."""
+
+
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@task(app=app, name="raises", bind=True)
+def raises(self: Context, what: str) -> object:
+    """Raise an error, or ask for a retry, in a way that is hard to record."""
+    match what:
+        case "a path that is not UTF-8":
+            raise OSError("cannot read /data/\udcff.png")
+        case "an error without a text":
+            raise Unreadable
+        case "StopIteration":
+            next(iter(()))
+        case "SystemExit":
+            raise SystemExit(3)
+        case "retry with a text that is not UTF-8":
+            self.retry(message="\udcff", countdown=0.0)
+        case "retry with 1e20":
+            self.retry(countdown=1e20)
+        case "retry with NaN":
+            self.retry(countdown=float("nan"))
+        case "retry with a text":
+            self.retry(countdown="soon")  # type: ignore[arg-type]
+        case "a Retry of its own":
+            raise Retry("x", 1e20)
+        case "a result that is too large":
+            return bytes(200_000_001)
+    return None
+
+
+@task(app=app, name="unreadable_retry", autoretry_for=[Unreadable], max_retries=1, retry_backoff=0.0)
+def unreadable_retry() -> None:
+    raise Unreadable
+
+
+@task(app=app, name="asks_again", bind=True, max_retries=1)
+def asks_again(self: Context) -> None:
+    try:
+        raise KeyError("the reason")
+    except KeyError as error:
+        raise self.retry(exc=error, countdown=0.0)  # noqa: B904 (as Celery's users write it)
+
+
+@task(app=app, name="echo")
+def echo(value: object) -> object:
+    return value
+
+
+@task(app=app, name="flaky_later", bind=True, autoretry_for=[ValueError], retry_backoff=0.4, retry_jitter=False)
+def flaky_later(self: Context) -> int:
+    if self.retries == 0:
+        raise ValueError("once")
+    return self.retries

@@ -9,27 +9,45 @@ import sys
 from pathlib import Path
 
 from ganns.db.address import Address
-from tests.support.helpers import ROOT
+from ganns.db.connect import connect
+from ganns.queue.commands import workers
+from tests.support import warm
+from tests.support.helpers import ROOT, wait_until
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/reference/tasks.md").read_text(encoding="utf-8"), re.DOTALL)
+PAGE = (ROOT / "docs/reference/tasks.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+CONSOLE = re.search(r"```console\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_smallest_example(database: Address, tmp_path: Path) -> None:
+    """Exactly what is printed, in the folder of my_tasks.py; only the address is this test's."""
+    assert CONSOLE is not None
+    lines = CONSOLE[1].splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    assert typed[0].startswith("export GANNS_DATABASE_URL=")
     (tmp_path / "my_tasks.py").write_text(BLOCKS[0])
-    environment = os.environ | {"GANNS_DATABASE_URL": database.conninfo, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "procrastinate", "--app=my_tasks.app", "worker"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    script = "\n".join([*typed[1:], "kill -INT %1 2>/dev/null; wait"])
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "GANNS_DATABASE_URL": database.conninfo,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["bash", "-mc", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
     )
+    assert "\n3\n" in f"\n{done.stdout}", done.stdout + done.stderr
+    assert lines[-1] == "3"
+
+
+def test_the_stock_workers_line(database: Address, tmp_path: Path) -> None:
+    [line] = re.findall(r"`(python -m procrastinate --app=my_tasks\.app worker)`", PAGE)
+    (tmp_path / "my_tasks.py").write_text(BLOCKS[0])
+    environment = os.environ | {"GANNS_DATABASE_URL": database.conninfo}
+    worker = warm.start([sys.executable, *line.split()[1:]], cwd=tmp_path, env=environment)
     try:
-        code = "from my_tasks import add; print(add.delay(1, 2).get(timeout=60))"
-        output = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        )
-        assert output.stdout == "3\n"
+        with connect(database) as conn:
+            wait_until(lambda: [row["worker"] for row in workers(conn)], what="the worker")
     finally:
         worker.kill()
         worker.wait()

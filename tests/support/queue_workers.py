@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ class Hand:
     def fetch(self, queues: list[str] | None = None) -> dict[str, Any] | None:
         """Take the next job; None if there is none."""
         row = execute(self.conn, "tasks_fetch", queues=queues, worker_id=self.id).fetchone()
-        return row if row and row["id"] is not None else None
+        return row | {"args": json.loads(row["args"])} if row and row["id"] is not None else None
 
     def finish(self, job: dict[str, Any], value: str | None = "null", error: str | None = None) -> bool:
         """End it with a result, or with an error."""

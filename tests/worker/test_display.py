@@ -37,6 +37,16 @@ def test_it_says_why_it_waits():
     assert "install" in str(line.take(VIEW | {"hold": "install 2.0"}))
 
 
+def test_a_worker_of_another_app_speaks_of_tasks():
+    line = WorkerLine("ada")
+    line.take(JOINED | {"runs": False})
+    line.take({"event": "heartbeat"})
+    assert "waiting for a task" in str(line)
+    line.take({"event": "started", "job": 4})
+    line.take({"event": "finished", "job": 4})
+    assert "waiting for a task" in str(line)
+
+
 def test_in_a_pipe_plain_lines_and_none_twice():
     out = io.StringIO()
     with Display(["ada"], Console(file=out, width=200)) as display:

@@ -1,0 +1,60 @@
+"""Load an app and its tasks; what cannot be loaded is one sentence, because it fails in every process."""
+
+from __future__ import annotations
+
+import traceback
+
+import procrastinate
+from procrastinate import exceptions
+
+from ganns.errors import GannsError, TaskUsageError
+from ganns.queue.app import App
+from ganns.queue.texts import line_of, message_of
+
+CLASS_APP = "tasks.app"
+"""The app of a class that trains."""
+PASSING = (OSError, MemoryError)
+"""Errors of this machine: another attempt may succeed."""
+
+
+def load_app(path: str) -> App:
+    """Return the app at a dotted path, such as `my_tasks.app`.
+
+    Raises:
+        TaskUsageError: if there is none.
+    """
+    todo = "Give the module and the name of its App, as in `--app my_tasks.app`, in the folder of my_tasks.py"
+    try:
+        app = procrastinate.App.from_path(path)
+    except exceptions.LoadFromPathError as error:
+        raise TaskUsageError(f"There is no app {path!r} ({message_of(error)}). {todo}.") from error
+    except PASSING:
+        raise
+    except Exception as error:
+        raise TaskUsageError(f"The app {path!r} cannot be loaded: {_where(error)}.") from error
+    if not isinstance(app, App):
+        raise TaskUsageError(f"{path!r} is procrastinate's App: make it with `from ganns.queue.app import App`.")
+    return app
+
+
+def load_tasks(app: App) -> None:
+    """Import the modules of an app's tasks.
+
+    Raises:
+        TaskUsageError: if one of them cannot be imported.
+        GannsError: if this machine cannot run the tasks.
+    """
+    try:
+        app.perform_import_paths()
+    except (GannsError, *PASSING):
+        raise
+    except Exception as error:
+        modules = ", ".join(app.import_paths)
+        raise TaskUsageError(f"The tasks in {modules} cannot be loaded: {_where(error)}.") from error
+
+
+def _where(error: Exception) -> str:
+    """Return the error in one line, with the place in the code where it was raised."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return " ".join(line_of(error).split()) + place
