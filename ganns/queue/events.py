@@ -6,7 +6,7 @@
     {"event": "finished", "job": 3}
     {"event": "terminate", "job": 3}                kill this process, like Celery's `revoke(terminate=True)`
     {"event": "status", "text": "..."}              a line for the terminal
-    {"event": "unusable", "text": "..."}            the app cannot be loaded, or the device cannot compute; this process ends
+    {"event": "unusable", "text": "..."}            its app cannot be loaded, or its device cannot compute
 
 Any code in a worker may report, on any thread. Without a supervisor (the stock worker) nothing happens. A report never
 raises and never waits: the supervisor must not be able to stop the work.
