@@ -17,6 +17,7 @@ from ganns.errors import DataError, Diverged
 from ganns.store import evaluations, results
 from ganns.training.bounds import Limits, batchnorm_layers
 from ganns.training.serialization import CHUNK_BYTES, pack
+from tests.coordinator.test_collector import Panic
 from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import FakeWorker, solo_digest, tiny
 from tests.support.helpers import wait_until
@@ -100,6 +101,7 @@ MALFORMED = {
         of_result(lambda result: result.parts["g"].sums.update({"x" * 10**5: torch.ones(3)})),
         "do not fit the network's layers",
     ),
+    "a panic": (raw(bytes(pack({"panic": torch.ones(1)}))), "cannot be read (Panic"),
     "a wrong count": (of_result(lambda result: first_sums(result)[-1:].fill_(1e300)), "are over 1e+300 values"),
 }
 IMPLAUSIBLE = {
@@ -124,8 +126,16 @@ def is_draining(worker: FakeWorker) -> bool:
 
 
 @pytest.mark.parametrize("faults", [MALFORMED, IMPLAUSIBLE], ids=["malformed", "implausible"])
-def test_no_bad_row_ends_a_run(coordinate, join, conn, faults):
+def test_no_bad_row_ends_a_run(coordinate, join, conn, faults, monkeypatch):
     """Each round gets another fault; afterwards the weights are those of a run without any."""
+    decode_part = collecting.decode_part
+
+    def decode_or_panic(tensors, codec):
+        if "panic" in tensors:
+            raise Panic("as a library in Rust does")
+        return decode_part(tensors, codec)
+
+    monkeypatch.setattr(collecting, "decode_part", decode_or_panic)
     config = tiny(codec=CodecConfig("fp16"), stop=StopConfig(rounds=len(faults) + 1))
     coordinator, bad, good = coordinate(config), join("bad"), join("good")
     register(bad)
