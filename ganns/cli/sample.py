@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def sample(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    out: Annotated[Path, typer.Option(help="Where to save the grid (PNG).")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option(help="The file for the grid (PNG).")] = Path("samples.png"),
     count: Annotated[
         int | None, typer.Option(min=1, max=1024, help="The number of images; default: 64, or 16 for a walk.")
     ] = None,
@@ -60,7 +60,7 @@ def timelapse(
     source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
     out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).")],
 ) -> None:
-    """Show the samples that a run saved while it learned, one grid after the other."""
+    """Show the samples that a run saved while it learned, one grid after the other, as an animation."""
     from ganns.db.choose import coordinator_connection
     from ganns.export.timelapse import FPS, HOLD_S, frames, grids_of_folder, grids_of_run
     from ganns.pictures.animation import animate, check_animation
