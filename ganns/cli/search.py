@@ -9,8 +9,8 @@ import typer
 
 def search(
     overrides: Annotated[
-        list[str], typer.Argument(help="Settings as for `ganns train`; those with several values are searched.")
-    ],
+        list[str] | None, typer.Argument(help="Settings as for `ganns train`; those with several values are searched.")
+    ] = None,
     points: Annotated[int, typer.Option(min=1, max=10_000, help="The number of runs to train.")] = 16,
     at_once: Annotated[int, typer.Option(min=1, max=100, help="Runs that train at the same time.")] = 4,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Another seed proposes other settings.")] = 0,
@@ -22,4 +22,4 @@ def search(
     """
     from ganns.launch import search_together
 
-    search_together.search(overrides, points, at_once, seed)
+    search_together.search(overrides or [], points, at_once, seed)

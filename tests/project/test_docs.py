@@ -317,7 +317,8 @@ def test_files_and_tests_that_are_named_exist(page: Path) -> None:
 def commands_of(page: Path) -> list[list[str]]:
     """Every quoted command as its words, without the variables before it: from blocks, and between backticks."""
     blocks = [text for language, text in blocks_of(page) if language in ("", "console", "bash")]
-    lines = [line.removeprefix("$ ").removesuffix(" &") for text in blocks for line in text.splitlines()]
+    joined = [text.replace("\\\n", " ") for text in blocks]  # a backslash at a line's end continues the command
+    lines = [line.removeprefix("$ ").removesuffix(" &") for text in joined for line in text.splitlines()]
     lines += [span for span in spans_of(page) if not re.search(r"COMMAND|<\w+>", span)]
     found = []
     for line in lines:
