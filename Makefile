@@ -5,8 +5,9 @@ PYTHON = python3
 BIN = .venv/bin
 READY = .venv/.ready
 ARGS =
+MINUTES = 10
 
-.PHONY: help setup demo test test-all check docs clean
+.PHONY: help setup demo test test-all soak check docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
@@ -30,6 +31,9 @@ test: $(READY) ## run the tests, without the slow ones
 
 test-all: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+soak: $(READY) ## kill something every few seconds, for 10 minutes, and check that nothing is lost (an hour: MINUTES=60)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .

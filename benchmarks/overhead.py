@@ -30,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = Config(
         name="overhead",
-        model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
+        model=ModelConfig(image_size=32, latent_dim=32, features_g=6, features_d=6),
         data=SyntheticData(count=2000, holdout=2),
         strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=2),

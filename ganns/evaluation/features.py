@@ -109,8 +109,8 @@ def require_features(name: str) -> None:
     """
     if name == "inception" and importlib.util.find_spec("torch_fidelity") is None:
         raise MissingExtra(
-            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install 'ganns[inception]'` "
-            "on every machine, or use evaluate.features=attributes."
+            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install "
+            "'ganns[inception]'` on every machine, or use evaluate.features=attributes."
         )
 
 
