@@ -7,8 +7,9 @@ READY = .venv/.ready
 ARGS =
 # One more than the two cores of a small machine: the tests wait for half of their time.
 PROCESSES = 3
+MINUTES = 10
 
-.PHONY: help setup demo test test-all fuzz check docs clean
+.PHONY: help setup demo test test-all fuzz soak check docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
@@ -35,6 +36,9 @@ test-all: $(READY) ## run all tests
 
 fuzz: $(READY) ## ten minutes of random input for everything that reads what others write
 	GANNS_FUZZ_S=$${GANNS_FUZZ_S:-600} $(BIN)/python -m pytest -q tests/fuzz -m slow $(ARGS)
+
+soak: $(READY) ## kill something every few seconds, for 10 minutes, and check that nothing is lost (an hour: MINUTES=60)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
 	$(BIN)/ruff check .

@@ -54,7 +54,7 @@ def almost_nothing(name: str, num_units: int, num_images: int, rounds: int) -> C
     """Return a run whose units take almost no time: a model of about 100 kB, two images a unit, no evaluation."""
     return Config(
         name=name,
-        model=ModelConfig(image_size=32, latent_dim=16, features_g=6, features_d=6),
+        model=ModelConfig(image_size=32, latent_dim=32, features_g=6, features_d=6),
         data=SyntheticData(count=num_images, holdout=2),
         strategy=GradientStrategy(unit_images=2, micro_batch=2),
         quorum=QuorumConfig(units=num_units),

@@ -9,19 +9,20 @@ from matplotlib.figure import Figure
 
 from docs.figures.drawing import BLUE, GREEN, GREY, ORANGE, arrow, box, canvas
 
+WIDTH, HEIGHT = 1.9, 0.5  # of a box, in inches
 # package or packages of ganns/ (or tasks/): (x, y, colour). `errors` is left out: every package imports it.
 PLACES = {
-    "cli, launch, demo": (3.4, 4.6, GREY),
+    "cli, launch, demo": (3.6, 4.6, GREY),
     "dashboard, top": (1.1, 3.65, ORANGE),
     "monitor": (1.1, 2.65, ORANGE),
-    "coordinator": (3.6, 3.35, BLUE),
-    "tasks": (7.0, 3.65, GREEN),
-    "worker": (5.3, 2.75, GREEN),
-    "store": (3.6, 1.95, BLUE),
-    "queue": (6.9, 1.5, GREEN),
-    "training, evaluation": (2.2, 1.1, BLUE),
-    "data": (2.2, 0.4, BLUE),
-    "db": (5.2, 0.5, BLUE),
+    "coordinator": (3.6, 3.65, BLUE),
+    "worker": (5.9, 3.65, GREEN),
+    "tasks": (7.0, 2.65, GREEN),
+    "store": (2.8, 1.9, BLUE),
+    "queue": (5.5, 1.6, GREEN),
+    "training, evaluation": (1.4, 1.15, BLUE),
+    "data": (1.4, 0.4, BLUE),
+    "db": (4.2, 0.5, BLUE),
 }
 
 
@@ -51,7 +52,9 @@ def edges() -> set[tuple[str, str]]:
 def figure() -> Figure:
     """Draw it."""
     drawn, axes = canvas(8.0, 5.1)
-    boxes = {name: box(axes, x, y, name, width=1.9, height=0.5, fill=fill) for name, (x, y, fill) in PLACES.items()}
+    boxes = {
+        name: box(axes, x, y, name, width=WIDTH, height=HEIGHT, fill=fill) for name, (x, y, fill) in PLACES.items()
+    }
     for start, end in sorted(edges()):
         arrow(axes, boxes[start], boxes[end])
     return drawn

@@ -19,6 +19,7 @@ OLDEST = (3, 11)
 EXTRAS = {
     "dashboard": ("nicegui", "`ganns dashboard`"),
     "hub": ("huggingface_hub", "`ganns push`, and data from a hub"),
+    "inception": ("torch_fidelity", "`evaluate=inception`"),
     "notebooks": ("ipykernel", "the notebooks"),
     "onnx": ("onnx", "`ganns export --onnx`"),
     "search": ("optuna", "`ganns search`"),

@@ -10,6 +10,7 @@ Shapes: N images of a batch, S their side, F features.
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,12 +80,18 @@ class Inception(nn.Module):
         super().__init__()
         require_features("inception")
         try:
+            from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
             from torchmetrics.image.fid import NoTrainInceptionV3
 
+            # torch-fidelity unpickles the file. So let torch read it first, which accepts nothing but tensors, and
+            # keeps it where torch-fidelity looks for it.
+            torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, progress=False, check_hash=True, weights_only=True)
             self.network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])
-        except (ImportError, OSError) as error:  # a download that failed is an OSError
+        # A failed download is an OSError; a wrong file is a RuntimeError, or more than tensors.
+        except (ImportError, OSError, RuntimeError, pickle.UnpicklingError) as error:
             raise MissingExtra(
-                f"Inception's weights, which evaluate.features=inception needs, cannot be had here ({error}). "
+                "Inception's weights, which evaluate.features=inception needs, cannot be had here "
+                f"({type(error).__name__}: {str(error)[:200]}). "
                 "Get them on a machine with a network, or use evaluate.features=attributes."
             ) from error
 
@@ -102,8 +109,8 @@ def require_features(name: str) -> None:
     """
     if name == "inception" and importlib.util.find_spec("torch_fidelity") is None:
         raise MissingExtra(
-            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install torch-fidelity` "
-            "on every machine, or use evaluate.features=attributes."
+            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install "
+            "'ganns[inception]'` on every machine, or use evaluate.features=attributes."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -166,6 +167,19 @@ def test_a_failure_in_the_middle_changes_nothing(saved: Path, other: Address, mo
         assert there.execute("SELECT id, name FROM ganns.workers").fetchall() == [(7, 'a "quoted",\nname')]
         with pytest.raises(DatabaseError, match=r"not empty \(1 rows in ganns\.workers\)"):
             restore(there, saved)
+
+
+def test_other_columns_are_refused(saved: Path, other: Address) -> None:
+    with zipfile.ZipFile(saved) as file:
+        manifest, rows = json.loads(file.read("manifest.json")), file.read("workers.csv").decode()
+    rows = rows.replace("id,name", "name,id", 1)
+    manifest["tables"]["workers"]["sha256"] = hashlib.sha256(rows.encode()).hexdigest()
+    rewrite(saved, "workers.csv", rows)
+    rewrite(saved, "manifest.json", json.dumps(manifest))
+    with connect(other) as there:
+        with pytest.raises(PayloadError, match=r"workers\.csv has the columns 'name,id,.*this database 'id,name,"):
+            restore(there, saved)
+        assert there.execute("SELECT count(*) FROM ganns.workers").fetchone() == (0,)
 
 
 def test_another_schema_is_refused(saved: Path, other: Address) -> None:

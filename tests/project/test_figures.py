@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.figures import FIGURES, draw
-from docs.figures.architecture import edges
+from docs.figures.architecture import HEIGHT, PLACES, WIDTH, edges
 from tests.support.helpers import ROOT
 
 
@@ -28,3 +28,15 @@ def test_arrows_say_what_the_contracts_say() -> None:
     assert {("coordinator", "store"), ("store", "db"), ("queue", "db")} <= found
     assert ("coordinator", "db") not in found, "it follows from the others"
     assert not any(("queue", other) in found for other in ("training, evaluation", "store", "coordinator"))
+
+
+def test_no_arrow_of_the_architecture_passes_through_a_box() -> None:
+    margin = 0.06
+    for start, end in edges():
+        (x0, y0, _), (x1, y1, _) = PLACES[start], PLACES[end]
+        for other, (x, y, _) in PLACES.items():
+            if other not in (start, end):
+                for step in range(101):
+                    dx, dy = x0 + (x1 - x0) * step / 100 - x, y0 + (y1 - y0) * step / 100 - y
+                    inside = abs(dx) < WIDTH / 2 + margin and abs(dy) < HEIGHT / 2 + margin
+                    assert not inside, f"{start} -> {end} passes through {other}"

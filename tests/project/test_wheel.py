@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from ganns.doctor.program import EXTRAS
+from tests.support.distributions import closure, declared, top_level
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +66,24 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site_packages = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip()
     lent = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     Path(site_packages, "lent.pth").write_text("\n".join(sorted(lent)) + "\n")
+    return python.parent
+
+
+@pytest.fixture(scope="module")
+def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel and its declared dependencies, and nothing else.
+
+    Each file of theirs, and of what they need, is a link to the one in the tests' environment.
+    """
+    folder = tmp_path_factory.mktemp("alone")
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    python = folder / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=folder)
+    [site_packages] = folder.glob("lib/python3*/site-packages")
+    for one in closure(declared()).values():
+        for path in top_level(one):
+            if path.exists() and not (site_packages / path.name).exists():  # nvidia/ belongs to several
+                (site_packages / path.name).symlink_to(path)
     return python.parent
 
 
@@ -124,3 +147,41 @@ print(len(load(sql_dir() / "queries")), len(list((sql_dir() / "migrations").glob
     num_queries, num_migrations = map(int, counts.split())
     assert num_queries > 0
     assert num_migrations == len(list((ROOT / "sql" / "migrations").glob("*.sql")))
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, warnings
+import ganns, tasks
+warnings.simplefilter("ignore")
+missing = {}
+for package in (ganns, tasks):
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
+        if not found.name.endswith("__main__"):
+            try:
+                importlib.import_module(found.name)
+            except ModuleNotFoundError as error:
+                missing.setdefault(".".join(found.name.split(".")[:2]), error.name)
+print(missing)
+"""
+
+
+def test_with_its_declared_dependencies_alone_everything_imports_but_the_extras(alone: Path, tmp_path: Path) -> None:
+    for module, _ in EXTRAS.values():  # the environment has what it should have, and no more
+        done = subprocess.run(
+            [alone / "python", "-c", f"import {module}"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert f"No module named '{module}'" in done.stderr
+    missing = ast.literal_eval(run(alone / "python", "-c", IMPORT_ALL, cwd=tmp_path).splitlines()[-1])
+    assert missing.keys() == {"ganns.dashboard"}, missing
+
+
+@pytest.mark.timeout(600)
+def test_with_its_declared_dependencies_alone_it_trains_and_keeps_a_database(alone: Path, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="ganns-alone-", ignore_cleanup_errors=True) as home:
+        ours = ("env", f"GANNS_HOME={home}", alone / "ganns")
+        assert "torchvision" in run(*ours, "doctor", cwd=tmp_path)
+        for command in (("db", "init"), ("db", "status"), ("runs",), ("tasks", "workers"), ("plugin", "list")):
+            run(*ours, *command, cwd=tmp_path)
+        run(*ours, "solo", "experiment=smoke", cwd=tmp_path)
+        run(*ours, "demo", "experiment=smoke", cwd=tmp_path)  # a server, two workers, a run, plots
+    assert list(tmp_path.glob("outputs/**/*.png"))

@@ -23,6 +23,7 @@ from tests.support.coordinators import Coordinator
 from tests.support.databases import copy_cluster
 from tests.support.fakes import tiny
 from tests.support.helpers import ROOT, wait_until
+from tests.support.invariants import broken
 
 BACK_S = 10 + 80
 """What is promised is 10 s; the rest is for a test machine that does something else at the time."""
@@ -221,36 +222,8 @@ class Classroom:
 
 
 def check_ledger(conn: psycopg.Connection[Any]) -> None:
-    """Assert the ledger's invariants by SQL."""
-
-    def rows(statement: str) -> list[Any]:
-        return conn.execute(statement).fetchall()  # type: ignore[call-overload]
-
-    twice = rows(
-        "SELECT run_id, round, unit FROM ganns.ledger WHERE accepted AND NOT undone "
-        "GROUP BY 1, 2, 3 HAVING count(*) > 1"
-    )
-    assert twice == [], "units that were counted twice"
-    lost = rows(
-        "SELECT r.id, r.version, r.images, sum(l.images), count(DISTINCT l.round) FROM ganns.runs r "
-        "JOIN ganns.ledger l ON l.run_id = r.id AND l.accepted AND NOT l.undone GROUP BY r.id "
-        # A run that went back did so in one round, in which nothing was accepted.
-        "HAVING r.images <> sum(l.images) "
-        "OR r.version <> count(DISTINCT l.round) + num_nonnulls(r.went_back_at_version)"
-    )
-    assert lost == [], "runs whose count of images or rounds is not the ledger's"
-    short = rows(
-        "SELECT o.run_id, o.round, o.quorum, count(l.*) FROM ganns.rounds o LEFT JOIN ganns.ledger l "
-        "ON l.run_id = o.run_id AND l.round = o.round AND l.accepted AND NOT l.undone "
-        "JOIN ganns.runs r ON r.id = o.run_id "
-        "WHERE o.closed_at IS NOT NULL AND o.deadline_at IS NULL "
-        "AND o.round + 1 IS DISTINCT FROM r.went_back_at_version GROUP BY 1, 2, 3 HAVING count(l.*) < o.quorum"
-    )
-    assert short == [], "closed rounds without their quorum"
-    metrics = rows(
-        "SELECT r.id FROM ganns.runs r WHERE r.version <> (SELECT count(*) FROM ganns.metrics m WHERE m.run_id = r.id)"
-    )
-    assert metrics == [], "runs with another number of metrics than of rounds"
+    """Assert what must hold in the database, by SQL."""
+    assert broken(conn) == {}
 
 
 def events(log: str) -> list[dict[str, Any]]:

