@@ -11,7 +11,7 @@ import pytest
 from ganns.config import Config
 from ganns.errors import ConfigError, RunError
 from ganns.launch import compose, sweep_together
-from ganns.launch.sweep import Point
+from ganns.launch.sweep import Point, PointResult
 
 
 @pytest.fixture
@@ -45,7 +45,14 @@ def test_a_resumed_run_has_its_own_options(trained: list[Config]) -> None:
 def swept(trained: list[Config], monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Point], int]]:
     """The sweeps that would have been trained: their points, and how many at once."""
     sweeps: list[tuple[list[Point], int]] = []
-    monkeypatch.setattr(sweep_together, "train_points", lambda points, num: sweeps.append((points, num)))
+
+    def train(points: list[Point], num: int) -> list[PointResult]:
+        sweeps.append((points, num))
+        return [
+            PointResult(one, "failed" if one.config.seed == 13 else "finished", reason="injected") for one in points
+        ]
+
+    monkeypatch.setattr(sweep_together, "train_points", train)
     return sweeps
 
 
@@ -60,6 +67,13 @@ def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_p
     assert points[3].typed == ("experiment", "seed", "codec")
     assert points[3].folder.name == "3"
     assert points[3].folder.is_relative_to("outputs/sweeps")
+
+
+def test_a_failed_point_is_one_sentence_after_the_others_were_trained(swept: list, capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(RunError, match=r"1 of 3 points failed; the first, \[1\]: injected"):
+        compose.run(["-m", "experiment=smoke", "seed=1,13,2"])
+    assert len(swept[0][0]) == 3
+    assert "Error executing job" not in capfd.readouterr().err  # Hydra's own line
 
 
 def test_a_sweep_over_strategies_gives_each_point_its_own_keys(swept: list, monkeypatch: pytest.MonkeyPatch) -> None:
