@@ -25,9 +25,9 @@ from tests.support.helpers import wait_until
 LEFT_OUT = {  # can be computed again, is the open round's, or belongs to this database alone
     "components",
     "migrations",
-    "units",
+    *("units", "unit_failures"),
     *("task_groups", "task_calls", "task_results", "task_attempts", "task_rules", "task_workers", "task_pauses"),
-    "task_leases",
+    *("task_leases", "task_refusals"),
 }
 
 
