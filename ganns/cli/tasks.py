@@ -80,7 +80,7 @@ def retry(
     with _connection() as conn:
         answers = commands.retry(jobs, connection=conn)
     for job, why_not in answers.items():
-        typer.echo(f"job {job}: {'queued again' if why_not is None else f'not queued, because {why_not}'}")
+        say(f"job {job}: {'queued again' if why_not is None else f'not queued, because {why_not}'}")
     if None not in answers.values():
         raise typer.Exit(1)
 

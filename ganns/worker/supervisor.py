@@ -101,7 +101,7 @@ class Supervisor:
         self._keeper, self._keep_spare = keeper, keep_spare
         self._spare: Process | None = None
         self._asked = 0
-        self._has_worked = False  # a child was ready: what fails from now on may pass
+        self._has_worked = False  # a child joined: what fails from now on may pass
         self.unusable: str | None = None
         """Why no child can work, in a sentence; None if they can."""
 
@@ -169,7 +169,7 @@ class Supervisor:
         if event.get("pid") != child.pid:
             return
         child.handle(event, time.monotonic())
-        self._has_worked |= child.ready
+        self._has_worked |= event.get("event") in ("registered", "heartbeat")  # not "waiting": it loads its tasks
         if self._keeper is not None and event.get("event") == "heartbeat" and event.get("rescue_is_vacant"):
             self._keeper.rescue_is_vacant()
         self._on_event(child.name, event)

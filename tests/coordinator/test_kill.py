@@ -137,7 +137,8 @@ def test_ctrl_c_leaves_a_resumable_run_and_resuming_needs_no_waiting(database, c
     assert runs.find_run(conn, "latest").state == "finished"
 
 
-@pytest.mark.parametrize("pipeline", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one round", "pipeline"])
+@pytest.mark.slow  # tests/coordinator/test_machines.py tries more of it, faster
+@pytest.mark.parametrize("pipeline", [False, True], ids=["one round", "pipeline"])
 def test_on_another_machine_the_run_goes_on_from_a_checkpoint(database, conn, tmp_path, pipeline):
     """Without the state file the newest checkpoint is taken; with the quorum at all, the end is the same."""
     config = tiny(stop=StopConfig(rounds=60), strategy=strategy(pipeline))

@@ -140,7 +140,9 @@ def orders(num: int) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("num", [2, pytest.param(3, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("num", [2, 3])
 def test_all_orders_of_two_machines_kills_and_quorums(machines, conn, num):
     """Each coordinator begins with the state that the database's version is, whatever its disk has."""
     sequence = orders(num)

@@ -79,7 +79,7 @@ def test_a_wrong_password(served: Address, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_address_that_cannot_be_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANNS_DATABASE_URL", f"postgresql://ada:{PASSWORD}@x@db.example/ganns")
+    monkeypatch.setenv("GANNS_DATABASE_URL", f"postgresql://ada:{PASSWORD}?x@db.example/ganns")
     code, output = doctor()
     assert code == 1
     assert "write @ as %40" in output

@@ -87,7 +87,7 @@ def test_terminate_reaches_a_task_that_keeps_pythons_lock(worker: WorkerProcess,
     wait_until((tmp_path / "started").exists, what="the task to start")
     result.revoke(terminate=True)
     wait_until(lambda: result.state == "REVOKED", what="the end")
-    assert "told to end what it runs" in worker.log
+    assert "told to end its task" in worker.log
     assert sample_app.pid.delay().get(timeout=120) != before
 
 

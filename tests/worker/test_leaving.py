@@ -61,7 +61,7 @@ def test_once_hands_the_unit_back_at_once(classroom, number):
         timeout_s=120,
         what="another worker to start it",
     )
-    assert stayer.joined() == 1
+    wait_until(lambda: stayer.joined() == 1, what="its line")
 
 
 def test_a_unit_handed_back_goes_to_another_worker(classroom):
