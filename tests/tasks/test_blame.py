@@ -66,7 +66,7 @@ def test_a_worker_whose_device_cannot_compute_does_not_join(database, conn) -> N
     environment = os.environ | {"GANNS_DATABASE_URL": database.conninfo, "GANNS_DEVICE": "cuda:99"}
     ended = warm.run([sys.executable, "-m", "ganns", "worker", "-n", "2"], env=environment)
     assert ended.returncode == 1
-    assert ended.stdout.count("The device cuda:99 cannot be used here: ") == 2
+    assert ended.stderr.count("The device cuda:99 cannot be used here: ") == 1
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "starting it again" not in ended.stdout
     assert conn.execute("SELECT count(*) FROM procrastinate.procrastinate_workers").fetchone() == (0,)
