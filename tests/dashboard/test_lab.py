@@ -111,7 +111,7 @@ def test_the_class_survives_the_lab(bench: Bench) -> None:
     """One test, since three workers take a while to start."""
     assert re.fullmatch(r"Started lab-\d+, lab-\d+, lab-\d+\.", bench.order("start", 3))
     bench.goes_on()
-    wait_until(lambda: len(bench.pids("running")) == 6, 60, "three supervisors and their workers", 0.1)
+    wait_until(lambda: len(bench.pids("running")) == 9, 60, "three supervisors, their workers and spare processes", 0.1)
     slow_two_down(bench)
     stop_one(bench)
     restart_the_database(bench)
@@ -140,10 +140,10 @@ def slow_two_down(bench: Bench) -> None:
 def stop_one(bench: Bench) -> None:
     bench.order("stop")
     stopped = bench.pids("stopped")
-    assert [status(pid) for pid in stopped] == ["stopped", "stopped"]
+    assert [status(pid) for pid in stopped] == ["stopped"] * 3
     bench.goes_on()
     bench.order("continue")
-    wait_until(lambda: "stopped" not in [status(pid) for pid in stopped], 30, "both to run again")
+    wait_until(lambda: "stopped" not in [status(pid) for pid in stopped], 30, "all to run again")
     assert bench.pids("stopped") == []
 
 
@@ -154,7 +154,7 @@ def restart_the_database(bench: Bench) -> None:
     assert file.read_text().split()[0] != before
     bench.goes_on()
     wait_until(lambda: bench.client.get("/").status_code == 200, 60, "the dashboard to read again", 0.2)
-    assert len(bench.pids("running")) == 6
+    wait_until(lambda: len(bench.pids("running")) == 9, 60, "all processes, spare ones too", 0.1)
 
 
 def kill_a_third(bench: Bench) -> None:
@@ -164,8 +164,8 @@ def kill_a_third(bench: Bench) -> None:
     assert said == f"Killed {killed[0]['name']}."
     assert len(killed) == 1
     left = bench.pids("running")
-    assert len(left) == 4
-    wait_until(lambda: not any(is_there(pid) for pid in set(before) - set(left)), 30, "both processes to be gone")
+    assert len(left) == 6
+    wait_until(lambda: not any(is_there(pid) for pid in set(before) - set(left)), 30, "its processes to be gone")
     bench.goes_on()
 
 
@@ -180,7 +180,7 @@ def test_what_the_lab_started_ends_with_the_dashboard(
         def pids() -> list[int]:
             return [pid for one in client.get("/lab/state").json()["workers"] for pid in one["pids"]]
 
-        wait_until(lambda: len(pids()) == 4, 60, "two supervisors and their workers", 0.1)
+        wait_until(lambda: len(pids()) == 6, 60, "two supervisors, their workers and spare processes", 0.1)
         client.post("/lab/stop", json={"number": 0}).raise_for_status()  # one of them could not even answer
         there = pids()
         os.kill(site.process.pid, how)
