@@ -13,7 +13,7 @@ import pytest
 from ganns.db.connect import connect
 from ganns.db.server import programs
 from ganns.db.server.embedded import EmbeddedServer
-from ganns.errors import DatabaseError
+from ganns.errors import ConfigError, DatabaseError
 from tests.db.users import another_user, answers
 
 
@@ -122,3 +122,14 @@ def test_why_it_does_not_start_is_said(cluster: Path) -> None:
         file.write("shared_buffers = 'a lot'\n")
     with pytest.raises(DatabaseError, match=r"did not start: .*shared_buffers"):
         EmbeddedServer(cluster).start()
+
+
+def test_the_programs_of_another_postgresql(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs.major_version() >= 14
+    monkeypatch.setenv(programs.BIN_VARIABLE, str(tmp_path))
+    with pytest.raises(ConfigError, match=r"GANNS_POSTGRES_BIN=.* has no `initdb` in it"):
+        EmbeddedServer(data_dir).start()
+    initdb = tmp_path / "initdb"
+    initdb.write_text("#!/bin/sh\necho 'initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
+    initdb.chmod(0o755)
+    assert programs.major_version() == 15
