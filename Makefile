@@ -52,5 +52,5 @@ docs: $(READY) ## build the documentation's site in build/docs/html
 	@echo 'The documentation is in build/docs/html/index.html.'
 
 clean: ## remove .venv, caches and build products, but not outputs/
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find ganns tasks tests -name __pycache__ -type d -prune -exec rm -rf {} +
