@@ -1,4 +1,4 @@
-"""How long after each kind of fault does every worker work again?
+"""Measure the time from each kind of fault until every worker works again.
 
     python -m benchmarks.faults
 

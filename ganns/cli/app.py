@@ -1,4 +1,4 @@
-"""`ganns`: the commands, and how their errors are shown.
+"""`ganns`: the commands, and the display of their errors.
 
 Every command's module imports only small modules at its top, and the rest inside its function: `ganns --help`
 answers at once and loads no torch.

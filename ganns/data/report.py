@@ -16,7 +16,7 @@ from ganns.data.packed import format as pack_format
 from ganns.data.packed.reader import Pack
 from ganns.data.packed.remote import WebPlace
 from ganns.data.sources import celeba, synthetic
-from ganns.data.sources.files import shown
+from ganns.data.sources.files import path_text
 from ganns.data.sources.source import SOURCES, Source
 from ganns.errors import DataError
 
@@ -54,7 +54,7 @@ def info(data: DataConfig, size: int, root: Path) -> dict[str, str]:
         "source": source.name,
         "images": _images(source.num_train, len(files.items) - source.num_train)
         + (f"; {files.num_hidden:,} hidden ones left out" if files.num_hidden else ""),
-        "where": shown(f"{files.archive} (read in place)" if files.archive else str(first.parent)),
+        "where": path_text(f"{files.archive} (read in place)" if files.archive else str(first.parent)),
         "size": _bytes(sum(files.sizes)),
         "fingerprint": source.fingerprint,
         "decoded": f"{cached}, {_bytes(cached.stat().st_size)}" if cached.exists() else f"at {size}x{size} not yet",
@@ -101,7 +101,7 @@ def _check_all(source: Source, size: int, root: Path, say: Callable[[str], None]
             other += [start + int(number) for number in np.flatnonzero(~same)]
     next(blocks, None)  # raises if files are broken
     if other:
-        raise DataError(f"{cached} differs from {shown(source.files.items[other[0]])}; delete the former.")
+        raise DataError(f"{cached} differs from {path_text(source.files.items[other[0]])}; delete the former.")
     if source.files.archive:
         say("the checksums in the zip are right")
     say("all of them were decoded" + (", and equal the decoded copy" if pixels is not None else ""))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from functools import cache
 
 from psycopg import ProgrammingError, pq
 from psycopg.conninfo import conninfo_to_dict
@@ -78,9 +79,7 @@ def _mend_url(text: str, source: str) -> str:
         )
     head, mark, query = rest.partition("?")
     user, at, place = head.rpartition("@")
-    if not at and "@" in query:
-        raise _unreadable_password(source)
-    if "/" in user and ":" not in user:
+    if (not at and "@" in query) or ("/" in user and ":" not in user):
         raise _unreadable_password(source)
     name, colon, password = user.partition(":")
     query = "&".join(kept for part in query.split("&") if (kept := _mend_parameter(part, source)))
@@ -98,16 +97,19 @@ def _mend_parameter(part: str, source: str) -> str:
     name, _, value = part.partition("=")
     if name == "ssl" or (name, value) == ("sslmode", "no-verify"):
         return "sslmode=disable" if value.lower() in ("false", "0", "disable") else "sslmode=require"
-    if (
-        not name
-        or name.lower() in FOREIGN
-        or name.lower() in {one.keyword.decode() for one in pq.Conninfo.get_defaults()}
-    ):
-        return "" if name.lower() in FOREIGN else part
+    if name.lower() in FOREIGN:
+        return ""
+    if not name or name.lower() in _known_parameters():
+        return part
     raise ConfigError(
         f"The database address ({source}) has the parameter {name!r}, which PostgreSQL does not know: leave out "
         f"{name}=... at its end"
     )
+
+
+@cache
+def _known_parameters() -> frozenset[str]:
+    return frozenset(one.keyword.decode() for one in pq.Conninfo.get_defaults())
 
 
 def _check(conninfo: str, source: str) -> None:
@@ -127,9 +129,7 @@ def _check(conninfo: str, source: str) -> None:
         )
     hosts = [host for host in parts.get("host", "").split(",") if not host.startswith("/")]
     ports = [port for port in parts.get("port", "").split(",") if port]
-    if any("@" in text for text in (*hosts, parts.get("dbname", ""))):
-        raise _unreadable_password(source)
-    if not all(port.isdecimal() for port in ports):
+    if any("@" in text for text in (*hosts, parts.get("dbname", ""))) or not all(port.isdecimal() for port in ports):
         raise _unreadable_password(source)
     for host in hosts:
         try:

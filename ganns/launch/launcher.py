@@ -25,7 +25,10 @@ from ganns.errors import ConfigError
 
 
 class Returned(JobReturn):
-    """What a point gives back. Hydra's own class prints the overrides of a failed one before it raises the error."""
+    """The result of a point, for Hydra's sweeper.
+
+    Hydra's own class prints the overrides of a failed point before it raises the error.
+    """
 
     @property  # type: ignore[misc]
     def return_value(self) -> Any:

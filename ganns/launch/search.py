@@ -33,7 +33,7 @@ NUM_RANDOM = 8
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched: settings that all points have, and the distribution of each of the others."""
+    """The space of a search: settings that all points have, and the distribution of each of the others."""
 
     fixed: tuple[str, ...]
     searched: dict[str, BaseDistribution]

@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True)
 class PointResult:
-    """How a point ended."""
+    """The end of a point: its state, and its run's distance."""
 
     point: Point
     state: str  # finished, finished before, stopped, failed, not begun

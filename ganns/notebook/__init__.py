@@ -65,10 +65,7 @@ def find_address() -> Address:
     """
     found = resolve(_colab_secret()) or resolve()
     if found is None:
-        typed = getpass.getpass(PROMPT).strip()
-        # A student may paste the whole line that `ganns db serve` prints.
-        typed = typed.removeprefix(f"{URL_VARIABLE}=").removesuffix("ganns worker").strip().strip("'\"")
-        found = resolve(typed)
+        found = resolve(getpass.getpass(PROMPT).strip())
     if found is None:
         raise NoDatabaseAddress(
             f"No database address: add a secret named {URL_VARIABLE} (the key in Colab's left margin), or run the cell "

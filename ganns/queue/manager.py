@@ -31,7 +31,10 @@ from ganns.queue.texts import line_of
 log = logging.getLogger(__name__)
 
 PERSIST_S = 120.0
-"""How long to try to store a result while the server is away; after that the next heartbeat queues the job again."""
+"""The longest time to try to store a result while the server is away.
+
+After that the next heartbeat queues the job again.
+"""
 PERSIST_PAUSES = RetryPolicy(backoff_s=0.2)
 
 

@@ -15,7 +15,7 @@ UNUSABLE = 78
 
 
 class Child:
-    """A worker process and what the supervisor knows of it. Times are monotonic seconds of this machine."""
+    """A worker process and the supervisor's knowledge of it. Times are monotonic seconds of this machine."""
 
     def __init__(self, name: str, command: Sequence[str], variables: Mapping[str, str], put: Put) -> None:
         """Keep the settings; reader threads call `put` with (this child, event)."""

@@ -20,7 +20,7 @@ from ganns.cli.app import app
 from ganns.config import ImageFolderData
 from ganns.data import open_images
 from ganns.data.sources.decode import decode
-from ganns.data.sources.files import images_in_folder, images_in_zip, shown
+from ganns.data.sources.files import images_in_folder, images_in_zip, path_text
 from ganns.data.sources.source import SOURCES, Source
 from ganns.errors import DataError, GannsError
 
@@ -227,8 +227,8 @@ def test_no_zip_raises_anything_but_our_error(data, tmp_path_factory) -> None:
 
 
 def test_a_path_is_shown_with_its_bytes() -> None:
-    assert shown(os.fsdecode(b"caf\xe9")) == r"caf\xe9"
-    assert shown("caf\u00e9") == "caf\u00e9"
+    assert path_text(os.fsdecode(b"caf\xe9")) == r"caf\xe9"
+    assert path_text("caf\u00e9") == "caf\u00e9"
 
 
 def test_a_folder_and_its_zip_have_one_order(folder, tmp_path) -> None:

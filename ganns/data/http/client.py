@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long to wait for a server, and how often to try again (a test waits less)."""
+    """The longest waits for a server, and the number of attempts (a test waits less)."""
 
     connect_s: float = 15.0
     silence_s: float = 30.0  # without a byte, while one is expected

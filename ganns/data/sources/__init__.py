@@ -1,1 +1,1 @@
-"""Where images come from: CelebA, a folder or zip, drawn faces."""
+"""The sources of images: CelebA, a folder or zip, drawn faces."""

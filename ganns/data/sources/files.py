@@ -40,7 +40,7 @@ class _File:
     member: ZipInfo | None = None
 
 
-def shown(item: str) -> str:
+def path_text(item: str) -> str:
     r"""Return a path as it can be printed: bytes that are not UTF-8 as `\xe9`."""
     return os.fsencode(item).decode("utf-8", "backslashreplace")
 
@@ -126,7 +126,7 @@ def _size(item: str) -> int:
     try:
         return Path(item).stat().st_size
     except OSError as error:
-        raise DataError(f"{shown(item)} is listed and not there; copy or unpack the images again.") from error
+        raise DataError(f"{path_text(item)} is listed and not there; copy or unpack the images again.") from error
 
 
 def reader(archive: Path | None, items: Sequence[str]) -> Callable[[int], bytes]:
@@ -138,8 +138,8 @@ def reader(archive: Path | None, items: Sequence[str]) -> Callable[[int], bytes]
         try:
             return opened.read(item) if opened else Path(item).read_bytes()
         except Exception as error:  # a damaged zip makes `zipfile` raise almost anything
-            reason = shown(str(error))
-            raise DataError(f"{shown(item)} cannot be read ({reason}); remove it, or get it again.") from error
+            reason = path_text(str(error))
+            raise DataError(f"{path_text(item)} cannot be read ({reason}); remove it, or get it again.") from error
 
     return read
 
@@ -153,7 +153,7 @@ def open_zip(path: Path) -> ZipFile:
     try:
         return _opened(path, path.stat().st_mtime_ns)
     except Exception as error:  # a damaged one makes `zipfile` raise almost anything
-        raise DataError(f"{shown(str(path))} is not a zip that can be read ({error}); copy it again.") from error
+        raise DataError(f"{path_text(str(path))} is not a zip that can be read ({error}); copy it again.") from error
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganns.config import ImageFolderData
-from ganns.data.sources.files import SUFFIXES, Files, images_in_folder, images_in_zip, shown
+from ganns.data.sources.files import SUFFIXES, Files, images_in_folder, images_in_zip, path_text
 from ganns.data.sources.location import local, named
 from ganns.errors import DataError
 
@@ -15,7 +15,7 @@ def find(data: ImageFolderData) -> Files:
         DataError: if the path does not exist, is a broken zip, or holds no images.
     """
     root = local(data)
-    setting = shown("{}={}".format(*named(data)))
+    setting = path_text("{}={}".format(*named(data)))
     if root is None or not root.exists():
         raise DataError(
             f"{setting} does not exist; give a folder or a zip of images: data.path=/my/pictures, or on a machine "

@@ -1,4 +1,4 @@
-"""Where images come from: a list of readable items, the split into training and hold-out, a fingerprint."""
+"""A source of images: a list of readable items, the split into training and hold-out, a fingerprint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data.sources import celeba, folder, synthetic
 from ganns.data.sources.decode import decode
-from ganns.data.sources.files import Files, in_folder, reader, shown
+from ganns.data.sources.files import Files, in_folder, path_text, reader
 from ganns.data.sources.fingerprint import of_files, of_recipe
 from ganns.data.sources.location import named
 from ganns.errors import DataError
@@ -45,7 +45,7 @@ def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Calla
     The function raises DataError for one that cannot be read.
     """
     data = reader(archive, items)
-    return lambda number: decode(data(number), f"{shown(items[number])} of the {name} images")
+    return lambda number: decode(data(number), f"{path_text(items[number])} of the {name} images")
 
 
 def _synthetic(data: SyntheticData) -> Source:
@@ -62,7 +62,7 @@ def _synthetic(data: SyntheticData) -> Source:
 
 
 def _image_folder(data: ImageFolderData) -> Source:
-    files, setting = folder.find(data), shown("{}={}".format(*named(data)))
+    files, setting = folder.find(data), path_text("{}={}".format(*named(data)))
     num = len(files.items)
     if num <= data.holdout + 1:
         raise DataError(
@@ -74,7 +74,7 @@ def _image_folder(data: ImageFolderData) -> Source:
         "image_folder",
         num - data.holdout,
         _fingerprint(files, data.holdout),
-        f"copy the coordinator's images to {shown(str(data.path))} on this machine, "
+        f"copy the coordinator's images to {path_text(str(data.path))} on this machine, "
         "or set GANNS_DATA to where they lie",
         files,
     )
