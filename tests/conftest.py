@@ -7,6 +7,7 @@ migrated template (pytest-postgresql), which takes a tenth of a second.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import re
 import shutil
@@ -41,6 +42,10 @@ from ganns.db.address import Address  # noqa: E402
 from ganns.db.connect import Connection, connect  # noqa: E402
 from ganns.db.migrate import migrate, set_search_path  # noqa: E402
 from ganns.db.server.embedded import EmbeddedServer  # noqa: E402
+from ganns.utils.printable import PrintableRecord  # noqa: E402
+
+# As in our programs: xdist cannot send a log with half a surrogate pair, and one such report ends the whole run.
+logging.setLogRecordFactory(PrintableRecord)
 
 pytest_plugins = ["tests.support.coordinators", "tests.support.databases", "tests.support.queue_workers"]
 
