@@ -107,10 +107,18 @@ class Refusals:
                 )
 
     def _is_the_model(self, unit: int, suspicion: Suspicion, own: BadResult | None) -> bool:
-        """Tell whether enough computations of a unit agree that it has no plausible result."""
+        """Tell whether enough computations agree that there is no plausible result.
+
+        Each of two workers may compute one of two units again and again. So where the coordinator's own results are
+        bad, the workers of all such units count together.
+        """
         if own is None and self.judge.cannot is None:
             return False  # it is being computed
         workers = set(suspicion.refused_from)
+        if own is not None:
+            for other, one in self._suspicions.items():
+                if isinstance(self.judge.answer(other), BadResult):
+                    workers.update(one.refused_from)
         if len(workers) >= (2 if own is not None else 3):
             return True
         if results.others_present(self.publisher.connections.main, workers, SILENT_S):

@@ -25,14 +25,16 @@ def strategy(pipeline):
 
 
 class Breaking(FakeWorker):
-    """A worker whose results are NaN from round `breaks_at` on, until it is healed."""
+    """A worker whose results are NaN from round `breaks_at` on; with `heals`, until the run has gone back."""
 
     breaks_at: int = 10**9
+    heals: bool = False
     broken_units: int = 0
 
     def compute(self, claim):
         config, result = super().compute(claim)
-        if claim.round >= self.breaks_at:
+        healed = self.heals and evaluations.went_back_at(self.conn, claim.run_id) is not None
+        if claim.round >= self.breaks_at and not healed:
             self.broken_units += 1
             next(iter(result.parts["g"].gradients.values()))[0] = float("nan")
         return config, result
@@ -79,10 +81,8 @@ def test_nan_from_two_workers_goes_back_once_and_goes_on(coordinate, breaking, b
     work_until(breaking, lambda: len(coordinator.reports) >= 2, "two rounds")
     breaks_at = coordinator.reports[-1].version + 1
     for worker in breaking:
-        worker.breaks_at = breaks_at
+        worker.breaks_at, worker.heals = breaks_at, True
     work_until(breaking, lambda: went_back(coordinator), "the return")
-    for worker in breaking:
-        worker.breaks_at = 10**9
     finish_run(coordinator, *breaking)
     assert all(worker.broken_units for worker in breaking)
     assert broken_model

@@ -79,7 +79,7 @@ def test_the_measured_figures_are_those_of_the_page_on_benchmarks() -> None:
         f'"compute": {found.compute_s}',
         f"`fixed_ms` {1000 * found.fixed_s:.1f}",
         f'"units_per_s": {found.units_per_s}',
-        f"and {found.database_mb} MB after 100, 200 and 300 rounds",
+        f"and {found.database_mb} MB\nafter 100, 200 and 300 rounds",
     ):
         assert text in page, text
 
