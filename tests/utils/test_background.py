@@ -66,7 +66,7 @@ def test_a_request_that_failed_is_handled_on_a_new_connection(server: Server) ->
     server.is_away = True
     thread = Background("test", server.connect, server.handle, (OSError,))
     thread.put(7)
-    wait_until(lambda: server.num_opened == 3, what="three attempts")
+    wait_until(lambda: server.num_opened >= 3, what="three attempts")
     server.is_away = False
     assert thread.wait_idle(30)
     thread.close()
