@@ -17,6 +17,7 @@ from ganns.errors import DataError, PayloadError, ResultTimeout
 from ganns.evaluation import batches
 from ganns.evaluation.features import attribute_network, feature_network, features_of, to_bytes
 from ganns.evaluation.metrics import compare
+from ganns.evaluation.ranking import DISTANCES
 from ganns.queue.canvas import group
 from ganns.queue.results import AsyncResult, GroupResult
 from ganns.queue.signature import signature
@@ -143,8 +144,9 @@ class Evaluator:
 
 
 def describe(metrics: Mapping[str, float]) -> str:
-    """Return the distances as text: "swd 21.3, fid 1.2, kid 3.4"."""
-    return ", ".join(f"{name} {metrics[name]:.3g}" for name in ("swd", "fid", "kid") if name in metrics)
+    """Return the numbers for a line: "fid 1.2, swd 21.3, precision 0.8, recall 0.6"."""
+    shown = (*DISTANCES, "precision", "recall")
+    return ", ".join(f"{name} {metrics[name]:.3g}" for name in shown if name in metrics)
 
 
 def _wait(parts: GroupResult, should_stop: Callable[[], bool], until: float) -> bool:
