@@ -107,7 +107,16 @@ def test_the_essentials_fit(width: int, height: int) -> None:
     text = "\n".join(lines)
     for words in (
         *("Run 7 faces: training", "version 61 of 500", "12 %, 4 min 3 s left", "31,232 images (1.6 epochs)"),
-        *("530 images/s", "66.7 rounds/min", "2 workers", "0.81", "1.29", "0.60", "0.40", "best fid 8.62, at version 40"),
+        *(
+            "530 images/s",
+            "66.7 rounds/min",
+            "2 workers",
+            "0.81",
+            "1.29",
+            "0.60",
+            "0.40",
+            "best fid 8.62, at version 40",
+        ),
         *("Round 61: 1 of 2 results, open for 1.2 s, deadline in 8.8 s", "S c R", "computing 1", "refused 1"),
         *("NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
         *("a result for unit 2 of round 61 was refused", "q: quit", "▁▂▂" if width < 120 else "████"),
