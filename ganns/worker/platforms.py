@@ -95,7 +95,7 @@ def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEve
 class Vitals:
     """What the system tells of a process."""
 
-    is_stopped: bool  # by a signal or a debugger
+    is_stopped: bool  # by a signal
     cpu_s: float  # the processors' seconds that it used
 
 
@@ -105,7 +105,7 @@ def vitals(pid: int, system: str = sys.platform) -> Vitals | None:
         return None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return Vitals(fields[0] in "Tt", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        return Vitals(fields[0] == "T", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
     except (OSError, ValueError, IndexError):
         return None  # it has ended
 
