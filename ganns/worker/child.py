@@ -35,6 +35,7 @@ class Child:
         self.running: dict[int, float | None] = {}  # job -> when its time limit is reached
         self._cpu_s, self.computed_at = 0.0, 0.0
         self._stopped_at: float | None = None
+        self._num_turns = 0
 
     @property
     def pid(self) -> int | None:
@@ -109,7 +110,8 @@ class Child:
         if vitals is None or not vitals.is_stopped:
             self._stopped_at = None
             return 0.0
-        self._stopped_at = self._stopped_at or now
+        if self._stopped_at is None or vitals.num_turns != self._num_turns:  # it ran since: it is only slowed down
+            self._stopped_at, self._num_turns = now, vitals.num_turns
         return now - self._stopped_at
 
     def postpone(self, seconds: float) -> None:
