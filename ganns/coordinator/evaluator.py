@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from ganns.config import Config
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.connect import Connection
 from ganns.errors import DataError, PayloadError, ResultTimeout
 from ganns.evaluation import batches
@@ -38,6 +38,7 @@ class Evaluator:
         """Use an open connection. The networks and images are loaded by `prepare`."""
         self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
         self._real: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._labels: torch.Tensor | None = None  # of the real images, if the networks are conditional
 
     def prepare(self) -> None:
         """Make sure that the run has a feature network, and compute the features of the real images, once.
@@ -49,7 +50,7 @@ class Evaluator:
         if self._real is not None:
             return
         settings = self.config.evaluate
-        real = open_images(self.config.data, self.config.model.image_size)
+        real = images_of(self.config)
         count = min(settings.images, real.num_holdout)
         if count < 2:
             raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
@@ -57,7 +58,7 @@ class Evaluator:
             self.say("preparing the feature network; it learns faces for some seconds, once on each machine")
             evaluations.put_feature_network(self.conn, self.run_id, *attribute_network(self.config.model.image_size))
         network = feature_network(self.run_id, self.config, self._stored_network())
-        pixels = to_bytes(real.holdout(count))
+        pixels, self._labels = to_bytes(real.holdout(count)), real.holdout_labels(count)
         self._real = features_of(network, pixels), pixels[: batches.NUM_COMPARED]
 
     def _stored_network(self) -> tuple[bytes, str] | None:
@@ -89,7 +90,7 @@ class Evaluator:
         if should_stop():
             return None
         evaluation = evaluations.put_generator(
-            self.conn, self.run_id, generation, pack(batches.averaged_generator(state))
+            self.conn, self.run_id, generation, pack(batches.averaged_generator(state, self._labels))
         )
         parts = group(
             signature(
@@ -115,7 +116,7 @@ class Evaluator:
         """Draw images and compute features in this process; store and return the metrics."""
         begun = time.monotonic()
         self.prepare()
-        generator = batches.build_generator(self.config, batches.averaged_generator(state))
+        generator = batches.build_generator(self.config, batches.averaged_generator(state, self._labels))
         network = feature_network(self.run_id, self.config, self._stored_network())
         found = [
             batches.extract(batches.draw(self.config, generator, start, count), network, start)

@@ -26,7 +26,7 @@ from ganns.export.folder import export
 from ganns.export.model import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
 from ganns.export.model_card import DATA, RIGHTS
 from ganns.export.trained_run import Contributor, Facts, merge
-from ganns.training.dcgan import sample
+from ganns.training.networks import sample
 from ganns.training.seeds import sample_noise
 from ganns.training.serialization import digest, write_file
 from ganns.training.solo import train_solo
