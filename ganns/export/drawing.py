@@ -52,7 +52,7 @@ def labels_for(model: ModelConfig, count: int, values: Mapping[str, float] | Non
 def slide_rows(
     generator: nn.Module, latent: torch.Tensor, labels: torch.Tensor | None, slid: int, steps: int = GRID_COLUMNS
 ) -> torch.Tensor:
-    """Draw each latent vector [N, Z] `steps` times, while one attribute goes from 0 to 1: images [N * steps, 3, S, S]."""
+    """Draw each latent vector [N, Z] while one attribute goes from 0 to 1: images [N * steps, 3, S, S]."""
     frames = [sample(generator, latent, one) for one in _slid(latent, labels, slid, steps)]
     return torch.stack(frames, dim=1).flatten(0, 1)
 

@@ -107,9 +107,7 @@ def _kind(config: Config) -> str:
     if config.model.name in NAMES["model"]:
         return "The generator of a DCGAN (Radford et al. 2015, arXiv 1511.06434)"
     package = config.plugins.get("model", "another package")
-    return (
-        f"The generator of the networks {_code(config.model.name)}, which {_code(package)} brings and must be installed"
-    )
+    return f"The generator of the networks {_code(config.model.name)}, for which {_code(package)} must be installed"
 
 
 def _use(config: Config, onnx: bool) -> Iterator[str]:
