@@ -65,7 +65,7 @@ def read_list(text: str, images: Sequence[str], where: str) -> Attributes:
     values = np.zeros((len(images), len(names)), np.uint8)
     for number, image in enumerate(images):
         flags = rows.get(image, "").split()[1:]
-        if len(flags) != len(names) or not {"1", "-1"}.issuperset(flags):
+        if not names or len(flags) != len(names) or not {"1", "-1"}.issuperset(flags):
             raise DataError(f"{where} has no line of {len(names)} attributes for {image}: get the file again.")
         values[number] = [flag == "1" for flag in flags]
     return Attributes(names, values)

@@ -141,7 +141,7 @@ def read_options(config: ModelConfig, kind: type[Any] | None) -> Any:
 
 def _value(key: str, text: str, field: dataclasses.Field[Any]) -> Any:
     """Return a value of the default's type."""
-    kind = type(field.default)
+    kind: Any = type(field.default)
     words = {"true": True, "false": False}
     try:
         value = words[text.lower()] if kind is bool else kind(text)

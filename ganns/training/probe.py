@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from ganns.config import NAMES, ModelConfig
-from ganns.errors import PluginError
+from ganns.errors import GannsError, PluginError
 from ganns.training.batchnorm import batchnorm_layers
 from ganns.training.networks import ROLES, Networks, build, find, make, parameters_of, statistics_of
 from ganns.training.seeds import generator as seeded
@@ -66,9 +66,16 @@ def _examine(kind: type[Networks], settings: tuple[Any, ...]) -> dict[str, dict[
     if config.name in NAMES["model"]:
         with torch.device("meta"):  # shapes without memory
             return _values_per_image({role: make(config, role) for role in ROLES}, inputs_of(config, "meta"))
+    hint = f"; `ganns plugin check {config.name}` tries them."
     for _, check in checks(config):
-        if (fault := check()) is not None:
-            raise PluginError(f"model.name={config.name}: {fault}; `ganns plugin check {config.name}` tries them.")
+        try:
+            fault = check()
+        except GannsError:
+            raise
+        except Exception as error:  # code of another package
+            fault = f"they cannot be made ({type(error).__name__}: {str(error)[:200]})"
+        if fault is not None:
+            raise PluginError(f"model.name={config.name}: {fault}{hint}")
     return _values_per_image({role: make(config, role) for role in ROLES}, inputs_of(config))
 
 
@@ -122,11 +129,12 @@ def _network(config: ModelConfig, role: str) -> nn.Module:
 
 
 def _constructed(config: ModelConfig, role: str) -> str | None:
-    one, other = make(config, role), make(config, role)
+    one: Any = make(config, role)
+    other: Any = make(config, role)
     if not (isinstance(one, nn.Module) and isinstance(other, nn.Module)):
         return f"is {type(one).__name__}, and no torch.nn.Module"
     for name, value in [*one.named_parameters(), *one.named_buffers()]:
-        if isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if nn.parameter.is_lazy(value):
             return f"has no shape for {name} before its first pass: use no lazy layers"
     mine, theirs = (parameters_of(made) | statistics_of(made) for made in (one, other))
     for name, value in mine.items():
