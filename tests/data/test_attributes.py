@@ -71,7 +71,9 @@ def test_damaged_attributes_are_refused(tmp_path):
         labels_of(PackedData(path=str(tmp_path / "faces")))
 
 
-@pytest.mark.parametrize("text", ["", "2\n", "1\nA B\n", "1\nA B\n1.jpg 1\n", "1\nA B\n1.jpg 1 2\n", "1\nA B\n2.jpg 1 1"])
+@pytest.mark.parametrize(
+    "text", ["", "2\n", "1\nA B\n", "1\nA B\n1.jpg 1\n", "1\nA B\n1.jpg 1 2\n", "1\nA B\n2.jpg 1 1"]
+)
 def test_a_damaged_list_is_refused(text):
     with pytest.raises(DataError, match=r"x has no line of \d attributes for 1\.jpg: get the file again"):
         read_list(text, ["1.jpg", "3.jpg"] if not text.startswith("1") else ["1.jpg"], "x")
