@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 from ganns.db.address import Address
@@ -105,9 +106,7 @@ class Drawing:
             self._process.kill()
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
-                    try:
+                    with suppress(OSError):  # what was not written yet
                         stream.close()
-                    except OSError:  # what was not written yet
-                        pass
             self._process.wait()
         self._process = None

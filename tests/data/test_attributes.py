@@ -76,7 +76,7 @@ def test_damaged_attributes_are_refused(tmp_path):
 )
 def test_a_damaged_list_is_refused(text):
     with pytest.raises(DataError, match=r"x has no line of \d attributes for 1\.jpg: get the file again"):
-        read_list(text, ["1.jpg", "3.jpg"] if not text.startswith("1") else ["1.jpg"], "x")
+        read_list(text, ["1.jpg"], "x")
 
 
 def test_names_and_values_as_they_are_typed():

@@ -156,7 +156,7 @@ def test_level_3(tmp_path: Path) -> None:
         author.variables |= {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         reader = Reader(author, solo=f"{SMALL} {SHORT}", train=f"{SMALL} {ENDLESS}", db_serve=f"--port {free_port()}")
         reader.follow(page, end="Now make a mistake.")
-        assert len(reader.printed["ganns plugin list"].splitlines()) == 3
+        assert len(reader.printed["ganns plugin list"].splitlines()) == 4
 
         source = author.folder / "my-plugin/ganns_example/trimmed.py"
         right = source.read_text("utf-8")

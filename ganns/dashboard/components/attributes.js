@@ -1,6 +1,5 @@
 // Sliders for the attributes of a conditional model, and faces that its newest or best version draws with them.
 
-import { number } from "ganns/format.js";
 import { on } from "ganns/live.js";
 
 const PAUSE_MS = 150;
@@ -52,7 +51,6 @@ export default {
     this.forget();
   },
   methods: {
-    number,
     percent: (value) => `${Math.round(100 * value)} %`,
     words: (name) => name.replaceAll("_", " ").toLowerCase(),
     reset() {
