@@ -181,6 +181,15 @@ def test_level_3(tmp_path: Path) -> None:
         coordinator.wait_for(r"round \d+ .*images/s", after=len(coordinator.output))  # the others go on
         assert coordinator.ctrl_c() == 0
 
+        reader.follow(page, "## 6. Exercise", "Then break them.")
+        source = author.folder / "my-plugin/ganns_example/residual.py"
+        right = source.read_text("utf-8")
+        assert right.count("nn.Flatten()") == 1
+        source.write_text(right.replace("nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()"), "utf-8")
+        reader.may_fail = {"ganns plugin check residual"}
+        reader.follow(page, "Then break them.", "It says that the discriminator")
+        assert "the discriminator draws random numbers in a pass" in reader.printed["ganns plugin check residual"]
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
