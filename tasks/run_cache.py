@@ -18,7 +18,7 @@ import psycopg
 import torch
 
 from ganns.config import from_dict
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.connect import Connection, SharedConnection
 from ganns.errors import (
     BadResult,
@@ -58,12 +58,13 @@ class CachedRun:
         Raises:
             DatasetMismatch: if this machine has other images, or its NumPy draws other permutations, than the run.
             DataError: if there are no images.
-            PluginError: if the run's loss or data set is a plug-in that is missing here, or has another version.
+            PluginError: if the run's loss, data set or networks are a plug-in that is missing here, or has another
+                version, or cannot be used.
         """
         self.run_id = run_id
         self.config = from_dict(info.config)
         check_packages(self.config, WORKER)
-        self.images = open_images(self.config.data, self.config.model.image_size)
+        self.images = images_of(self.config)
         self.images.check(info.fingerprint)
         if permutation_digest(self.config.seed, info.num_images) != info.permutation_digest:
             raise DatasetMismatch(
@@ -91,12 +92,13 @@ class CachedRun:
             self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
             self._version = version
 
-    def load_images(self, unit: Claim) -> torch.Tensor:
-        """Return the unit's images, float32 [count, 3, S, S]."""
+    def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the unit's images, float32 [count, 3, S, S], and for a conditional run their labels [count, A]."""
         epoch, start, count = unit.slice
         if self._order[0] != epoch:
             self._order = (epoch, permutation(self.config.seed, epoch, self.images.num_train))
-        return self.images.train(self._order[1][start : start + count])
+        chosen = self._order[1][start : start + count]
+        return self.images.train(chosen), self.images.labels(chosen)
 
 
 class RunCache:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from ganns.config import Config
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.connect import Connection
 from ganns.errors import DataError, PayloadError, ResultTimeout
 from ganns.evaluation import batches
@@ -39,6 +39,7 @@ class Evaluator:
         """Use an open connection. The networks and images are loaded by `prepare`."""
         self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
         self._real: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._labels: torch.Tensor | None = None  # of the real images, if the networks are conditional
 
     def prepare(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Make sure that the run has a feature network, and compute the features of the real images, once.
@@ -51,7 +52,7 @@ class Evaluator:
         if self._real is not None:
             return
         settings = self.config.evaluate
-        real = open_images(self.config.data, self.config.model.image_size)
+        real = images_of(self.config)
         count = min(settings.images, real.num_holdout)
         if count < 2:
             raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
@@ -60,7 +61,7 @@ class Evaluator:
             network_bytes, accuracy = attribute_network(self.config.model.image_size, should_stop)
             evaluations.put_feature_network(self.conn, self.run_id, network_bytes, accuracy)
         network = feature_network(self.run_id, self.config, self._stored_network())
-        pixels = to_bytes(real.holdout(count))
+        pixels, self._labels = to_bytes(real.holdout(count)), real.holdout_labels(count)
         self._real = features_of(network, pixels), pixels[: batches.NUM_COMPARED]
 
     def _stored_network(self) -> tuple[bytes, str] | None:
@@ -95,7 +96,7 @@ class Evaluator:
         if should_stop():
             return None
         evaluation = evaluations.put_generator(
-            self.conn, self.run_id, generation, pack(batches.averaged_generator(state))
+            self.conn, self.run_id, generation, pack(batches.averaged_generator(state, self._labels))
         )
         parts = group(
             signature(
@@ -121,7 +122,7 @@ class Evaluator:
         """Draw images and compute features in this process; store and return the metrics."""
         begun = time.monotonic()
         self.prepare()
-        generator = batches.build_generator(self.config, batches.averaged_generator(state))
+        generator = batches.build_generator(self.config, batches.averaged_generator(state, self._labels))
         network = feature_network(self.run_id, self.config, self._stored_network())
         found = [
             batches.extract(batches.draw(self.config, generator, start, count), network, start)

@@ -27,7 +27,7 @@ from ganns.config import Config
 from ganns.coordinator import train_run
 from ganns.coordinator.evaluation_thread import best_evaluation
 from ganns.coordinator.evaluator import describe
-from ganns.data import ImageSet, open_images
+from ganns.data import ImageSet, images_of
 from ganns.data.processes import in_background
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -79,7 +79,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
     console.print(f"GANNs with friends: the demo. Everything it makes goes to {folder}", markup=False)
     with ExitStack() as stack:
         # Drawing the faces needs no database, and workers take seconds to load torch: all start at once.
-        drawing = stack.enter_context(in_background(open_images, config.data, config.model.image_size))
+        drawing = stack.enter_context(in_background(images_of, config))
         address = stack.enter_context(_database(stop))
         processes: list[Process] = []
         stack.callback(stop_workers, processes)  # before the first one starts: a second Ctrl-C may come at any moment
@@ -137,8 +137,9 @@ def _database(stop: threading.Event) -> Iterator[Address]:
 
 def distance(state: TrainingState, real: ImageSet) -> float:
     """Return the sliced Wasserstein distance between the generator's images and held-out real ones."""
-    images = real.holdout(min(NUM_COMPARED, real.num_holdout))
-    return sample_distance(state, images, (state.config.seed, "judge"), averaged=False)
+    num = min(NUM_COMPARED, real.num_holdout)
+    seed_parts, labels = (state.config.seed, "judge"), real.holdout_labels(num)
+    return sample_distance(state, real.holdout(num), seed_parts, averaged=False, labels=labels)
 
 
 def summarise(

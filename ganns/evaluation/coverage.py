@@ -26,11 +26,11 @@ def precision_and_recall(fake: torch.Tensor, real: torch.Tensor) -> tuple[float,
 
 def _radii(points: torch.Tensor) -> torch.Tensor:
     """Return the distance [N] of each point [N, F] to its k-th nearest neighbour; it is its own 0-th."""
-    found = [torch.cdist(some, points).kthvalue(NEIGHBOUR + 1).values for some in points.split(CHUNK)]
+    found = [torch.cdist(some, points).kthvalue(NEIGHBOUR + 1).values for some in torch.split(points, CHUNK)]
     return torch.cat(found)
 
 
 def _share_inside(points: torch.Tensor, centres: torch.Tensor, radii: torch.Tensor) -> float:
     """Return the share of points [N, F] in at least one ball around centres [M, F] with radii [M]."""
-    inside = [(torch.cdist(some, centres) <= radii).any(dim=1) for some in points.split(CHUNK)]
+    inside = [(torch.cdist(some, centres) <= radii).any(dim=1) for some in torch.split(points, CHUNK)]
     return float(torch.cat(inside).double().mean())

@@ -41,6 +41,8 @@ NUM_FACES, NUM_HELD_OUT, EPOCHS, BATCH = 2000, 500, 8, 50
 FACES_SEED = 2**31
 """Larger than `data.seed` may be: the network learns from faces that no run is trained on or compared with."""
 PEAK_RATE = 5e-3
+WIDTHS = {32: (3, 32, 64, 64), 64: (3, 16, 32, 64, 64), 128: (3, 8, 16, 32, 64, 64)}
+"""Channels from the image down to 4x4, by the image's size."""
 
 
 class Stopped(Exception):
@@ -55,9 +57,9 @@ class AttributeNetwork(nn.Module):
     """Strided convolutions down to 4x4, then 64 features, then one logit an attribute."""
 
     def __init__(self, image_size: int) -> None:
-        """Build for images of `image_size` 32 or 64."""
+        """Build for images of `image_size` 32, 64 or 128."""
         super().__init__()
-        widths = (3, 32, 64, 64) if image_size == 32 else (3, 16, 32, 64, 64)
+        widths = WIDTHS[image_size]
         layers: list[nn.Module] = []
         for width, wider in pairwise(widths):
             layers += [nn.Conv2d(width, wider, 3, 2, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU(inplace=True)]

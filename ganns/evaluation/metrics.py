@@ -80,7 +80,13 @@ def compare(
 
 
 def sample_distance(
-    state: TrainingState, real: torch.Tensor, seed_parts: tuple[int | str, ...], *, averaged: bool, **options: int
+    state: TrainingState,
+    real: torch.Tensor,
+    seed_parts: tuple[int | str, ...],
+    *,
+    averaged: bool,
+    labels: torch.Tensor | None = None,
+    **options: int,
 ) -> float:
     """Return the sliced Wasserstein distance between a version's samples and real images.
 
@@ -89,10 +95,11 @@ def sample_distance(
         real: float32 [N, 3, S, S] in [-1, 1]; the same number of samples is drawn.
         seed_parts: seed the noise that the samples are drawn from.
         averaged: draw with the averaged generator, else with the generator itself.
+        labels: float32 [N, A], the real images' labels, which a conditional generator gets.
         options: of `sliced_wasserstein`.
     """
     latent = latent_vectors(len(real), state.config.model.latent_dim, *seed_parts)
-    return sliced_wasserstein(state.draw(latent, averaged=averaged), real, **options)
+    return sliced_wasserstein(state.draw(latent, averaged=averaged, labels=labels), real, **options)
 
 
 def frechet_distance(fake: torch.Tensor, real: torch.Tensor) -> float:

@@ -21,7 +21,7 @@ from ganns.config import Config, to_dict
 from ganns.coordinator import train_run
 from ganns.coordinator.create import create_run
 from ganns.coordinator.evaluation_thread import best_evaluation
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
@@ -168,7 +168,7 @@ class Sweep:
         return None if run_id is None else runs.get_run(conn, run_id)
 
     def _create(self, conn: Connection, point: Point) -> runs.Run:
-        open_images(point.config.data, point.config.model.image_size)
+        images_of(point.config)
         try:
             return create_run(conn, point.config, point=point_digest(point.config))
         except psycopg.errors.UniqueViolation as error:

@@ -6,7 +6,7 @@ from nicegui import ui
 
 from ganns.dashboard.components import NewRun
 from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
-from ganns.dashboard.components.run_page import Costs, Figure, RunState, Samples, Units
+from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.snapshot import latest_run, look_at_run
@@ -89,6 +89,7 @@ def build(run: int, name: str, *, follow: bool) -> None:
                     RunState(run, FIGURES)
                 with ui.element("div").classes("card"):
                     Units(run)
+        Attributes(run)
         with ui.element("section").props('aria-labelledby="curves"'):
             with ui.element("div").classes("head"):
                 text("h2", "Learning").props('id="curves"')
