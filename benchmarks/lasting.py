@@ -149,7 +149,8 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {}
     for name, seed, *_ in wanted:
         results.setdefault(name, []).append(summary(done[name, seed, *size]))
-    print(json.dumps({"images": options.images, "features": options.features, "seeds": options.seeds} | results))
+    figures = {"images": options.images, "features": options.features, "seeds": options.seeds, "variants": results}
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
