@@ -1,6 +1,7 @@
-"""Compare generated images with real ones: `swd`, `fid`, `kid` and two variances.
+"""Compare generated images with real ones: distances, precision and recall, and two variances.
 
-`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics.
+`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics;
+`precision` and `recall` compare regions of features (`ganns.evaluation.coverage`).
 
 FID (Heusel et al., arXiv 1706.08500) fits a normal distribution to the features of each set and returns the Fréchet
 distance between the two. It needs float64, since it takes a root of a product of covariances, and more images than
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from ganns.errors import BadResult
+from ganns.evaluation.coverage import NEIGHBOUR, precision_and_recall
 from ganns.evaluation.features import to_floats
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.seeds import latent_vectors
@@ -52,8 +54,8 @@ def compare(
         real_pixels: uint8 [M', 3, S, S], the first M' of these images.
 
     Returns:
-        "swd", "pixel_variance" and "feature_variance"; with more images than features in both sets also "fid" and
-        "kid".
+        "swd", "pixel_variance" and "feature_variance"; with more than 3 images in both sets also "precision" and
+        "recall"; with more images than features in both sets also "fid" and "kid".
 
     Raises:
         BadResult: if the features do not fit, or are not finite.
@@ -68,7 +70,10 @@ def compare(
         "pixel_variance": _variance(fake_pixels.flatten(1)) / max(_variance(real_pixels.flatten(1)), TINY),
         "feature_variance": _variance(fake_features) / max(_variance(real_features), TINY),
     }
-    if min(len(fake_features), len(real_features)) > fake_features.shape[1]:
+    fewest = min(len(fake_features), len(real_features))
+    if fewest > NEIGHBOUR:
+        metrics["precision"], metrics["recall"] = precision_and_recall(fake_features, real_features)
+    if fewest > fake_features.shape[1]:
         metrics["fid"] = frechet_distance(fake_features, real_features)
         metrics["kid"] = kernel_distance(fake_features, real_features)
     return metrics

@@ -26,6 +26,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import GannsError, RunError
+from ganns.evaluation.ranking import distance
 from ganns.observers.watch import Watch
 from ganns.store import runs, sweeps
 from ganns.utils.background import end_before_exit
@@ -53,7 +54,7 @@ class PointResult:
     state: str  # finished, finished before, stopped, failed, not begun
     run_id: int | None = None
     reason: str = ""
-    distance: float | None = None  # the smallest one of the run's evaluated versions (swd)
+    distance: float | None = None  # of its best evaluated version (see `ganns.evaluation.ranking`)
 
 
 def point_digest(config: Config) -> str:
@@ -176,4 +177,4 @@ class Sweep:
 
 def _distance(conn: Connection, run_id: int) -> float | None:
     best = best_evaluation(conn, run_id)
-    return None if best is None else best[1]
+    return None if best is None else distance(best[1])
