@@ -111,6 +111,8 @@ def pack(
         index = packs.write(source, config.model.image_size, out, paths.home() / "data", show)
     size = sum(path.stat().st_size for path in out.iterdir())
     say(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
+    if not index.attributes:
+        say("the images carry no attributes, so model.conditional=true cannot learn from them")
     say("serve the folder with a web server that supports ranges, and train with  data=packed data.url=http://...")
 
 
