@@ -95,8 +95,8 @@ class Judge:
 
     def judge(self, state: TrainingState) -> dict[str, float]:
         """Return the metrics of the averaged generator."""
-        network = state.generator(averaged=True)
-        parts = [batches.draw(state.config, network, *part) for part in batches.parts(NUM_JUDGED)]
+        drawer = batches.build_generator(state.config, batches.averaged_generator(state.tensors()))
+        parts = [batches.draw(state.config, drawer, *part) for part in batches.parts(NUM_JUDGED)]
         pixels = torch.cat(parts)
         return compare(features_of(self._network, pixels), pixels[: batches.NUM_COMPARED], *self._real)
 
@@ -149,7 +149,8 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {}
     for name, seed, *_ in wanted:
         results.setdefault(name, []).append(summary(done[name, seed, *size]))
-    print(json.dumps({"images": options.images, "features": options.features, "seeds": options.seeds} | results))
+    figures = {"images": options.images, "features": options.features, "seeds": options.seeds, "variants": results}
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def test_a_sweep_shows_which_settings_led_where(page: Page, site: Site, lesson: 
     page.goto(f"{site.url}/runs")
     row(page, lesson.run).get_by_role("link", name=KEY[:6]).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Sweep {KEY}")
-    chart = page.get_by_role("img", name=re.compile(r"^Parallel coordinates of 2 runs\. Best distance: lr_g 0\.000"))
+    chart = page.get_by_role("img", name=re.compile(r"^Parallel coordinates of 2 runs\. Best FID: lr_g 0\.000"))
     expect(chart.locator("canvas")).to_have_count(1)
     expect(page.get_by_role("img", name=re.compile("^The lowest distance after each run that ended"))).to_be_visible()
     first = page.get_by_role("table", name="Points, the best first").locator("tbody tr").first
