@@ -9,4 +9,4 @@ from tasks import app, run_cache
 __all__ = ["app"]
 
 open_images = run_cache.open_images
-run_cache.open_images = lambda data, size: open_images(replace(data, seed=99), size)
+run_cache.open_images = lambda data, size, **more: open_images(replace(data, seed=99), size, **more)
