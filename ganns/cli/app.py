@@ -32,6 +32,7 @@ from ganns.cli import (
 )
 from ganns.errors import ConfigError, GannsError
 from ganns.utils.console import say
+from ganns.utils.interpreter import leave_out_the_folder
 from ganns.utils.printable import MAX_LENGTH, keep_logs_printable, printable
 
 app = typer.Typer(
@@ -106,6 +107,7 @@ def main() -> NoReturn:
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     keep_logs_printable()
+    leave_out_the_folder()
     try:
         app(args=arguments, prog_name="ganns")
     except GannsError as error:

@@ -18,6 +18,7 @@ from ganns import paths
 from ganns.exercises.catalogue import Exercise, find
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import CheckResult, Report, read
+from ganns.utils.interpreter import MODULE
 
 NUM_KEPT = 2000
 """Number of characters that are shown of the learner's output: the last ones."""
@@ -66,7 +67,7 @@ def _run(
 ) -> tuple[int | None, str]:
     """Return the exit code, or None after the time limit, and the end of the output."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
+        [*MODULE, "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
         # One thread: bits that are compared must not depend on the number of processors.
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
         stdin=subprocess.DEVNULL,  # input() must not wait

@@ -18,6 +18,7 @@ from pathlib import Path
 from ganns.db.address import URL_VARIABLE, Address
 from ganns.errors import GannsError
 from ganns.queue.machine import worker_name
+from ganns.utils.interpreter import MODULE
 from ganns.utils.locks import FileLock
 
 LEAVE_S = 20.0
@@ -113,7 +114,7 @@ class BackgroundWorker:
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "ganns", "worker", "--name", self.name],
+                    [*MODULE, "ganns", "worker", "--name", self.name],
                     cwd=self._folder,  # not the notebook's folder, where a file tasks.py would replace ours
                     env=os.environ | variables,
                     stdin=subprocess.DEVNULL,
