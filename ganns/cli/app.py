@@ -21,6 +21,7 @@ from ganns.cli import (
     evaluate,
     exercise,
     export,
+    join,
     plugin,
     runs,
     sample,
@@ -30,6 +31,7 @@ from ganns.cli import (
     top,
     worker,
 )
+from ganns.db import joined
 from ganns.errors import ConfigError, GannsError
 from ganns.utils.console import say
 from ganns.utils.interpreter import leave_out_the_folder
@@ -83,6 +85,8 @@ def alone(context: typer.Context) -> None:
     raise typer.Exit(solo.solo(context.args))
 
 
+app.command("join")(join.join)
+app.command("leave")(join.leave)
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
@@ -108,6 +112,7 @@ def main() -> NoReturn:
     debug = len(arguments) < len(sys.argv) - 1
     keep_logs_printable()
     leave_out_the_folder()
+    joined.tell_once(_note)
     try:
         app(args=arguments, prog_name="ganns")
     except GannsError as error:
@@ -118,6 +123,11 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _note(text: str) -> None:
+    """Print a line on stderr, where it mixes with no output that another program reads."""
+    typer.echo(printable(text, MAX_LENGTH), err=True)
 
 
 def _show_error(error: GannsError) -> None:
