@@ -49,7 +49,7 @@ class Serving:
 
     def address(self) -> Address:
         """Wait for the line with which a worker joins."""
-        pattern = re.compile(r"^  GANNS_DATABASE_URL=(postgresql://\S+) ganns worker$", re.MULTILINE)
+        pattern = re.compile(r"^  GANNS_DATABASE_URL='(postgresql://\S+)' ganns worker$", re.MULTILINE)
         wait_until(lambda: pattern.search(self.output) or self.process.poll() is not None, 60, "the line")
         found = pattern.search(self.output)
         assert found, self.output

@@ -91,7 +91,7 @@ class Reader:
 
 def address_of(serving: Running) -> str:
     """The address that `ganns db serve` printed, whatever this machine is called in its network."""
-    printed = serving.wait_for(r"^ *GANNS_DATABASE_URL=(\S+) ganns worker$")[1]
+    printed = serving.wait_for(r"^ *GANNS_DATABASE_URL='(\S+)' ganns worker$")[1]
     return re.sub(r"@[^/]*:", "@127.0.0.1:", printed)
 
 

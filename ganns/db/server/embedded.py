@@ -62,7 +62,9 @@ class EmbeddedServer:
     def tcp_address(self, host: str) -> Address:
         """The address for other machines, with the password: give it only to people who should join."""
         host = f"[{host}]" if ":" in host else host
-        return Address(f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}", "ganns db serve")
+        # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
+        conninfo = f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}?require_auth=scram-sha-256"
+        return Address(conninfo, "ganns db serve")
 
     def exists(self) -> bool:
         """Return True if the cluster was created."""

@@ -32,6 +32,13 @@ LOGINS = "host all all all scram-sha-256\n"
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
 https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
+PASSED_ON = {
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "TZ", "GLIBC_TUNABLES"),
+    *("SYSTEMROOT", "WINDIR", "COMSPEC"),
+}
+"""The server gets no other variable of ours: a statement of its superuser could show an address or a token."""
+LOCALE = {"LC_ALL": "C"}
+"""Not the user's: a Mac that logs in over ssh names a locale that this machine may not have, and initdb would fail."""
 _SERVER_USER = "pgserver"
 
 
@@ -56,7 +63,7 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         text=True,
         check=False,
         cwd="/" if os.name != "nt" else None,
-        env=MALLOC | os.environ,
+        env=MALLOC | {name: value for name, value in os.environ.items() if name.upper() in PASSED_ON} | LOCALE,
         start_new_session=True,  # a terminal's Ctrl-C must reach us alone, not the server
     )
     if check and done.returncode != 0:
