@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,11 @@ from ganns.utils.locks import FileLock
 LEAVE_S = 20.0
 """Enough for a normal end: the supervisor ends its worker after 10 s."""
 RESTART_S = 3.0
+
+
+def plain(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those that ask for colours: a notebook's kernel sets them, and a log is a file."""
+    return {name: value for name, value in variables.items() if name not in ("FORCE_COLOR", "CLICOLOR_FORCE")}
 
 
 class BackgroundWorker:
@@ -116,7 +122,7 @@ class BackgroundWorker:
                 self._process = subprocess.Popen(
                     [*MODULE, "ganns", "worker", "--name", self.name],
                     cwd=self._folder,  # not the notebook's folder, where a file tasks.py would replace ours
-                    env=os.environ | variables,
+                    env=plain(os.environ) | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -51,13 +51,15 @@ def test_a_command_imports_nothing_from_the_folder(folder, command):
 
 
 def test_python_m_ganns_imports_nothing_of_ours_from_the_folder(folder):
-    """The package itself is searched before we can do anything; all that it imports is ours."""
-    (folder / "ganns.py").unlink()
+    """Python itself imports some modules before our first line: for them, `ganns` or `python -P -m ganns` helps."""
+    for path in folder.glob("*.py"):
+        if path.stem not in ("tasks", "random", "queue", "typer", "rich", "psycopg", "torch"):
+            path.unlink()
     done = subprocess.run(
         [sys.executable, "-m", "ganns", "worker", "--help"], cwd=folder, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert "tasks" not in hidden(folder).split()
+    assert hidden(folder) == ""
 
 
 def test_a_worker_runs_the_students_tasks_among_such_files(folder, database):
