@@ -6,6 +6,7 @@ answers at once and loads no torch.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, NoReturn
 
@@ -120,9 +121,28 @@ def main() -> NoReturn:
             raise
         _show_error(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except OSError as error:
+        if debug or error.errno is None:
+            raise
+        _show_error(GannsError(_of_the_system(error)))
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _of_the_system(error: OSError) -> str:
+    """Return a sentence about a file or a folder that cannot be used; about the network we raise errors of our own."""
+    if error.filename is None:
+        if error.errno == errno.ENOENT:
+            return "The working folder is not there any more: `cd` to another one."
+        return f"The system says: {error.strerror}. `--debug` anywhere on the line shows where."
+    name, todo = str(error.filename), "Choose another place."
+    if isinstance(error, IsADirectoryError):
+        todo = "That is a folder: give the name of a file in it."
+    elif isinstance(error, PermissionError):
+        todo = "Choose a place where you may write."
+    return f"{name} cannot be used ({error.strerror}). {todo}"
 
 
 def _note(text: str) -> None:

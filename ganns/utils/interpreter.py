@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 MODULE = [sys.executable, "-P", "-m"]
 """The beginning of a command that runs a module of ours in another process."""
@@ -20,5 +21,6 @@ def leave_out_the_folder() -> None:
 
 def add_the_folder() -> None:
     """Search the working directory last: a student's own module is found there, and hides nothing."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    with suppress(OSError):  # it may have been deleted
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())

@@ -1,5 +1,10 @@
 -- The version of a database's schema.
 
+-- session_settings --
+-- The settings that we rely on, whatever the server's or the login's defaults are: how times are written, and isolation
+SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false),
+       set_config('default_transaction_isolation', 'read committed', false);
+
 -- lock_migrations --
 -- Wait until no other program migrates, and lock
 SELECT pg_advisory_lock(%(key)s::bigint);

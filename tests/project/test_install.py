@@ -32,7 +32,7 @@ from tests.support.terminals import commands
 
 PAGE = "docs/howto/install.md"
 PROJECT = "https://github.com/OWNER/ganns-with-friends"
-CONSTRAINTS = "https://raw.githubusercontent.com/OWNER/ganns-with-friends/main/constraints.txt"
+CONSTRAINTS = "https://github.com/OWNER/ganns-with-friends/raw/main/constraints.txt"
 JOIN = re.compile(r"GANNS_DATABASE_URL=(postgresql://\S+) (ganns worker --name (\w+))")
 
 
@@ -135,8 +135,8 @@ def lend(environment: str, lent: Path) -> list[str]:
 def joins(lines: list[str], here: str, address: Address, name: str) -> list[str]:
     """The commands with this checkout as the project, and the class's own address and name in the last one."""
     folder = PROJECT.rpartition("/")[2]
-    lines = [line.replace(f"clone {PROJECT}", f"clone {here} {folder}").replace(PROJECT, here) for line in lines]
     lines = [line.replace(CONSTRAINTS, str(ROOT / "constraints.txt")) for line in lines]
+    lines = [line.replace(f"clone {PROJECT}", f"clone {here} {folder}").replace(PROJECT, here) for line in lines]
     joined, num = JOIN.subn(f"GANNS_DATABASE_URL={shlex.quote(address.conninfo)} ganns worker --name {name}", lines[-1])
     assert num == 1
     return [*lines[:-1], joined]
