@@ -107,7 +107,7 @@ REASONS = (
         "postgresql://user:PASSWORD@...",
     ),
     (
-        r"no pg_hba\.conf entry",
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
         "the server does not let this machine, login or database in",
         "ask the person who runs the server (pg_hba.conf), or add ?sslmode=require",
     ),

@@ -58,6 +58,10 @@ FROM pg_class c
 WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('ganns', 'procrastinate')
 ORDER BY size_bytes DESC, name;
 
+-- role_exists --
+-- One row if there is a role of this name
+SELECT 1 AS found FROM pg_roles WHERE rolname = %(name)s;
+
 -- database_exists --
 -- A row if the server has a database of this name
 SELECT 1 AS found FROM pg_database WHERE datname = %(name)s;

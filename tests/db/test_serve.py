@@ -110,7 +110,7 @@ def test_a_stock_worker_joins_with_the_line(home: Path, unused_port: int) -> Non
                 worker.terminate()
                 worker.wait(20)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(address.conninfo.replace("postgres:", "postgres:x"), connect_timeout=5)
+            psycopg.connect(address.conninfo.replace("ganns_class:", "ganns_class:x"), connect_timeout=5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -22,7 +22,7 @@ from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.db.server.programs import OWNER, create_cluster, hand_over, run_program
+from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
 from ganns.errors import DatabaseError, DatabaseUnreachable
 from ganns.utils.locks import FileLock
 
@@ -63,7 +63,9 @@ class EmbeddedServer:
         """The address for other machines, with the password: give it only to people who should join."""
         host = f"[{host}]" if ":" in host else host
         # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
-        conninfo = f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}?require_auth=scram-sha-256"
+        conninfo = (
+            f"postgresql://{CLASS_LOGIN}:{self.password}@{host}:{self._port}/{DATABASE}?require_auth=scram-sha-256"
+        )
         return Address(conninfo, "ganns db serve")
 
     def exists(self) -> bool:
@@ -152,6 +154,7 @@ class EmbeddedServer:
     def _launch(self) -> None:
         if self._host is not None:
             require_free(self._host, self._port)
+            (self.data_dir / "pg_hba.conf").write_text(LOGINS)  # an older program's cluster let the superuser in
         folder = self._socket_dir()
         if folder != self.data_dir:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -188,10 +191,13 @@ class EmbeddedServer:
             if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             if self._host is not None:
+                login = sql.Identifier(CLASS_LOGIN)
+                if execute(conn, "role_exists", name=CLASS_LOGIN).fetchone() is None:
+                    conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
                 # Encrypted on this side: the server writes a failed statement to its log, and this one has a password.
-                verifier = conn.pgconn.encrypt_password(self.password.encode(), OWNER.encode(), b"scram-sha-256")
-                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-                conn.execute(statement.format(sql.Identifier(OWNER), verifier.decode()))
+                verifier = conn.pgconn.encrypt_password(self.password.encode(), CLASS_LOGIN.encode(), b"scram-sha-256")
+                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(login, verifier.decode()))
+                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(OWNER)))
 
     def _socket_dir(self) -> Path:
         """Return the socket's folder: the data folder, or a short one if the path is too long for a socket."""

@@ -17,6 +17,8 @@ from pathlib import Path
 from ganns.errors import ConfigError, DatabaseError, ResourceMissing
 
 OWNER = "postgres"
+CLASS_LOGIN = "ganns_class"
+"""The login of everyone who joins over TCP; `sql/schema/class_login.sql` says what it may do."""
 BIN_VARIABLE = "GANNS_POSTGRES_BIN"
 SETTINGS = {
     "max_connections": "300",  # a worker uses about three
@@ -27,8 +29,13 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "log_min_messages": "warning",
 }
-LOGINS = "host all all all scram-sha-256\n"
-"""For a server that listens on TCP: any machine may connect, but only with the password."""
+LOGINS = f"""\
+local all all trust
+host all {OWNER} all reject
+host all all all scram-sha-256
+"""
+"""pg_hba.conf. Over TCP any machine may connect, but only with the password, and never as the superuser, who can run
+programs on this machine (`COPY ... FROM PROGRAM`). The socket is in a folder that only its owner may enter."""
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
 https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
@@ -94,8 +101,7 @@ def create_cluster(data_dir: Path) -> None:
     )
     with (new / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-    with (new / "pg_hba.conf").open("a") as file:
-        file.write(LOGINS)
+    (new / "pg_hba.conf").write_text(LOGINS)
     try:
         new.rename(data_dir)
     except OSError as error:
