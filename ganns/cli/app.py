@@ -14,6 +14,7 @@ import typer
 
 from ganns.cli import (
     compare,
+    completion,
     dashboard,
     data,
     db,
@@ -43,7 +44,6 @@ app = typer.Typer(
     help="A class trains one GAN together: workers compute, PostgreSQL connects them.",
     epilog="Start with `ganns demo`. Add `--debug` to any line to show an error's traceback.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -69,21 +69,22 @@ app.command("demo")(demo.demo)
 
 
 # Hydra reads all arguments of these commands, also --help.
-_HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_HYDRA = {"ignore_unknown_options": True, "help_option_names": []}
+_Overrides = Annotated[list[str] | None, typer.Argument(autocompletion=completion.overrides)]
 
 
 @app.command("train", context_settings=_HYDRA, add_help_option=False)
-def train(context: typer.Context) -> None:
+def train(arguments: _Overrides = None) -> None:
     """Train over all workers that reach the database: `ganns train experiment=demo`, `ganns train --help`."""
     from ganns.launch import compose as hydra_application
 
-    raise typer.Exit(hydra_application.run(context.args))
+    raise typer.Exit(hydra_application.run(arguments or []))
 
 
 @app.command("solo", context_settings=_HYDRA, add_help_option=False)
-def alone(context: typer.Context) -> None:
+def alone(arguments: _Overrides = None) -> None:
     """Train the same configuration in this process, without database or workers: `ganns solo experiment=demo`."""
-    raise typer.Exit(solo.solo(context.args))
+    raise typer.Exit(solo.solo(arguments or []))
 
 
 app.command("join")(join.join)
