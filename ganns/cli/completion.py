@@ -16,11 +16,11 @@ def overrides(incomplete: str) -> list[str]:
     if mark and key:
         return [f"{key}={one}" for one in values(key) if one.startswith(value)]
     # bash makes three words of `loss=h`, and replaces only the last one
-    *before, last = ["", "", *_bash_words()]
-    if last == "=":
-        return list(values(before[-1]))
-    if before[-1] == "=":
-        return [one for one in values(before[-2]) if one.startswith(incomplete)]
+    words = ["", "", *_bash_words()]
+    if words[-1] == "=":
+        return list(values(words[-2]))
+    if words[-2] == "=":
+        return [one for one in values(words[-3]) if one.startswith(incomplete)]
     return [f"{one}=" for one in keys() if one.startswith(incomplete)]
 
 

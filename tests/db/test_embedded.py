@@ -43,6 +43,22 @@ def test_the_server_gets_no_secret_and_needs_no_locale(data_dir: Path, monkeypat
         assert answers(server)
 
 
+@pytest.mark.parametrize("name", ["$HOME", 'quo"te', "com,ma", "\u5f20" * 24, "a b"])
+def test_a_home_of_any_name(cluster: Path, name: str) -> None:
+    (cluster.parent / name).mkdir()
+    server = EmbeddedServer(cluster.rename(cluster.parent / name / "pg"))
+    with server:
+        assert answers(server)
+        server.restart()
+        assert answers(server)
+    assert not server.is_running()
+
+
+def test_a_home_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="line break"):
+        EmbeddedServer(tmp_path / "a\nb")
+
+
 def test_a_second_one_joins_and_the_last_one_out_stops_it(cluster: Path) -> None:
     first, second = EmbeddedServer(cluster), EmbeddedServer(cluster)
     with second:

@@ -23,10 +23,11 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
 from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
-from ganns.errors import DatabaseError, DatabaseUnreachable
+from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
 from ganns.utils.locks import FileLock
 
 DATABASE = "ganns"
+LOG = "server.log"
 
 
 class EmbeddedServer:
@@ -35,6 +36,12 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, host: str | None = None, port: int = 5432) -> None:
         """Describe a server in `data_dir`; with `host` it also listens on TCP, for logins with the password."""
         self.data_dir = data_dir.expanduser().resolve()
+        if "\n" in str(
+            self.data_dir
+        ):  # PostgreSQL's own programs write the path into a line of a file, and read it again
+            raise ConfigError(
+                f"The folder {str(self.data_dir)!r} has a line break in its name: set GANNS_HOME to another."
+            )
         self._host, self._port = host, port
         # Two files beside the folder, which must be empty before initdb. Start and stop hold the first lock alone. All
         # users of the server share the second one; a killed process loses it too.
@@ -112,9 +119,10 @@ class EmbeddedServer:
             DatabaseError: if the server does not run, or does not start again.
         """
         with self._turn:
-            log = self.data_dir / "server.log"
-            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", str(self.data_dir), "-l", str(log))
-            if not self.is_running() or run_program("pg_ctl", *arguments, check=False).returncode != 0:
+            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", ".", "-l", LOG)
+            done = self.is_running() and run_program("pg_ctl", *arguments, check=False, folder=self.data_dir)
+            if not done or done.returncode != 0:
+                log = self.data_dir / LOG
                 raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not restart: look into {log}.")
 
     def __enter__(self) -> EmbeddedServer:
@@ -160,11 +168,13 @@ class EmbeddedServer:
             folder.mkdir(mode=0o700, exist_ok=True)
             hand_over(folder)
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
-        log = self.data_dir / "server.log"
+        log = self.data_dir / LOG
+        # In the folder and not by its name: pg_ctl starts the server through a shell, for which `$` and quotes mean more.
         done = run_program(
-            *("pg_ctl", "start", "-w", "-t", "30", "-D", str(self.data_dir)),
-            *("-l", str(log), "-o", shlex.join(options)),
+            *("pg_ctl", "start", "-w", "-t", "30", "-D", "."),
+            *("-l", LOG, "-o", shlex.join(options)),
             check=False,
+            folder=self.data_dir,
         )
         if done.returncode != 0:
             tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
@@ -200,8 +210,12 @@ class EmbeddedServer:
                 conn.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(OWNER)))
 
     def _socket_dir(self) -> Path:
-        """Return the socket's folder: the data folder, or a short one if the path is too long for a socket."""
-        if len(str(self.data_dir)) < 80:  # the system allows about 107 with the socket's own name
+        """Return the socket's folder: the data folder, or a short one if the path is too long for a socket.
+
+        PostgreSQL takes a comma or a quote in the path for the end of one of several folders.
+        """
+        path = str(self.data_dir)
+        if len(os.fsencode(path)) < 80 and not set(path) & set(",\"'"):  # the system allows about 107 bytes in all
             return self.data_dir
         return Path("/tmp") / f"ganns-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}"
 

@@ -49,8 +49,10 @@ LOCALE = {"LC_ALL": "C"}
 _SERVER_USER = "pgserver"
 
 
-def run_program(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs: initdb or pg_ctl.
+def run_program(
+    program: str, *arguments: str, check: bool = True, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs: initdb or pg_ctl, in a folder.
 
     Raises:
         DatabaseError: with what it printed, if it fails and `check` is true.
@@ -69,7 +71,7 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         stderr=subprocess.DEVNULL if leaves_a_server else subprocess.STDOUT,
         text=True,
         check=False,
-        cwd="/" if os.name != "nt" else None,
+        cwd=folder or ("/" if os.name != "nt" else None),
         env=MALLOC | {name: value for name, value in os.environ.items() if name.upper() in PASSED_ON} | LOCALE,
         start_new_session=True,  # a terminal's Ctrl-C must reach us alone, not the server
     )
