@@ -36,12 +36,8 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, host: str | None = None, port: int = 5432) -> None:
         """Describe a server in `data_dir`; with `host` it also listens on TCP, for logins with the password."""
         self.data_dir = data_dir.expanduser().resolve()
-        if "\n" in str(
-            self.data_dir
-        ):  # PostgreSQL's own programs write the path into a line of a file, and read it again
-            raise ConfigError(
-                f"The folder {str(self.data_dir)!r} has a line break in its name: set GANNS_HOME to another."
-            )
+        if "\n" in (path := str(self.data_dir)):  # PostgreSQL's programs write the path into a line of a file
+            raise ConfigError(f"The folder {path!r} has a line break in its name: set GANNS_HOME to another.")
         self._host, self._port = host, port
         # Two files beside the folder, which must be empty before initdb. Start and stop hold the first lock alone. All
         # users of the server share the second one; a killed process loses it too.
@@ -169,7 +165,7 @@ class EmbeddedServer:
             hand_over(folder)
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
         log = self.data_dir / LOG
-        # In the folder and not by its name: pg_ctl starts the server through a shell, for which `$` and quotes mean more.
+        # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(
             *("pg_ctl", "start", "-w", "-t", "30", "-D", "."),
             *("-l", LOG, "-o", shlex.join(options)),
