@@ -35,7 +35,7 @@ from ganns.cli import (
 )
 from ganns.db import joined
 from ganns.errors import ConfigError, GannsError
-from ganns.utils.console import say
+from ganns.utils.console import print_any_text, say
 from ganns.utils.interpreter import leave_out_the_folder
 from ganns.utils.printable import MAX_LENGTH, keep_logs_printable, printable
 
@@ -112,6 +112,7 @@ def main() -> NoReturn:
     """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    print_any_text()
     keep_logs_printable()
     leave_out_the_folder()
     joined.tell_once(_note)

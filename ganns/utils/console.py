@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -27,6 +28,13 @@ class SafeConsole(Console):
                 yield segment
             else:
                 yield Segment(printable(text, len(text), lines=True), style)
+
+
+def print_any_text() -> None:
+    r"""Let stdout and stderr take any text: where a terminal's encoding has no such letter, `\u5f20` is printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: object = "", *, nl: bool = True) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_a_home_that_cannot_be_used_is_a_sentence(home: str, monkeypatch: pytest
     with pytest.raises(ConfigError, match="set GANNS_HOME to a folder that you may write to"):
         paths.home()
     assert joined.load() is None
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+def test_a_name_of_any_letters_is_printed_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "GANNS_HOME": str(tmp_path)}
+    line = [sys.executable, "-m", "ganns", "join", "postgresql://Zo\u00eb-\u5f20-\u0436:x@127.0.0.1:1/class"]
+    done = subprocess.run(line, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"127.0.0.1:1/class" in done.stdout
 
 
 def test_debug_anywhere_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
