@@ -15,7 +15,6 @@ from ganns.db.connect import Connection
 from ganns.evaluation import batches
 from ganns.evaluation.features import feature_network
 from ganns.store import evaluations, worker_api
-from ganns.training.dcgan import Generator
 from ganns.training.serialization import unpack
 
 
@@ -26,7 +25,7 @@ class EvaluationCache:
         """Begin with an empty cache."""
         self.device = device
         self._run: tuple[int, Config, nn.Module] | None = None
-        self._generator: tuple[str, Generator] | None = None
+        self._generator: tuple[str, batches.Drawer] | None = None
 
     def prepare(self, conn: Connection, run_id: int, evaluation: str) -> bool:
         """Fetch the networks that are not here yet; return False if the evaluation is over."""

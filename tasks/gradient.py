@@ -45,7 +45,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
             return  # the round closed after we claimed the unit, and its weights were deleted
         raise  # a crash of the server emptied the table: the coordinator uploads them again
     fetched = time.monotonic()
-    images = cached.load_images(claim)
+    images, labels = cached.load_images(claim)
     loaded = time.monotonic()
 
     uploads: list[Future[None]] = []  # the first part is uploaded while the second is computed
@@ -54,7 +54,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
         uploads.append(cache.upload(cached, self.job_id, self.attempt, role, part))
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
-    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort)
+    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort, labels)
     if result is None:
         raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it
     computed = time.monotonic()

@@ -20,7 +20,7 @@ import psycopg
 import torch
 
 from ganns.config import from_dict
-from ganns.data import ImageSet, open_images
+from ganns.data import ImageSet, images_of
 from ganns.db.address import require
 from ganns.db.connect import Connection, SharedConnection, connect
 from ganns.errors import (
@@ -63,12 +63,13 @@ class CachedRun:
         Raises:
             DatasetMismatch: if this machine has other images, or its NumPy draws other permutations, than the run.
             DataError: if there are no images.
-            PluginError: if the run's loss or data set is a plug-in that is missing here, or has another version.
+            PluginError: if the run's loss, data set or networks are a plug-in that is missing here, or has another
+                version, or cannot be used.
         """
         self.run_id = run_id
         self.config = from_dict(info.config)
         check_packages(self.config, WORKER)
-        self.images = images or open_images(self.config.data, self.config.model.image_size)
+        self.images = images or images_of(self.config)
         self.images.check(info.fingerprint)
         if permutation_digest(self.config.seed, info.num_images) != info.permutation_digest:
             raise DatasetMismatch(
@@ -96,12 +97,13 @@ class CachedRun:
             self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
             self._version = version
 
-    def load_images(self, unit: Claim) -> torch.Tensor:
-        """Return the unit's images, float32 [count, 3, S, S]."""
+    def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the unit's images, float32 [count, 3, S, S], and for a conditional run their labels [count, A]."""
         epoch, start, count = unit.slice
         if self._order[0] != epoch:
             self._order = (epoch, permutation(self.config.seed, epoch, self.images.num_train))
-        return self.images.train(self._order[1][start : start + count])
+        chosen = self._order[1][start : start + count]
+        return self.images.train(chosen), self.images.labels(chosen)
 
 
 class RunCache:
@@ -152,7 +154,7 @@ class RunCache:
         def on_progress(done: int, num: int) -> None:
             say(f"preparing images: {done:,} of {num:,}")
 
-        self._images[run_id] = open_images(config.data, config.model.image_size, on_progress=on_progress)
+        self._images[run_id] = images_of(config, on_progress)
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Register the worker, once a connection, and claim a job's unit; None if it is no longer wanted."""

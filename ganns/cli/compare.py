@@ -62,7 +62,7 @@ def _plain(record: Record, distance: float | None) -> dict[str, Any]:
         "settings": record.settings,
         "metrics": last,
         "swd": distance,
-        "best_swd": None if best is None else {"version": best[0], "swd": best[1]},
+        "best": None if best is None else {"version": best["version"], "metrics": dict(best["metrics"])},
     }
 
 
@@ -114,9 +114,6 @@ def _draw(records: list[Record], pictures: dict[int, Any], out: Path) -> list[Pa
 
 
 def _history(record: Record) -> list[dict[str, float]]:
-    """Return one mapping a round; the distance where a version was evaluated, NaN elsewhere."""
-    found = {one["version"]: one["metrics"].get("swd", float("nan")) for one in record.evaluations}
-    return [
-        {"images": row["images"], **row["metrics"], "swd": found.get(row["round"] + 1, float("nan"))}
-        for row in record.metrics
-    ]
+    """Return one mapping a round, with a version's evaluation too, where it has one."""
+    found = {one["version"]: one["metrics"] for one in record.evaluations}
+    return [{"images": row["images"], **row["metrics"], **found.get(row["round"] + 1, {})} for row in record.metrics]

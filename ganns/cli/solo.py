@@ -22,7 +22,7 @@ def _train_alone(config: Config) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from ganns.coordinator.observer import RoundReport
-    from ganns.data import open_images
+    from ganns.data import images_of
     from ganns.errors import ConfigError
     from ganns.observers.watch import Watch
     from ganns.training.solo import train_solo
@@ -32,7 +32,7 @@ def _train_alone(config: Config) -> None:
         if value is not None:
             raise ConfigError(f"{key}={value}: `ganns solo` keeps no runs; `ganns train {key}=...` does.")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    images = open_images(config.data, config.model.image_size)
+    images = images_of(config)
     state = TrainingState(config)
     with Watch(config, folder) as watch:
         watch.started(0, state)

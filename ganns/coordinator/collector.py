@@ -49,7 +49,7 @@ class Collector:
         self.totals = build_totals(state.config.aggregate)
         self.submissions: dict[int, Submission] = {}
         self.skipped = {unit.unit for unit in units if unit.skipped}
-        self.limits = {r: remembered(state.config, state.networks[r], state.optimizers[r]) for r in ROLES}
+        self.limits = {r: remembered(r, state.config, state.networks[r], state.optimizers[r]) for r in ROLES}
         self._state = state
         self._codec = get_codec(state.config.codec.name)
         self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
@@ -103,7 +103,7 @@ class Collector:
         try:
             network = self._state.networks[key[2]]
             part = decode_part(unpack(*get_part(conn, key, largest_part_bytes(network))), self._codec)
-            return CheckedPart(part, measure(part, network, self._state.config, num_images))
+            return CheckedPart(part, measure(part, key[2], network, self._state.config, num_images))
         except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
             raise
         except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception

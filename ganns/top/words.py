@@ -78,6 +78,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.{digits}f}"
 
 
+def decimal(value: float | None) -> str:
+    """Return "0.87", "5.98", "12.3" or "1,234", for losses and distances; a dash for None."""
+    return DASH if value is None else f"{value:.2f}" if value < 10 else number(value)
+
+
 def seconds(value: float | None) -> str:
     """Return "50 ms", "3.2 s", "42 s", "4 min 3 s" or "1 h 20 min"; a dash for None."""
     if value is None:

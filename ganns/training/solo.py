@@ -44,8 +44,9 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
         for unit, (epoch, start, count) in enumerate(slices):
             if order[0] != epoch:
                 order = (epoch, permutation(config.seed, epoch, images.num_train))
-            batch = images.train(order[1][start : start + count])
-            result = computer.compute(batch, (config.seed, state.progress.version, unit))
+            chosen = order[1][start : start + count]
+            seed_parts = (config.seed, state.progress.version, unit)
+            result = computer.compute(images.train(chosen), seed_parts, labels=images.labels(chosen))
             assert result is not None  # `should_stop` is never true here
             for role, part in through_codec(result, codec).parts.items():
                 check_part(part, state.networks[role], config.aggregate.max_norm)

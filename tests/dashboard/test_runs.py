@@ -113,7 +113,7 @@ def test_a_sweep_shows_which_settings_led_where(page: Page, site: Site, lesson: 
     expect(first).to_contain_text("✓ lowest")
     loser = lesson if f"Run {other.run}" in first.inner_text() else other
     lesson.conn.execute(
-        """UPDATE ganns.evaluations SET metrics = metrics || '{"swd": 1.5}' WHERE run_id = %s AND version = (
+        """UPDATE ganns.evaluations SET metrics = metrics || '{"fid": 1.5}' WHERE run_id = %s AND version = (
            SELECT best_version FROM ganns.runs WHERE id = %s)""",
         (loser.run, loser.run),
     )
@@ -183,5 +183,5 @@ def test_a_sweep_has_an_axis_for_each_setting_that_differs_the_seed_last(lesson:
     assert found is not None
     assert [axis["key"] for axis in found["axes"]] == ["optimizer.lr_g", "seed"]
     assert [axis["name"] for axis in found["axes"]] == ["lr_g", "seed"]
-    assert [(one["settings"], one["best_swd"]) for one in found["points"]] == [([1e-4, 0], None), ([2e-4, 1], None)]
+    assert [(one["settings"], one["best_fid"]) for one in found["points"]] == [([1e-4, 0], None), ([2e-4, 1], None)]
     assert look_at_sweep(lesson.conn, "abc") is None

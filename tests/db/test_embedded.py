@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -159,3 +160,24 @@ def test_the_programs_of_another_postgresql(tmp_path: Path, data_dir: Path, monk
     initdb.write_text("#!/bin/sh\necho 'initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
     initdb.chmod(0o755)
     assert programs.major_version() == 15
+
+
+def test_processes_that_start_together_create_the_servers_user_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make test` on a fresh machine, as root: three `useradd` at once gave the user a number that it did not keep."""
+    made: list[str] = []
+
+    def useradd(command: list[str], **_: object) -> None:
+        time.sleep(0.05)
+        made.append(command[-1])
+
+    monkeypatch.setattr(programs.subprocess, "run", useradd)
+    monkeypatch.setattr("pwd.getpwnam", lambda name: {name: 1 for name in made}[name])
+    barrier = Barrier(3)
+
+    def start(_: int) -> None:
+        barrier.wait()
+        programs._create_user()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(start, range(3)))
+    assert made == ["pgserver"]

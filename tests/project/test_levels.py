@@ -156,7 +156,7 @@ def test_level_3(tmp_path: Path) -> None:
         author.variables |= {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         reader = Reader(author, solo=f"{SMALL} {SHORT}", train=f"{SMALL} {ENDLESS}", db_serve=f"--port {free_port()}")
         reader.follow(page, end="Now make a mistake.")
-        assert len(reader.printed["ganns plugin list"].splitlines()) == 3
+        assert len(reader.printed["ganns plugin list"].splitlines()) == 4
 
         source = author.folder / "my-plugin/ganns_example/trimmed.py"
         right = source.read_text("utf-8")
@@ -180,6 +180,15 @@ def test_level_3(tmp_path: Path) -> None:
         coordinator = reader.terminal("ganns train")
         coordinator.wait_for(r"round \d+ .*images/s", after=len(coordinator.output))  # the others go on
         assert coordinator.ctrl_c() == 0
+
+        reader.follow(page, "## 6. Exercise", "Then break them.")
+        source = author.folder / "my-plugin/ganns_example/residual.py"
+        right = source.read_text("utf-8")
+        assert right.count("nn.Flatten()") == 1
+        source.write_text(right.replace("nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()"), "utf-8")
+        reader.may_fail = {"ganns plugin check residual"}
+        reader.follow(page, "Then break them.", "It says that the discriminator")
+        assert "the discriminator draws random numbers in a pass" in reader.printed["ganns plugin check residual"]
 
 
 @pytest.mark.slow

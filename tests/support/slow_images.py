@@ -10,14 +10,14 @@ from tasks import app, run_cache
 
 __all__ = ["app"]
 
-open_images = run_cache.open_images
+images_of = run_cache.images_of
 
 
-def slowly(data, size, on_progress):
+def slowly(config, on_progress):
     while not Path(os.environ["SLOW_IMAGES"]).exists():
         on_progress(4000, 9000)
         time.sleep(0.05)
-    return open_images(data, size)
+    return images_of(config)
 
 
-run_cache.open_images = slowly
+run_cache.images_of = slowly

@@ -6,7 +6,7 @@ from nicegui import ui
 
 from ganns.dashboard.components import NewRun
 from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
-from ganns.dashboard.components.run_page import Costs, Figure, RunState, Samples, Units
+from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.snapshot import latest_run, look_at_run
@@ -18,7 +18,8 @@ FIGURES = (
     Figure("rounds/min", "rounds_per_min"),
     Figure("left", "left_s", "seconds"),
     Figure("workers", "workers_alive"),
-    Figure("best distance", "best_swd", "decimal"),
+    Figure("best FID", "best_fid", "decimal"),
+    Figure("its SWD", "best_swd", "decimal"),
 )
 """Numbers that can be read from ten metres."""
 NO_VALUES = "The first values come when the first round closes."
@@ -88,6 +89,7 @@ def build(run: int, name: str, *, follow: bool) -> None:
                     RunState(run, FIGURES)
                 with ui.element("div").classes("card"):
                     Units(run)
+        Attributes(run)
         with ui.element("section").props('aria-labelledby="curves"'):
             with ui.element("div").classes("head"):
                 text("h2", "Learning").props('id="curves"')
@@ -124,13 +126,26 @@ def build_learning(run: int) -> None:
         Chart(
             "Distance from real images, lower is better",
             [
-                Series("swd", "sliced Wasserstein", "green", "evaluations", best=True),
-                Series("fid", "Fréchet", "pink", "evaluations", best=True),
+                Series("fid", "FID", "pink", "evaluations", best=True),
+                Series("swd", "sliced Wasserstein", "green", "evaluations"),
             ],
             [run],
             log=True,
             empty="No version has been evaluated yet. The setting evaluate.every is the number of rounds between "
             "evaluations; ganns evaluate evaluates the newest version now.",
+        )
+    with ui.element("div").classes("card"):
+        Chart(
+            "Precision (images like real ones) and recall (all kinds of them)",
+            [
+                Series("precision", "precision", "blue", "evaluations"),
+                Series("recall", "recall", "orange", "evaluations"),
+            ],
+            [run],
+            format="percent",
+            low=0,
+            high=1,
+            empty="No version has been evaluated yet.",
         )
 
 

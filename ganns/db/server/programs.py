@@ -126,14 +126,9 @@ def is_root() -> bool:
 
 def hand_over(*folders: Path) -> None:
     """As root, give folders to the user that runs the server, and let this user reach them and the programs."""
-    import pwd  # not on Windows
-
     if not is_root():
         return
-    try:
-        pwd.getpwnam(_SERVER_USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+    _create_user()
     for path in {parent for one in (*folders, _folder()) for parent in one.parents}:
         path.chmod(path.stat().st_mode | stat.S_IXOTH)  # the user may enter it, but not list it
     for path in (_folder(), _folder().parent / "lib"):
@@ -141,6 +136,22 @@ def hand_over(*folders: Path) -> None:
     for folder in folders:
         shutil.chown(folder, _SERVER_USER, _SERVER_USER)
         folder.chmod(0o700)
+
+
+def _create_user() -> None:
+    """Create the user that runs the server, once: two `useradd` at the same time give one name two numbers."""
+    import fcntl  # not on Windows
+    import pwd
+
+    folder = os.open("/etc", os.O_RDONLY)  # a lock that all our programs share, whatever their GANNS_HOME
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            pwd.getpwnam(_SERVER_USER)
+        except KeyError:
+            subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+    finally:
+        os.close(folder)
 
 
 def _folder() -> Path:
