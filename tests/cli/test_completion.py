@@ -19,7 +19,7 @@ GANNS = Path(sys.executable).with_name("ganns")
     [
         ("experiment=d", ["experiment=demo", "experiment=demo_gradient"]),
         ("loss=", ["loss=hinge", "loss=non_saturating"]),
-        ("model.image_size=", ["model.image_size=32", "model.image_size=64"]),
+        ("model.image_size=", ["model.image_size=32", "model.image_size=64", "model.image_size=128"]),
         ("tensorboard=t", ["tensorboard=true"]),
         ("stop.min", ["stop.minutes="]),
         ("seed=", []),

@@ -69,6 +69,7 @@ def test_whoever_joins_is_no_superuser_and_can_train(cluster: Path, unused_port:
         while run.thread.is_alive():
             worker.work()
         run.thread.join(60)
+        worker.conn.close()
         assert run.error is None
         assert len(run.reports) == 2
 

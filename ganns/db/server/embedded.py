@@ -208,10 +208,11 @@ class EmbeddedServer:
     def _socket_dir(self) -> Path:
         """Return the socket's folder: the data folder, or a short one if the path is too long for a socket.
 
-        PostgreSQL takes a comma or a quote in the path for the end of one of several folders.
+        PostgreSQL takes a comma or a quote in the path for the end of one of several folders, and a restart goes through
+        a shell.
         """
         path = str(self.data_dir)
-        if len(os.fsencode(path)) < 80 and not set(path) & set(",\"'"):  # the system allows about 107 bytes in all
+        if len(os.fsencode(path)) < 80 and not set(path) & set(",\"'$`\\"):  # the system allows about 107 bytes in all
             return self.data_dir
         return Path("/tmp") / f"ganns-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}"
 
