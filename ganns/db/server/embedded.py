@@ -208,8 +208,7 @@ class EmbeddedServer:
     def _socket_dir(self) -> Path:
         """Return the socket's folder: the data folder, or a short one if the path is too long for a socket.
 
-        PostgreSQL takes a comma or a quote in the path for the end of one of several folders, and a restart goes through
-        a shell.
+        PostgreSQL takes a comma or a quote in it for the end of one of several folders, and a restart uses a shell.
         """
         path = str(self.data_dir)
         if len(os.fsencode(path)) < 80 and not set(path) & set(",\"'$`\\"):  # the system allows about 107 bytes in all
