@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from dataclasses import asdict
 
 import typer
 
@@ -23,7 +22,7 @@ def doctor(as_json: Json = False) -> None:
     from ganns.doctor import PROBLEM, WARNING, examine
 
     if as_json:
-        findings = [asdict(one) for one in examine()]
+        findings = [{"subject": one.subject, "state": one.state, "said": one.said, "do": one.todo} for one in examine()]
         say_json(findings)
         raise typer.Exit(1 if any(one["state"] == PROBLEM for one in findings) else 0)
     states = []
