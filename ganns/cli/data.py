@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.cli import completion
 from ganns.utils.console import SafeConsole, say
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The images: fetch, check, describe, pack.", no_args_is_help=True)
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data=celeba ...")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="Settings, as for `ganns train`: data=celeba ...", autocompletion=completion.overrides),
+]
 
 
 @app.command()
