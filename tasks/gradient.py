@@ -16,10 +16,10 @@ from ganns.queue.events import report
 from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
 from ganns.training.unit import Part
-from tasks.run_cache import RunCache, get_run_cache
+from tasks.run_cache import RunCache, get_run_cache, prepare_images
 
 
-@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True)
+@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, prepare=prepare_images)
 def gradient(self: Context, run: int, round: int, unit: int) -> None:
     """Compute one unit of a round and submit its result."""
     cache = get_run_cache()

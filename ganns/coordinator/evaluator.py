@@ -122,10 +122,10 @@ class Evaluator:
         """Draw images and compute features in this process; store and return the metrics."""
         begun = time.monotonic()
         self.prepare()
-        generator = batches.build_generator(self.config, batches.averaged_generator(state, self._labels))
+        generator = batches.build_generator(self.config, batches.averaged_generator(state))
         network = feature_network(self.run_id, self.config, self._stored_network())
         found = [
-            batches.extract(batches.draw(self.config, generator, start, count), network, start)
+            batches.extract(batches.draw(self.config, generator, start, count, self._labels), network, start)
             for start, count in batches.parts(self.config.evaluate.images)
         ]
         return self._assemble(version, found, begun)

@@ -27,31 +27,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ganns.config import Config, DataConfig
+    from ganns.data.decoded_cache import OnProgress
 
 __all__ = ["ImageSet", "images_of", "open_images"]
 
 
-def images_of(config: Config) -> ImageSet:
+def images_of(config: Config, on_progress: OnProgress = lambda done, num: None) -> ImageSet:
     """Return the images of a run, with labels if its networks are conditional; make missing ones first.
+
+    `on_progress` is that of `open_images`.
 
     Raises:
         DataError: if they cannot be found or read, or do not carry the run's attributes, saying what to do.
         PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
-    images = open_images(config.data, config.model.image_size)
+    images = open_images(config.data, config.model.image_size, on_progress=on_progress)
     return images.labelled(config.model.labels) if config.model.conditional else images
 
 
-def open_images(data: DataConfig, image_size: int, cache_root: Path | None = None) -> ImageSet:
+def open_images(
+    data: DataConfig,
+    image_size: int,
+    cache_root: Path | None = None,
+    on_progress: OnProgress = lambda done, num: None,
+) -> ImageSet:
     """Return the images that `data` names, decoded at `image_size` pixels; make missing ones first.
+
+    While images are drawn or decoded, `on_progress` is told (how many are ready, how many there are).
 
     Raises:
         DataError: if they cannot be found or read, saying what to do.
         PluginError: if `data.name` is neither built in nor a plug-in that works.
     """
     from ganns import paths
-    from ganns.config import PackedData
-    from ganns.data.decoded_cache import decoded
+    from ganns.config import PackedData, SyntheticData
+    from ganns.data.decoded_cache import decoded, draw
     from ganns.data.packed.reader import open_pack
     from ganns.data.sources.source import SOURCES
 
@@ -60,8 +70,10 @@ def open_images(data: DataConfig, image_size: int, cache_root: Path | None = Non
         return ImageSet(*open_pack(data, image_size, root))
     if data.name not in SOURCES:
         return plugged(data, image_size)
+    if isinstance(data, SyntheticData):
+        draw(data, image_size, root, on_progress)
     source = SOURCES[data.name](data)
-    pixels = decoded(source, image_size, root)
+    pixels = decoded(source, image_size, root, on_progress)
     return ImageSet(pixels, source, source.attributes)
 
 

@@ -6,7 +6,6 @@ Shapes: N images of a part, S their side, F features, Z latent_dim, A attributes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -42,36 +41,26 @@ def averaged_generator(state: Mapping[str, torch.Tensor], labels: torch.Tensor |
     return own if labels is None else own | {LABELS: labels}
 
 
-@dataclass(frozen=True)
-class Drawer:
-    """A generator, and the labels that it gets if it is conditional."""
-
-    network: nn.Module
-    labels: torch.Tensor | None  # [num, A], of the held-out images
-
-    def to(self, device: torch.device) -> Drawer:
-        """Return it on a device."""
-        return Drawer(self.network.to(device), self.labels)
-
-
-def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> Drawer:
+def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> nn.Module:
     """Return a generator with these tensors (BatchNorm's counter, which nothing reads, is not among them)."""
     network = make(config.model, "g")
     network.load_state_dict({name: value for name, value in tensors.items() if name != LABELS}, strict=False)
-    return Drawer(network, tensors.get(LABELS))
+    return network
 
 
-def draw(config: Config, drawer: Drawer, start: int, count: int) -> torch.Tensor:
+def draw(
+    config: Config, network: nn.Module, start: int, count: int, labels: torch.Tensor | None = None
+) -> torch.Tensor:
     """Draw images `start` to `start + count` of the run's evaluations, uint8 [N, 3, S, S].
 
-    The noise depends on the run's seed and on `start` alone: each version draws from the same noise.
+    The noise depends on the run's seed and on `start` alone: each version draws from the same noise. A conditional
+    network needs the held-out images' labels [num, A], the tensor LABELS of `averaged_generator`.
     """
     latent = torch.randn(count, config.model.latent_dim, generator=seeded(config.seed, "evaluation", start))
-    device = next(drawer.network.parameters()).device
-    labels = drawer.labels
+    device = next(network.parameters()).device
     if labels is not None:
         labels = labels[torch.arange(start, start + count) % len(labels)]  # there may be fewer real images
-    return to_bytes(sample(drawer.network, latent.to(device), labels))
+    return to_bytes(sample(network, latent.to(device), labels))
 
 
 def extract(pixels: torch.Tensor, network: nn.Module, start: int) -> Tensors:

@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganns import paths
 from ganns.config import Config
-from ganns.data.decoded_cache import prepare
+from ganns.data.sources.decode import prepare
 from ganns.data.sources.faces import draw_face
 from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator

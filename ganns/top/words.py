@@ -47,6 +47,8 @@ def worker_in_words(person: Mapping[str, Any], run: int, unit: int | None) -> tu
         return "leaving", "yellow"
     if unit is not None:
         return f"unit {unit}", "cyan"
+    if person.get("preparing"):
+        return person["preparing"], "yellow"
     other = person.get("computes")
     return (f"in run {other['run']}", "cyan") if other and other["run"] != run else ("waiting", "")
 

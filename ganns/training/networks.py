@@ -13,6 +13,7 @@ Shapes: N images of a batch, Z latent_dim, S image_size, A attributes.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from ganns.training.seeds import derive
 from ganns.training.seeds import generator as seeded
 
 ROLES = {"g": "generator", "d": "discriminator"}
+_making = threading.Lock()  # PyTorch's own generator is one for all threads
 
 
 class Networks(ABC):
@@ -101,7 +103,7 @@ def make(config: ModelConfig, role: str, seed: int = 0) -> nn.Module:
     The constructor's random numbers come from `seed`, so that buffers are equal on each machine.
     """
     networks = find(config)(config)
-    with torch.random.fork_rng(devices=[]):
+    with _making, torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "init", ROLES[role]) % 2**63)
         return networks.generator() if role == "g" else networks.discriminator()
 

@@ -92,7 +92,7 @@ SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.registered_at,
        min(w.registered_at) OVER (PARTITION BY w.name) AS first_joined_at,
        count(*) OVER (PARTITION BY w.name) AS times_joined,
        CASE WHEN isfinite(p.last_heartbeat) THEN extract(epoch FROM now() - p.last_heartbeat)::float8 END AS silent_s,
-       coalesce(t.draining, false) AS draining,
+       coalesce(t.draining, false) AS draining, t.preparing,
        u.run_id AS run, u.round, u.unit
 FROM ganns.workers w
 LEFT JOIN procrastinate.procrastinate_workers p ON p.id = w.id

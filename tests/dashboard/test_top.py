@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -19,11 +20,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.top.screen import screen, snapshot
+from ganns.top.screen import _line, screen, snapshot
 from ganns.top.view import View, joined
 from ganns.top.words import event_in_words, run_in_words, seconds, spark, worker_in_words
 from tests.support.helpers import ROOT, wait_until
@@ -252,6 +254,26 @@ def test_the_run_that_is_trained_is_shown_unless_one_is_chosen() -> None:
         assert view.number == number
     view.take(json.dumps(RUN | {"run": 9}))
     assert view.run is None  # of another run than the one that is on the screen
+
+
+def test_it_stays_with_a_run_that_has_just_finished_and_goes_on_to_the_next_that_is_trained() -> None:
+    def runs(*found: tuple[int, str, bool]) -> str:
+        rows = [{"run": run, "state": state, "coordinated": coordinated} for run, state, coordinated in found]
+        return json.dumps({"type": "runs", "runs": rows})
+
+    view = viewed(json.loads(runs((9, "open", True), (7, "open", False))))
+    view.turn_to(view.number)
+    assert view.number == 9
+    view.take(runs((9, "finished", False), (7, "open", False)))
+    assert view.number == 9  # not the run 7, which was stopped long ago
+    view.take(runs((9, "finished", False), (7, "open", True)))
+    assert view.number == 7
+
+
+def test_a_line_with_little_room_keeps_its_two_parts_apart() -> None:
+    console = Console(width=30, file=io.StringIO())
+    console.print(_line(Text("240 images/s · 12 rounds/min"), Text("2 workers")))
+    assert " 2 workers" in console.file.getvalue()
 
 
 # ---------------------------------------------------------------------------------------------- the command itself

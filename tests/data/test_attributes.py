@@ -16,6 +16,7 @@ from ganns.data.packed import format as pack_format
 from ganns.data.sources import synthetic
 from ganns.data.sources.source import SOURCES
 from ganns.errors import ConfigError, DataError
+from tests.support.webserver import serving
 
 FACES = SyntheticData(count=12, holdout=4)
 NAMES = ("Eyeglasses", "Smiling", "Blond_Hair")
@@ -61,6 +62,17 @@ def test_a_pack_carries_them_or_says_that_it_has_none(tmp_path):
     assert b"attributes" not in (tmp_path / "plain-pack" / "index.json").read_bytes()  # older programs read it
     with pytest.raises(DataError, match="The packed images carry no attributes"):
         labels_of(PackedData(path=str(tmp_path / "plain-pack")))
+
+
+def test_a_pack_on_the_web_gives_the_same_labels_and_fetches_them_once(tmp_path, monkeypatch):
+    pack_format.write(SOURCES["synthetic"](FACES), 32, tmp_path / "faces", paths.home() / "data")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as web:
+        web.files.update({f"/faces/{path.name}": path.read_bytes() for path in (tmp_path / "faces").iterdir()})
+        packed = PackedData(url=f"{web.url}/faces")
+        assert np.array_equal(labels_of(packed), labels_of(FACES))
+        del web.files["/faces/attributes.bin"]
+        assert np.array_equal(labels_of(packed), labels_of(FACES))
 
 
 def test_damaged_attributes_are_refused(tmp_path):

@@ -34,6 +34,32 @@ def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
+def test_the_server_gets_no_secret_and_needs_no_locale(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES"):
+        monkeypatch.setenv(name, "xx_XX.UTF-8")  # a Mac over ssh
+    monkeypatch.setenv("MY_TOKEN", "open-sesame")
+    with EmbeddedServer(data_dir) as server:
+        assert b"open-sesame" not in Path(f"/proc/{server._postmaster()[0]}/environ").read_bytes()
+        assert answers(server)
+
+
+@pytest.mark.parametrize("name", ["$HOME", 'quo"te', "com,ma", "\u5f20" * 24, "a b"])
+def test_a_home_of_any_name(cluster: Path, name: str) -> None:
+    (cluster.parent / name).mkdir()
+    server = EmbeddedServer(cluster.rename(cluster.parent / name / "pg"))
+    with server:
+        assert answers(server)
+        server.restart()
+        assert answers(server)
+    assert not server.is_running()
+
+
+def test_a_home_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="line break"):
+        EmbeddedServer(tmp_path / "a\nb")
+
+
 def test_a_second_one_joins_and_the_last_one_out_stops_it(cluster: Path) -> None:
     first, second = EmbeddedServer(cluster), EmbeddedServer(cluster)
     with second:

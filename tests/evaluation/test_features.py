@@ -63,7 +63,7 @@ def test_the_points_of_a_sweep_train_it_once(monkeypatch, tmp_path):
     assert len(set(found)) == 1
 
 
-@pytest.mark.parametrize("image_size", [32, 64])
+@pytest.mark.parametrize("image_size", [32, 64, 128])
 def test_training_it_again_gives_the_same_network(image_size):
     twice = [features.train_network(image_size, num_faces=50, num_held_out=10, epochs=1) for _ in range(2)]
     assert len({digest(pack(network.state_dict())) for network, _ in twice}) == 1

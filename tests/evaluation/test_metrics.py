@@ -10,6 +10,8 @@ import torch
 from ganns.config import Config, ModelConfig
 from ganns.errors import BadResult
 from ganns.evaluation import batches, coverage, metrics
+from ganns.evaluation.features import to_bytes
+from ganns.training.seeds import generator as seeded
 from ganns.training.state import TrainingState
 
 RNG = np.random.default_rng(0)
@@ -148,3 +150,19 @@ def test_parts_make_the_images_that_one_would_draw():
     assert features.shape == (600, 3 * 32 * 32)
     assert pixels.shape == (batches.NUM_COMPARED, 3, 32, 32)
     assert torch.equal(batches.draw(config, network, 64, 64), pixels[64:128])
+
+
+def test_a_conditional_model_is_judged_with_the_labels_of_real_images():
+    config = Config(
+        model=ModelConfig(
+            image_size=32, latent_dim=8, features_g=4, features_d=4, conditional=True, attributes="Smiling,Bald"
+        )
+    )
+    state, labels = TrainingState(config), torch.tensor([[0.0, 1], [1, 0], [1, 1]])
+    sent = batches.averaged_generator(state.tensors(), labels)
+    network = batches.build_generator(config, sent)
+    assert torch.equal(sent[batches.LABELS], labels)
+    drawn = batches.draw(config, network, 64, 4, sent[batches.LABELS])
+    latent = torch.randn(4, 8, generator=seeded(config.seed, "evaluation", 64))
+    wanted = state.draw(latent, averaged=True, labels=labels[[1, 2, 0, 1]])  # image 64 has label 64 % 3
+    assert torch.equal(drawn, to_bytes(wanted))

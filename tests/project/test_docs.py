@@ -99,7 +99,7 @@ def test_a_wrong_default_or_range_in_the_tables_would_be_found() -> None:
     wrong = "| `seed` | str | any | 3 | where it begins |\n| `model.image_size` |  | | | pixels |\n"
     seed, size, _ = generate(wrong).split("\n")
     assert seed == "| `seed` | int | 0 to 2,147,483,647 | 0 | where it begins |"
-    assert size == "| `model.image_size` | int | 32 or 64 | 64 | pixels |"
+    assert size == "| `model.image_size` | int | 32 or 64 or 128 | 64 | pixels |"
 
 
 def test_every_file_of_every_group_is_documented() -> None:

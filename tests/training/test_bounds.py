@@ -34,7 +34,7 @@ def unit(config, num_images, seed=0):
 
 
 @pytest.mark.parametrize(("strategy", "num_images"), [("gradient", 8), ("gradient", 7), ("local_steps", 35)])
-@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("size", [32, 64, 128])
 def test_a_healthy_result_passes_before_and_after_a_step(strategy, num_images, size):
     model = ModelConfig(image_size=size, latent_dim=8, features_g=2, features_d=2)
     config = tiny(strategy=STRATEGIES[strategy], model=model)

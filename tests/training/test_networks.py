@@ -270,8 +270,8 @@ def test_keys_of_their_own(use):
     assert Configured(config.model).options == Configured.Options(3, "none", False, 0.1)
     for wrong, reason in (
         (
-            "blokcs=2",
-            r"blokcs is no key of model\.name=mine, which has blocks, norm, bias, slope; did you mean blocks\?",
+            "blocksize=2",
+            r"blocksize is no key of model\.name=mine, which has blocks, norm, bias, slope; did you mean blocks\?",
         ),
         ("blocks=9", r"model\.options: blocks=9 is out of range: give a value from 1 to 4"),
         ("blocks=two", r"model\.options: blocks=two is no int"),

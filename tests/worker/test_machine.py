@@ -48,9 +48,8 @@ def test_a_wrong_clock(classroom, tmp_path, offset):
     assert len(mark.read_text()) >= 2  # the supervisor and its child
     classroom.wait_works(wrong)
     # A unit that fails is put off by seconds of the server's clock, not by an hour of the wrong one: this machine
-    # cannot do any, for there is a file where its folder should be.
-    (tmp_path / "file").touch()
-    classroom.worker("broken", PYTHONPATH=str(folder), WRONG_CLOCK_MARK=str(mark), GANNS_HOME=str(tmp_path / "file"))
+    # cannot do any, for it has other images.
+    classroom.worker("broken", app="tests.support.other_images.app", PYTHONPATH=str(folder), WRONG_CLOCK_MARK=str(mark))
     seen = []
     wait_until(
         lambda: (

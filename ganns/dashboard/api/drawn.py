@@ -8,12 +8,14 @@ from typing import Annotated
 from fastapi import HTTPException, Query, Response
 from nicegui import app
 
-from ganns.dashboard.api import Number, Version
+from ganns.dashboard.api import Number
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.drawing import Busy, CannotDraw, Drawing
 
 Labels = Annotated[str, Query(pattern=r"^(0|1|0\.\d{1,2})(,(0|1|0\.\d{1,2})){0,39}$")]
 """A number from 0 to 1 for each attribute, with at most two decimals."""
+Seen = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""The newest version that the page knows; with another one, a picture is drawn again."""
 
 
 def register(dashboard: Dashboard) -> None:
@@ -22,7 +24,7 @@ def register(dashboard: Dashboard) -> None:
     app.on_shutdown(drawing.close)
 
     @app.get("/drawn/{run}.webp")
-    async def drawn(run: Number, labels: Labels, version: Version, best: bool = False) -> Response:
+    async def drawn(run: Number, labels: Labels, version: Seen, best: bool = False) -> Response:
         values = tuple(float(value) for value in labels.split(","))
         try:
             picture = await asyncio.to_thread(drawing.draw, run, version, values, best=best)

@@ -82,7 +82,8 @@ export default {
         this.shown = URL.createObjectURL(await answer.blob());
         this.said = "";
       } else {
-        this.said = (await answer?.json().catch(() => null))?.detail ?? "The dashboard does not answer; try again.";
+        const detail = (await answer?.json().catch(() => null))?.detail;
+        this.said = typeof detail === "string" ? detail : "The dashboard does not answer; try again.";
       }
       this.waiting = false;
       if (this.again) this.draw();

@@ -54,7 +54,7 @@ def build_empty() -> None:
             text("p", "This page shows the first run as soon as it begins. Start it on the teacher's machine:")
             text("pre", "ganns train experiment=demo")
             text("p", "Each worker joins with the address that the coordinator, or ganns db serve, prints:")
-            text("pre", "GANNS_DATABASE_URL=postgresql://... ganns worker")
+            text("pre", "ganns join 'postgresql://...'\nganns worker")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
         NewRun(None, follow=True)

@@ -14,7 +14,7 @@ from ganns.data.attributes import LIST, Attributes, read_list
 from ganns.data.sources import celeba, folder, synthetic
 from ganns.data.sources.decode import decode
 from ganns.data.sources.files import Files, in_folder, path_text, reader
-from ganns.data.sources.fingerprint import of_files, of_recipe
+from ganns.data.sources.fingerprint import of_files
 from ganns.data.sources.location import named
 from ganns.errors import DataError
 
@@ -57,8 +57,7 @@ def _synthetic(data: SyntheticData) -> Source:
     return Source(
         "synthetic",
         data.count,
-        # Not the files' content: JPEG encoders of different versions write different bytes for the same face.
-        of_recipe("synthetic", synthetic.VERSION, data.seed, data.count, data.holdout),
+        synthetic.fingerprint(data),
         "they are drawn from the run's own settings, so install the version of ganns that the coordinator has",
         in_folder(str(images / name) for name in names),
         lambda: read_list(listed.read_text("utf-8"), names, str(listed)),

@@ -17,6 +17,8 @@ from pathlib import Path
 from ganns.errors import ConfigError, DatabaseError, ResourceMissing
 
 OWNER = "postgres"
+CLASS_LOGIN = "ganns_class"
+"""The login of everyone who joins over TCP; `sql/schema/class_login.sql` says what it may do."""
 BIN_VARIABLE = "GANNS_POSTGRES_BIN"
 SETTINGS = {
     "max_connections": "300",  # a worker uses about three
@@ -27,16 +29,30 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "log_min_messages": "warning",
 }
-LOGINS = "host all all all scram-sha-256\n"
-"""For a server that listens on TCP: any machine may connect, but only with the password."""
+LOGINS = f"""\
+local all all trust
+host all {OWNER} all reject
+host all all all scram-sha-256
+"""
+"""pg_hba.conf. Over TCP any machine may connect, but only with the password, and never as the superuser, who can run
+programs on this machine (`COPY ... FROM PROGRAM`). The socket is in a folder that only its owner may enter."""
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
 https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
+PASSED_ON = {
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "TZ", "GLIBC_TUNABLES"),
+    *("SYSTEMROOT", "WINDIR", "COMSPEC"),
+}
+"""The server gets no other variable of ours: a statement of its superuser could show an address or a token."""
+LOCALE = {"LC_ALL": "C"}
+"""Not the user's: a Mac that logs in over ssh names a locale that this machine may not have, and initdb would fail."""
 _SERVER_USER = "pgserver"
 
 
-def run_program(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs: initdb or pg_ctl.
+def run_program(
+    program: str, *arguments: str, check: bool = True, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs: initdb or pg_ctl, in a folder.
 
     Raises:
         DatabaseError: with what it printed, if it fails and `check` is true.
@@ -55,8 +71,8 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         stderr=subprocess.DEVNULL if leaves_a_server else subprocess.STDOUT,
         text=True,
         check=False,
-        cwd="/" if os.name != "nt" else None,
-        env=MALLOC | os.environ,
+        cwd=folder or ("/" if os.name != "nt" else None),
+        env=MALLOC | {name: value for name, value in os.environ.items() if name.upper() in PASSED_ON} | LOCALE,
         start_new_session=True,  # a terminal's Ctrl-C must reach us alone, not the server
     )
     if check and done.returncode != 0:
@@ -87,8 +103,7 @@ def create_cluster(data_dir: Path) -> None:
     )
     with (new / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-    with (new / "pg_hba.conf").open("a") as file:
-        file.write(LOGINS)
+    (new / "pg_hba.conf").write_text(LOGINS)
     try:
         new.rename(data_dir)
     except OSError as error:
