@@ -7,8 +7,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from ganns.cli.solo import solo
 from ganns.config import LocalStepsStrategy, OptimizerConfig, QuorumConfig, StopConfig, from_dict
 from ganns.data import open_images
+from ganns.errors import ConfigError, RunError
 from ganns.store import control, rounds, runs
 from ganns.training import per_class
 from ganns.training.per_class import Row, choose
@@ -125,3 +127,32 @@ def test_the_table_refuses_wrong_settings(coordinate, join, conn, column, value)
     finish_run(coordinator, join())
     with pytest.raises(psycopg.errors.CheckViolation):
         conn.execute(f"UPDATE ganns.rounds SET {column} = %s", (value,))
+
+
+def test_ganns_solo_repeats_a_run_whose_class_changes(coordinate, join, conn, database, tmp_path, monkeypatch):
+    config = tiny(strategy=RULE, optimizer=OPTIMIZER, stop=StopConfig(rounds=8))
+    coordinator, first = coordinate(config), join("first")
+    work_until(first, lambda: len(coordinator.reports) >= 3)
+    others = [join("second"), join("third")]
+    finish_run(coordinator, first, *others)
+    assert {1, 2} <= set(class_sizes(conn))
+    monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+    assert solo(["--schedule", "1", f"hydra.run.dir={tmp_path}"]) == 0
+    repeated_state = TrainingState.from_bytes(config, (tmp_path / "state.safetensors").read_bytes())
+    assert repeated_state.weights_digest() == coordinator.digest
+
+
+@pytest.mark.parametrize(
+    "arguments, part", [(["--schedule"], "needs a run"), (["--schedule=1", "seed=2"], "seed=2 cannot be set")]
+)
+def test_a_schedule_needs_a_run_and_takes_no_settings(arguments, part):
+    with pytest.raises(ConfigError, match=part):
+        solo(arguments)
+
+
+def test_a_run_that_went_back_has_no_schedule(coordinate, join, conn):
+    coordinator = coordinate(tiny(strategy=RULE, stop=StopConfig(rounds=2)))
+    finish_run(coordinator, join())
+    conn.execute("UPDATE ganns.ledger SET accepted = false WHERE round = 1")
+    with pytest.raises(RunError, match="went back"):
+        rounds.recorded_schedule(conn, 1)

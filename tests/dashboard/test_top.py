@@ -37,7 +37,14 @@ UNITS = [
 ]
 RUN: dict[str, Any] = {
     **{"type": "run", "run": 7, "name": "faces", "state": "open", "version": 61, "images": 31232, "num_images": 20000},
-    **{"best_version": 40, "best_swd": 86.2, "coordinated": True, "workers_alive": 2, "images_per_s": 530.1},
+    **{
+        "best_version": 40,
+        "best_swd": 86.2,
+        "coordinated": True,
+        "workers_alive": 2,
+        "images_per_s": 530.1,
+        "machines": 1.8,
+    },
     **{"rounds_per_min": 66.7, "done": 0.12, "left_s": 243.0, "config": {"stop": {"rounds": 500}}},
     "rounds": [
         {"round": 60, "version": 60, "quorum": 2, "open": False, "age_s": 0.9, "deadline_s": None, "units": []},
@@ -96,7 +103,16 @@ def test_the_essentials_fit(width: int, height: int) -> None:
     text = "\n".join(lines)
     for words in (
         *("Run 7 faces: training", "version 61 of 500", "12 %, 4 min 3 s left", "31,232 images (1.6 epochs)"),
-        *("530 images/s", "66.7 rounds/min", "2 workers", "0.81", "1.29", "0.60", "0.40", "best 86.2, at version 40"),
+        *(
+            "530 images/s",
+            "66.7 rounds/min",
+            "2 workers, worth 1.8",
+            "0.81",
+            "1.29",
+            "0.60",
+            "0.40",
+            "best 86.2, at version 40",
+        ),
         *("Round 61: 1 of 2 results, open for 1.2 s, deadline in 8.8 s", "S c R", "computing 1", "refused 1"),
         *("NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
         *("a result for unit 2 of round 61 was refused", "q: quit", "▁▂▂" if width < 120 else "████"),
