@@ -88,7 +88,8 @@ def test_a_reopened_round_keeps_the_settings_in_its_row(coordinate, join, conn):
     coordinator.stop.set()
     coordinator.join()
     opened = rounds.get_open_round(conn, 1)
-    assert opened is not None and opened.settings == choose(config, 4)
+    assert opened is not None
+    assert opened.settings == choose(config, 4)
     for one in workers[1:]:
         one.fall_silent()
     config.resume = "latest"
@@ -105,7 +106,8 @@ def test_a_run_whose_coordinator_is_killed_ends_with_the_weights_of_its_schedule
     with workers(database, 2, tmp_path):
         digest, kills = kill_and_resume(database, tmp_path, config, 3, seed)
     assert kills >= 1
-    assert len(class_sizes(conn)) == 25 and None not in class_sizes(conn)
+    assert len(class_sizes(conn)) == 25
+    assert None not in class_sizes(conn)
     assert digest == repeated(conn, 1)
 
 
@@ -120,7 +122,7 @@ def test_a_carried_slice_of_a_larger_unit_is_not_too_large(coordinate, join, con
     assert not [line for line in coordinator.said if "refused" in line]
 
 
-@pytest.mark.parametrize("column, value", [("lr_g", 2), ("micro_batch", 1), ("unit_images", None)])
+@pytest.mark.parametrize(("column", "value"), [("lr_g", 2), ("micro_batch", 1), ("unit_images", None)])
 def test_the_table_refuses_wrong_settings(coordinate, join, conn, column, value):
     config = tiny(strategy=RULE, stop=StopConfig(rounds=1))
     coordinator = coordinate(config)
@@ -143,7 +145,7 @@ def test_ganns_solo_repeats_a_run_whose_class_changes(coordinate, join, conn, da
 
 
 @pytest.mark.parametrize(
-    "arguments, part", [(["--schedule"], "needs a run"), (["--schedule=1", "seed=2"], "seed=2 cannot be set")]
+    ("arguments", "part"), [(["--schedule"], "needs a run"), (["--schedule=1", "seed=2"], "seed=2 cannot be set")]
 )
 def test_a_schedule_needs_a_run_and_takes_no_settings(arguments, part):
     with pytest.raises(ConfigError, match=part):

@@ -22,8 +22,8 @@ FIGURES = (
         "worth, in machines",
         "machines",
         "decimal",
-        "This class computes as many images as so many machines like its median worker that never wait. It does not say "
-        "how much the model learns from an image.",
+        "This class computes as many images as so many machines like its median worker that never wait. It does not "
+        "say how much the model learns from an image.",
     ),
     Figure("best distance", "best_swd", "decimal"),
 )
