@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import benchmarks.simulated_class as simulated
 from benchmarks.friends import CLASSES, PLAIN, finalists, mean, summary, times
 from benchmarks.simulated_class import Way, seconds, time_to, train
+from ganns.data import open_images
 from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 
@@ -38,7 +40,7 @@ def test_the_time_to_a_level_lies_between_two_evaluations():
 def test_a_speed_is_that_of_the_best_plain_loop_over_the_classs():
     slow, fast = [(400, 0, 30.0, 90.0), (800, 0, 10.0, 50.0)], [(100, 25, 30.0, 90.0), (200, 50, 10.0, 50.0)]
     results = {(way.name, 0): slow for way in PLAIN} | {(CLASSES[4].name, 0): fast}
-    assert finalists(results, COSTS) == [way for way in PLAIN if way.batch in (8, 16)][:3] or finalists(results, COSTS)
+    assert finalists(results, COSTS) == PLAIN[:1]
     found = summary(results, COSTS, [4], 1)
     assert found["best_solo_s"]["fid 30"] == 400 * 0.02
     assert found["speedup"]["4 workers, no transfers"]["fid 30"] == round(8 / clock(CLASSES[4], 100, 25), 2)
@@ -49,8 +51,6 @@ def test_a_speed_is_that_of_the_best_plain_loop_over_the_classs():
 
 def test_the_simulated_class_trains_as_solo_does(monkeypatch):
     """Without evaluations before the end, so that the judge is asked for the last version alone."""
-    import benchmarks.simulated_class as simulated
-
     found = []
 
     class Digests:
@@ -60,10 +60,8 @@ def test_the_simulated_class_trains_as_solo_does(monkeypatch):
 
     monkeypatch.setattr(simulated, "Judge", Digests)
     assert train(Way(2, 2, 2, 1e-3), 0, every=4, max_steps=8, good_enough=(1, 1)) == [(4, 2, 0.0, 0.0)]
-    (config, digest), state = found[0], None
+    config, digest = found[0]
     config.stop.rounds = 2
     state = TrainingState(config)
-    from ganns.data import open_images
-
     list(train_solo(config, open_images(config.data, 32), state))
     assert state.weights_digest() == digest
