@@ -19,13 +19,13 @@ def solo(argv: Sequence[str]) -> int:
     """
     from ganns.launch import compose
 
-    rest, run = _without_schedule(argv)
+    rest, run = without_schedule(argv)
     if run is None:
         return compose.run(argv, action=_train_alone, command="solo")
     return compose.run(rest, action=lambda _: _repeat(run), command="solo")
 
 
-def _without_schedule(argv: Sequence[str]) -> tuple[list[str], str | None]:
+def without_schedule(argv: Sequence[str]) -> tuple[list[str], str | None]:
     """Return the other arguments, and the run that `--schedule` names, or None.
 
     Raises:

@@ -8,6 +8,7 @@ from benchmarks.simulated_class import Way, seconds, time_to, train
 from ganns.data import open_images
 from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
+from tests.support.fakes import tiny
 
 COSTS = {
     "step_ms": {"8": 20.0, "16": 30.0, "32": 50.0, "64": 80.0},
@@ -59,6 +60,7 @@ def test_the_simulated_class_trains_as_solo_does(monkeypatch):
             return 0.0, 0.0
 
     monkeypatch.setattr(simulated, "Judge", Digests)
+    monkeypatch.setattr(simulated, "small", lambda seed, num: tiny(seed=seed))
     assert train(Way(2, 2, 2, 1e-3), 0, every=4, max_steps=8, good_enough=(1, 1)) == [(4, 2, 0.0, 0.0)]
     config, digest = found[0]
     config.stop.rounds = 2
