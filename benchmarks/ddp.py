@@ -34,7 +34,7 @@ from torch.nn.functional import interpolate
 from torch.nn.parallel import DistributedDataParallel
 
 from ganns.config import ModelConfig, OptimizerConfig
-from ganns.training.dcgan import build, parameters_of
+from ganns.training.networks import build, parameters_of
 from ganns.training.seeds import generator as seeded
 from ganns.training.seeds import permutation
 

@@ -30,7 +30,8 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
 from ganns.store import results, worker_api
-from ganns.training.bounds import batchnorm_layers, expected_counts
+from ganns.training.batchnorm import batchnorm_layers
+from ganns.training.bounds import expected_counts
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.serialization import pack
@@ -48,10 +49,10 @@ def prepared(config: Config) -> dict[str, bytearray]:
     parts = {}
     for role, network in TrainingState(config).networks.items():
         gradients = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
-        counts = expected_counts(network, config, config.strategy.unit_images)
+        counts = expected_counts(role, config, config.strategy.unit_images)
         sums = {
             name: torch.tensor([0.0] * width + [counts[name]] * (width + 1), dtype=torch.float64)
-            for name, width in batchnorm_layers(network).items()
+            for name, width in ((name, layer.num_features) for name, layer in batchnorm_layers(network).items())
         }
         parts[role] = pack(encode_part(Part(gradients, sums), get_codec(config.codec.name)))
     return parts

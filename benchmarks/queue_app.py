@@ -46,3 +46,9 @@ def hold(self: Context) -> None:
     while not self.should_abort():
         time.sleep(0.05)
     raise self.aborted()
+
+
+@task(app=ours, name="stubborn", queue="hold")
+def stubborn() -> None:
+    """Keep a worker busy, whatever it is asked."""
+    time.sleep(600)

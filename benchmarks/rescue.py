@@ -1,11 +1,13 @@
-"""The time until another worker starts the task of a worker that has ended.
+"""The time until another worker starts the task of a worker that has ended, and until a revoked task has ended.
 
     python -m benchmarks.rescue
 
 Each worker holds one task, and they end one after the other: killed with SIGKILL (the rescue finds their heartbeat too
 old), or asked to leave with Ctrl-C (a `ganns worker` hands its task back). The remaining workers take the tasks. The
 time is counted from just before the signal to the start of the next attempt, by the server's clock, with the default
-settings. The last line is one JSON object.
+settings. Before that, one `ganns worker` alone, without a coordinator or `ganns tasks rescue`, runs tasks that ignore
+everything, and each is revoked with `terminate`: the time is counted until its state is REVOKED. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -85,6 +87,25 @@ def measure(address: Address, conn: Connection, num: int, command: list[str], nu
     return [(row[0] - end).total_seconds() for row, end in zip(starts, ended, strict=True)]
 
 
+def measure_revoked(address: Address, conn: Connection, num: int, folder: Path) -> list[float]:
+    """Revoke `num` tasks, one after the other, that do not end by themselves; return the seconds until REVOKED."""
+    worker = start(address, "alone", HARDENED, folder / "log")
+    seconds = []
+    for _ in range(num):
+        result = queue_app.stubborn.apply_async(connection=conn)
+        wait(conn, "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'", 1)
+        begun = time.monotonic()
+        result.revoke(terminate=True)
+        while result.state != "REVOKED":
+            if time.monotonic() > begun + 120:
+                raise SystemExit(f"a revoked task is {result.state} after 120 s")
+            time.sleep(0.02)
+        seconds.append(time.monotonic() - begun)
+    worker.send_signal(signal.SIGINT)
+    worker.wait(60)
+    return seconds
+
+
 def main() -> None:
     """Measure both ways of ending, and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -95,6 +116,7 @@ def main() -> None:
     left: list[float] = []
     stop = threading.Event()
     with cluster(num_workers=0) as address, connect(address) as conn, tempfile.TemporaryDirectory() as name:
+        revoked = measure_revoked(address, conn, arguments.workers, Path(name))
         rescuer = threading.Thread(target=rescue.run, args=(address, stop))
         rescuer.start()
         try:
@@ -114,6 +136,8 @@ def main() -> None:
         "dead_s_p95": p95(dead),
         "left_s_median": round(statistics.median(left), 3),
         "left_s_p95": p95(left),
+        "revoked_s_median": round(statistics.median(revoked), 2),
+        "revoked_s_max": round(max(revoked), 2),
     }
     print(json.dumps(figures))
 

@@ -28,9 +28,10 @@ from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.aggregation import Accumulator
 from ganns.training.augment import augment
 from ganns.training.compression import get_codec
-from ganns.training.dcgan import Generator, build, parameters_of, sample
+from ganns.training.dcgan import Generator
 from ganns.training.local_steps import LocalStepsUnit
 from ganns.training.losses import build_loss, r1_penalty
+from ganns.training.networks import build, parameters_of, sample
 from ganns.training.optimizers import adam
 from ganns.training.parts import encode_part
 from ganns.training.plan import plan_round

@@ -19,6 +19,7 @@ from typing import Any
 from ganns.errors import ConfigError
 
 AUGMENTATIONS = ("color", "translation", "cutout")
+MAX_ATTRIBUTES = 40  # as many as CelebA has
 TINY = 1e-12  # as the lowest value it means "more than 0"
 YEAR_S = 366 * 86400
 SEED_MAX = 2**31 - 1  # the order of an epoch's images comes from RandomState, which takes 32 bits
@@ -36,14 +37,26 @@ def choice(default: Any, choices: tuple[Any, ...]) -> Any:
 
 @dataclass
 class ModelConfig:
-    """DCGAN (Radford et al. 2015); `features_*` is the number of channels in the layer next to the image."""
+    """DCGAN (Radford et al. 2015); `features_*` is the number of channels in the layer next to the image.
+
+    With `conditional` both networks get `attributes`, a list like "Eyeglasses,Smiling". The networks of another package
+    (`ganns.plugins`) use the keys that they need, and have keys of their own in `options`, like "blocks=2,norm=group".
+    """
 
     name: str = "dcgan"
-    image_size: int = choice(64, (32, 64))
+    image_size: int = choice(64, (32, 64, 128))
     latent_dim: int = number(100, 1, 4096)
     features_g: int = number(64, 1, 1024)
     features_d: int = number(64, 1, 1024)
     spectral_norm: bool = False
+    conditional: bool = False
+    attributes: str = "Eyeglasses,Smiling,Black_Hair,Blond_Hair,Wearing_Hat"
+    options: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the attributes that both networks get; none without `conditional`."""
+        return tuple(name.strip() for name in self.attributes.split(",")) if self.conditional else ()
 
 
 @dataclass
@@ -259,7 +272,12 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
 }
 """Groups whose options have keys of their own, and the dataclass of each option; the default option comes first."""
-PLUGGED: dict[str, type[Any]] = {"data": PluginData, "loss": NonSaturatingLoss, "aggregate": AggregateConfig}
+PLUGGED: dict[str, type[Any]] = {
+    "data": PluginData,
+    "loss": NonSaturatingLoss,
+    "aggregate": AggregateConfig,
+    "model": ModelConfig,
+}
 """Groups to which other packages may add options (`ganns.plugins`), and the dataclass with such an option's keys."""
 NAMES: dict[str, tuple[str, ...]] = {
     **{group: tuple(options) for group, options in OPTIONS.items()},
@@ -376,12 +394,27 @@ def validate(config: Config) -> None:
             f"loss.augment={config.loss.augment} names {min(unknown)!r}, which is not known: "
             f"choose from {', '.join(AUGMENTATIONS)}, joined by commas."
         )
+    _validate_model(config.model)
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
         raise ConfigError("data.url is empty: give the address that the pack is served at, data.url=http://host/faces.")
     if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
         raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
+
+
+def _validate_model(model: ModelConfig) -> None:
+    if model.options and model.name in NAMES["model"]:
+        raise ConfigError(
+            f"model.options={model.options} is for networks of another package, and model.name={model.name} is built "
+            "in: leave it out."
+        )
+    names = model.labels
+    if any(not name for name in names) or len(set(names)) < len(names) or len(names) > MAX_ATTRIBUTES:
+        raise ConfigError(
+            f"model.attributes={model.attributes} cannot be used: give 1 to {MAX_ATTRIBUTES} different names, joined "
+            'by commas, like "Eyeglasses,Smiling".'
+        )
 
 
 @cache

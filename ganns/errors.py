@@ -92,7 +92,7 @@ class DatabaseError(GannsError):
 
 
 class NoDatabaseAddress(DatabaseError):
-    """No database address: set GANNS_DATABASE_URL to the line that your instructor gave you."""
+    """No database address: type `ganns join` with the line that your instructor gave you."""
 
 
 class DatabaseUnreachable(DatabaseError):

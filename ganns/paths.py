@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ganns.errors import ResourceMissing
+from ganns.errors import ConfigError, ResourceMissing
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -26,9 +26,20 @@ def exercise_dir(kind: str) -> Path:
 
 
 def home() -> Path:
-    """Return $GANNS_HOME or ~/.ganns, and create it at its first use. It holds pg/, data/ and state/."""
-    path = Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser().resolve()
-    path.mkdir(parents=True, exist_ok=True)
+    """Return $GANNS_HOME or ~/.ganns, and create it at its first use. It holds pg/, data/ and state/.
+
+    Raises:
+        ConfigError: if there is no such folder, and none can be made.
+    """
+    wanted = os.environ.get("GANNS_HOME") or "~/.ganns"
+    try:
+        path = Path(wanted).expanduser().resolve()
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        reason = error.strerror if isinstance(error, OSError) else "this user has no home folder"
+        raise ConfigError(
+            f"The folder {wanted} cannot be used ({reason}): set GANNS_HOME to a folder that you may write to."
+        ) from error
     return path
 
 

@@ -1,4 +1,4 @@
-"""Plug-ins: an aggregation rule, a loss or a data set of another package, found by its name.
+"""Plug-ins: an aggregation rule, a loss, a data set or networks of another package, found by name.
 
 A package lists its plug-ins in its `pyproject.toml`, as Python's entry points:
 
@@ -7,7 +7,8 @@ A package lists its plug-ins in its `pyproject.toml`, as Python's entry points:
 
 Once it is installed, `loss.name=least_squares` finds it. Built-in names are looked up first, so that a run without
 plug-ins pays nothing, and no package can change a built-in name. The requirements of each kind are written beside the
-built-in ones: `ganns.training.aggregation.Rule`, `ganns.training.losses.Loss`, `ganns.data.open_images`.
+built-in ones: `ganns.training.aggregation.Rule`, `ganns.training.losses.Loss`, `ganns.data.open_images`,
+`ganns.training.networks.Networks`.
 
 A run records the packages and versions of its plug-ins (`packages`). A worker with another version does not
 compute for it (`check_packages`): the same unit must give the same result everywhere.
@@ -23,11 +24,11 @@ from typing import Any
 from ganns.config import NAMES, Config, nearest
 from ganns.errors import ConfigError, PluginError
 
-GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data"}
+GROUPS = {"aggregate": "ganns.aggregate", "loss": "ganns.loss", "data": "ganns.data", "model": "ganns.model"}
 """From a group of settings to the entry points' group."""
-WORKER = ("loss", "data")
+WORKER = ("loss", "data", "model")
 """The kinds that a worker needs: only the coordinator combines updates."""
-HERE = ("aggregate", "data")
+HERE = ("aggregate", "data", "model")
 """The kinds of plug-ins that a coordinator needs: it computes no loss."""
 
 

@@ -15,7 +15,6 @@ from ganns.db.connect import Connection
 from ganns.evaluation import batches
 from ganns.evaluation.features import feature_network
 from ganns.store import evaluations, worker_api
-from ganns.training.dcgan import Generator
 from ganns.training.serialization import unpack
 
 
@@ -26,7 +25,7 @@ class EvaluationCache:
         """Begin with an empty cache."""
         self.device = device
         self._run: tuple[int, Config, nn.Module] | None = None
-        self._generator: tuple[str, Generator] | None = None
+        self._generator: tuple[str, nn.Module, torch.Tensor | None] | None = None
 
     def prepare(self, conn: Connection, run_id: int, evaluation: str) -> bool:
         """Fetch the networks that are not here yet; return False if the evaluation is over."""
@@ -39,8 +38,9 @@ class EvaluationCache:
             found = evaluations.fetch_generator(conn, evaluation)
             if found is None:
                 return False
-            network = batches.build_generator(self._run[1], unpack(*found)).to(self.device)
-            self._generator = evaluation, network
+            tensors = unpack(*found)
+            network = batches.build_generator(self._run[1], tensors).to(self.device)
+            self._generator = evaluation, network, tensors.get(batches.LABELS)
         return True
 
     def compute(self, start: int, count: int) -> bytes:
@@ -48,7 +48,8 @@ class EvaluationCache:
         assert self._run is not None
         assert self._generator is not None
         _, config, network = self._run
-        pixels = batches.draw(config, self._generator[1], start, count)
+        _, generator, labels = self._generator
+        pixels = batches.draw(config, generator, start, count, labels)
         return batches.encode(batches.extract(pixels, network, start))
 
 

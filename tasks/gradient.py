@@ -17,10 +17,10 @@ from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
 from ganns.training.per_class import in_round
 from ganns.training.unit import Part
-from tasks.run_cache import RunCache, get_run_cache
+from tasks.run_cache import RunCache, get_run_cache, prepare_images
 
 
-@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True)
+@task(name=TASK, queue=QUEUE, bind=True, ignore_result=True, prepare=prepare_images)
 def gradient(self: Context, run: int, round: int, unit: int) -> None:
     """Compute one unit of a round and submit its result."""
     cache = get_run_cache()
@@ -46,7 +46,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
             return  # the round closed after we claimed the unit, and its weights were deleted
         raise  # a crash of the server emptied the table: the coordinator uploads them again
     fetched = time.monotonic()
-    images = cached.load_images(claim)
+    images, labels = cached.load_images(claim)
     loaded = time.monotonic()
 
     uploads: list[Future[None]] = []  # the first part is uploaded while the second is computed
@@ -56,7 +56,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
     cached.computer.config = in_round(cached.config, claim.settings)
-    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort)
+    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort, labels)
     if result is None:
         raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it
     computed = time.monotonic()

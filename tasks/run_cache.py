@@ -7,10 +7,12 @@ the local disk; a unit's result never depends on it.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import traceback
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -18,8 +20,9 @@ import psycopg
 import torch
 
 from ganns.config import from_dict
-from ganns.data import open_images
-from ganns.db.connect import Connection, SharedConnection
+from ganns.data import ImageSet, images_of
+from ganns.db.address import require
+from ganns.db.connect import Connection, SharedConnection, connect
 from ganns.errors import (
     BadResult,
     DatabaseError,
@@ -43,6 +46,8 @@ from ganns.training.strategies import build_computer
 from ganns.training.unit import Part
 from tasks.blame import is_of_the_worker, named, pick_device
 
+log = logging.getLogger(__name__)
+
 COMPILE_VARIABLE = "GANNS_COMPILE"
 """With the value 1 the networks are compiled. It is not the default, since it takes a minute or more."""
 MAX_RUNS, MAX_BYTES = 8, 1 << 30
@@ -52,18 +57,19 @@ MAX_RUNS, MAX_BYTES = 8, 1 << 30
 class CachedRun:
     """One run on this worker: its configuration, networks and images, and the loaded version."""
 
-    def __init__(self, run_id: int, info: RunInfo, device: torch.device) -> None:
-        """Build the networks and open the images.
+    def __init__(self, run_id: int, info: RunInfo, device: torch.device, images: ImageSet | None = None) -> None:
+        """Build the networks and open the images, unless they are open.
 
         Raises:
             DatasetMismatch: if this machine has other images, or its NumPy draws other permutations, than the run.
             DataError: if there are no images.
-            PluginError: if the run's loss or data set is a plug-in that is missing here, or has another version.
+            PluginError: if the run's loss, data set or networks are a plug-in that is missing here, or has another
+                version, or cannot be used.
         """
         self.run_id = run_id
         self.config = from_dict(info.config)
         check_packages(self.config, WORKER)
-        self.images = open_images(self.config.data, self.config.model.image_size)
+        self.images = images or images_of(self.config)
         self.images.check(info.fingerprint)
         if permutation_digest(self.config.seed, info.num_images) != info.permutation_digest:
             raise DatasetMismatch(
@@ -91,12 +97,13 @@ class CachedRun:
             self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
             self._version = version
 
-    def load_images(self, unit: Claim) -> torch.Tensor:
-        """Return the unit's images, float32 [count, 3, S, S]."""
+    def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the unit's images, float32 [count, 3, S, S], and for a conditional run their labels [count, A]."""
         epoch, start, count = unit.slice
         if self._order[0] != epoch:
             self._order = (epoch, permutation(self.config.seed, epoch, self.images.num_train))
-        return self.images.train(self._order[1][start : start + count])
+        chosen = self._order[1][start : start + count]
+        return self.images.train(chosen), self.images.labels(chosen)
 
 
 class RunCache:
@@ -108,6 +115,7 @@ class RunCache:
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._shared = SharedConnection("ganns worker: blobs")
         self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
+        self._images: dict[int, ImageSet] = {}  # of runs that were prepared, until they are built
         self._registered: tuple[int, int] | None = None  # worker, and the number of connections opened by then
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
@@ -132,10 +140,21 @@ class RunCache:
                     f"Run {run_id} was made by ganns {required} and this is {program_version()}: install that version "
                     f"(`pip install 'ganns=={required}.*'`, or `git pull` in a checkout) and start the worker again."
                 )
-            self._runs[run_id] = CachedRun(run_id, info, self.device)
+            self._runs[run_id] = CachedRun(run_id, info, self.device, self._images.pop(run_id, None))
             while len(self._runs) > 1 and sum(one.size_bytes for one in self._runs.values()) > MAX_BYTES:
                 self._runs.popitem(last=False)
         return self._runs[run_id]
+
+    def prepare(self, run_id: int, say: Callable[[str], None]) -> None:
+        """Draw, fetch and decode a run's images, and open them; on another thread than the units."""
+        say("preparing images")
+        with connect(require(), application="ganns worker: preparing") as conn:
+            config = from_dict(worker_api.get_run_info(conn, run_id).config)
+
+        def on_progress(done: int, num: int) -> None:
+            say(f"preparing images: {done:,} of {num:,}")
+
+        self._images[run_id] = images_of(config, on_progress)
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
         """Register the worker, once a connection, and claim a job's unit; None if it is no longer wanted."""
@@ -206,3 +225,21 @@ def _storable(text: str) -> str:
 def get_run_cache() -> RunCache:
     """Return the cache of this process."""
     return RunCache()
+
+
+def prepare_images(run_id: int, say: Callable[[str], None]) -> None:
+    """Prepare a run's images before this worker takes a unit of it.
+
+    Raises:
+        Exception: that may pass (no connection, a full disk): the worker tries again. About others, such as missing
+            images, the task says more.
+    """
+    try:
+        get_run_cache().prepare(run_id, say)
+    except (DatabaseError, DownloadError, psycopg.Error, MemoryError, BrokenExecutor):
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+    except Exception as error:
+        log.info("run %s is not prepared: %s", run_id, error)

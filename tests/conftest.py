@@ -62,6 +62,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{what} skipped: {'; '.join(others)}", yellow=True)
 
 
+@pytest.fixture(autouse=True)
+def _no_safe_path() -> Iterator[None]:
+    """Take back what the command line sets for its processes, where a test runs a command in this one."""
+    yield
+    os.environ.pop("PYTHONSAFEPATH", None)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[SimpleNamespace]:
     """Yield where the tests' PostgreSQL is, in the words of pytest-postgresql."""

@@ -169,7 +169,7 @@ def test_a_wrong_type_is_answered_with_the_key(key: str, value: Any) -> None:
         ("stop.minutes", -1.0),
         ("sample_every", -1),
         ("codec.name", "fp61"),
-        ("model.name", "stylegan"),
+        ("optimizer.name", "sgd"),
     ],
 )
 def test_a_value_out_of_range_is_answered_with_key_value_and_range(key: str, value: Any) -> None:

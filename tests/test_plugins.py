@@ -37,7 +37,7 @@ from tasks.run_cache import CachedRun
 from tests.support.plugin import EXAMPLE, announce, announce_example
 
 SMALL = Config(
-    model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4),
+    model=ModelConfig("residual", image_size=32, latent_dim=8, features_g=4, features_d=4, options="blocks=1"),
     data=PluginData(name="discs", count=48, holdout=8),
     loss=NonSaturatingLoss(name="least_squares"),
     aggregate=AggregateConfig(name="trimmed"),
@@ -142,11 +142,11 @@ def test_a_data_set_that_returns_something_else_is_refused(site: Path) -> None:
 
 def test_a_run_says_which_packages_it_was_made_with(example: Path) -> None:
     package = "ganns-example==0.1.0"
-    assert plugins.packages(SMALL) == {"aggregate": package, "loss": package, "data": package}
+    assert plugins.packages(SMALL) == {"aggregate": package, "loss": package, "data": package, "model": package}
 
 
 def test_a_worker_needs_the_loss_and_the_data_in_the_run_s_version(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = dict.fromkeys(("aggregate", "loss", "data"), "ganns-example==0.1.0")
+    wanted = dict.fromkeys(plugins.GROUPS, "ganns-example==0.1.0")
     config = replace(SMALL, plugins=wanted)
     with pytest.raises(PluginError, match=r"a plug-in of ganns-example==0\.1\.0, and this machine has no such plug-in"):
         plugins.check_packages(config, plugins.WORKER)
@@ -317,7 +317,8 @@ def test_the_command_says_what_is_right_and_what_is_wrong(example: Path) -> None
     runner = CliRunner()
     listed = runner.invoke(app, ["plugin", "list"]).output
     assert "data.name=discs: ganns-example==0.1.0, ganns_example.discs:discs" in listed
-    for name in ("trimmed", "least_squares", "discs", "median"):
+    assert "model.name=residual: ganns-example==0.1.0, ganns_example.residual:Residual" in listed
+    for name in ("trimmed", "least_squares", "discs", "residual", "median"):
         done = runner.invoke(app, ["plugin", "check", name])
         assert done.exit_code == 0, done.output
         assert "ok  " in done.output

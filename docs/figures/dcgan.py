@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from docs.figures.drawing import GREEN, GREY, INK, ORANGE, canvas
 from ganns.config import ModelConfig
-from ganns.training.dcgan import build
+from ganns.training.networks import build
 
 
 def shapes(network: torch.nn.Module, start: torch.Tensor) -> list[tuple[int, ...]]:

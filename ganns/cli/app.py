@@ -6,6 +6,7 @@ answers at once and loads no torch.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, NoReturn
 
@@ -13,6 +14,7 @@ import typer
 
 from ganns.cli import (
     compare,
+    completion,
     dashboard,
     data,
     db,
@@ -21,6 +23,7 @@ from ganns.cli import (
     evaluate,
     exercise,
     export,
+    join,
     plugin,
     runs,
     sample,
@@ -30,8 +33,10 @@ from ganns.cli import (
     top,
     worker,
 )
+from ganns.db import joined
 from ganns.errors import ConfigError, GannsError
-from ganns.utils.console import say
+from ganns.utils.console import print_any_text, say
+from ganns.utils.interpreter import leave_out_the_folder
 from ganns.utils.printable import MAX_LENGTH, keep_logs_printable, printable
 
 app = typer.Typer(
@@ -39,7 +44,6 @@ app = typer.Typer(
     help="A class trains one GAN together: workers compute, PostgreSQL connects them.",
     epilog="Start with `ganns demo`. Add `--debug` to any line to show an error's traceback.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -65,23 +69,26 @@ app.command("demo")(demo.demo)
 
 
 # Hydra reads all arguments of these commands, also --help.
-_HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_HYDRA = {"ignore_unknown_options": True, "help_option_names": []}
+_Overrides = Annotated[list[str] | None, typer.Argument(autocompletion=completion.overrides)]
 
 
 @app.command("train", context_settings=_HYDRA, add_help_option=False)
-def train(context: typer.Context) -> None:
+def train(arguments: _Overrides = None) -> None:
     """Train over all workers that reach the database: `ganns train experiment=demo`, `ganns train --help`."""
     from ganns.launch import compose as hydra_application
 
-    raise typer.Exit(hydra_application.run(context.args))
+    raise typer.Exit(hydra_application.run(arguments or []))
 
 
 @app.command("solo", context_settings=_HYDRA, add_help_option=False)
-def alone(context: typer.Context) -> None:
+def alone(arguments: _Overrides = None) -> None:
     """Train the same configuration in this process, without database or workers: `ganns solo experiment=demo`."""
-    raise typer.Exit(solo.solo(context.args))
+    raise typer.Exit(solo.solo(arguments or []))
 
 
+app.command("join")(join.join)
+app.command("leave")(join.leave)
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
@@ -105,7 +112,10 @@ def main() -> NoReturn:
     """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    print_any_text()
     keep_logs_printable()
+    leave_out_the_folder()
+    joined.tell_once(_note)
     try:
         app(args=arguments, prog_name="ganns")
     except GannsError as error:
@@ -113,9 +123,33 @@ def main() -> NoReturn:
             raise
         _show_error(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except OSError as error:
+        if debug or error.errno is None:
+            raise
+        _show_error(GannsError(_of_the_system(error)))
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _of_the_system(error: OSError) -> str:
+    """Return a sentence about a file or a folder that cannot be used; about the network we raise errors of our own."""
+    if error.filename is None:
+        if error.errno == errno.ENOENT:
+            return "The working folder is not there any more: `cd` to another one."
+        return f"The system says: {error.strerror}. `--debug` anywhere on the line shows where."
+    name, todo = str(error.filename), "Choose another place."
+    if isinstance(error, IsADirectoryError):
+        todo = "That is a folder: give the name of a file in it."
+    elif isinstance(error, PermissionError):
+        todo = "Choose a place where you may write."
+    return f"{name} cannot be used ({error.strerror}). {todo}"
+
+
+def _note(text: str) -> None:
+    """Print a line on stderr, where it mixes with no output that another program reads."""
+    typer.echo(printable(text, MAX_LENGTH), err=True)
 
 
 def _show_error(error: GannsError) -> None:

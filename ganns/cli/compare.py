@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.utils.console import Json, say_json
+
 if TYPE_CHECKING:
     from ganns.comparison.table import Record
 
@@ -15,8 +17,11 @@ def compare(
     runs: Annotated[list[str] | None, typer.Argument(help="The runs' numbers (see `ganns runs`).")] = None,
     sweep: Annotated[str, typer.Option(help="All points of a sweep: its key, which it printed at its end.")] = "",
     out: Annotated[Path, typer.Option(help="The folder for the plots.")] = Path("outputs/compare"),
+    as_json: Json = False,
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
+    from rich.console import Console
+
     from ganns.comparison.table import groups, in_order, load, show, verdict
     from ganns.db.choose import coordinator_connection
     from ganns.errors import ConfigError
@@ -31,12 +36,34 @@ def compare(
         records = in_order([load(conn, number) for number in dict.fromkeys(numbers)])
         states = {one.run.id: weights.latest_checkpoint(conn, one.run.id) for one in records}
     console = wide_console()
+    if as_json:
+        console = Console(stderr=True)  # what is said on the way is not part of the JSON
+        distances, _ = _draw_and_measure(records, states, console)
+        say_json([_plain(one, distances.get(one.run.id)) for one in records])
+        return
     distances, pictures = _draw_and_measure(records, states, console)
     show(console, records, distances=distances)
     for line in verdict(groups(records), distances):
         console.print(line, markup=False, highlight=False)
     for path in _draw(records, pictures, out):
         console.print(str(path), markup=False, highlight=False)
+
+
+def _plain(record: Record, distance: float | None) -> dict[str, Any]:
+    """Return a run as programs get it: its settings by dotted key, its last metrics, and its distances."""
+    last, best = (record.metrics[-1]["metrics"] if record.metrics else {}), record.best()
+    return {
+        "run": record.run.id,
+        "name": record.run.name,
+        "state": record.run.state,
+        "version": record.run.version,
+        "images": record.run.images,
+        "seconds": record.seconds,
+        "settings": record.settings,
+        "metrics": last,
+        "swd": distance,
+        "best": None if best is None else {"version": best["version"], "metrics": dict(best["metrics"])},
+    }
 
 
 def _draw_and_measure(
@@ -87,9 +114,6 @@ def _draw(records: list[Record], pictures: dict[int, Any], out: Path) -> list[Pa
 
 
 def _history(record: Record) -> list[dict[str, float]]:
-    """Return one mapping a round; the distance where a version was evaluated, NaN elsewhere."""
-    found = {one["version"]: one["metrics"].get("swd", float("nan")) for one in record.evaluations}
-    return [
-        {"images": row["images"], **row["metrics"], "swd": found.get(row["round"] + 1, float("nan"))}
-        for row in record.metrics
-    ]
+    """Return one mapping a round, with a version's evaluation too, where it has one."""
+    found = {one["version"]: one["metrics"] for one in record.evaluations}
+    return [{"images": row["images"], **row["metrics"], **found.get(row["round"] + 1, {})} for row in record.metrics]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.cli import completion
 from ganns.utils.console import SafeConsole, say
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The images: fetch, check, describe, pack.", no_args_is_help=True)
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data=celeba ...")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="Settings, as for `ganns train`: data=celeba ...", autocompletion=completion.overrides),
+]
 
 
 @app.command()
@@ -111,6 +115,8 @@ def pack(
         index = packs.write(source, config.model.image_size, out, paths.home() / "data", show)
     size = sum(path.stat().st_size for path in out.iterdir())
     say(f"{out}: {index.num_images:,} images of {index.image_size}x{index.image_size}, {size / 1e6:,.1f} MB")
+    if not index.attributes:
+        say("the images carry no attributes, so model.conditional=true cannot learn from them")
     say("serve the folder with a web server that supports ranges, and train with  data=packed data.url=http://...")
 
 

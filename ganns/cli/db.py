@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganns.utils.console import say
+from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
     from ganns.db.address import Address
@@ -42,14 +42,22 @@ def migrate() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Show the database's address, versions and size. Changes nothing."""
     from ganns.db import diagnostics
     from ganns.db import migrate as schema
 
     with _database() as (address, conn):
         found, server = schema.status(conn), diagnostics.describe(conn)
-        tables = [f"{name} {_size(size)}" for name, size in diagnostics.largest_tables(conn, 5)]
+        largest = diagnostics.largest_tables(conn, 5)
+        if as_json:
+            known = {"address": str(address), "source": address.source, "server": server["server"]}
+            known |= {"login": server["role"], "applied": found.applied, "pending": found.pending}
+            known |= {"procrastinate": found.procrastinate, "size_bytes": server["size_bytes"]}
+            say_json(known | {"largest_tables": [{"table": name, "size_bytes": size} for name, size in largest]})
+            schema.require_current(conn)
+            return
+        tables = [f"{name} {_size(size)}" for name, size in largest]
         lines = {
             "address": f"{address} ({address.source})",
             "server": f"PostgreSQL {server['server']}, logged in as {server['role']}",

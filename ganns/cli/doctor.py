@@ -8,19 +8,23 @@ import textwrap
 
 import typer
 
-from ganns.utils.console import plural, say
+from ganns.utils.console import Json, plural, say, say_json
 
 INDENT = 24
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
 
 
-def doctor() -> None:
+def doctor(as_json: Json = False) -> None:
     """Check for common problems, and show how to solve them: program, machine, network, database, images.
 
     Changes nothing and shows no password. Exits with 1 if there is a problem.
     """
     from ganns.doctor import PROBLEM, WARNING, examine
 
+    if as_json:
+        findings = [{"subject": one.subject, "state": one.state, "said": one.said, "do": one.todo} for one in examine()]
+        say_json(findings)
+        raise typer.Exit(1 if any(one["state"] == PROBLEM for one in findings) else 0)
     states = []
     for finding in examine():  # shown one by one: to load PyTorch and to ask a server takes seconds
         states.append(finding.state)

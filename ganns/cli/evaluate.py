@@ -14,7 +14,7 @@ def evaluate(
     here: Annotated[bool, typer.Option("--here", help="Compute in this process, without workers.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Use the best version, not the newest checkpoint.")] = False,
 ) -> None:
-    """Compare a run's newest checkpoint with held-out images: sliced Wasserstein distance, FID and KID."""
+    """Compare a run's newest checkpoint with held-out images: FID, KID, swd, precision and recall."""
     from rich.table import Table
 
     from ganns.config import from_dict

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SIGNS = {OK: "ok", NOTE: "note", PROBLEM: "WRONG"}
 
-app = typer.Typer(help="Plug-ins: aggregation rules, losses and data sets of other packages.", no_args_is_help=True)
+app = typer.Typer(
+    help="Plug-ins: aggregation rules, losses, data sets and networks of other packages.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -36,7 +38,7 @@ def check(
         list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data.path=/my/images")
     ] = None,
 ) -> None:
-    """Check an aggregation rule, a loss or a data set; exit with 1 if a check fails."""
+    """Check an aggregation rule, a loss, a data set or networks; exit with 1 if a check fails."""
     from ganns import plugins
     from ganns.config import NAMES, nearest
     from ganns.errors import ConfigError
@@ -65,13 +67,18 @@ def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
     from ganns.launch.compose import compose
     from ganns.training.aggregation import build_rule
     from ganns.training.losses import build_loss
+    from ganns.training.networks import find
 
     few = ["data.count=200", "data.holdout=50"]  # for data sets whose size is a setting
     if kind == "data" and name in NAMES["data"]:
         few = few if name == "synthetic" else []
+    if kind == "model":  # the checks train, so small networks
+        few = ["model=dcgan32", "model.features_g=8", "model.features_d=8"]
     config = compose([*few, f"{kind}.name={name}", *overrides])
     if kind == "aggregate":
         return testing.check_aggregate(type(build_rule(config.aggregate)), config.aggregate)
     if kind == "loss":
         return testing.check_loss(type(build_loss(config.loss)), config.loss)
+    if kind == "model":
+        return testing.check_networks(find(config.model), config.model)
     return testing.check_data(open_images, config.data)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganns.utils.console import say
+from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
@@ -19,7 +19,7 @@ app = typer.Typer(help="List the runs; control or delete them.", invoke_without_
 
 
 @app.callback()
-def runs(context: typer.Context) -> None:
+def runs(context: typer.Context, as_json: Json = False) -> None:
     """List the runs: state, version, images, and the last losses. Its commands control or delete them."""
     if context.invoked_subcommand is not None:
         return
@@ -32,6 +32,9 @@ def runs(context: typer.Context) -> None:
 
     with coordinator_connection() as conn:
         rows = list_runs(conn)
+    if as_json:
+        say_json([_plain(row) for row in rows])
+        return
     console = wide_console()
     if not rows:
         console.print("No run yet. Start one with `ganns train experiment=demo`.", markup=False)
@@ -56,6 +59,25 @@ def runs(context: typer.Context) -> None:
         )
         table.add_row(*shown)
     console.print(table)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a run as programs get it."""
+    from ganns.store.control import shown_state
+
+    metrics = row["metrics"] or {}
+    return {
+        "run": row["id"],
+        "name": row["name"],
+        "state": shown_state(row),
+        "version": row["version"],
+        "images": row["images"],
+        "d_loss": metrics.get("d_loss"),
+        "g_loss": metrics.get("g_loss"),
+        "coordinator": row["lease_holder"],
+        "created_at": row["created_at"].isoformat(),
+        "quorum": row["wanted_units"] if row["wanted_units"] is not None else row["units"],
+    }
 
 
 @app.command()

@@ -10,7 +10,9 @@ import typer
 from ganns.utils.console import say
 
 if TYPE_CHECKING:
-    from ganns.training.dcgan import Generator
+    from torch import nn
+
+    from ganns.config import ModelConfig
 
 
 def sample(
@@ -30,29 +32,49 @@ def sample(
     ] = None,
     best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
+    chosen: Annotated[
+        str | None, typer.Option("--set", help="Of a conditional model: attributes, glasses=1,smile=0; others are 0.")
+    ] = None,
+    slide: Annotated[
+        str | None,
+        typer.Option(help="Of a conditional model: change this attribute from 0 to 1, in each row, or in the walk."),
+    ] = None,
 ) -> None:
     """Draw images from a run's newest checkpoint, or from an exported model, and save them as a grid or a walk."""
     from ganns.errors import ConfigError
+    from ganns.export.drawing import attributes_of, labels_for, slide_frames, slide_rows
     from ganns.pictures import latent_walk as walking
     from ganns.pictures.animation import animate, check_animation
     from ganns.pictures.grid import grid, save
-    from ganns.training.dcgan import sample as draw
-    from ganns.training.seeds import noise
+    from ganns.training.networks import sample as draw
+    from ganns.training.seeds import GRID_COLUMNS, noise
 
     if source is not None and (run != "latest" or raw or best):
         raise ConfigError("--from draws with the model in a folder: leave out the run, --best and --raw.")
     if walk is not None:
         check_animation(walk)
     drawer = _from_run(run, averaged=not raw, best=best) if source is None else _from_folder(source)
-    chosen = drawer.seed if seed is None else seed
-    latent = noise(chosen, count or (64 if walk is None else 16), drawer.latent_dim)
+    values, slid = attributes_of(drawer.model, chosen, slide, drawer.words)
+    start = drawer.seed if seed is None else seed
+    default = 64 if walk is None and slide is None else 8 if walk is None else 16
+    latent = noise(start, count or default, drawer.model.latent_dim)
+    labels = labels_for(drawer.model, len(latent), values)
+    if walk is None and slid is not None:
+        save(grid(slide_rows(drawer.generator, latent, labels, slid), GRID_COLUMNS), out)
+        say(f"{slide} from 0 to 1, {len(latent)} rows, from {drawer.words}: {out}")
+        return
     if walk is None:
-        save(grid(draw(drawer.generator, latent)), out)
+        save(grid(draw(drawer.generator, latent, labels)), out)
         say(f"{len(latent)} images from {drawer.words}: {out}")
         return
     columns = max(1, round(len(latent) ** 0.5))
-    places = walking.walk(walking.walk_points(chosen, latent))
-    frames = animate((grid(draw(drawer.generator, z), columns) for z in places), walk, fps=walking.STEPS)
+    if slid is not None:
+        pictures = slide_frames(drawer.generator, latent, labels, slid)
+        frames = animate((grid(one, columns) for one in pictures), walk, fps=walking.STEPS)
+        say(f"{slide} from 0 to 1 and back, in {frames} frames from {drawer.words}: {walk}")
+        return
+    places = walking.walk(walking.walk_points(start, latent))
+    frames = animate((grid(draw(drawer.generator, z, labels), columns) for z in places), walk, fps=walking.STEPS)
     say(f"a walk of {len(latent)} images in {frames} frames from {drawer.words}: {walk}")
 
 
@@ -77,10 +99,10 @@ def timelapse(
 
 
 class _Source(NamedTuple):
-    """A generator, the size and seed of its noise, and its origin in words."""
+    """A generator, its settings, the seed of its noise, and its origin in words."""
 
-    generator: Generator
-    latent_dim: int
+    generator: nn.Module
+    model: ModelConfig
     seed: int
     words: str
 
@@ -94,11 +116,11 @@ def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
         row = runs.find_run(conn, run)
         state = read_state(conn, row, best=best)
     words = f"run {row.id}, version {state.progress.version}"
-    return _Source(state.generator(averaged=averaged), state.config.model.latent_dim, state.config.seed, words)
+    return _Source(state.generator(averaged=averaged), state.config.model, state.config.seed, words)
 
 
 def _from_folder(folder: Path) -> _Source:
     from ganns.export.model import describe, load
 
     generator, info = load(folder), describe(folder)
-    return _Source(generator, info.model.latent_dim, info.seed, str(folder))
+    return _Source(generator, info.model, info.seed, str(folder))

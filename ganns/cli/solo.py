@@ -76,13 +76,13 @@ def _train(config: Config, schedule: Iterable[RecordedRound] | None = None) -> N
     from hydra.core.hydra_config import HydraConfig
 
     from ganns.coordinator.observer import RoundReport
-    from ganns.data import open_images
+    from ganns.data import images_of
     from ganns.observers.watch import Watch
     from ganns.training.solo import train_recorded, train_solo
     from ganns.training.state import TrainingState
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    images = open_images(config.data, config.model.image_size)
+    images = images_of(config)
     state = TrainingState(config)
     trained = train_solo(config, images, state) if schedule is None else train_recorded(config, images, state, schedule)
     with Watch(config, folder) as watch:

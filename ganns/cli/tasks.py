@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganns.utils.console import say
+from ganns.utils.console import Json, say, say_json
 from ganns.utils.printable import printable
 
 if TYPE_CHECKING:
@@ -20,36 +20,39 @@ app = typer.Typer(help="The task queue: list its tasks and workers, and control 
 
 
 @app.command()
-def active() -> None:
+def active(as_json: Json = False) -> None:
     """Show the running tasks."""
-    _show("active", "No task is running.")
+    _show("active", "No task is running.", as_json)
 
 
 @app.command()
-def queued() -> None:
+def queued(as_json: Json = False) -> None:
     """Count the waiting tasks by queue; `num_later` of them wait for a set time."""
-    _show("queued", "No task is waiting.")
+    _show("queued", "No task is waiting.", as_json)
 
 
 @app.command()
-def workers() -> None:
+def workers(as_json: Json = False) -> None:
     """Show the workers, their abilities, and the seconds since each last heartbeat."""
-    _show("workers", f"No worker is connected; {HOW_TO_JOIN}")
+    _show("workers", f"No worker is connected; {HOW_TO_JOIN}", as_json)
 
 
 @app.command()
-def stats() -> None:
+def stats(as_json: Json = False) -> None:
     """Count the jobs of each task by state."""
-    _show("stats", "There are no tasks.")
+    _show("stats", "There are no tasks.", as_json)
 
 
 @app.command()
-def ping() -> None:
+def ping(as_json: Json = False) -> None:
     """Show which workers have a recent heartbeat; exit with 1 if none has."""
     from ganns.queue import commands
 
     with _connection() as conn:
         answers = commands.ping(conn)
+    if as_json:
+        say_json([{"worker": worker, "alive": alive} for worker, alive in answers.items()])
+        raise typer.Exit(0 if any(answers.values()) else 1)
     for worker, alive in answers.items():
         say(f"worker {worker}: {'pong' if alive else 'silent'}")
     if not any(answers.values()):
@@ -148,12 +151,15 @@ def _connection() -> Iterator[Connection]:
         yield conn
 
 
-def _show(function: str, nothing: str) -> None:
-    """Print the rows of a function of `ganns.queue.commands` under their column names: plain text that can be piped."""
+def _show(function: str, nothing: str, as_json: bool) -> None:
+    """Print the rows of a function of `ganns.queue.commands` under their column names, or as JSON."""
     from ganns.queue import commands
 
     with _connection() as conn:
         rows: Sequence[dict[str, Any]] = getattr(commands, function)(conn)
+    if as_json:
+        say_json(rows)
+        return
     if not rows:
         say(nothing)
         return

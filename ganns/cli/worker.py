@@ -14,7 +14,7 @@ def worker(
     app: Annotated[str, typer.Option(help="Your own tasks: the dotted path of their App, as my_tasks.app.")] = "",
     queues: Annotated[str, typer.Option(help="Take tasks of these queues only: names with commas between them.")] = "",
 ) -> None:
-    """Compute units for a class: needs only the database's address in GANNS_DATABASE_URL.
+    """Compute units for a class: needs only the database's address, of `ganns join` or in GANNS_DATABASE_URL.
 
     It waits for the server and for a run, and recovers when the server, the network or its own process fails.
     Ctrl-C once hands the current unit back and ends; Ctrl-C twice ends at once. With --app it runs your

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ganns.config import from_dict
-from ganns.data import ImageSet, open_images
+from ganns.data import ImageSet, images_of
 from ganns.evaluation.metrics import sample_distance
 from ganns.training.seeds import latent_vectors
 from ganns.training.state import TrainingState
@@ -34,13 +34,16 @@ class Distances:
             DataError: if the images are not on this machine.
         """
         config = state.config
-        key = repr((config.data, config.model.image_size))
+        key = repr((config.data, config.model.image_size, config.model.labels))
         if key not in self._open:
-            self._open[key] = open_images(config.data, config.model.image_size)
-        num = min(NUM_COMPARED, self._open[key].num_holdout)
+            self._open[key] = images_of(config)
+        images = self._open[key]
+        num = min(NUM_COMPARED, images.num_holdout)
         if num < 2:
             return None
-        return sample_distance(state, self._open[key].holdout(num), ("compare", num), averaged=True)
+        return sample_distance(
+            state, images.holdout(num), ("compare", num), averaged=True, labels=images.holdout_labels(num)
+        )
 
 
 def state_of(config: dict[str, object], checkpoint: tuple[int, str, bytes]) -> TrainingState:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganns.config_diff import differing, flat, label, short, shown_in
 from ganns.db.connect import Connection
+from ganns.evaluation.ranking import DISTANCES, best, measure
 from ganns.store import evaluations, runs
 from ganns.store.runs import Run
 from ganns.utils.console import cells
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NUM_COLUMNS = 6  # of settings that differ, in a table; more would not fit on a screen
+SHOWN = (*DISTANCES, "precision", "recall")
+"""Numbers of each run's best version."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,9 @@ class Record:
         """The run's time of training."""
         return float(self.metrics[-1]["seconds"]) if self.metrics else 0.0
 
-    def best(self) -> tuple[int, float] | None:
-        """Return (version, swd) of the evaluated version with the smallest distance."""
-        found = [(one["metrics"]["swd"], one["version"]) for one in self.evaluations if "swd" in one["metrics"]]
-        return (min(found)[1], min(found)[0]) if found else None
+    def best(self) -> Mapping[str, Any] | None:
+        """Return the evaluation of the best version, with its "version" and "metrics"; None if none was evaluated."""
+        return best(self.evaluations)
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ def show(
     table = Table("run", *short(keys)[:NUM_COLUMNS], "state", "rounds", "images", "time", "loss D", "loss G")
     measured = distances or {}
     if measured:
-        table.add_column("swd", justify="right")
-    if evaluated := any(one.best() for one in records):
-        table.add_column("best swd", justify="right")
+        table.add_column("last swd", justify="right")
+    bests = {one.run.id: one.best() for one in records}
+    shown = [name for name in SHOWN if any(found and name in found["metrics"] for found in bests.values())]
+    for column in ["best", *shown] if shown else []:
+        table.add_column(column, justify="right")
     for one in records:
-        last, best = (one.metrics[-1]["metrics"] if one.metrics else {}), one.best()
+        last, found = (one.metrics[-1]["metrics"] if one.metrics else {}), bests[one.run.id]
         distance = measured.get(one.run.id)
         row = cells(
             one.run.id,
@@ -108,7 +112,8 @@ def show(
             f"{one.seconds:.0f} s",
             *(f"{last[key]:.3f}" if key in last else "-" for key in ("d_loss", "g_loss")),
             *([f"{distance:.1f}" if distance is not None else "-"] if measured else []),
-            *([f"{best[1]:.1f} (version {best[0]})" if best else "-"] if evaluated else []),
+            *([f"version {found['version']}" if found else "-"] if shown else []),
+            *(f"{found['metrics'][name]:.3g}" if found and name in found["metrics"] else "-" for name in shown),
         )
         table.add_row(*row)
     console.print(table)
@@ -117,7 +122,17 @@ def show(
 
 
 def verdict(found: Sequence[Group], distances: Mapping[int, float]) -> list[str]:
-    """Return lines that rank the settings, the best first, and say whether the seeds show a difference."""
+    """Return lines that rank the settings, the best first, and say whether the seeds show a difference.
+
+    Args:
+        found: the settings.
+        distances: the `swd` of runs' last checkpoints. It ranks the settings where not every run has an FID; else the
+            FIDs of the runs' best versions do.
+    """
+    bests = {one.run.id: one.best() for group in found for one in group.records}
+    name = "swd"
+    if measure(one["metrics"] if one else {} for one in bests.values()) == "fid":
+        name, distances = "best fid", {run: one["metrics"]["fid"] for run, one in bests.items() if one}
     ranked = []
     for group in found:
         values = [distances[one.run.id] for one in group.records if one.run.id in distances]
@@ -136,4 +151,4 @@ def verdict(found: Sequence[Group], distances: Mapping[int, float]) -> list[str]
         lines.append("The best two overlap: with this spread over the seeds there is no clear difference.")
     else:
         lines.append("The best one's worst seed is better than the next one's best.")
-    return ["mean swd of each setting (lower is better):", *lines]
+    return [f"mean {name} of each setting (lower is better):", *lines]

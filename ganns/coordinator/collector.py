@@ -54,7 +54,7 @@ class Collector:
         self.skipped = {unit.unit for unit in units if unit.skipped}
         self.config = in_round(state.config, settings)
         largest = max((unit.slice.num_images for unit in units), default=None)
-        self.limits = {r: remembered(self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
+        self.limits = {r: remembered(r, self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
         self._state = state
         self._codec = get_codec(state.config.codec.name)
         self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
@@ -108,7 +108,7 @@ class Collector:
         try:
             network = self._state.networks[key[2]]
             part = decode_part(unpack(*get_part(conn, key, largest_part_bytes(network))), self._codec)
-            return CheckedPart(part, measure(part, network, self.config, num_images))
+            return CheckedPart(part, measure(part, key[2], network, self.config, num_images))
         except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
             raise
         except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception

@@ -8,12 +8,13 @@ from dataclasses import replace
 from ganns import plugins
 from ganns.config import Config, from_dict, to_dict
 from ganns.coordinator.warm_start import start_state
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.connect import Connection
 from ganns.errors import ConfigError, RunError
 from ganns.evaluation.features import require_features
 from ganns.store import runs, sweeps, weights
 from ganns.store.runs import Run
+from ganns.training.probe import examine
 from ganns.training.seeds import permutation_digest
 
 FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "resume"}
@@ -30,7 +31,8 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
     """
     if config.evaluate.every:
         require_features(config.evaluate.features)
-    images = open_images(config.data, config.model.image_size)
+    examine(config.model)
+    images = images_of(config)
     if config.start_from is not None:
         source, data = start_state(conn, config)
         config = replace(config, start_from=source)  # with the version, as a record

@@ -22,6 +22,7 @@ from ganns.coordinator.state_files import StateFiles
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.errors import DatabaseError, DataError, MissingExtra
+from ganns.evaluation.ranking import is_better
 from ganns.store import evaluations, runs, weights
 from ganns.training.serialization import unpack
 from ganns.utils.background import Background
@@ -113,7 +114,7 @@ class Evaluations:
         if metrics is None:
             return
         best = best_evaluation(evaluator.conn, self._run_id)
-        is_best = best is None or metrics["swd"] < best[1]
+        is_best = best is None or is_better(metrics, best[1])
         if is_best:
             is_best = weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
         self._observer.evaluated(version, metrics)
@@ -122,11 +123,11 @@ class Evaluations:
             self._say(text)
 
 
-def best_evaluation(conn: Connection, run_id: int) -> tuple[int, float] | None:
-    """Return (version, sliced Wasserstein distance) of the run's best version; None if none was evaluated."""
+def best_evaluation(conn: Connection, run_id: int) -> tuple[int, dict[str, float]] | None:
+    """Return (version, metrics) of the run's best version; None if none was evaluated."""
     version = runs.best_version(conn, run_id)
     rows = {row["version"]: row for row in evaluations.list_evaluations(conn, run_id)}
-    return None if version is None or version not in rows else (version, rows[version]["metrics"]["swd"])
+    return None if version is None or version not in rows else (version, rows[version]["metrics"])
 
 
 def say_best(conn: Connection, run_id: int, say: Callable[[str], None]) -> None:
@@ -135,5 +136,5 @@ def say_best(conn: Connection, run_id: int, say: Callable[[str], None]) -> None:
     if best is None:
         return
     last = rows[-1]
-    compared = "" if last["version"] == best[0] else f"; version {last['version']} has {last['metrics']['swd']:.3g}"
-    say(f"the best version is {best[0]}, with a sliced Wasserstein distance of {best[1]:.3g}{compared}")
+    compared = "" if last["version"] == best[0] else f"; version {last['version']} has {describe(last['metrics'])}"
+    say(f"the best version is {best[0]}, with {describe(best[1])}{compared}")

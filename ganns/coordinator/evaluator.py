@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 import torch
 
 from ganns.config import Config
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.connect import Connection
 from ganns.errors import DataError, PayloadError, ResultTimeout
 from ganns.evaluation import batches
-from ganns.evaluation.features import attribute_network, feature_network, features_of, to_bytes
+from ganns.evaluation.features import Stopped, attribute_network, feature_network, features_of, to_bytes
 from ganns.evaluation.metrics import compare
+from ganns.evaluation.ranking import DISTANCES
 from ganns.queue.canvas import group
 from ganns.queue.results import AsyncResult, GroupResult
 from ganns.queue.signature import signature
@@ -38,26 +39,29 @@ class Evaluator:
         """Use an open connection. The networks and images are loaded by `prepare`."""
         self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
         self._real: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._labels: torch.Tensor | None = None  # of the real images, if the networks are conditional
 
-    def prepare(self) -> None:
+    def prepare(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Make sure that the run has a feature network, and compute the features of the real images, once.
 
         Raises:
+            Stopped: `should_stop` ended the training of the network.
             DataError: if there are no held-out images to compare with.
             MissingExtra: if Inception is not installed here.
         """
         if self._real is not None:
             return
         settings = self.config.evaluate
-        real = open_images(self.config.data, self.config.model.image_size)
+        real = images_of(self.config)
         count = min(settings.images, real.num_holdout)
         if count < 2:
             raise DataError(f"there are {real.num_holdout} held-out images to compare with; see data.holdout.")
         if settings.features == "attributes" and self._stored_network() is None:
             self.say("preparing the feature network; it learns faces for some seconds, once on each machine")
-            evaluations.put_feature_network(self.conn, self.run_id, *attribute_network(self.config.model.image_size))
+            network_bytes, accuracy = attribute_network(self.config.model.image_size, should_stop)
+            evaluations.put_feature_network(self.conn, self.run_id, network_bytes, accuracy)
         network = feature_network(self.run_id, self.config, self._stored_network())
-        pixels = to_bytes(real.holdout(count))
+        pixels, self._labels = to_bytes(real.holdout(count)), real.holdout_labels(count)
         self._real = features_of(network, pixels), pixels[: batches.NUM_COMPARED]
 
     def _stored_network(self) -> tuple[bytes, str] | None:
@@ -85,11 +89,14 @@ class Evaluator:
             TaskFailed: a part failed on every worker that tried it.
         """
         begun = time.monotonic()
-        self.prepare()
+        try:
+            self.prepare(should_stop)
+        except Stopped:
+            return None
         if should_stop():
             return None
         evaluation = evaluations.put_generator(
-            self.conn, self.run_id, generation, pack(batches.averaged_generator(state))
+            self.conn, self.run_id, generation, pack(batches.averaged_generator(state, self._labels))
         )
         parts = group(
             signature(
@@ -118,7 +125,7 @@ class Evaluator:
         generator = batches.build_generator(self.config, batches.averaged_generator(state))
         network = feature_network(self.run_id, self.config, self._stored_network())
         found = [
-            batches.extract(batches.draw(self.config, generator, start, count), network, start)
+            batches.extract(batches.draw(self.config, generator, start, count, self._labels), network, start)
             for start, count in batches.parts(self.config.evaluate.images)
         ]
         return self._assemble(version, found, begun)
@@ -143,8 +150,9 @@ class Evaluator:
 
 
 def describe(metrics: Mapping[str, float]) -> str:
-    """Return the distances as text: "swd 21.3, fid 1.2, kid 3.4"."""
-    return ", ".join(f"{name} {metrics[name]:.3g}" for name in ("swd", "fid", "kid") if name in metrics)
+    """Return the numbers for a line: "fid 1.2, swd 21.3, precision 0.8, recall 0.6"."""
+    shown = (*DISTANCES, "precision", "recall")
+    return ", ".join(f"{name} {metrics[name]:.3g}" for name in shown if name in metrics)
 
 
 def _wait(parts: GroupResult, should_stop: Callable[[], bool], until: float) -> bool:

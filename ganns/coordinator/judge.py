@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ganns.config import Config
-from ganns.data import ImageSet, open_images
+from ganns.data import ImageSet, images_of
 from ganns.errors import BadResult
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
@@ -67,7 +67,7 @@ class Judge:
 
     @functools.cached_property
     def _images(self) -> ImageSet:
-        images = open_images(self.config.data, self.config.model.image_size)
+        images = images_of(self.config)
         images.check(self.run.fingerprint)
         return images
 
@@ -78,14 +78,15 @@ class Judge:
             self._computer.load(weights)
             self._computer.config = config
             seed_parts = (self.config.seed, version, unit.unit)
-            images = self._images.train(order[start : start + count])
-            result = self._computer.compute(images, seed_parts, should_stop=stop.is_set)
+            chosen = order[start : start + count]
+            images, labels = self._images.train(chosen), self._images.labels(chosen)
+            result = self._computer.compute(images, seed_parts, should_stop=stop.is_set, labels=labels)
             if result is None:
                 return None  # the round was closed
             check_metrics(result.metrics)
             parts = through_codec(result, get_codec(self.config.codec.name)).parts
             networks = self._computer.networks
-            return {role: measure(part, networks[role], config, count) for role, part in parts.items()}
+            return {role: measure(part, role, networks[role], config, count) for role, part in parts.items()}
         except BadResult as error:
             return error
         except Exception as error:  # no images, or others; a plug-in that raises

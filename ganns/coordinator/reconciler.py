@@ -14,6 +14,7 @@ from ganns.coordinator.publisher import Publisher
 from ganns.queue.commands import revoke
 from ganns.queue.rescue import SILENT_S, Rescuer
 from ganns.store import lease, rounds, weights
+from ganns.utils.console import plural
 
 
 @dataclass
@@ -83,5 +84,10 @@ class Reconciler:
         """Say that the round waits, and for how many results."""
         if self.num_alive == 0:
             self.say("waiting for workers: none is connected; start one with the line above")
-        else:
-            self.say(f"waiting: {count} of {quorum} results, {self.num_alive} workers connected")
+            return
+        words = f"waiting: {count} of {quorum} results, {plural(self.num_alive, 'worker')} connected"
+        if unable := lease.list_unable(self.publisher.connections.main, self.publisher.run_id, SILENT_S):
+            name, reason = unable[0]
+            last = (reason.strip().splitlines() or ["no reason was given"])[-1]
+            words += f"; {len(unable)} of them cannot compute this run: {name} says: {last}"
+        self.say(words)

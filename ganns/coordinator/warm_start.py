@@ -34,6 +34,8 @@ def start_state(conn: Connection, config: Config) -> tuple[str, bytes]:
     source = runs.find_run(conn, which)
     old = from_dict(source.config)
     mine, theirs = asdict(config.model), asdict(old.model)
+    if not (config.model.conditional or old.model.conditional):
+        del theirs["attributes"]  # neither uses them
     for key, value in theirs.items():
         if mine[key] != value:
             raise ConfigError(

@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from ganns.dashboard.security.sessions import WebSessions
 from ganns.db.address import Address
-from ganns.db.connect import OPTIONS, Connection, connect
+from ganns.db.connect import OPTIONS, Connection, connect, settle
 from ganns.monitor.rows import clean
 from ganns.monitor.viewer import become_viewer
 from ganns.monitor.watcher import Watcher
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 
 def _become_viewer(conn: Connection) -> None:
+    settle(conn)
     become_viewer(conn)
 
 

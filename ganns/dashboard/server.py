@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nicegui import app, core, ui
 
 from ganns.dashboard import documents, plain, problems
-from ganns.dashboard.api import live, orders, samples
+from ganns.dashboard.api import drawn, live, orders, samples
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.pages import compare, instructor, lab, learn, login, now, people, runs
@@ -43,7 +43,7 @@ def serve(
     """
     require_free(host, port)
     dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    parts = (problems, plain, live, samples, now, documents, learn, people, runs, compare, login, orders)
+    parts = (problems, plain, live, samples, drawn, now, documents, learn, people, runs, compare, login, orders)
     for part in parts:
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)

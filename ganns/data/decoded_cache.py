@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ganns.config import SyntheticData
 from ganns.data.processes import in_processes
+from ganns.data.sources import synthetic
+from ganns.data.sources.decode import prepare
 from ganns.data.sources.source import Source, image_reader
 from ganns.errors import DataError
 from ganns.utils.atomic import replacing
@@ -24,29 +27,35 @@ from ganns.utils.locks import one_at_a_time
 log = logging.getLogger(__name__)
 
 PROTOCOL = 2
-"""Raise it when `prepare` or `sources/decode.py` changes: old caches are then left alone and new ones built."""
+"""Raise it when `sources/decode.py` changes: old caches are then left alone and new ones built."""
 CHUNK = 512
 NUM_NAMED = 20
 """Broken files that a message names."""
 
 
-def prepare(image: Image.Image, size: int) -> np.ndarray:
-    """Crop the centre square and resize it: RGB image -> uint8 [3, size, size]."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    resized = square.resize((size, size), Image.Resampling.BILINEAR)  # Pillow's is antialiased when it shrinks
-    return np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1)
+OnProgress = Callable[[int, int], None]
+"""Told (images that are ready, images in all)."""
 
 
-def decoded(source: Source, size: int, root: Path) -> np.ndarray:
+def draw(data: SyntheticData, size: int, root: Path, on_progress: OnProgress = lambda done, num: None) -> None:
+    """Draw the faces if they are missing, straight into the decoded file too."""
+    folder, num = synthetic.folder(data), data.count + data.holdout
+    with synthetic.alone(folder) as missing:
+        if missing:
+            with _new_file(path_of("synthetic", synthetic.fingerprint(data), size, root), num, size) as pixels:
+                for start, block in synthetic.draw_all(data, folder, size):
+                    pixels[start : start + len(block)] = block
+                    on_progress(start + len(block), num)
+
+
+def decoded(source: Source, size: int, root: Path, on_progress: OnProgress = lambda done, num: None) -> np.ndarray:
     """Return all images as a read-only memory map, uint8 [num, 3, size, size], building the file if need be."""
     path = path_of(source.name, source.fingerprint, size, root)
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(path, lambda: log.info("the %s images are being decoded; waiting", source.name)):
             if not path.exists():
-                _build(source, size, path)
+                _build(source, size, path, on_progress)
     pixels: np.ndarray = np.load(path, mmap_mode="r")
     num = len(source.files.items)
     if pixels.shape != (num, 3, size, size):
@@ -59,15 +68,23 @@ def path_of(name: str, fingerprint: str, size: int, root: Path) -> Path:
     return root / f"decoded-v{PROTOCOL}-{name}-{fingerprint}-{size}.npy"
 
 
-def _build(source: Source, size: int, path: Path) -> None:
-    """Decode all images, on all processors, into a partial file; rename it at the end."""
+def _build(source: Source, size: int, path: Path, on_progress: OnProgress) -> None:
+    """Decode all images, on all processors."""
     num = len(source.files.items)
     log.info("decoding %d %s images at %dx%d, once", num, source.name, size, size)
+    with _new_file(path, num, size) as pixels:
+        for start, block in read_all(source, size):
+            pixels[start : start + len(block)] = block
+            on_progress(start + len(block), num)
+
+
+@contextmanager
+def _new_file(path: Path, num: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the array of a partial file, uint8 [num, 3, size, size]; rename the file at the end."""
     with replacing(path, locked=True) as part:
         pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(num, 3, size, size))
         _reserve(part)
-        for start, block in read_all(source, size):
-            pixels[start : start + len(block)] = block
+        yield pixels
         pixels.flush()
         del pixels
 

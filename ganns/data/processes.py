@@ -29,13 +29,26 @@ def in_processes(function: Callable[..., Result], calls: Sequence[tuple[Any, ...
         yield function(*calls[0])
         return
     # spawn: the caller may have threads (torch's, procrastinate's), and a fork copies their locks as they are
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(calls)), context, _end_with_parent) as pool:
         with _starting, _shielded():
             if _stopped:
                 raise BrokenProcessPool("no more processes are started: the program is leaving")
             jobs = [pool.submit(function, *call) for call in calls]
         for job in jobs:
             yield job.result()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, also if that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

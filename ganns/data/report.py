@@ -113,6 +113,7 @@ def _info_packed(found: Pack) -> dict[str, str]:
         "source": f"packed, made of {index.source} {index.source_fingerprint}",
         "images": _images(index.num_train, index.num_images - index.num_train),
         "image size": f"{index.image_size}x{index.image_size}",
+        "attributes": ", ".join(index.attributes) or "none: model.conditional=true cannot learn from these images",
         "where": ", then ".join(place.where for place in found.places),
         "size": _bytes(index.num_images * index.row_bytes),
         "fingerprint": found.fingerprint,

@@ -1,4 +1,7 @@
-"""The database's address: GANNS_DATABASE_URL, else the PG* variables. Without both: see `ganns.db.choose`."""
+"""The database's address: GANNS_DATABASE_URL, else the PG* variables, else the one that `ganns join` stored.
+
+Without all of them: see `ganns.db.choose`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 
 from psycopg.conninfo import conninfo_to_dict
 
+from ganns.db import joined
 from ganns.db.conninfo import understand
 from ganns.errors import NoDatabaseAddress
 
@@ -38,7 +42,7 @@ class Address:
 
 
 def resolve(explicit: str | None = None) -> Address | None:
-    """Return the address that `explicit` or the environment names, or None if neither does.
+    """Return the address that `explicit`, the environment or `ganns join` names, or None if none does.
 
     Raises:
         ConfigError: if the address is not a connection string.
@@ -48,7 +52,16 @@ def resolve(explicit: str | None = None) -> Address | None:
             return Address(understand(conninfo, source), source)
     if found := [name for name in PG_VARIABLES if os.environ.get(name)]:
         return Address("", f"{', '.join(found)} (the PG* variables)")  # libpq reads them by itself
+    if (conninfo := joined.load()) is not None:
+        return Address(understand(conninfo, joined.SOURCE), joined.SOURCE)
     return None
+
+
+def told(address: Address) -> Address:
+    """Return the address; if it is the stored one, tell people once which database that is: no variable shows it."""
+    if address.source == joined.SOURCE:
+        joined.note(f"database: {address} (from {address.source})")
+    return address
 
 
 def require() -> Address:
@@ -60,10 +73,11 @@ def require() -> Address:
     address = resolve()
     if address is None:
         raise NoDatabaseAddress(
-            f"No database address: neither {URL_VARIABLE} nor {', '.join(PG_VARIABLES)} is set. Set the line that "
-            f"your instructor gave you: export {URL_VARIABLE}=postgresql://user:password@host:5432/ganns"
+            f"No database address: neither {URL_VARIABLE} nor {', '.join(PG_VARIABLES)} is set, and `ganns join` was "
+            "not used. With the line that your instructor gave you: "
+            "ganns join 'postgresql://user:password@host:5432/ganns'"
         )
-    return address
+    return told(address)
 
 
 def join_line(address: Address) -> str:
@@ -73,4 +87,4 @@ def join_line(address: Address) -> str:
             f"{URL_VARIABLE}='{address.conninfo}' ganns worker    (on this machine; on others: with the line that "
             "`ganns db serve --host 0.0.0.0` prints)"
         )
-    return f"the same address in {URL_VARIABLE}, and `ganns worker`"
+    return "`ganns join` with the same address, and `ganns worker`"

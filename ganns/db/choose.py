@@ -1,11 +1,11 @@
-"""The database of commands that run beside the coordinator: the one in the environment, else the embedded server's."""
+"""The database of commands that run beside the coordinator: the one that is named, else the embedded server's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve
+from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve, told
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate, require_current
 from ganns.db.server.embedded import embedded_server
@@ -49,13 +49,13 @@ def any_database(*, create: bool = True) -> Iterator[Address]:
     """
     address = resolve()
     if address is not None:
-        yield address
+        yield told(address)
         return
     server = embedded_server()
     if not create and not server.exists():
         raise NoDatabaseAddress(
-            f"There is no database yet: neither {URL_VARIABLE} nor {', '.join(PG_VARIABLES)} is set, and "
-            f"{server.data_dir} is empty. `ganns db init` creates one there."
+            f"There is no database yet: neither {URL_VARIABLE} nor {', '.join(PG_VARIABLES)} is set, `ganns "
+            f"join` was not used, and {server.data_dir} is empty. `ganns db init` creates one there."
         )
     with server:
         yield server.address

@@ -31,6 +31,7 @@ from typing import Any
 import psycopg
 
 from ganns.db.address import Address, require
+from ganns.db.queries import query
 from ganns.errors import DatabaseUnreachable
 
 Connection = psycopg.Connection[Any]
@@ -42,6 +43,7 @@ OPTIONS: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
+    "client_encoding": "UTF8",  # whatever PGCLIENTENCODING says
 }
 """libpq's options for every connection, in seconds; tcp_user_timeout in milliseconds."""
 
@@ -63,13 +65,20 @@ def connect(
         DatabaseUnreachable: with host and port, never the password.
     """
     try:
-        return psycopg.connect(
+        conn = psycopg.connect(
             address.conninfo,
-            autocommit=autocommit,
+            autocommit=True,
             application_name=application,
             prepare_threshold=5 if prepare else None,
             **OPTIONS,
         )
+        try:
+            settle(conn)
+            conn.autocommit = autocommit
+        except BaseException:
+            conn.close()
+            raise
+        return conn
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         todo = "Check the address, and that the server is up: `ganns db status`."
@@ -78,6 +87,11 @@ def connect(
         raise DatabaseUnreachable(
             f"Cannot connect to the database {address} (from {address.source}): {reason} {todo}"
         ) from error
+
+
+def settle(conn: Connection) -> None:
+    """Set what we rely on: psycopg reads no times in the form of another country, and our statements are short ones."""
+    conn.execute(query("session_settings"))
 
 
 REASONS = (
@@ -93,7 +107,7 @@ REASONS = (
         "postgresql://user:PASSWORD@...",
     ),
     (
-        r"no pg_hba\.conf entry",
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
         "the server does not let this machine, login or database in",
         "ask the person who runs the server (pg_hba.conf), or add ?sslmode=require",
     ),

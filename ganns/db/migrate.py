@@ -59,6 +59,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
                     "(`git checkout sql/migrations`), and put changes into a new one."
                 )
         _run_script(conn, "viewer")
+        _run_script(conn, "class_login")
         set_search_path(conn)
         return applied
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ganns.db.address import Address
+from ganns.utils.interpreter import MODULE
 from ganns.worker.launch import Process, stop_workers
 
 HOST, PORT = "127.0.0.1", 8080
@@ -70,7 +70,7 @@ def start_dashboard(address: Address, port: int, log: Path) -> Process:
     log.touch(mode=0o600)
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ganns", "dashboard", "--host", HOST, "--port", str(port)],
+            [*MODULE, "ganns", "dashboard", "--host", HOST, "--port", str(port)],
             env=os.environ | {"GANNS_DATABASE_URL": address.conninfo, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=stream,

@@ -25,7 +25,9 @@ from rich.table import Table
 
 from ganns.config import Config
 from ganns.coordinator import train_run
-from ganns.data import ImageSet, open_images
+from ganns.coordinator.evaluation_thread import best_evaluation
+from ganns.coordinator.evaluator import describe
+from ganns.data import ImageSet, images_of
 from ganns.data.processes import in_background
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -77,7 +79,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
     console.print(f"GANNs with friends: the demo. Everything it makes goes to {folder}", markup=False)
     with ExitStack() as stack:
         # Drawing the faces needs no database, and workers take seconds to load torch: all start at once.
-        drawing = stack.enter_context(in_background(open_images, config.data, config.model.image_size))
+        drawing = stack.enter_context(in_background(images_of, config))
         address = stack.enter_context(_database(stop))
         processes: list[Process] = []
         stack.callback(stop_workers, processes)  # before the first one starts: a second Ctrl-C may come at any moment
@@ -96,11 +98,12 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
             run_id, _ = train_run(config, address, watch, stop)
         with connect(address) as conn:
             history, credit = list_metrics(conn, run_id), worker_totals(conn, run_id)
+            best = best_evaluation(conn, run_id)
     if not history or watch.state is None:
         raise KeyboardInterrupt  # stopped before there was anything to show
     watch.last_grid()
     start, end = (distance(state, real) for state in (TrainingState(config), watch.state))
-    summary = summarise(config, history, credit, start, end, watch.first_grid_s)
+    summary = summarise(history, credit, start, end, best, watch.first_grid_s)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     _draw(folder, watch.grids, history)
     _show(console, folder, summary, credit)
@@ -134,16 +137,17 @@ def _database(stop: threading.Event) -> Iterator[Address]:
 
 def distance(state: TrainingState, real: ImageSet) -> float:
     """Return the sliced Wasserstein distance between the generator's images and held-out real ones."""
-    images = real.holdout(min(NUM_COMPARED, real.num_holdout))
-    return sample_distance(state, images, (state.config.seed, "judge"), averaged=False)
+    num = min(NUM_COMPARED, real.num_holdout)
+    seed_parts, labels = (state.config.seed, "judge"), real.holdout_labels(num)
+    return sample_distance(state, real.holdout(num), seed_parts, averaged=False, labels=labels)
 
 
 def summarise(
-    config: Config,
     history: list[dict[str, Any]],
     credit: list[dict[str, Any]],
     start: float,
     end: float,
+    best: tuple[int, dict[str, float]] | None,
     first_grid_s: float,
 ) -> dict[str, Any]:
     """Return the content of `summary.json`: times in seconds, distances times 1000 as in the paper."""
@@ -157,6 +161,8 @@ def summarise(
         "workers": [{key: row[key] for key in ("name", "units", "images", "late")} for row in credit],
         "swd_start": round(start, 2),
         "swd_end": round(end, 2),
+        "best_version": best and best[0],
+        "best_metrics": best and {name: round(value, 3) for name, value in best[1].items()},
     }
 
 
@@ -170,6 +176,12 @@ def _draw(folder: Path, grids: SampleGrids, history: list[dict[str, Any]], num_s
     plot_losses([{"round": row["round"], **row["metrics"]} for row in history], folder / "losses.png")
 
 
+def _words_of_best(summary: dict[str, Any]) -> str:
+    if summary["best_version"] is None:
+        return ""
+    return f" The best of the evaluated versions is {summary['best_version']}: {describe(summary['best_metrics'])}."
+
+
 def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[dict[str, Any]]) -> None:
     table = Table("worker", "units", "images", "late", title="the work of each worker")
     for row in credit:
@@ -178,7 +190,7 @@ def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[
     console.print(
         f"{summary['rounds']} rounds, {summary['images']:,} images, {summary['images_per_s']} images/s. "
         f"Distance to real faces (sliced Wasserstein, lower is better): {summary['swd_start']} at the start, "
-        f"{summary['swd_end']} at the end.\n\n"
+        f"{summary['swd_end']} at the end.{_words_of_best(summary)}\n\n"
         f"Look at   {folder / 'timeline.png'}   the samples over time\n"
         f"          {folder / 'losses.png'}   the losses\n\n"
         "Next:     source .venv/bin/activate                        after `make demo`, once in each terminal\n"

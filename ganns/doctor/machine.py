@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ganns import paths
+from ganns.errors import ConfigError
 from ganns.queue.machine import memory_mb
 from ganns.utils.checks import Finding, ok, problem, warning
 
@@ -69,9 +70,10 @@ def check_home() -> Finding:
         home = paths.home()
         with tempfile.TemporaryFile(dir=home) as file:
             file.write(b"x")
-    except OSError as error:
+    except (OSError, ConfigError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
         todo = "`export GANNS_HOME=...`, a folder that you may write"
-        return problem("GANNS_HOME", f"{said} cannot be written: {error.strerror or error}", todo)
+        return problem("GANNS_HOME", f"{said} cannot be written: {reason or error}", todo)
     return ok("GANNS_HOME", f"{home} can be written")
 
 

@@ -23,10 +23,10 @@ def check_address() -> tuple[Finding, Address | None]:
     try:
         address = resolve()
     except ConfigError as error:  # its text does not show the address
-        return problem("address", str(error), f"`export {URL_VARIABLE}=...`, the line you were given"), None
+        return problem("address", str(error), "`ganns join`, with the line you were given"), None
     if address is None:
-        said = f"{URL_VARIABLE} is not set; `ganns train` and `ganns demo` use a database of this machine"
-        return warning("address", said, f"to join a class: `export {URL_VARIABLE}=...`, the line you were given"), None
+        said = f"no {URL_VARIABLE}, no `ganns join`: `ganns train` and `ganns demo` use a database of this machine"
+        return warning("address", said, "to join a class: `ganns join`, with the line you were given"), None
     return ok("address", f"{address} (from {address.source})"), address
 
 

@@ -1,6 +1,6 @@
 """The images of an evaluation, drawn in parts: the result is the same wherever a part is drawn.
 
-Shapes: N images of a part, S their side, F features, Z latent_dim.
+Shapes: N images of a part, S their side, F features, Z latent_dim, A attributes.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from torch import nn
 
 from ganns.config import Config
 from ganns.evaluation.features import features_of, to_bytes
-from ganns.training.dcgan import Generator, sample
+from ganns.training.networks import make, sample
 from ganns.training.seeds import generator as seeded
 from ganns.training.serialization import pack, unpack
 
 Tensors = dict[str, torch.Tensor]
 PART_IMAGES = 64
 """Images of a part: few, so that a worker is soon free for the next round's units."""
+LABELS = ".labels"
+"""The name of the labels beside the generator's tensors; no tensor of a network can have it."""
 NUM_COMPARED = 512
 """Number of images whose pixels are sent too, for the metrics that compare pixels; of the others only the features."""
 
@@ -28,27 +30,37 @@ def parts(num_images: int) -> list[tuple[int, int]]:
     return [(start, min(PART_IMAGES, num_images - start)) for start in range(0, num_images, PART_IMAGES)]
 
 
-def averaged_generator(state: Mapping[str, torch.Tensor]) -> Tensors:
-    """Return the averaged generator's tensors out of a whole state's (see `TrainingState.tensors`)."""
+def averaged_generator(state: Mapping[str, torch.Tensor], labels: torch.Tensor | None = None) -> Tensors:
+    """Return the averaged generator's tensors out of a whole state's (see `TrainingState.tensors`).
+
+    For a conditional generator, `labels` [num, A] of the held-out images go with it: each generated image gets the
+    label of a real one, so that both sets have each combination of attributes equally often.
+    """
     own = {name.removeprefix("g."): value for name, value in state.items() if name.startswith("g.")}
-    return own | {name.removeprefix("ema."): value for name, value in state.items() if name.startswith("ema.")}
+    own |= {name.removeprefix("ema."): value for name, value in state.items() if name.startswith("ema.")}
+    return own if labels is None else own | {LABELS: labels}
 
 
-def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> Generator:
+def build_generator(config: Config, tensors: Mapping[str, torch.Tensor]) -> nn.Module:
     """Return a generator with these tensors (BatchNorm's counter, which nothing reads, is not among them)."""
-    network = Generator(config.model)
-    network.load_state_dict(dict(tensors), strict=False)
+    network = make(config.model, "g")
+    network.load_state_dict({name: value for name, value in tensors.items() if name != LABELS}, strict=False)
     return network
 
 
-def draw(config: Config, network: Generator, start: int, count: int) -> torch.Tensor:
+def draw(
+    config: Config, network: nn.Module, start: int, count: int, labels: torch.Tensor | None = None
+) -> torch.Tensor:
     """Draw images `start` to `start + count` of the run's evaluations, uint8 [N, 3, S, S].
 
-    The noise depends on the run's seed and on `start` alone: each version draws from the same noise.
+    The noise depends on the run's seed and on `start` alone: each version draws from the same noise. A conditional
+    network needs the held-out images' labels [num, A], the tensor LABELS of `averaged_generator`.
     """
     latent = torch.randn(count, config.model.latent_dim, generator=seeded(config.seed, "evaluation", start))
     device = next(network.parameters()).device
-    return to_bytes(sample(network, latent.to(device)))
+    if labels is not None:
+        labels = labels[torch.arange(start, start + count) % len(labels)]  # there may be fewer real images
+    return to_bytes(sample(network, latent.to(device), labels))
 
 
 def extract(pixels: torch.Tensor, network: nn.Module, start: int) -> Tensors:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganns import paths
 from ganns.config import Config
-from ganns.data.decoded_cache import prepare
+from ganns.data.sources.decode import prepare
 from ganns.data.sources.faces import draw_face
 from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator
@@ -40,15 +41,25 @@ NUM_FACES, NUM_HELD_OUT, EPOCHS, BATCH = 2000, 500, 8, 50
 FACES_SEED = 2**31
 """Larger than `data.seed` may be: the network learns from faces that no run is trained on or compared with."""
 PEAK_RATE = 5e-3
+WIDTHS = {32: (3, 32, 64, 64), 64: (3, 16, 32, 64, 64), 128: (3, 8, 16, 32, 64, 64)}
+"""Channels from the image down to 4x4, by the image's size."""
+
+
+class Stopped(Exception):
+    """The training of the feature network was told to stop; nothing of it is kept."""
+
+
+def _never() -> bool:
+    return False
 
 
 class AttributeNetwork(nn.Module):
     """Strided convolutions down to 4x4, then 64 features, then one logit an attribute."""
 
     def __init__(self, image_size: int) -> None:
-        """Build for images of `image_size` 32 or 64."""
+        """Build for images of `image_size` 32, 64 or 128."""
         super().__init__()
-        widths = (3, 32, 64, 64) if image_size == 32 else (3, 16, 32, 64, 64)
+        widths = WIDTHS[image_size]
         layers: list[nn.Module] = []
         for width, wider in pairwise(widths):
             layers += [nn.Conv2d(width, wider, 3, 2, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU(inplace=True)]
@@ -131,10 +142,13 @@ def features_of(network: nn.Module, pixels: torch.Tensor, batch: int = 64) -> to
     return torch.cat([network(to_floats(part)).float() for part in torch.split(pixels, batch)])
 
 
-def attribute_network(image_size: int) -> tuple[bytes, float]:
+def attribute_network(image_size: int, should_stop: Callable[[], bool] = _never) -> tuple[bytes, float]:
     """Return (safetensors bytes, accuracy on held-out faces) of the network for images of this size.
 
     It is trained once on each machine, in seconds, and then kept in `features/` below the ganns home.
+
+    Raises:
+        Stopped: `should_stop`, which the training asks all the time, said so.
     """
     path = paths.home() / "features" / f"attributes-v{VERSION}-{image_size}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +158,7 @@ def attribute_network(image_size: int) -> tuple[bytes, float]:
             load_network(image_size, data)
             return data, float(metadata(data)["accuracy"])
         except (OSError, PayloadError, KeyError):  # it is not there yet, or damaged
-            _train_into(path, image_size)
+            _train_into(path, image_size, should_stop)
         data = path.read_bytes()
     return data, float(metadata(data)["accuracy"])
 
@@ -163,21 +177,32 @@ def load_network(image_size: int, data: bytes, expected_digest: str | None = Non
     return network.eval()
 
 
-def _train_into(path: Path, image_size: int) -> None:
-    network, accuracy = train_network(image_size)
+def _train_into(path: Path, image_size: int, should_stop: Callable[[], bool]) -> None:
+    network, accuracy = train_network(image_size, should_stop=should_stop)
     with replacing(path, locked=True) as part:
         write_file(part, network.state_dict(), {"accuracy": f"{accuracy:.4f}"})
 
 
 def train_network(
-    image_size: int, *, num_faces: int = NUM_FACES, num_held_out: int = NUM_HELD_OUT, epochs: int = EPOCHS
+    image_size: int,
+    *,
+    num_faces: int = NUM_FACES,
+    num_held_out: int = NUM_HELD_OUT,
+    epochs: int = EPOCHS,
+    should_stop: Callable[[], bool] = _never,
 ) -> tuple[AttributeNetwork, float]:
     """Train the network on synthetic faces, always the same ones in the same order.
 
     Returns:
         The network, and its accuracy on held-out faces: the mean over the attributes.
+
+    Raises:
+        Stopped: `should_stop`, which is asked before each face and each step, said so.
     """
-    drawn = [draw_face(FACES_SEED, number) for number in range(num_faces + num_held_out)]
+    drawn = []
+    for number in range(num_faces + num_held_out):
+        _go_on(should_stop)
+        drawn.append(draw_face(FACES_SEED, number))
     images = to_floats(torch.from_numpy(np.stack([prepare(image, image_size) for image, _ in drawn])))
     targets = torch.tensor([[float(found.get(name, False)) for name in ATTRIBUTES] for _, found in drawn])
     network, rng = AttributeNetwork(image_size), generator("features", VERSION)
@@ -191,12 +216,18 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=num_steps)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(num_faces, generator=rng), BATCH):
+            _go_on(should_stop)
             loss = binary_cross_entropy_with_logits(network.classify(images[chosen]), targets[chosen])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return network.eval(), _accuracy_and_scale(network, images[num_faces:], targets[num_faces:])
+
+
+def _go_on(should_stop: Callable[[], bool]) -> None:
+    if should_stop():
+        raise Stopped
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
-"""Compare generated images with real ones: `swd`, `fid`, `kid` and two variances.
+"""Compare generated images with real ones: distances, precision and recall, and two variances.
 
-`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics.
+`swd` compares patches of pixels (`ganns.evaluation.swd`); `fid` and `kid` compare features, through torchmetrics;
+`precision` and `recall` compare regions of features (`ganns.evaluation.coverage`).
 
 FID (Heusel et al., arXiv 1706.08500) fits a normal distribution to the features of each set and returns the Fréchet
 distance between the two. It needs float64, since it takes a root of a product of covariances, and more images than
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from ganns.errors import BadResult
+from ganns.evaluation.coverage import NEIGHBOUR, precision_and_recall
 from ganns.evaluation.features import to_floats
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.seeds import latent_vectors
@@ -52,8 +54,8 @@ def compare(
         real_pixels: uint8 [M', 3, S, S], the first M' of these images.
 
     Returns:
-        "swd", "pixel_variance" and "feature_variance"; with more images than features in both sets also "fid" and
-        "kid".
+        "swd", "pixel_variance" and "feature_variance"; with more than 3 images in both sets also "precision" and
+        "recall"; with more images than features in both sets also "fid" and "kid".
 
     Raises:
         BadResult: if the features do not fit, or are not finite.
@@ -68,14 +70,23 @@ def compare(
         "pixel_variance": _variance(fake_pixels.flatten(1)) / max(_variance(real_pixels.flatten(1)), TINY),
         "feature_variance": _variance(fake_features) / max(_variance(real_features), TINY),
     }
-    if min(len(fake_features), len(real_features)) > fake_features.shape[1]:
+    fewest = min(len(fake_features), len(real_features))
+    if fewest > NEIGHBOUR:
+        metrics["precision"], metrics["recall"] = precision_and_recall(fake_features, real_features)
+    if fewest > fake_features.shape[1]:
         metrics["fid"] = frechet_distance(fake_features, real_features)
         metrics["kid"] = kernel_distance(fake_features, real_features)
     return metrics
 
 
 def sample_distance(
-    state: TrainingState, real: torch.Tensor, seed_parts: tuple[int | str, ...], *, averaged: bool, **options: int
+    state: TrainingState,
+    real: torch.Tensor,
+    seed_parts: tuple[int | str, ...],
+    *,
+    averaged: bool,
+    labels: torch.Tensor | None = None,
+    **options: int,
 ) -> float:
     """Return the sliced Wasserstein distance between a version's samples and real images.
 
@@ -84,10 +95,11 @@ def sample_distance(
         real: float32 [N, 3, S, S] in [-1, 1]; the same number of samples is drawn.
         seed_parts: seed the noise that the samples are drawn from.
         averaged: draw with the averaged generator, else with the generator itself.
+        labels: float32 [N, A], the real images' labels, which a conditional generator gets.
         options: of `sliced_wasserstein`.
     """
     latent = latent_vectors(len(real), state.config.model.latent_dim, *seed_parts)
-    return sliced_wasserstein(state.draw(latent, averaged=averaged), real, **options)
+    return sliced_wasserstein(state.draw(latent, averaged=averaged, labels=labels), real, **options)
 
 
 def frechet_distance(fake: torch.Tensor, real: torch.Tensor) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,12 @@ from ganns import paths
 from ganns.exercises.catalogue import Exercise, find
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import CheckResult, Report, read
+from ganns.utils.interpreter import MODULE
 
+SECRET = re.compile(r"^PG|DATABASE_URL|TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY|AUTH", re.IGNORECASE)
+"""Names of variables that a learner's program does not get."""
+LOGIN = re.compile(r"://[^/\s]*:[^/\s]*@")
+"""An address with a password, in any variable."""
 NUM_KEPT = 2000
 """Number of characters that are shown of the learner's output: the last ones."""
 
@@ -66,9 +72,9 @@ def _run(
 ) -> tuple[int | None, str]:
     """Return the exit code, or None after the time limit, and the end of the output."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
+        [*MODULE, "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
         # One thread: bits that are compared must not depend on the number of processors.
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
+        env=without_secrets(os.environ) | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
         stdin=subprocess.DEVNULL,  # input() must not wait
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,6 +89,11 @@ def _run(
     finally:
         _end(process)
     return code, tail.text()
+
+
+def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without databases' addresses, passwords and tokens: a learner's file may be a copied one."""
+    return {name: value for name, value in variables.items() if not SECRET.search(name) and not LOGIN.search(value)}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -49,7 +49,8 @@ def _write(folder: Path, state: TrainingState, facts: Facts, *, averaged: bool, 
     write_model(folder, state, averaged=averaged, source=source)
     save(grid(state.draw(sample_noise(state.config), averaged=averaged)), folder / SAMPLES)
     if onnx:
-        write_onnx(state.generator(averaged=averaged), state.config.model.latent_dim, folder / ONNX)
+        model = state.config.model
+        write_onnx(state.generator(averaged=averaged), model.latent_dim, folder / ONNX, len(model.labels))
     (folder / CARD).write_text(model_card(state, facts, averaged=averaged, onnx=onnx), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """A trained generator as a folder for use elsewhere: safetensors, config.json, and a model card.
 
     from ganns.export import load
-    generator = load("run-7")                   # a ganns.training.dcgan.Generator in eval mode
+    generator = load("run-7")                   # a torch.nn.Module in eval mode
     images = generator(torch.randn(16, 100))    # [16, 3, 64, 64] in [-1, 1]
 
 A folder may come from an unknown source: `load` checks every file before use, and unpickles nothing.
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from ganns.config import Config, ModelConfig, StopConfig, from_dict, to_dict
+from ganns.config import NAMES, Config, ModelConfig, StopConfig, from_dict, to_dict
 from ganns.errors import ConfigError, ExportError, PayloadError
-from ganns.training.dcgan import Generator, parameters_of, statistics_of
+from ganns.training.networks import make, parameters_of, statistics_of
 from ganns.training.serialization import unpack, write_file
 from ganns.training.state import TrainingState
 
@@ -65,6 +66,7 @@ def write_model(folder: Path, state: TrainingState, *, averaged: bool, source: d
         "model": dataclasses.asdict(state.config.model),
         "weights": {"file": WEIGHTS, "digest": found, "algorithm": "XXH3-128"},
         "input": "latent: float32 [N, latent_dim], standard normal",
+        **({"labels": labels_in_words(state.config.model)} if state.config.model.conditional else {}),
         "output": "images: float32 [N, 3, image_size, image_size], RGB in [-1, 1]",
         "averaged": averaged,
         "seed": state.config.seed,
@@ -77,11 +79,12 @@ def write_model(folder: Path, state: TrainingState, *, averaged: bool, source: d
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
-def load(folder: str | Path) -> Generator:
+def load(folder: str | Path) -> nn.Module:
     """Return the exported generator, in eval mode.
 
     Raises:
         ExportError: if the folder holds no such model, or a file in it is damaged or foreign.
+        PluginError: if the model's networks are those of a package that is not installed here.
     """
     folder = Path(folder)
     info = describe(folder)
@@ -90,8 +93,9 @@ def load(folder: str | Path) -> Generator:
         tensors = unpack(data, info.digest)
     except PayloadError as error:
         raise ExportError(f"{folder / WEIGHTS} is damaged, or of another model than {CONFIG}: {error}") from error
-    with torch.device("meta"):  # shapes without memory: refuse wrong files before the network is built
-        places = tensors_of(Generator(info.model))
+    # Shapes without memory: refuse wrong files before the network is built. Other packages' code may not allow it.
+    with torch.device("meta" if info.model.name in NAMES["model"] else "cpu"):
+        places = tensors_of(make(info.model, "g"))
     shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
     wanted = {name: (place.dtype, tuple(place.shape)) for name, place in places.items()}
     if shapes != wanted:
@@ -100,7 +104,7 @@ def load(folder: str | Path) -> Generator:
             f"{folder / WEIGHTS} does not fit the model that {CONFIG} describes: {odd[0]} is "
             f"{shapes.get(odd[0], 'missing')}, wanted is {wanted.get(odd[0], 'nothing')}; export the model again."
         )
-    generator = Generator(info.model)
+    generator = make(info.model, "g")
     with torch.no_grad():
         for name, place in tensors_of(generator).items():
             place.copy_(tensors[name])
@@ -136,7 +140,12 @@ def describe(folder: str | Path) -> Exported:
         raise ExportError(f"{path} is not the description of an exported model ({reason}).") from error
 
 
-def tensors_of(generator: Generator) -> dict[str, torch.Tensor]:
+def labels_in_words(model: ModelConfig) -> str:
+    """Return what the generator of a conditional model gets beside the noise."""
+    return f"labels: float32 [N, {len(model.labels)}], from 0 (absent) to 1 (there): {', '.join(model.labels)}"
+
+
+def tensors_of(generator: nn.Module) -> dict[str, torch.Tensor]:
     """Return all tensors that determine the generator's images, by name (they share its memory)."""
     return parameters_of(generator) | statistics_of(generator)
 

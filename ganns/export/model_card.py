@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ganns.config import Config
-from ganns.export.model import ONNX, SAMPLES, public_settings
+from ganns.config import NAMES, Config
+from ganns.export.model import ONNX, SAMPLES, labels_in_words, public_settings
 from ganns.export.trained_run import Facts
-from ganns.training.dcgan import parameters_of
+from ganns.training.networks import parameters_of
 from ganns.training.state import TrainingState
 
 DATA = {
@@ -78,7 +78,10 @@ def model_card(state: TrainingState, facts: Facts, *, averaged: bool, onnx: bool
 
 
 def _front(config: Config) -> list[str]:
-    tags = ["gan", "dcgan", "ganns-with-friends", f"{config.model.image_size}x{config.model.image_size}"]
+    size, networks = config.model.image_size, config.model.name if config.model.name in NAMES["model"] else "custom"
+    tags = ["gan", networks, "ganns-with-friends", f"{size}x{size}"]
+    if config.model.conditional:
+        tags.append("conditional")
     front = ["---", "library_name: ganns", "pipeline_tag: unconditional-image-generation", "tags:"]
     return [*front, *(f"  - {tag}" for tag in tags), "---", ""]
 
@@ -90,11 +93,21 @@ def _what(state: TrainingState, averaged: bool) -> Iterator[str]:
         f"the moving average of its weights (decay {config.optimizer.ema_decay})" if averaged else "its last weights"
     )
     yield from (
-        f"The generator of a DCGAN (Radford et al. 2015, arXiv 1511.06434): {config.model.latent_dim} numbers of noise "
+        f"{_kind(config)}: {config.model.latent_dim} numbers of noise "
         f"in, one image of {size}x{size} pixels out; {count:,} parameters, {which}. It was trained with",
         "GANNs with friends: many machines compute gradients, and a database is all that connects them.",
         "",
     )
+    if config.model.conditional:
+        names = ", ".join(_text(name) for name in config.model.labels)
+        yield from (f"Attributes can be chosen: {names}. Each is a number from 0 (absent) to 1 (there).", "")
+
+
+def _kind(config: Config) -> str:
+    if config.model.name in NAMES["model"]:
+        return "The generator of a DCGAN (Radford et al. 2015, arXiv 1511.06434)"
+    package = config.plugins.get("model", "another package")
+    return f"The generator of the networks {_code(config.model.name)}, for which {_code(package)} must be installed"
 
 
 def _use(config: Config, onnx: bool) -> Iterator[str]:
@@ -109,8 +122,16 @@ def _use(config: Config, onnx: bool) -> Iterator[str]:
         "",
         'generator = load("this-folder")  # checks every file; nothing is unpickled',
         "with torch.no_grad():",
-        f"    images = generator(torch.randn(16, {latent}))  # [16, 3, {config.model.image_size}, "
-        f"{config.model.image_size}] in [-1, 1]",
+        *(
+            (
+                f"    labels = torch.zeros(16, {len(config.model.labels)})  # {', '.join(config.model.labels)}",
+                "    labels[:, 0] = 1",
+            )
+            if config.model.conditional
+            else ()
+        ),
+        f"    images = generator(torch.randn(16, {latent}){', labels' if config.model.conditional else ''})"
+        f"  # [16, 3, {config.model.image_size}, {config.model.image_size}] in [-1, 1]",
         'save_grid(images, "faces.png", columns=4)',
         "```",
         "",
@@ -121,7 +142,8 @@ def _use(config: Config, onnx: bool) -> Iterator[str]:
         yield from (
             f"`{ONNX}` is the same network for programs without PyTorch: input `latent` float32 [N, {latent}] from a "
             "standard normal",
-            "distribution, output `images`.",
+            "distribution, output `images`."
+            + (f" A second input, `{labels_in_words(config.model)}`." if config.model.conditional else ""),
             "",
         )
 
@@ -161,7 +183,12 @@ def _limits(config: Config) -> Iterator[str]:
     yield from (
         "## Limits",
         "",
-        f"- Images have {size}x{size} pixels, and no setting chooses their content: noise in, an image out.",
+        f"- Images have {size}x{size} pixels, and "
+        + (
+            "only the attributes above can be chosen: an attribute may be drawn badly, or changed together with others."
+            if config.model.conditional
+            else "no setting chooses their content: noise in, an image out."
+        ),
         "- It draws the kinds of images of its data, in the same shares. Rare kinds are rare or missing here.",
         "- A GAN can repeat itself (mode collapse). Look at many samples, not at the best ones.",
         "- Made for teaching and for trying things out; for nothing that decides about people.",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ganns.errors import ExportError
-from ganns.training.dcgan import Generator
 from ganns.utils.extras import extra
 
 
@@ -27,8 +27,10 @@ def require_onnx() -> None:
         assert onnx
 
 
-def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
+def write_onnx(generator: nn.Module, latent_dim: int, path: Path, num_labels: int = 0) -> None:
     """Write `generator` as one file: input `latent` [N, latent_dim], output `images` [N, 3, S, S] in [-1, 1].
+
+    A conditional generator has a second input, `labels` [N, num_labels].
 
     Raises:
         MissingExtra: without the extra `onnx`.
@@ -38,7 +40,10 @@ def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
     import onnx
 
     # A batch of 2: the exporter takes a size of 1 for a constant.
-    example = torch.zeros(2, latent_dim)
+    examples = {"latent": torch.zeros(2, latent_dim)}
+    if num_labels:
+        examples["labels"] = torch.zeros(2, num_labels)
+    num = torch.export.Dim("num")
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:
@@ -47,12 +52,12 @@ def write_onnx(generator: Generator, latent_dim: int, path: Path) -> None:
             warnings.simplefilter("ignore")  # the exporter's own warnings; we check the result below
             program = torch.onnx.export(
                 generator.eval(),
-                (example,),
+                tuple(examples.values()),
                 dynamo=True,
                 verbose=False,
-                input_names=["latent"],
+                input_names=list(examples),
                 output_names=["images"],
-                dynamic_shapes={"latent": {0: torch.export.Dim("num")}},
+                dynamic_shapes=tuple({0: num} for _ in examples),
             )
         assert program is not None
         model = program.model_proto

@@ -55,8 +55,9 @@ class TogetherLauncher(Launcher):
         """Compose and train the points; `job_overrides` has one list of overrides for each.
 
         Returns:
-            For each point its `return_value`, which is what an optimising sweeper minimises: the smallest distance
-            (swd) of its evaluated versions, or None without an evaluation. That of a failed point raises the error.
+            For each point its `return_value`, which is what an optimising sweeper minimises: the distance of its
+            best evaluated version (FID, or else `swd`), or None without an evaluation. That of a failed point raises
+            the error.
 
         Raises:
             ConfigError: for a setting that cannot be used, of a point or of the launcher.

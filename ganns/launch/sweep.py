@@ -21,11 +21,12 @@ from ganns.config import Config, to_dict
 from ganns.coordinator import train_run
 from ganns.coordinator.create import create_run
 from ganns.coordinator.evaluation_thread import best_evaluation
-from ganns.data import open_images
+from ganns.data import images_of
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import require_current
 from ganns.errors import GannsError, RunError
+from ganns.evaluation.ranking import distance
 from ganns.observers.watch import Watch
 from ganns.store import runs, sweeps
 from ganns.utils.background import end_before_exit
@@ -53,7 +54,7 @@ class PointResult:
     state: str  # finished, finished before, stopped, failed, not begun
     run_id: int | None = None
     reason: str = ""
-    distance: float | None = None  # the smallest one of the run's evaluated versions (swd)
+    distance: float | None = None  # of its best evaluated version (see `ganns.evaluation.ranking`)
 
 
 def point_digest(config: Config) -> str:
@@ -167,7 +168,7 @@ class Sweep:
         return None if run_id is None else runs.get_run(conn, run_id)
 
     def _create(self, conn: Connection, point: Point) -> runs.Run:
-        open_images(point.config.data, point.config.model.image_size)
+        images_of(point.config)
         try:
             return create_run(conn, point.config, point=point_digest(point.config))
         except psycopg.errors.UniqueViolation as error:
@@ -176,4 +177,4 @@ class Sweep:
 
 def _distance(conn: Connection, run_id: int) -> float | None:
     best = best_evaluation(conn, run_id)
-    return None if best is None else best[1]
+    return None if best is None else distance(best[1])

@@ -90,6 +90,7 @@ def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
             "alive": silent_s is not None and silent_s < ALIVE_S,
             "silent_s": None if silent_s is None else 0 if silent_s < ALIVE_S else round(silent_s, -1),
             "draining": row["draining"],
+            "preparing": None if row["preparing"] is None else printable(row["preparing"], 80),
             "joined_at": row["registered_at"].timestamp(),
             "first_joined_at": row["first_joined_at"].timestamp(),
             "times_joined": row["times_joined"],

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg.types.json import set_json_loads
 
 from ganns.db.connect import Connection
+from ganns.evaluation.ranking import DISTANCES
 from ganns.utils.printable import printable
 
 LARGEST = 2**53
@@ -20,8 +21,17 @@ MAX_DEPTH = 20
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with its times as seconds since 1970."""
-    return {key: value.timestamp() if isinstance(value, datetime) else value for key, value in row.items()}
+    """Return a row with its times as seconds since 1970, and its best version's metrics as `best_distances`."""
+    found = {key: value.timestamp() if isinstance(value, datetime) else value for key, value in row.items()}
+    if "best_metrics" in found:
+        found |= best_distances(found.pop("best_metrics"))
+    return found
+
+
+def best_distances(metrics: Any) -> dict[str, float | None]:
+    """Return `best_fid` and `best_swd` of the best version's metrics; None where there is no such number."""
+    found = numbers(metrics)
+    return {f"best_{name}": found.get(name) for name in DISTANCES}
 
 
 def clean(value: Any, depth: int = MAX_DEPTH) -> Any:

@@ -9,6 +9,7 @@ from ganns.config import StopConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
+from ganns.monitor.rows import best_distances
 from ganns.monitor.wording import ends_wording, run_wording
 from ganns.store.samples import list_samples
 from ganns.training.plan import ends, share_done
@@ -24,7 +25,6 @@ OF_RUN = (
     "images",
     "num_images",
     "best_version",
-    "best_swd",
     "went_back_at_version",
     "coordinated",
     "workers_alive",
@@ -51,6 +51,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
     of_worker = execute(conn, "watch_worker_speed", run_id=run_id, first=row["version"] - NUM_RATES).fetchone()
     found = {
         **{key: row[key] for key in OF_RUN},
+        **best_distances(row["best_metrics"]),
         "latest": latest_run(conn),
         "coordinator": _person(row["coordinator"]),
         "wanted_by": _person(row["asked_by"]) if row["wanted"] != "run" else "",

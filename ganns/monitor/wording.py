@@ -31,7 +31,7 @@ def run_wording(run: Mapping[str, Any]) -> dict[str, str]:
     elif wanted == "pause":
         words = ("⏸", "warn", f"paused{by}", "Continue with:", resume)
     elif run.get("workers_alive") == 0:
-        how = "No worker is here. Join with the address that the coordinator printed, in GANNS_DATABASE_URL:"
+        how = "No worker is here. Join with `ganns join` and the address that the coordinator printed, then:"
         words = ("…", "warn", "waiting for workers", how, "ganns worker")
     else:
         words = ("●", "good", "training", "", "")

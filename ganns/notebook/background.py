@@ -12,17 +12,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from ganns.db.address import URL_VARIABLE, Address
 from ganns.errors import GannsError
 from ganns.queue.machine import worker_name
+from ganns.utils.interpreter import MODULE
 from ganns.utils.locks import FileLock
 
 LEAVE_S = 20.0
 """Enough for a normal end: the supervisor ends its worker after 10 s."""
 RESTART_S = 3.0
+
+
+def plain(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those that ask for colours: a notebook's kernel sets them, and a log is a file."""
+    return {name: value for name, value in variables.items() if name not in ("FORCE_COLOR", "CLICOLOR_FORCE")}
 
 
 class BackgroundWorker:
@@ -113,9 +120,9 @@ class BackgroundWorker:
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "ganns", "worker", "--name", self.name],
+                    [*MODULE, "ganns", "worker", "--name", self.name],
                     cwd=self._folder,  # not the notebook's folder, where a file tasks.py would replace ours
-                    env=os.environ | variables,
+                    env=plain(os.environ) | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -72,6 +72,7 @@ class TerminalProgress:
 
     def started(self, run_id: int, state: TrainingState) -> None:
         """Print the run's number and version."""
+        self._stop = state.config.stop  # a resumed run has the end that it began with, not the one of the command line
         self._last = (time.monotonic(), state.progress.images)
         self.say(f"run {run_id} is open at version {state.progress.version}" if run_id else "training alone")
 

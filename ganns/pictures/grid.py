@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ganns.errors import DataError
+from ganns.errors import DataError, ExportError
 from ganns.utils.atomic import replacing
 
 if TYPE_CHECKING:
@@ -88,11 +88,23 @@ def timeline(entries: Sequence[tuple[str, Image.Image]], columns: int = 6) -> Im
     return strip
 
 
+FORMATS = {"": "PNG", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""The formats by a file's ending."""
+
+
 def save(image: Image.Image, path: str | os.PathLike[str]) -> Path:
-    """Write a PNG by atomic rename, making its folder if need be, and return its path."""
+    """Write a picture by atomic rename, making its folder if need be, and return its path.
+
+    Raises:
+        ExportError: if the name's ending is that of no format that we write.
+        OSError: if the file cannot be written.
+    """
     path = Path(path)
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise ExportError(f"{path} has an ending that no picture has: call it {path.with_suffix('.png')}.")
     with replacing(path) as part:
-        image.save(part, format="PNG")
+        image.save(part, format=form, **({"quality": 95} if form == "JPEG" else {}))
     return path
 
 

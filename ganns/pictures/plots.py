@@ -75,7 +75,7 @@ def plot_comparison(
 
     Args:
         curves: (label, one history a seed) of each setting; a history as for `plot_losses`, with "images" and, if a
-            version was evaluated, "swd".
+            version was evaluated, "fid", "swd", "precision" and "recall".
         path: PNG file to write, by atomic rename.
 
     Returns:
@@ -93,8 +93,14 @@ def plot_comparison(
         ("d_real", "Discriminator on real images", "mean probability of “real”"),
         ("d_fake", "Discriminator on generated images", "mean probability of “real”"),
     ]
-    if any(np.isfinite(row.get("swd", np.nan)) for _, seeds in curves for one in seeds for row in one):
-        panels.insert(0, ("swd", "Distance to real images", "sliced Wasserstein, lower is better"))
+    evaluated = [
+        ("fid", "Distance to real images, by features", "FID, lower is better"),
+        ("swd", "Distance to real images, by patches", "sliced Wasserstein, lower is better"),
+        ("precision", "Precision: images like real ones", "share of generated images"),
+        ("recall", "Recall: kinds of images that are drawn", "share of real images"),
+    ]
+    rows = [row for _, seeds in curves for one in seeds for row in one]
+    panels = [one for one in evaluated if any(np.isfinite(row.get(one[0], np.nan)) for row in rows)] + panels
     figure = Figure(figsize=(13, 4.6 * -(-len(panels) // 2) + 0.3 * len(curves)), dpi=100, layout="constrained")
     grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False).flatten()
     for axes, (key, title, ylabel) in zip(grid, panels, strict=False):

@@ -17,7 +17,7 @@ from procrastinate import exceptions
 
 from ganns.db.address import require
 from ganns.db.connect import OPTIONS, Connection, connect
-from ganns.db.queries import execute
+from ganns.db.queries import execute, query
 from ganns.errors import DatabaseUnreachable
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, OSError)
@@ -120,8 +120,9 @@ def close() -> None:
     _of_this_thread().close()
 
 
-async def _autocommit(conn: psycopg.AsyncConnection[Any]) -> None:
+async def _configure(conn: psycopg.AsyncConnection[Any]) -> None:
     await conn.set_autocommit(True)  # saves a round trip or two for each statement
+    await conn.execute(query("session_settings"))
 
 
 async def _check(conn: psycopg.AsyncConnection[Any]) -> None:
@@ -139,7 +140,7 @@ class Connector(procrastinate.PsycopgConnector):
 
     def __init__(self) -> None:
         """Prepare a small pool; nothing is connected yet."""
-        super().__init__(min_size=1, max_size=2, configure=_autocommit, kwargs={"prepare_threshold": None, **OPTIONS})
+        super().__init__(min_size=1, max_size=2, configure=_configure, kwargs={"prepare_threshold": None, **OPTIONS})
 
     async def _create_pool(self, pool_args: dict[str, Any]) -> psycopg_pool.AsyncConnectionPool:
         return psycopg_pool.AsyncConnectionPool(**pool_args, open=False, check=_check)

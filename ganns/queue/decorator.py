@@ -49,6 +49,7 @@ def make(
     rate_limit: str | None = None,
     ignore_result: bool = False,
     requires: Sequence[str] = (),
+    prepare: Callable[[Any, Callable[[str], None]], None] | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return a decorator that makes a function a task.
 
@@ -70,6 +71,8 @@ def make(
         rate_limit: "10/s", "100/m" or "5/h", over all workers together.
         ignore_result: store no result; an error is stored in any case.
         requires: abilities of a worker: "cuda", "mps", any word of its GANNS_ABILITIES, "memory:8192" (MB).
+        prepare: a function of the task's first argument and of `say(text)`. A worker calls it, on a thread, before it
+            takes jobs with this argument; after an error it tries again.
 
     Raises:
         TaskUsageError: for options that cannot work, or a name that another task has.
@@ -118,7 +121,10 @@ def make(
             ignore_result=ignore_result,
             requires=words,
             memory_mb=memory_mb,
+            prepare=prepare,
         )
+        if prepare is not None and not made.parameters.parameters:
+            raise TaskUsageError(f"{full_name} has no argument that `prepare` could prepare for.")
 
         def runner(context: JobContext, /, **arguments: Any) -> None:
             run(made, owner.job_manager, context, arguments)

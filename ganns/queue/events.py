@@ -2,6 +2,7 @@
 
     {"event": "heartbeat", "worker": 7, "rescue_is_vacant": false}        the database accepted our heartbeat
     {"event": "waiting", "reason": "..."}           the event loop runs, but a new connection failed
+    {"event": "preparing", "text": "..."}           before it takes jobs that need it; "" at the end
     {"event": "started", "job": 3, "attempt": 0, "time_limit": 60.0}      seconds, or null for no limit
     {"event": "finished", "job": 3}
     {"event": "terminate", "job": 3}                kill this process, like Celery's `revoke(terminate=True)`

@@ -11,6 +11,8 @@ import socket
 import sys
 from typing import Any
 
+import psutil
+
 VARIABLE = "GANNS_ABILITIES"
 """Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
 
@@ -28,11 +30,8 @@ def abilities() -> list[str]:
 
 
 def memory_mb() -> int:
-    """Return this machine's memory in MB (2**20 bytes); 0 if the system does not tell it."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    except (AttributeError, ValueError, OSError):
-        return 0
+    """Return this machine's memory in MB (2**20 bytes)."""
+    return int(psutil.virtual_memory().total) >> 20
 
 
 def worker_name() -> str:

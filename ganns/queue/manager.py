@@ -26,6 +26,7 @@ from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.queue.machine import abilities, memory_mb, worker_name
 from ganns.queue.options import RetryPolicy
+from ganns.queue.preparation import Preparer
 from ganns.queue.texts import line_of
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,15 @@ class JobManager(manager.JobManager):
         self.wake: Callable[[], object] | None = None  # lets the worker ask for jobs
         self._timer: asyncio.TimerHandle | None = None
         self.rescue_is_vacant = False
+        self._preparer = Preparer(self._rows)
+        self._preparer.on_ready = self._on_ready
+
+    async def _rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        return await self.connector.execute_query_all_async(statement, **parameters)
+
+    def _on_ready(self) -> None:
+        if self.wake is not None:
+            self.wake()
 
     async def register_worker(self) -> int:
         """Register this worker with its abilities and its tasks."""
@@ -87,6 +97,7 @@ class JobManager(manager.JobManager):
             memory_mb=memory_mb(),
             tasks=list(self._app.tasks),
             rules=json.dumps(self._rules()),
+            prepares=json.dumps(self._preparer.rules(self._app.tasks)),
         )
         return worker_id
 
@@ -109,9 +120,12 @@ class JobManager(manager.JobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         """Take the next job that this worker may run and is able to run."""
         row = await self.connector.execute_query_one_async(query("tasks_fetch"), queues=queues, worker_id=worker_id)
+        await self._preparer.look(worker_id, list(queues) if queues else None)
         if row["id"] is None:
             if row["wait_s"] is not None:
                 await self._fetch_later(row["wait_s"])
+            if self._preparer.running is not None and self.wake is None:
+                await asyncio.wait({self._preparer.running}, timeout=1.0)  # as in `_fetch_later`
             return None
         self.retries[row["id"]] = row["retries"]
         try:

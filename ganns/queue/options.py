@@ -104,6 +104,7 @@ class TaskOptions:
     ignore_result: bool
     requires: list[str]
     memory_mb: int
+    prepare: Callable[[Any, Callable[[str], None]], None] | None = None
 
     def rule(self) -> dict[str, Any] | None:
         """Return the options that the database needs before a worker takes a job; None if there are none."""

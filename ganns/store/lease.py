@@ -1,4 +1,4 @@
-"""The lease, which makes a process the only coordinator of a run; and the number of workers that are alive."""
+"""The lease, which makes a process the only coordinator of a run; and which workers are alive."""
 
 from __future__ import annotations
 
@@ -75,3 +75,8 @@ def count_alive(conn: Connection, silent_s: float) -> int:
     """Return the number of workers with a heartbeat within the last `silent_s` seconds."""
     row = execute(conn, "count_alive", silent_s=silent_s).fetchone()
     return int(row["num_alive"]) if row else 0
+
+
+def list_unable(conn: Connection, run_id: int, silent_s: float) -> list[tuple[str, str]]:
+    """Return (name, reason) of each living worker that cannot compute the run, the newest refusal first."""
+    return [(row["name"], row["reason"]) for row in execute(conn, "list_unable", run_id=run_id, silent_s=silent_s)]

@@ -149,20 +149,29 @@ def _put_checkpoint(conn: Connection, run_id: int, version: int, data: bytes) ->
 
 def latest_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
     """Return (version, digest, state) of the newest complete checkpoint."""
-    return _get_checkpoint(conn, run_id, "latest_checkpoint")
+    return _get_checkpoint(conn, run_id, best=False)
 
 
 def best_checkpoint(conn: Connection, run_id: int) -> tuple[int, str, bytes] | None:
     """Return (version, digest, state) of the best evaluated version; None if no version was evaluated."""
-    return _get_checkpoint(conn, run_id, "best_checkpoint")
+    return _get_checkpoint(conn, run_id, best=True)
 
 
-def _get_checkpoint(conn: Connection, run_id: int, query: str) -> tuple[int, str, bytes] | None:
-    row = execute(conn, query, run_id=run_id).fetchone()
-    if row is None:
-        return None
-    chunks = execute(conn, "get_checkpoint", run_id=run_id, version=row["version"], digest=row["digest"])
-    return row["version"], row["digest"], b"".join(chunk["data"] for chunk in chunks)
+def find_checkpoint(conn: Connection, run_id: int, *, best: bool = False) -> tuple[int, str] | None:
+    """Return (version, digest) of the newest complete checkpoint, or of the best evaluated version."""
+    row = execute(conn, "best_checkpoint" if best else "latest_checkpoint", run_id=run_id).fetchone()
+    return None if row is None else (row["version"], row["digest"])
+
+
+def read_checkpoint(conn: Connection, run_id: int, version: int, digest: str) -> bytes:
+    """Return the state of a checkpoint; fewer bytes than it had if it was deleted meanwhile."""
+    chunks = execute(conn, "get_checkpoint", run_id=run_id, version=version, digest=digest)
+    return b"".join(chunk["data"] for chunk in chunks)
+
+
+def _get_checkpoint(conn: Connection, run_id: int, *, best: bool) -> tuple[int, str, bytes] | None:
+    found = find_checkpoint(conn, run_id, best=best)
+    return None if found is None else (*found, read_checkpoint(conn, run_id, *found))
 
 
 def undo_versions(conn: Connection, run_id: int, version: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from ganns.testing.aggregate import check_aggregate
 from ganns.testing.data import check_data
 from ganns.testing.loss import check_loss
+from ganns.testing.networks import check_networks
 from ganns.utils.checks import Finding, report
 
-__all__ = ["Finding", "check_aggregate", "check_data", "check_loss", "report"]
+__all__ = ["Finding", "check_aggregate", "check_data", "check_loss", "check_networks", "report"]

@@ -13,9 +13,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from ganns.evaluation.ranking import DISTANCES, measure
 from ganns.monitor.wording import ends_wording
 from ganns.top.view import View
-from ganns.top.words import UNITS, number, run_in_words, seconds, spark, worker_in_words
+from ganns.top.words import UNITS, decimal, number, run_in_words, seconds, spark, worker_in_words
 from ganns.utils.console import SafeConsole
 
 WIDE = 120
@@ -107,11 +108,12 @@ def _curves(view: View, width: int, height: int) -> RenderableType:
         values = view.history.get(key, [])
         bounds = (0.0, 1.0) if key in ("d_real", "d_fake") else (None, None)
         cells.append(_curve(name, values, spark(values, room, height, *bounds)))
-    distances = [one.get("swd") for one in view.evaluations]
-    cells.append(_curve("distance", distances, spark(distances, room, height)))
+    name = measure(view.evaluations) or DISTANCES[0]
+    distances = [one.get(name) for one in view.evaluations]
+    cells.append(_curve(name, distances, spark(distances, room, height)))
     run = view.run or {}
-    best = run.get("best_swd")
-    found = f"best {number(best)}, at version {run['best_version']}" if best is not None else "not evaluated yet"
+    best = next((f"{one} {decimal(value)}" for one in DISTANCES if (value := run.get(f"best_{one}")) is not None), None)
+    found = f"best {best}, at version {run['best_version']}" if best is not None else "not evaluated yet"
     cells.append([Text(""), Text(""), Text(found, style="green" if best is not None else "dim")])
     for left, right in ((cells[0], cells[2]), (cells[1], cells[3]), (cells[4], cells[5])):
         table.add_row(*left, *right)
@@ -123,8 +125,7 @@ def _curves(view: View, width: int, height: int) -> RenderableType:
 
 def _curve(name: str, values: list[Any], lines: list[str]) -> list[Text]:
     last = next((value for value in reversed(values) if value is not None), None)
-    shown = "–" if last is None else f"{last:.2f}" if last < 10 else number(last)
-    return [Text(name), Text(shown.rjust(6), style="bold"), Text("\n".join(lines), style="cyan", no_wrap=True)]
+    return [Text(name), Text(decimal(last).rjust(6), style="bold"), Text("\n".join(lines), style="cyan", no_wrap=True)]
 
 
 def _rounds(run: Mapping[str, Any], width: int) -> RenderableType:
@@ -193,7 +194,7 @@ def _foot(view: View) -> Text:
 
 
 def _line(left: Text, right: Text) -> RenderableType:
-    grid = Table.grid(expand=True)
+    grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(justify="right", no_wrap=True)
     grid.add_row(left, right)

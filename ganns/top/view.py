@@ -33,10 +33,16 @@ class View:
 
     @property
     def number(self) -> int | None:
-        """The run to watch: the chosen one, else the newest open one, else the newest; None without runs."""
+        """The run to watch: the chosen one, else the newest that is trained, else the one that is shown.
+
+        At the start, where none is shown, the newest open one, else the newest; None without runs.
+        """
         if self.chosen is not None or not self.runs:
             return self.chosen
-        return int(next((one for one in self.runs if one["state"] == "open"), self.runs[0])["run"])
+        is_open = [one for one in self.runs if one["state"] == "open"]
+        trained = [one for one in is_open if one.get("coordinated")]
+        shown = [one for one in self.runs if one["run"] == self._shown]
+        return int([*trained, *shown, *is_open, *self.runs][0]["run"])
 
     @property
     def complete(self) -> bool:

@@ -47,6 +47,8 @@ def worker_in_words(person: Mapping[str, Any], run: int, unit: int | None) -> tu
         return "leaving", "yellow"
     if unit is not None:
         return f"unit {unit}", "cyan"
+    if person.get("preparing"):
+        return person["preparing"], "yellow"
     other = person.get("computes")
     return (f"in run {other['run']}", "cyan") if other and other["run"] != run else ("waiting", "")
 
@@ -74,6 +76,11 @@ def number(value: float | None, digits: int = 1) -> str:
     if value is None:
         return DASH
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.{digits}f}"
+
+
+def decimal(value: float | None) -> str:
+    """Return "0.87", "5.98", "12.3" or "1,234", for losses and distances; a dash for None."""
+    return DASH if value is None else f"{value:.2f}" if value < 10 else number(value)
 
 
 def seconds(value: float | None) -> str:

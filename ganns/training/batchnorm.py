@@ -10,8 +10,14 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 Tensors = dict[str, torch.Tensor]
+
+
+def batchnorm_layers(network: nn.Module) -> dict[str, _BatchNorm]:
+    """Return the BatchNorm layers by name, from the first to the last."""
+    return {name: layer for name, layer in network.named_modules() if isinstance(layer, _BatchNorm)}
 
 
 class SumRecorder:
@@ -24,16 +30,15 @@ class SumRecorder:
     def __init__(self, network: nn.Module) -> None:
         """Record every BatchNorm layer of `network`."""
         self._seen: dict[str, list[tuple[torch.Tensor, torch.Tensor, int]]] = {}
-        for name, layer in network.named_modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.momentum = 1.0
-                layer.register_forward_hook(self._hook(name))
+        for name, layer in batchnorm_layers(network).items():
+            layer.momentum = 1.0
+            layer.register_forward_hook(self._hook(name))
 
     def _hook(self, name: str) -> Callable[..., None]:
-        def record(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        def record(layer: _BatchNorm, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
             assert layer.running_mean is not None
             assert layer.running_var is not None
-            count = inputs[0].numel() // layer.num_features  # N * height * width
+            count = inputs[0].numel() // layer.num_features  # N * height * width, or N
             # They stay on the device until `take`: else a GPU would wait in every layer.
             self._seen.setdefault(name, []).append((layer.running_mean.clone(), layer.running_var.clone(), count))
 

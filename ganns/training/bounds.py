@@ -30,10 +30,12 @@ from torch import nn
 
 from ganns.config import Config, LocalStepsStrategy, OptimizerConfig
 from ganns.errors import BadResult, ImplausibleResult
-from ganns.training.dcgan import Generator, statistics_of
+from ganns.training.batchnorm import batchnorm_layers
 from ganns.training.local_steps import STATISTICS_STEPS
+from ganns.training.networks import statistics_of
 from ganns.training.parts import check_part
 from ganns.training.plan import step_bounds
+from ganns.training.probe import examine
 from ganns.training.unit import Part
 
 FACTOR = 100.0
@@ -44,6 +46,8 @@ ROUNDING = 1e-7
 """The largest error of one float32 step, as a share of the weight."""
 ROUNDED = 1e-3
 """A mean of probabilities can be above 1 by rounding."""
+PASSES = {"g": 1, "d": 2}
+"""The generator sees a unit's noise, the discriminator its real and its generated images."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +112,19 @@ class Limits:
 
 
 def remembered(
-    config: Config, network: nn.Module, optimizer: torch.optim.Optimizer, largest_unit: int | None = None
+    role: str, config: Config, network: nn.Module, optimizer: torch.optim.Optimizer, largest_unit: int | None = None
 ) -> Limits:
     """Return the limits that follow from a version: the round's settings, the optimizer's moments, the statistics.
 
     Args:
+        role: "g" or "d".
         config: the run's, with the settings of the round (`per_class.in_round`).
         network: of the version.
         optimizer: the network's, with its moments.
         largest_unit: the most images of a unit of the round; None: `strategy.unit_images`.
     """
     if isinstance(config.strategy, LocalStepsStrategy):
-        norm: float | None = largest_change(config, network, largest_unit)
+        norm: float | None = largest_change(role, config, network, largest_unit)
     else:
         norm = _remembered_norm(config.optimizer, network, optimizer)
         norm = None if norm is None else FACTOR * norm
@@ -149,15 +154,15 @@ def _remembered_layers(network: nn.Module) -> dict[str, float] | None:
     return layers
 
 
-def largest_change(config: Config, network: nn.Module, largest_unit: int | None = None) -> float:
+def largest_change(role: str, config: Config, network: nn.Module, largest_unit: int | None = None) -> float:
     """Return a norm that no unit of `local_steps` can exceed, of at most `largest_unit` images.
 
     In step t Adam moves each weight by lr * |sum a_k g_k| / sqrt(sum b_k g_k^2), over the gradients g_k of k steps ago,
     with the weights a and b of its two corrected means. By Cauchy and Schwarz this is at most
     lr * sqrt(sum a_k^2 / b_k), whatever the gradients are.
     """
-    optimizer, is_generator = config.optimizer, isinstance(network, Generator)
-    rate = optimizer.lr_g if is_generator else optimizer.lr_d
+    optimizer = config.optimizer
+    rate = optimizer.lr_g if role == "g" else optimizer.lr_d
     strategy = config.strategy  # a slice that was carried here from an earlier round may be larger than the others
     largest = max(strategy.unit_images, largest_unit or 0)
     steps = len(step_bounds(largest, strategy.micro_batch)) + 1  # the last unit of an epoch may have one more
@@ -181,14 +186,14 @@ def _largest_step(beta1: float, beta2: float, number: int) -> float:
         return math.inf
 
 
-def measure(part: Part, network: nn.Module, config: Config, num_images: int) -> Size:
-    """Check a part of a unit with `num_images` images, and return its size.
+def measure(part: Part, role: str, network: nn.Module, config: Config, num_images: int) -> Size:
+    """Check a part of a unit with `num_images` images, of the network "g" or "d", and return its size.
 
     Raises:
         BadResult: see `check_part` and `check_sums`; it is an `ImplausibleResult` if the form is right.
     """
     norm = check_part(part, network, config.aggregate.max_norm)
-    check_sums(part, network, config, num_images)
+    check_sums(part, role, config, num_images)
     layers = {name: math.sqrt(float((sums[:-1].chunk(2)[1] / sums[-1]).mean())) for name, sums in part.sums.items()}
     return Size(norm, layers)
 
@@ -206,13 +211,13 @@ def check_metrics(metrics: Mapping[str, float]) -> None:
             raise ImplausibleResult(f"Its {name} is {metrics[name]:.3g}; it must be from {low:.3g} to {high:.3g}.")
 
 
-def check_sums(part: Part, network: nn.Module, config: Config, num_images: int) -> None:
+def check_sums(part: Part, role: str, config: Config, num_images: int) -> None:
     """Check that a part's BatchNorm sums can be those of some `num_images` images.
 
     Raises:
         BadResult: if a layer counted another number of values than it has, or a variance is negative.
     """
-    counts = expected_counts(network, config, num_images)
+    counts = expected_counts(role, config, num_images)
     for name, sums in part.sums.items():
         if float(sums[-1]) != counts[name]:
             raise BadResult(
@@ -224,22 +229,9 @@ def check_sums(part: Part, network: nn.Module, config: Config, num_images: int) 
             raise BadResult(f"The BatchNorm sums of {name} belong to a negative variance.")
 
 
-def expected_counts(network: nn.Module, config: Config, num_images: int) -> dict[str, int]:
-    """Return for each BatchNorm layer the number of values that a unit's statistics are over.
-
-    The generator sees a unit's noise, the discriminator its real and its generated images. The sides of a generator's
-    layers are 4, 8, 16, ...; those of a discriminator's layers end with 4.
-    """
+def expected_counts(role: str, config: Config, num_images: int) -> dict[str, int]:
+    """Return for each BatchNorm layer of a network the number of values that a unit's statistics are over."""
     if isinstance(config.strategy, LocalStepsStrategy):
         bounds = step_bounds(num_images, config.strategy.micro_batch)
         num_images = sum(count for _, count in bounds[-STATISTICS_STEPS:])
-    layers = batchnorm_layers(network)
-    sides = [4 << number for number in range(len(layers))]
-    if isinstance(network, Generator):
-        return {name: num_images * side**2 for name, side in zip(layers, sides, strict=True)}
-    return {name: 2 * num_images * side**2 for name, side in zip(layers, reversed(sides), strict=True)}
-
-
-def batchnorm_layers(network: nn.Module) -> dict[str, int]:
-    """Return the number of channels of each BatchNorm layer, by name, from the first to the last."""
-    return {n: layer.num_features for n, layer in network.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    return {name: PASSES[role] * num_images * values for name, values in examine(config.model)[role].items()}

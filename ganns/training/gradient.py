@@ -21,8 +21,8 @@ from collections.abc import Callable
 import torch
 
 from ganns.training.augment import augment
-from ganns.training.dcgan import parameters_of
 from ganns.training.losses import r1_penalty
+from ganns.training.networks import parameters_of
 from ganns.training.plan import slice_bounds
 from ganns.training.seeds import generator as seeded
 from ganns.training.unit import Part, UnitComputer, UnitResult, d_metrics
@@ -37,6 +37,7 @@ class GradientUnit(UnitComputer):
         seed_parts: tuple[int | str, ...],
         on_part: Callable[[str, Part], None] = lambda role, part: None,
         should_stop: Callable[[], bool] = lambda: False,
+        labels: torch.Tensor | None = None,
     ) -> UnitResult | None:
         """Compute both gradients at the loaded weights; see `UnitComputer.compute`."""
         rng = seeded(*seed_parts, "noise")
@@ -46,7 +47,8 @@ class GradientUnit(UnitComputer):
             real = images[start : start + count].to(self.device, memory_format=torch.channels_last)
             latent = torch.randn(count, self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
             share = count / len(images)
-            for role, part, metrics in self._micro_batch(real, latent, rng):
+            given = self.condition(labels, start, count)
+            for role, part, metrics in self._micro_batch(real, latent, given, rng):
                 _add(total, role, part, metrics, share)
                 if number == len(batches) - 1:
                     on_part(role, total.parts[role])
@@ -54,15 +56,18 @@ class GradientUnit(UnitComputer):
                     return None
         return total
 
-    def _micro_batch(self, real: torch.Tensor, latent: torch.Tensor, rng: torch.Generator):  # type: ignore[no-untyped-def]
+    def _micro_batch(  # type: ignore[no-untyped-def]
+        self, real: torch.Tensor, latent: torch.Tensor, given: tuple[torch.Tensor, ...], rng: torch.Generator
+    ):
         """Yield the discriminator's part, then the generator's. The fake batch is computed once."""
         gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         d_parameters, g_parameters = list(disc.parameters()), list(gen.parameters())
 
         real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
         with self.precision():
-            fake = gen(latent)  # [N, 3, S, S]
-            real_logits, fake_logits = disc(real), disc(augment(fake, loss.augment, rng))  # [N], [N]
+            fake = gen(latent, *given)  # [N, 3, S, S]
+            real_logits = disc(real, *given)  # [N]
+            fake_logits = disc(augment(fake, loss.augment, rng), *given)  # [N]
         real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in float32
         of_real, of_fake = self.loss.real(real_logits), self.loss.fake(fake_logits)
         d_loss = (of_real + of_fake).detach()

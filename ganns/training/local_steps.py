@@ -42,6 +42,7 @@ class LocalStepsUnit(UnitComputer):
         seed_parts: tuple[int | str, ...],
         on_part: Callable[[str, Part], None] = lambda role, part: None,
         should_stop: Callable[[], bool] = lambda: False,
+        labels: torch.Tensor | None = None,
     ) -> UnitResult | None:
         """Train on a unit's images; afterwards the networks have the loaded weights again.
 
@@ -50,13 +51,14 @@ class LocalStepsUnit(UnitComputer):
         """
         before = {role: _copy(network) for role, network in self.networks.items()}
         try:
-            return self._train(images, seed_parts, before, on_part, should_stop)
+            return self._train(images, labels, seed_parts, before, on_part, should_stop)
         finally:  # the round's next unit begins with the same weights
             self.load({f"{role}.{name}": value for role, some in before.items() for name, value in some.items()})
 
     def _train(
         self,
         images: torch.Tensor,
+        labels: torch.Tensor | None,
         seed_parts: tuple[int | str, ...],
         before: dict[str, Tensors],
         on_part: Callable[[str, Part], None],
@@ -69,7 +71,8 @@ class LocalStepsUnit(UnitComputer):
         sums: dict[str, list[Tensors]] = {"g": [], "d": []}
         for number, (start, count) in enumerate(bounds):
             real = images[start : start + count].to(self.device, memory_format=torch.channels_last)
-            metrics = self._step(real, rng, sums if len(bounds) - number <= STATISTICS_STEPS else None)
+            given = self.condition(labels, start, count)
+            metrics = self._step(real, given, rng, sums if len(bounds) - number <= STATISTICS_STEPS else None)
             for name, value in metrics.items():
                 total[name] = total.get(name, 0.0) + value * count / len(images)
             if should_stop():
@@ -91,15 +94,20 @@ class LocalStepsUnit(UnitComputer):
         }
 
     def _step(
-        self, real: torch.Tensor, rng: torch.Generator, sums: dict[str, list[Tensors]] | None
+        self,
+        real: torch.Tensor,
+        given: tuple[torch.Tensor, ...],
+        rng: torch.Generator,
+        sums: dict[str, list[Tensors]] | None,
     ) -> dict[str, float]:
         """Do one step of D and one of G on the same generated images, as in the DCGAN paper's training."""
         gen, disc, loss = self.networks["g"], self.networks["d"], self.config.loss
         latent = torch.randn(len(real), self.config.model.latent_dim, generator=rng).to(self.device)  # [N, Z]
         real = augment(real, loss.augment, rng).requires_grad_(loss.r1 > 0)
         with self.precision():
-            fake = gen(latent)  # [N, 3, S, S]
-            real_logits, fake_logits = disc(real), disc(augment(fake.detach(), loss.augment, rng))  # [N], [N]
+            fake = gen(latent, *given)  # [N, 3, S, S]
+            real_logits = disc(real, *given)  # [N]
+            fake_logits = disc(augment(fake.detach(), loss.augment, rng), *given)  # [N]
         real_logits, fake_logits = real_logits.float(), fake_logits.float()  # losses are computed in float32
         d_loss = self.loss.real(real_logits) + self.loss.fake(fake_logits)
         metrics = d_metrics(d_loss, real_logits, fake_logits)
@@ -112,7 +120,7 @@ class LocalStepsUnit(UnitComputer):
             recorder.forget()
 
         with self.precision():
-            logits = disc(augment(fake, loss.augment, rng))
+            logits = disc(augment(fake, loss.augment, rng), *given)
         g_loss = self.loss.generator(logits.float())
         self._descend("g", g_loss)
         self.recorders["d"].forget()

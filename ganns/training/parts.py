@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import torch
 
 from ganns.errors import BadResult, ImplausibleResult
+from ganns.training.batchnorm import batchnorm_layers
 from ganns.training.compression import Codec
 from ganns.training.unit import Part, UnitResult
 
 Tensors = dict[str, torch.Tensor]
 GRADIENT, SUMS = "gradient.", "sums."  # prefixes of the names of an encoded part's tensors
-HEADER = 1 << 16
-"""Bytes for the names and shapes of an encoded part, several times more than the largest network needs."""
+HEADER, ENTRY = 1 << 16, 1 << 8
+"""Bytes for the names and shapes of an encoded part: in all, and for each tensor beside its name."""
 
 
 def encode_part(part: Part, codec: Codec) -> Tensors:
@@ -47,8 +48,8 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
         raise BadResult(f"The gradient of {name:.100} has shape {shape:.100}, expected {shapes.get(name, 'none')}.")
     if wrong := [name for name, gradient in part.gradients.items() if gradient.dtype != torch.float32]:
         raise BadResult(f"The gradient of {wrong[0]} is {part.gradients[wrong[0]].dtype}, expected torch.float32.")
-    layers = {n: m.num_features for n, m in like.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
-    expected = {name: (torch.float64, (2 * width + 1,)) for name, width in layers.items()}
+    layers = batchnorm_layers(like)
+    expected = {name: (torch.float64, (2 * layer.num_features + 1,)) for name, layer in layers.items()}
     if {name: (sums.dtype, tuple(sums.shape)) for name, sums in part.sums.items()} != expected:
         names = ", ".join(sorted(part.sums))
         raise BadResult(f"The BatchNorm sums ({names:.200}) do not fit the network's layers {sorted(layers)}.")
@@ -63,8 +64,11 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
 
 def largest_part_bytes(like: torch.nn.Module) -> int:
     """Return the bytes that a network's encoded part needs at most: fp32 is the longest coding."""
-    sums = sum(2 * layer.num_features + 1 for layer in like.modules() if isinstance(layer, torch.nn.BatchNorm2d))
-    return 4 * sum(parameter.numel() for parameter in like.parameters()) + 8 * sums + HEADER
+    layers = batchnorm_layers(like)
+    sums = sum(2 * layer.num_features + 1 for layer in layers.values())
+    names = [*layers, *(name for name, _ in like.named_parameters())]
+    header = HEADER + sum(ENTRY + len(name) for name in names)
+    return 4 * sum(parameter.numel() for parameter in like.parameters()) + 8 * sums + header
 
 
 def through_codec(result: UnitResult, codec: Codec) -> UnitResult:

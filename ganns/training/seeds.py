@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganns.config import Config
+from ganns.config import Config, ModelConfig
 
 if TYPE_CHECKING:
     import torch
@@ -71,3 +71,21 @@ def noise(seed: int, count: int, latent_dim: int) -> torch.Tensor:
 def sample_noise(config: Config, count: int = NUM_SAMPLES) -> torch.Tensor:
     """Return the latent vectors of the run's grids, float32 [count, latent_dim]: the same at every version."""
     return noise(config.seed, count, config.model.latent_dim)
+
+
+GRID_COLUMNS = 8
+"""Images of a row of the run's grids."""
+
+
+def sample_labels(model: ModelConfig, count: int = NUM_SAMPLES) -> torch.Tensor | None:
+    """Return the labels of the run's grids, float32 [count, A]; None if the networks are not conditional.
+
+    Each row of a grid has one attribute, in the order of `model.attributes`; the first row has none.
+    """
+    import torch
+
+    if not model.conditional:
+        return None
+    num = len(model.labels)
+    rows = torch.arange(count) // GRID_COLUMNS % (num + 1)  # 0: none
+    return torch.eye(num + 1)[rows, 1:]

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import torch
 
 from ganns.config import Config
 from ganns.data import ImageSet
@@ -75,7 +74,9 @@ class _Alone:
         totals = build_totals(config.aggregate)
         reports = []
         for unit, one in sorted(this.slices.items()):
-            result = self.computer.compute(self._batch(one), (seed, state.progress.version, unit))
+            chosen = self._chosen(one)
+            seed_parts = (seed, state.progress.version, unit)
+            result = self.computer.compute(self.images.train(chosen), seed_parts, labels=self.images.labels(chosen))
             assert result is not None  # `should_stop` is never true here
             for role, part in through_codec(result, self.codec).parts.items():
                 check_part(part, state.networks[role], config.aggregate.max_norm)
@@ -86,7 +87,7 @@ class _Alone:
         state.advance(totals, Progress(0, seen, seconds, cursor), config)
         return {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
 
-    def _batch(self, one: Slice) -> torch.Tensor:
+    def _chosen(self, one: Slice) -> np.ndarray:
         if self.order[0] != one.epoch:
             self.order = (one.epoch, permutation(self.config.seed, one.epoch, self.images.num_train))
-        return self.images.train(self.order[1][one.start : one.start + one.num_images])
+        return self.order[1][one.start : one.start + one.num_images]

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganns.config import Config, LocalStepsStrategy
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
-from ganns.training.dcgan import Discriminator, Generator, build, parameters_of, sample, statistics_of
+from ganns.training.networks import make, parameters_of, sample, statistics_of
 from ganns.training.optimizers import adam, outer
 from ganns.training.plan import Cursor, ends, num_steps, share_done
+from ganns.training.probe import build_checked
+from ganns.training.seeds import sample_labels
 from ganns.training.serialization import digest, metadata, pack, unpack, write_file
 
 Tensors = dict[str, torch.Tensor]
@@ -43,11 +46,15 @@ class TrainingState:
     """Version `progress.version` of a run."""
 
     def __init__(self, config: Config) -> None:
-        """Build version 0 from the run's seed."""
+        """Build version 0 from the run's seed.
+
+        Raises:
+            PluginError: if the run's networks are a plug-in that is missing, or cannot be used.
+        """
         self.config = config
         self.progress = Progress()
-        gen, disc = build(config.model, config.seed)
-        self.networks: dict[str, Generator | Discriminator] = {"g": gen, "d": disc}
+        gen, disc = build_checked(config.model, config.seed)
+        self.networks: dict[str, nn.Module] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
         self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
         strategy = config.strategy
@@ -124,17 +131,22 @@ class TrainingState:
         """Return the weights that workers fetch as `version`: this one, or `base_version`."""
         return self.weights() if version == self.progress.version else self.previous
 
-    def generator(self, *, averaged: bool) -> Generator:
+    def generator(self, *, averaged: bool) -> nn.Module:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
-        copy = Generator(self.config.model)
+        copy = make(self.config.model, "g")
         copy.load_state_dict(self.networks["g"].state_dict())
         if averaged:
             copy.load_state_dict(self.ema, strict=False)
         return copy
 
-    def draw(self, latent: torch.Tensor, *, averaged: bool) -> torch.Tensor:
-        """Draw images [N, 3, S, S] from latent [N, Z]."""
-        return sample(self.generator(averaged=averaged), latent)
+    def draw(self, latent: torch.Tensor, *, averaged: bool, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Draw images [N, 3, S, S] from latent [N, Z].
+
+        A conditional generator gets labels [N, A]; without them, those of the run's grids (`sample_labels`).
+        """
+        if labels is None:
+            labels = sample_labels(self.config.model, len(latent))
+        return sample(self.generator(averaged=averaged), latent, labels)
 
     def weights_digest(self) -> str:
         """Return the digest of all tensors of this version, to compare two runs bit for bit."""

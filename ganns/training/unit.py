@@ -11,9 +11,9 @@ from torch import nn
 
 from ganns.config import Config
 from ganns.training.batchnorm import SumRecorder
-from ganns.training.dcgan import Discriminator, Generator
 from ganns.training.losses import build_loss
 from ganns.training.precision import choose_autocast
+from ganns.training.probe import make_checked
 
 Tensors = dict[str, torch.Tensor]
 
@@ -39,13 +39,17 @@ class UnitComputer(ABC):
     """Computes units with two networks, at the weights that were loaded last."""
 
     def __init__(self, config: Config, device: torch.device | str = "cpu") -> None:
-        """Build both networks on `device`, in channels_last (about twice as fast on a CPU)."""
+        """Build both networks on `device`, in channels_last (about twice as fast on a CPU).
+
+        Raises:
+            PluginError: if the run's networks or its loss are a plug-in that is missing, or cannot be used.
+        """
         self.config = config
         self.loss = build_loss(config.loss)
         self.device = torch.device(device)
         self.networks: dict[str, nn.Module] = {
-            "g": Generator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-            "d": Discriminator(config.model).to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            role: make_checked(config.model, role).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for role in ("g", "d")
         }
         self.recorders = {role: SumRecorder(network) for role, network in self.networks.items()}
         self.autocast = False
@@ -63,10 +67,11 @@ class UnitComputer(ABC):
         """Set `autocast` if the run allows it and a trial shows that this device is faster with it."""
         strategy, size = self.config.strategy, self.config.model.image_size
         images = torch.zeros(strategy.micro_batch, 3, size, size)
+        labels = torch.zeros(strategy.micro_batch, len(self.config.model.labels))
 
         def step(autocast: bool) -> None:
             self.autocast = autocast
-            self.compute(images, (0, "trial"))
+            self.compute(images, (0, "trial"), labels=labels)
 
         self.autocast = choose_autocast(self.device, strategy.mixed_precision, step)
 
@@ -77,6 +82,7 @@ class UnitComputer(ABC):
         seed_parts: tuple[int | str, ...],
         on_part: Callable[[str, Part], None] = lambda role, part: None,
         should_stop: Callable[[], bool] = lambda: False,
+        labels: torch.Tensor | None = None,
     ) -> UnitResult | None:
         """Compute a unit.
 
@@ -86,10 +92,21 @@ class UnitComputer(ABC):
             on_part: is called as soon as a network's part is complete, the discriminator's first: a worker
                 uploads it while the generator's is still being computed.
             should_stop: is called between micro-batches and parts; True ends the unit without a result.
+            labels: float32 [count, A], the images' attributes; conditional networks need them.
 
         Returns:
             The result, or None if `should_stop` was true.
         """
+
+    def condition(self, labels: torch.Tensor | None, start: int, count: int) -> tuple[torch.Tensor, ...]:
+        """Return what both networks get beside their input: nothing, or labels [count, A] if they are conditional.
+
+        Generated images get the labels of the batch's real images: so both kinds have each attribute equally often.
+        """
+        if not self.config.model.conditional:
+            return ()
+        assert labels is not None, "conditional networks need the images' labels"
+        return (labels[start : start + count].to(self.device),)
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -23,6 +24,8 @@ def replacing(path: Path, *, locked: bool = False, sync: bool = False) -> Iterat
             a killed process there are deleted.
         sync: wait until the file's content is on the disk, so that it survives a power failure.
     """
+    if not path.name:  # `.` or `/`
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     part = path.with_name(f".{path.stem}.{'partial' if locked else uuid.uuid4().hex[:8]}{path.suffix}")
     old = part.with_name(f"{part.name}.old")
     path.parent.mkdir(parents=True, exist_ok=True)

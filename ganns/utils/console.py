@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
+import math
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -27,9 +30,35 @@ class SafeConsole(Console):
                 yield Segment(printable(text, len(text), lines=True), style)
 
 
+def print_any_text() -> None:
+    r"""Let stdout and stderr take any text: where a terminal's encoding has no such letter, `\u5f20` is printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(text: object = "", *, nl: bool = True) -> None:
     """Print a line of a command on stdout."""
     typer.echo(printable(text, 100 * MAX_LENGTH, lines=True), nl=nl)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for another program instead of a table.")]
+"""The option of each command that lists something."""
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON, for programs: ASCII, so that no terminal changes it; times as in ISO 8601; NaN as null."""
+    typer.echo(json.dumps(_for_json(value), indent=2, allow_nan=False))
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def cells(*values: Any) -> list[Text]:

@@ -19,6 +19,7 @@ from ganns.db.migrate import require_current
 from ganns.errors import DatabaseError, GannsError, NoDatabaseAddress
 from ganns.queue.app import App
 from ganns.queue.events import PID_VARIABLE, report
+from ganns.utils.console import print_any_text
 from ganns.utils.printable import keep_logs_printable
 from ganns.worker import platforms
 from ganns.worker.child import UNUSABLE
@@ -43,6 +44,7 @@ PARENT_S = 1.0
 def main() -> NoReturn:
     """Run a worker until a signal, then end this process."""
     platforms.adopt_pipe()
+    print_any_text()
     keep_logs_printable()
     logging.basicConfig(level=os.environ.get("GANNS_LOG", "WARNING"), format="%(message)s", stream=sys.stdout)
     # We log its errors ourselves, each in one line.

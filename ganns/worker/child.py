@@ -34,6 +34,8 @@ class Child:
         self.worker_id: int | None = None  # in the database
         self.running: dict[int, float | None] = {}  # job -> when its time limit is reached
         self._cpu_s, self.computed_at = 0.0, 0.0
+        self._stopped_at: float | None = None
+        self._num_turns = 0
 
     @property
     def pid(self) -> int | None:
@@ -102,8 +104,19 @@ class Child:
         if vitals is not None and vitals.cpu_s > self._cpu_s:
             self._cpu_s, self.computed_at = vitals.cpu_s, now
 
+    def stopped_s(self, now: float) -> float:
+        """Return for how many seconds the process is stopped (by SIGSTOP), as far as the system tells."""
+        vitals = platforms.vitals(self.pid or 0)
+        if vitals is None or not vitals.is_stopped:
+            self._stopped_at = None
+            return 0.0
+        if self._stopped_at is None or vitals.num_turns != self._num_turns:  # it ran since: it is only slowed down
+            self._stopped_at, self._num_turns = now, vitals.num_turns
+        return now - self._stopped_at
+
     def postpone(self, seconds: float) -> None:
         """Move all deadlines by the seconds during which the machine slept."""
+        self._stopped_at = None  # count anew
         self.life_at += seconds
         self.stored_at += seconds
         self.running = {job: None if until is None else until + seconds for job, until in self.running.items()}

@@ -24,7 +24,7 @@ class WorkerLine:
         self.name, self._clock = name, clock
         self.device = ""
         self.state = "starting"
-        self._doing = self._last = ""
+        self._doing = self._last = self._preparing = ""
         self._credit: dict[str, Any] = {}
         self._done: deque[tuple[float, int]] = deque()
         self._hold = ""
@@ -51,11 +51,16 @@ class WorkerLine:
             self._be_idle()
             if self.state != before and not self._doing:
                 return self.state
+        elif kind == "preparing":
+            begins, self._preparing = not self._preparing, str(event.get("text"))
+            self._be_idle()
+            return self._preparing if begins and self._preparing else None
         elif kind == "started":
             self._doing = f"job {event.get('job')}"
             self.state = "working"
         elif kind == "finished":
-            self._doing, self.state = "", self._idle
+            self._doing = ""
+            self._be_idle()
         elif kind == "unit":
             self._last = f"round {event.get('round')}, unit {event.get('unit')}"
             self._done.append((self._clock(), int(event.get("images") or 0)))
@@ -66,6 +71,8 @@ class WorkerLine:
     def _be_idle(self) -> None:
         if self._hold:
             self.state = f"waiting: {self._hold}"
+        elif self._preparing and not self._doing:
+            self.state = self._preparing
         elif self._credit and not self._credit.get("num_open"):
             self.state = "waiting: no run is open; it starts when your instructor types `ganns train`"
         else:

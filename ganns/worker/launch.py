@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from ganns.db.address import Address
 from ganns.errors import TaskUsageError
 from ganns.queue.machine import worker_name
 from ganns.utils.console import SafeConsole, plural
+from ganns.utils.interpreter import MODULE
 from ganns.worker.display import Display
 from ganns.worker.keeper import Keeper
 from ganns.worker.supervisor import Supervisor
@@ -25,7 +25,7 @@ from ganns.worker.supervisor import Supervisor
 Process = subprocess.Popen[bytes]
 KEEPER_S = 2.0
 """At the end, the longest wait for the database."""
-HARDENED = [sys.executable, "-m", "ganns.worker"]
+HARDENED = [*MODULE, "ganns.worker"]
 MALLOC = {
     "GLIBC_TUNABLES": ":".join(
         (
@@ -61,7 +61,7 @@ def start_worker(address: Address, name: str, threads: int, output: IO[bytes] | 
         }
     )
     stream = open(output, "ab") if isinstance(output, Path) else output  # noqa: SIM115 (the child needs it)
-    command = [sys.executable, "-m", "procrastinate", "--app=tasks.app", "worker"]
+    command = [*MODULE, "procrastinate", "--app=tasks.app", "worker"]
     try:
         return subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
     finally:

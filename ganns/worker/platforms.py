@@ -95,8 +95,9 @@ def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEve
 class Vitals:
     """What the system tells of a process."""
 
-    is_stopped: bool  # by a signal or a debugger
+    is_stopped: bool  # by a signal
     cpu_s: float  # the processors' seconds that it used
+    num_turns: int = 0  # how often its first thread got a processor; a stopped and continued process gets one at once
 
 
 def vitals(pid: int, system: str = sys.platform) -> Vitals | None:
@@ -105,7 +106,12 @@ def vitals(pid: int, system: str = sys.platform) -> Vitals | None:
         return None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return Vitals(fields[0] in "Tt", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        turns = Path(f"/proc/{pid}/schedstat")  # not in every kernel
+        return Vitals(
+            fields[0] == "T",
+            (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+            int(turns.read_text().split()[2]) if turns.exists() else 0,
+        )
     except (OSError, ValueError, IndexError):
         return None  # it has ended
 

@@ -22,6 +22,7 @@ from psycopg.rows import DictRow, dict_row
 
 from ganns.db.address import require
 from ganns.db.connect import OPTIONS, cut
+from ganns.db.queries import query
 
 ANSWER_S = 5.0
 """No statement of a worker takes this long, except one with a large result (`longer_answer`)."""
@@ -66,6 +67,12 @@ class ResilientConnector(procrastinate.PsycopgConnector):
         conn = await psycopg.AsyncConnection.connect(
             self._conninfo, autocommit=True, prepare_threshold=None, application_name=application, **OPTIONS
         )
+        try:
+            with answer_expected(conn):
+                await conn.execute(query("session_settings"))
+        except BaseException:
+            await conn.close()
+            raise
         self.num_opened += 1
         return conn
 

@@ -8,6 +8,7 @@ child (with kill -9, because a hung process ignores other signals)
   a sign of life too: a new process cannot cure a server that is away, so a child waits until the server returns. A
   child with a task has `BUSY_STALL_S`, because its task may keep Python's lock, without which it can report nothing.
   While it uses its processor it has `LOCKED_STALL_S`.
+- that is stopped for `STOPPED_S` seconds while the supervisor itself runs: then it is not the machine that sleeps.
 - whose task runs beyond its hard time limit, or was revoked with `terminate`: a thread cannot be killed, its process
   can.
 
@@ -37,6 +38,7 @@ START_S = 120.0  # loading torch from a cold, slow disk
 STALL_S = 20.0
 BUSY_STALL_S = 60.0
 LOCKED_STALL_S = 600.0
+STOPPED_S = 4.0
 LEAVE_S = 10.0  # from the first Ctrl-C to the kill
 CHECK_EVERY_S = 0.25
 ASLEEP_S = 5.0  # a step of this loop that takes this long: the machine slept, or this process was stopped
@@ -228,6 +230,8 @@ class Supervisor:
             return "told to end its task"
         if late := [job for job, until in child.running.items() if until is not None and now > until]:
             return f"job {late[0]} ran into its time limit"
+        if (stopped_s := child.stopped_s(now)) > STOPPED_S:
+            return f"stopped for {stopped_s:.0f} s"
         silent_s = now - child.life_at
         if not child.ready:
             limit_s = self._limits.start_s

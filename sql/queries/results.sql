@@ -53,6 +53,7 @@ ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;
 SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
 LEFT JOIN ganns.task_workers w ON w.worker_id = p.id
 WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(w.draining, false)
+  AND w.preparing IS NULL
   AND NOT p.id = ANY(%(known)s::bigint[]);
 
 -- set_aside_worker --

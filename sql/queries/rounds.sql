@@ -44,6 +44,7 @@ WHERE r.run_id = %(run_id)s AND r.closed_at IS NOT NULL ORDER BY r.round, l.unit
 SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
 LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
 WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
+  AND t.preparing IS NULL
   AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb);
 
 -- rebase_round --
@@ -85,6 +86,7 @@ WITH failed AS (
     LEFT JOIN ganns.workers w ON w.id = p.id
     LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
     WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
+      AND t.preparing IS NULL
       AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb)
 ), broken AS (
     SELECT failed.unit, failed.reason FROM failed, present

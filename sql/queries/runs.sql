@@ -99,3 +99,12 @@ SELECT round, images, seconds, metrics, timings FROM ganns.metrics WHERE run_id 
 -- Workers with a recent heartbeat
 SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
 WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);
+
+-- list_unable --
+-- Workers with a recent heartbeat that cannot compute this run (other images, an old program, no plug-in), and why
+SELECT coalesce(w.name, p.id::text) AS name, x.reason
+FROM procrastinate.procrastinate_workers p
+JOIN ganns.task_refusals x ON x.worker_id = p.id AND x.args @> jsonb_build_object('run', %(run_id)s::bigint)
+LEFT JOIN ganns.workers w ON w.id = p.id
+WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s)
+ORDER BY x.at DESC;

@@ -1,5 +1,10 @@
 -- The version of a database's schema.
 
+-- session_settings --
+-- The settings that we rely on, whatever the server's or the login's defaults are: how times are written, and isolation
+SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false),
+       set_config('default_transaction_isolation', 'read committed', false);
+
 -- lock_migrations --
 -- Wait until no other program migrates, and lock
 SELECT pg_advisory_lock(%(key)s::bigint);
@@ -52,6 +57,10 @@ SELECT c.relnamespace::regnamespace::text || '.' || c.relname AS name, pg_total_
 FROM pg_class c
 WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('ganns', 'procrastinate')
 ORDER BY size_bytes DESC, name;
+
+-- role_exists --
+-- One row if there is a role of this name
+SELECT 1 AS found FROM pg_roles WHERE rolname = %(name)s;
 
 -- database_exists --
 -- A row if the server has a database of this name

@@ -25,7 +25,16 @@ SELECT ganns_api.task_retry(%(job_id)s::bigint, %(attempt)s::integer, %(delay_s)
 -- tasks_register --
 -- Store a worker's abilities, and its tasks' settings from their code
 SELECT ganns_api.task_register(%(worker_id)s::bigint, %(name)s, %(abilities)s::text[], %(memory_mb)s::integer,
-                               %(tasks)s::text[], %(rules)s::jsonb);
+                               %(tasks)s::text[], %(rules)s::jsonb),
+       ganns_api.task_prepares(%(worker_id)s::bigint, %(prepares)s::jsonb);
+
+-- tasks_to_prepare --
+-- The task and the argument that a worker should prepare for, because a job waits
+SELECT task_name, args FROM ganns_api.task_to_prepare(%(worker_id)s::bigint, %(queues)s::varchar[]);
+
+-- tasks_prepare --
+-- Say how far a worker's preparation is; without a text it may take these jobs
+SELECT ganns_api.task_prepare(%(worker_id)s::bigint, %(task_name)s, %(args)s::jsonb, %(text)s);
 
 -- tasks_beat --
 -- Record a worker's heartbeat, and queue the jobs again that it does not know; tell whether the rescue is vacant

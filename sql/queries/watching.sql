@@ -9,11 +9,11 @@ SELECT set_config('default_transaction_read_only', 'on', false), set_config('sta
             THEN set_config('role', 'ganns_viewer', false) END AS role;
 
 -- watch_runs --
--- Every run, newest first, with its last metrics, its best distance and the sweeps that it belongs to
+-- Every run, newest first, with its last metrics, its best version's metrics and the sweeps that it belongs to
 SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
        r.wanted, r.wanted_units, (r.config #>> '{quorum,units}')::integer AS units,
        coalesce(r.lease_until > now(), false) AS coordinated, m.seconds, m.metrics,
-       (e.metrics ->> 'swd')::float8 AS best_swd,
+       e.metrics AS best_metrics,
        (SELECT count(*) FROM ganns.samples s WHERE s.run_id = r.id) AS num_samples,
        ARRAY(SELECT p.sweep FROM ganns.sweep_points p WHERE p.run_id = r.id ORDER BY p.sweep) AS sweeps
 FROM ganns.runs r
@@ -26,7 +26,7 @@ ORDER BY r.id DESC LIMIT 500;
 -- One run, and the number of live workers
 SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.created_at, r.finished_at, r.best_version,
        r.went_back_at_version, r.lease_holder AS coordinator, coalesce(r.lease_until > now(), false) AS coordinated,
-       r.config, r.wanted, r.wanted_units, (e.metrics ->> 'swd')::float8 AS best_swd,
+       r.config, r.wanted, r.wanted_units, e.metrics AS best_metrics,
        (SELECT c.asked_by FROM ganns.controls c WHERE c.run_id = r.id AND c.what <> 'quorum'
         ORDER BY c.number DESC LIMIT 1) AS asked_by,
        (SELECT count(*) FROM procrastinate.procrastinate_workers w
@@ -99,7 +99,7 @@ SELECT DISTINCT ON (w.name) w.name, w.id AS worker, w.registered_at,
        min(w.registered_at) OVER (PARTITION BY w.name) AS first_joined_at,
        count(*) OVER (PARTITION BY w.name) AS times_joined,
        CASE WHEN isfinite(p.last_heartbeat) THEN extract(epoch FROM now() - p.last_heartbeat)::float8 END AS silent_s,
-       coalesce(t.draining, false) AS draining,
+       coalesce(t.draining, false) AS draining, t.preparing,
        u.run_id AS run, u.round, u.unit
 FROM ganns.workers w
 LEFT JOIN procrastinate.procrastinate_workers p ON p.id = w.id
@@ -145,7 +145,7 @@ GROUP BY l.run_id, r.name ORDER BY l.run_id DESC LIMIT %(num)s;
 -- The points of a sweep, in the order of their start, with their results so far
 SELECT r.id AS run, r.name, r.config, r.state, r.version, r.images, r.finished_at, r.best_version, r.wanted,
        coalesce(r.lease_until > now(), false) AS coordinated,
-       (e.metrics ->> 'swd')::float8 AS best_swd
+       e.metrics AS best_metrics
 FROM ganns.sweep_points p
 JOIN ganns.runs r ON r.id = p.run_id
 LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version

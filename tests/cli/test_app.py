@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ganns import paths
 from ganns.cli import app as application
+from ganns.db import joined
 from ganns.errors import ConfigError, GannsError, NoDatabaseAddress
 
 HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "procrastinate")
@@ -92,7 +97,42 @@ def test_an_error_without_message_shows_its_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main_raising(NoDatabaseAddress(), monkeypatch, "worker") == 1
-    assert capsys.readouterr().err.startswith("Error: No database address: set GANNS_DATABASE_URL")
+    assert capsys.readouterr().err.startswith("Error: No database address: type `ganns join`")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/tmp"), "/tmp cannot be used (Is a directory). That is a"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x cannot be used (Permission denied). Choose a"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "The working folder is not there any more"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/a/b"), "/a/b cannot be used (Not a directory)"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_raising(error, monkeypatch, "runs") == 1
+    assert capsys.readouterr().err.startswith(f"Error: {said}")
+
+
+@pytest.mark.parametrize("home", ["a file", "below a file", "nobody's"])
+def test_a_home_that_cannot_be_used_is_a_sentence(home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    places = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "x", "nobody's": "~no-such-user/x"}
+    monkeypatch.setenv("GANNS_HOME", str(places[home]))
+    with pytest.raises(ConfigError, match="set GANNS_HOME to a folder that you may write to"):
+        paths.home()
+    assert joined.load() is None
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+def test_a_name_of_any_letters_is_printed_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "GANNS_HOME": str(tmp_path)}
+    line = [sys.executable, "-m", "ganns", "join", "postgresql://Zo\u00eb-\u5f20-\u0436:x@127.0.0.1:1/class"]
+    done = subprocess.run(line, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"127.0.0.1:1/class" in done.stdout
 
 
 def test_debug_anywhere_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

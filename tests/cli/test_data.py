@@ -176,6 +176,7 @@ def test_a_pack_is_made_served_and_checked(web, home, faces, tmp_path):
     folder = tmp_path / "pack"
     said = ganns("pack", folder, "data=celeba", f"data.path={faces}", "model=dcgan32")
     assert "8 images of 32x32" in said
+    assert "the images carry no attributes, so model.conditional=true cannot learn from them" in said
     for path in folder.iterdir():
         web.files[f"/{path.name}"] = path.read_bytes()
     (home / "data").rename(home / "moved")  # what this machine has decoded; another one has nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -136,6 +137,16 @@ def test_no_command_prints_the_password(
     monkeypatch.setenv("GANNS_DATABASE_URL", "postgresql://ada:open-sesame@127.0.0.1:1/d")
     for words in (("init",), ("migrate",), ("status",), ("reset", "--yes")):
         assert "open-sesame" not in str(ganns(*words, error=DatabaseUnreachable).exception)
+
+
+def test_the_status_as_json(ganns: Ganns, named: Address) -> None:
+    ganns("init")
+    known = json.loads(ganns("status", "--json").stdout)
+    assert known["applied"] == NAMES
+    assert known["pending"] == []
+    assert known["size_bytes"] > 1e6
+    assert known["source"] == "GANNS_DATABASE_URL"
+    assert {"table", "size_bytes"} == set(known["largest_tables"][0])
 
 
 def test_a_reset_asks_names_the_database_and_says_what_is_lost(ganns: Ganns, named: Address) -> None:

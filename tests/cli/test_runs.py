@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -103,6 +105,11 @@ def test_runs_are_compared_in_a_table_and_pictures(ganns, coordinate, join, conn
         assert text in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "samples.png"]
     assert "run" in ganns("runs").output
+    listed = json.loads(ganns("runs", "--json").stdout)
+    assert [(one["run"], one["state"], one["version"]) for one in listed] == [(2, "finished", 2), (1, "finished", 2)]
+    compared = json.loads(ganns("compare", "1", "2", "--json").stdout)
+    assert [one["settings"]["optimizer.lr_g"] for one in compared] == [1e-4, 4e-4]
+    assert all(one["swd"] > 0 for one in compared)
     with pytest.raises(ConfigError, match="nothing to compare"):
         ganns("compare")
     with pytest.raises(RunError, match="There is no sweep 'xyz'"):

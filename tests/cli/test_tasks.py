@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -41,6 +42,22 @@ def test_what_there_is(hands: Callable) -> None:
     assert run("ping") == f"worker {hand.id}: pong\n"
     assert run("revoke", str(second.job_id), "12345") == "Revoked 1 of 2; the others had ended.\n"
     assert second.state == "REVOKED"
+
+
+def test_what_there_is_as_json(hands: Callable) -> None:
+    def rows(*arguments: str) -> list[dict]:
+        return json.loads(run(*arguments, "--json"))
+
+    assert json.loads(run("ping", "--json", code=1)) == []
+    assert [rows(name) for name in ("active", "queued", "workers", "stats")] == [[], [], [], []]
+    hand = hands()
+    first, _ = sample.add.delay(1), sample.add.delay(2)
+    hand.fetch()
+    assert [row["job"] for row in rows("active")] == [first.job_id]
+    assert rows("queued") == [{"queue": "default", "task": "add", "num": 1, "num_later": 0, "paused": False}]
+    assert [row["worker"] for row in rows("workers")] == [hand.id]
+    assert rows("stats")[0]["running"] == 1
+    assert rows("ping") == [{"worker": hand.id, "alive": True}]
 
 
 def test_control(hands: Callable) -> None:

@@ -24,11 +24,14 @@ def config(lr: float = 2e-4, seed: int = 0, **changes: Any) -> Config:
     return Config(seed=seed, optimizer=OptimizerConfig(lr_g=lr), stop=StopConfig(rounds=9), **changes)
 
 
-def record(number: int, settings: Config, rounds: int = 9, swd: dict[int, float] | None = None) -> Record:
+def record(
+    number: int, settings: Config, rounds: int = 9, distances: dict[int, tuple[float, float]] | None = None
+) -> Record:
     run = Run(number, "key", settings.name, to_dict(settings), "finished", "", 100, "", rounds, 64 * rounds)
     metrics = {"d_loss": 1.2, "g_loss": 0.9 + number / 10, "d_real": 0.6, "d_fake": 0.4}
     rows = [{"round": n, "images": 64 * (n + 1), "seconds": n + 1.0, "metrics": metrics} for n in range(rounds)]
-    return Record(run, rows, [{"version": version, "metrics": {"swd": one}} for version, one in (swd or {}).items()])
+    evaluated = [{"version": at, "metrics": {"fid": fid, "swd": swd}} for at, (fid, swd) in (distances or {}).items()]
+    return Record(run, rows, evaluated)
 
 
 SWEPT = [record(n + 1, config(lr, seed)) for n, (lr, seed) in enumerate([(1e-4, 0), (4e-4, 0), (1e-4, 1), (4e-4, 1)])]
@@ -79,14 +82,18 @@ def shown(*arguments: Any) -> str:
 
 
 def test_the_table_has_settings_states_and_distances() -> None:
-    text = shown([record(1, config(1e-4)), record(2, config(4e-4), swd={3: 60.0, 6: 41.5})], {1: "failed"}, {2: 44.44})
+    text = shown(
+        [record(1, config(1e-4)), record(2, config(4e-4), 9, {3: (10.6, 66.6), 6: (5.98, 111.0)})],
+        {1: "failed"},
+        {2: 44.44},
+    )
     [header] = [line for line in text.splitlines() if " run " in line]
     assert [word.strip() for word in header.strip("┃").split("┃")] == [
-        *("run", "lr_g", "state", "rounds", "images", "time", "loss D", "loss G", "swd", "best swd")
+        *("run", "lr_g", "state", "rounds", "images", "time", "loss D", "loss G", "last swd", "best", "fid", "swd")
     ]
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line]
-    assert rows[0] == ["1", "0.0001", "failed", "9", "576", "9 s", "1.200", "1.000", "-", "-"]
-    assert rows[1][2:] == ["finished", "9", "576", "9 s", "1.200", "1.100", "44.4", "41.5 (version 6)"]
+    assert rows[0] == ["1", "0.0001", "failed", "9", "576", "9 s", "1.200", "1.000", "-", "-", "-", "-"]
+    assert rows[1][2:] == ["finished", "9", "576", "9 s", "1.200", "1.100", "44.4", "version 6", "5.98", "111"]
 
 
 def test_a_run_of_no_rounds_can_be_shown() -> None:
@@ -106,6 +113,20 @@ def test_the_verdict_knows_what_seeds_can_tell(distances: dict[int, float], last
     assert "optimizer.lr_g=0.0001" in lines[1]
     assert "optimizer.lr_g=0.0004" in lines[2]
     assert lines[-1].startswith(last)
+
+
+def test_the_best_versions_fids_decide_where_every_run_has_one() -> None:
+    evaluated = [
+        record(1, config(1e-4), 9, {9: (9.0, 30.0)}),
+        record(2, config(4e-4), 9, {6: (5.0, 60.0), 9: (7.0, 40.0)}),
+    ]
+    title, first, *_ = verdict(groups(evaluated), {1: 30.0, 2: 40.0})
+    assert "best fid" in title
+    assert "5.0" in first
+    assert "optimizer.lr_g=0.0004" in first
+    title, first, *_ = verdict(groups([evaluated[0], record(2, config(4e-4))]), {1: 30.0, 2: 40.0})
+    assert "swd" in title
+    assert "optimizer.lr_g=0.0001" in first
 
 
 def test_one_setting_alone_has_no_verdict() -> None:

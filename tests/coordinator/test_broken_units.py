@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from ganns.config import QuorumConfig, StopConfig
+from ganns.coordinator.reconciler import Reconciler
 from ganns.queue.rescue import SILENT_S
 from ganns.store import rounds, worker_api
 from tests.coordinator.test_faults import finish_run, wait_for_job
@@ -114,11 +117,16 @@ def test_a_worker_with_other_images_asks_for_the_run_once(coordinate, database, 
             "SELECT w.name, x.args, x.reason FROM ganns.task_refusals x JOIN ganns.task_workers w USING (worker_id)"
         )
         wait_until(lambda: conn.execute(refusals).fetchall(), what="the refusal", every_s=0.1)
+        said: list[str] = []
+        publisher = SimpleNamespace(run_id=1, connections=SimpleNamespace(main=conn))
+        Reconciler(publisher, said.append, num_alive=1).say_waiting(0, 4)
         with workers(database, 1, tmp_path / "good"):
             coordinator.join(120)
         [(name, args, reason)] = conn.execute(refusals).fetchall()
     assert (name, args) == ("w0", {"run": 1})
     assert "they are not the same images" in reason
+    assert "1 worker connected; 1 of them cannot compute this run: w0 says: " in said[0]
+    assert "they are not the same images" in said[0]
     assert not any("set aside" in text for text in coordinator.said)
     attempts = conn.execute("SELECT count(*) FROM ganns.ledger WHERE accepted AND attempt > 0").fetchone()
     assert attempts == (1,)

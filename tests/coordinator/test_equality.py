@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import CodecConfig, GradientStrategy, LocalStepsStrategy, QuorumConfig, StopConfig
+from ganns.config import CodecConfig, GradientStrategy, LocalStepsStrategy, ModelConfig, QuorumConfig, StopConfig
 from ganns.store.results import worker_totals
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import workers
@@ -34,6 +34,16 @@ def test_local_steps_equal_solo_too(coordinate, database, tmp_path):
     """Whichever worker computes a unit, and whatever it did before: with Nesterov's momentum in the state."""
     strategy = LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5)
     config = tiny(strategy=strategy, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
+    with workers(database, 2, tmp_path):
+        coordinator = coordinate(config).join(120)
+    assert coordinator.done
+    assert coordinator.digest == solo_digest(config)
+
+
+def test_a_conditional_run_equals_solo_too(coordinate, database, tmp_path):
+    """The labels come from each worker's own copy of the data."""
+    model = ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4, conditional=True)
+    config = tiny(model=model, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)
     assert coordinator.done

@@ -15,7 +15,8 @@ from ganns.coordinator.judge import Judge
 from ganns.coordinator.refusals import STRIKES
 from ganns.errors import DataError, Diverged
 from ganns.store import evaluations, results
-from ganns.training.bounds import Limits, batchnorm_layers
+from ganns.training.batchnorm import batchnorm_layers
+from ganns.training.bounds import Limits
 from ganns.training.serialization import CHUNK_BYTES, pack
 from tests.coordinator.test_collector import Panic
 from tests.coordinator.test_faults import finish_run, wait_for_job
@@ -309,7 +310,7 @@ def test_a_model_that_changes_suddenly_is_no_workers_fault(coordinate, join, mon
     """Every result is above the limits, and so is the coordinator's own: the limits are raised."""
     calls = []
 
-    def tight(config, network, optimizer):
+    def tight(role, config, network, optimizer):
         calls.append(network)
         return Limits(1e-9, {name: 1e-9 for name in batchnorm_layers(network)})
 

@@ -14,7 +14,7 @@ from ganns.coordinator.state_files import StateFiles
 from ganns.coordinator.warm_start import start_state
 from ganns.errors import ConfigError, RunError
 from ganns.store import lease, runs, weights
-from ganns.training.dcgan import parameters_of, statistics_of
+from ganns.training.networks import parameters_of, statistics_of
 from ganns.training.state import TrainingState
 from tests.coordinator.test_faults import finish_run
 from tests.support.fakes import tiny

@@ -67,6 +67,12 @@ def test_who_computes_and_who_leaves_after_this_unit_is_shown(page: Page, site: 
     lesson.beat()
     expect(cell(page, "chloe", "computes now")).to_have_text(f"unit 2 of round {lesson.round}")  # type: ignore[arg-type]
     expect(cell(page, "chloe", "heartbeat")).to_contain_text("leaves after this unit")  # type: ignore[arg-type]
+    lesson.conn.execute(
+        "INSERT INTO ganns.task_workers (worker_id, name, tasks, preparing) VALUES (%s, 'ben', '{}', %s)",
+        (lesson.workers[1], "preparing images: 1 of 9"),
+    )
+    lesson.beat()
+    expect(cell(page, "ben", "computes now")).to_have_text("preparing images: 1 of 9")  # type: ignore[arg-type]
     lesson.conn.execute("DELETE FROM ganns.task_workers")
     for unit in range(lesson.units):
         lesson.claim(unit)

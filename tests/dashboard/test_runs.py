@@ -106,14 +106,14 @@ def test_a_sweep_shows_which_settings_led_where(page: Page, site: Site, lesson: 
     page.goto(f"{site.url}/runs")
     row(page, lesson.run).get_by_role("link", name=KEY[:6]).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Sweep {KEY}")
-    chart = page.get_by_role("img", name=re.compile(r"^Parallel coordinates of 2 runs\. Best distance: lr_g 0\.000"))
+    chart = page.get_by_role("img", name=re.compile(r"^Parallel coordinates of 2 runs\. Best FID: lr_g 0\.000"))
     expect(chart.locator("canvas")).to_have_count(1)
     expect(page.get_by_role("img", name=re.compile("^The lowest distance after each run that ended"))).to_be_visible()
     first = page.get_by_role("table", name="Points, the best first").locator("tbody tr").first
     expect(first).to_contain_text("✓ lowest")
     loser = lesson if f"Run {other.run}" in first.inner_text() else other
     lesson.conn.execute(
-        """UPDATE ganns.evaluations SET metrics = metrics || '{"swd": 1.5}' WHERE run_id = %s AND version = (
+        """UPDATE ganns.evaluations SET metrics = metrics || '{"fid": 1.5}' WHERE run_id = %s AND version = (
            SELECT best_version FROM ganns.runs WHERE id = %s)""",
         (loser.run, loser.run),
     )
@@ -183,5 +183,5 @@ def test_a_sweep_has_an_axis_for_each_setting_that_differs_the_seed_last(lesson:
     assert found is not None
     assert [axis["key"] for axis in found["axes"]] == ["optimizer.lr_g", "seed"]
     assert [axis["name"] for axis in found["axes"]] == ["lr_g", "seed"]
-    assert [(one["settings"], one["best_swd"]) for one in found["points"]] == [([1e-4, 0], None), ([2e-4, 1], None)]
+    assert [(one["settings"], one["best_fid"]) for one in found["points"]] == [([1e-4, 0], None), ([2e-4, 1], None)]
     assert look_at_sweep(lesson.conn, "abc") is None

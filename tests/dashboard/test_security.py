@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -316,6 +317,25 @@ def test_sessions_end_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sessions.is_form_token("a", sessions.form_token("a"))
     assert not sessions.is_form_token("b", sessions.form_token("a"))
     assert not sessions.is_form_token("", sessions.form_token(""))
+
+
+def test_the_limit_holds_for_attempts_at_the_same_moment(secured: Site) -> None:
+    with visiting(secured.url) as client:
+        token, cookies = form_token(client.get("/login").text), dict(client.cookies)
+
+    async def attempt(client: httpx.AsyncClient) -> int:
+        return (await client.post("/login", data={"csrf": token, "password": "wrong"})).status_code
+
+    async def all_at_once() -> list[int]:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(
+            base_url=secured.url, cookies=cookies, limits=limits, timeout=120, headers={"Origin": secured.url}
+        ) as client:
+            return await asyncio.gather(*(attempt(client) for _ in range(300)))
+
+    codes = asyncio.run(all_at_once())
+    assert codes.count(403) <= MAX_EACH
+    assert set(codes) == {403, 429}
 
 
 def test_attempts_are_counted_by_network_and_in_all_and_forgotten() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -19,11 +20,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.top.screen import screen, snapshot
+from ganns.top.screen import _line, screen, snapshot
 from ganns.top.view import View, joined
 from ganns.top.words import event_in_words, run_in_words, seconds, spark, worker_in_words
 from tests.support.helpers import ROOT, wait_until
@@ -39,6 +41,7 @@ RUN: dict[str, Any] = {
     **{"type": "run", "run": 7, "name": "faces", "state": "open", "version": 61, "images": 31232, "num_images": 20000},
     **{
         "best_version": 40,
+        "best_fid": 8.62,
         "best_swd": 86.2,
         "coordinated": True,
         "workers_alive": 2,
@@ -74,7 +77,11 @@ EVENTS = [
 RECORDED: list[dict[str, Any]] = [
     {"type": "runs", "runs": [{"run": 8, "state": "finished"}, {"run": 7, "state": "open"}]},
     {"type": "history", "run": 7, "whole": True, "columns": COLUMNS},
-    {"type": "evaluations", "run": 7, "rows": [{"version": 20, "swd": 300.0}, {"version": 40, "swd": 86.2}]},
+    {
+        "type": "evaluations",
+        "run": 7,
+        "rows": [{"version": 20, "fid": 31.0, "swd": 300.0}, {"version": 40, "fid": 8.62, "swd": 86.2}],
+    },
     RUN,
     {"type": "people", "run": 7, "people": [CLOE, BEN, ANNA]},
     {"type": "events", "run": 7, "events": EVENTS},
@@ -111,7 +118,7 @@ def test_the_essentials_fit(width: int, height: int) -> None:
             "1.29",
             "0.60",
             "0.40",
-            "best 86.2, at version 40",
+            "best fid 8.62, at version 40",
         ),
         *("Round 61: 1 of 2 results, open for 1.2 s, deadline in 8.8 s", "S c R", "computing 1", "refused 1"),
         *("NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
@@ -248,6 +255,26 @@ def test_the_run_that_is_trained_is_shown_unless_one_is_chosen() -> None:
         assert view.number == number
     view.take(json.dumps(RUN | {"run": 9}))
     assert view.run is None  # of another run than the one that is on the screen
+
+
+def test_it_stays_with_a_run_that_has_just_finished_and_goes_on_to_the_next_that_is_trained() -> None:
+    def runs(*found: tuple[int, str, bool]) -> str:
+        rows = [{"run": run, "state": state, "coordinated": coordinated} for run, state, coordinated in found]
+        return json.dumps({"type": "runs", "runs": rows})
+
+    view = viewed(json.loads(runs((9, "open", True), (7, "open", False))))
+    view.turn_to(view.number)
+    assert view.number == 9
+    view.take(runs((9, "finished", False), (7, "open", False)))
+    assert view.number == 9  # not the run 7, which was stopped long ago
+    view.take(runs((9, "finished", False), (7, "open", True)))
+    assert view.number == 7
+
+
+def test_a_line_with_little_room_keeps_its_two_parts_apart() -> None:
+    console = Console(width=30, file=io.StringIO())
+    console.print(_line(Text("240 images/s · 12 rounds/min"), Text("2 workers")))
+    assert " 2 workers" in console.file.getvalue()
 
 
 # ---------------------------------------------------------------------------------------------- the command itself

@@ -16,9 +16,10 @@ from PIL import Image
 
 from ganns.config import CelebAData, ImageFolderData, SyntheticData
 from ganns.data import decoded_cache, open_images
-from ganns.data.decoded_cache import decoded, prepare
+from ganns.data.decoded_cache import decoded
 from ganns.data.sources import celeba, synthetic
 from ganns.data.sources.celeba_layout import ATTRIBUTES
+from ganns.data.sources.decode import prepare
 from ganns.data.sources.faces import HEIGHT, WIDTH, draw_face
 from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError, DatasetMismatch
@@ -70,9 +71,9 @@ def test_a_face_depends_on_seed_and_index_alone():
 def test_threads_draw_and_decode_once(home, monkeypatch):
     """The points of a sweep are threads of one process, and ask for their images at the same moment."""
     all_ask, made = threading.Barrier(4), []
-    for module, name in ((synthetic, "_draw_all"), (decoded_cache, "_build")):
+    for module, name in ((synthetic, "draw_all"), (decoded_cache, "_build")):
         real = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *args, real=real, name=name: (made.append(name), real(*args)))
+        monkeypatch.setattr(module, name, lambda *args, real=real, name=name: made.append(name) or real(*args))
 
     def ask(number):
         all_ask.wait(60)
@@ -80,7 +81,23 @@ def test_threads_draw_and_decode_once(home, monkeypatch):
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(ask, range(4)))) == 1
-    assert made == ["_draw_all", "_build"]
+    assert made == ["draw_all"]  # which decodes, too
+
+
+def test_faces_are_decoded_while_they_are_drawn_to_what_their_files_hold(home, monkeypatch):
+    monkeypatch.setattr(synthetic, "CHUNK", 8)
+    told = []
+    images = open_images(FACES, 32, None, lambda done, num: told.append((done, num)))
+    assert told == [(8, 16), (16, 16)]
+    from_files = decoded(SOURCES["synthetic"](FACES), 32, home / "another")
+    assert np.array_equal(images._pixels, from_files)
+
+
+def test_decoding_tells_how_far_it_is(pictures, home, monkeypatch):
+    monkeypatch.setattr(decoded_cache, "CHUNK", 4)
+    told = []
+    open_images(ImageFolderData(path=str(pictures), holdout=1), 32, None, lambda done, num: told.append((done, num)))
+    assert told == [(4, 6), (6, 6)]
 
 
 def test_attributes_are_true_to_the_picture():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from ganns.cli import app as application
-from ganns.db import address
+from ganns.db import address, joined
 from ganns.db.address import Address, require, resolve
 from ganns.db.choose import any_database
 from ganns.db.connect import connect
@@ -21,7 +23,8 @@ URL = f"postgresql://ada:{SECRET}@db.example:6543/class"
 
 
 @pytest.fixture(autouse=True)
-def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "no home"))
     for name in (address.URL_VARIABLE, *address.PG_VARIABLES, "PGUSER", "PGPORT", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
@@ -63,7 +66,7 @@ def test_coordinators_fall_back_to_the_embedded_server_and_workers_do_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.setenv("GANNS_HOME", str(tmp_path))
-    with pytest.raises(NoDatabaseAddress, match=r"neither GANNS_DATABASE_URL nor PGHOST, .* is set\. .*export GANNS_"):
+    with pytest.raises(NoDatabaseAddress, match=r"neither GANNS_DATABASE_URL nor PGHOST, .* set, .*ganns join 'post"):
         require()
     with pytest.raises(NoDatabaseAddress, match=r"`ganns db init`"), any_database(create=False):
         pass
@@ -214,3 +217,89 @@ def test_the_command_line_does_not_show_the_password(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr()
     assert shown.err.startswith("Error: Cannot connect to the database nobody@127.0.0.1:1/nowhere")
     assert SECRET not in shown.out + shown.err
+
+
+# The address that `ganns join` stored -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def ganns(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["ganns", *words])
+    with pytest.raises(SystemExit) as end:
+        application.main()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def test_join_stores_the_address_for_every_command_and_leave_forgets_it(
+    home: Path, database: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ganns(monkeypatch, "join", "GANNS_DATABASE_URL=" + URL, "ganns", "worker") == 0
+    said = capsys.readouterr().out
+    assert "ada@db.example:6543/class" in said
+    assert SECRET not in said
+    file = home / "joined"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert resolve() == Address(URL, "`ganns join`")
+    assert ganns(monkeypatch, "join", database.conninfo) == 0  # another class: one file, replaced
+    assert [path.name for path in home.iterdir()] == ["joined"]
+    assert "It answers" in capsys.readouterr().out
+    assert ganns(monkeypatch, "runs") == 0
+    out, err = capsys.readouterr()
+    assert "database: " in err
+    assert "database: " not in out
+    assert ganns(monkeypatch, "leave") == 0
+    assert resolve() is None
+    assert ganns(monkeypatch, "leave") == 0
+
+
+def test_variables_come_before_the_stored_address(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined.store(URL)
+    monkeypatch.setenv("PGSERVICE", "class")
+    assert resolve() == Address("", "PGSERVICE (the PG* variables)")
+    monkeypatch.setenv("GANNS_DATABASE_URL", "host=first.example")
+    assert resolve() == Address("host=first.example", "GANNS_DATABASE_URL")
+
+
+def test_what_cannot_be_stored_is_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ganns(monkeypatch, "join", "mysql://ada:open-sesame@db.example/class") == 2
+    assert SECRET not in capsys.readouterr().err
+    home.mkdir()
+    (home / "joined").mkdir()  # a folder where the file should be
+    (home / "joined" / "full").touch()
+    assert ganns(monkeypatch, "join", URL) == 2
+    assert "GANNS_HOME" in capsys.readouterr().err
+
+
+def test_the_owners_service_and_password_files_are_read(
+    database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """libpq reads them; we must not stand in the way."""
+    parts = {key: value for key, value in conninfo_to_dict(database.conninfo).items() if key != "password"}
+    (tmp_path / "services").write_text("[class]\n" + "".join(f"{key}={value}\n" for key, value in parts.items()))
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGSERVICE", "class")
+    with connect(require()) as conn:
+        assert conn.info.dbname == parts["dbname"]
+    monkeypatch.delenv("PGSERVICE")
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"db.example:6543:class:ada:{SECRET}\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    assert read_password("postgresql://ada@db.example:6543/class?hostaddr=127.0.0.1") == SECRET
+
+
+def read_password(conninfo: str) -> str:
+    """Return what libpq would send: it reads its files before it connects."""
+    conn = pq.PGconn.connect_start(conninfo.encode())
+    try:
+        return conn.password.decode()
+    finally:
+        conn.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -31,6 +32,32 @@ def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
     with EmbeddedServer(data_dir) as again, connect(again.address) as conn:
         assert conn.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
+def test_the_server_gets_no_secret_and_needs_no_locale(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES"):
+        monkeypatch.setenv(name, "xx_XX.UTF-8")  # a Mac over ssh
+    monkeypatch.setenv("MY_TOKEN", "open-sesame")
+    with EmbeddedServer(data_dir) as server:
+        assert b"open-sesame" not in Path(f"/proc/{server._postmaster()[0]}/environ").read_bytes()
+        assert answers(server)
+
+
+@pytest.mark.parametrize("name", ["$HOME", 'quo"te', "com,ma", "\u5f20" * 24, "a b"])
+def test_a_home_of_any_name(cluster: Path, name: str) -> None:
+    (cluster.parent / name).mkdir()
+    server = EmbeddedServer(cluster.rename(cluster.parent / name / "pg"))
+    with server:
+        assert answers(server)
+        server.restart()
+        assert answers(server)
+    assert not server.is_running()
+
+
+def test_a_home_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="line break"):
+        EmbeddedServer(tmp_path / "a\nb")
 
 
 def test_a_second_one_joins_and_the_last_one_out_stops_it(cluster: Path) -> None:
@@ -133,3 +160,24 @@ def test_the_programs_of_another_postgresql(tmp_path: Path, data_dir: Path, monk
     initdb.write_text("#!/bin/sh\necho 'initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
     initdb.chmod(0o755)
     assert programs.major_version() == 15
+
+
+def test_processes_that_start_together_create_the_servers_user_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make test` on a fresh machine, as root: three `useradd` at once gave the user a number that it did not keep."""
+    made: list[str] = []
+
+    def useradd(command: list[str], **_: object) -> None:
+        time.sleep(0.05)
+        made.append(command[-1])
+
+    monkeypatch.setattr(programs.subprocess, "run", useradd)
+    monkeypatch.setattr("pwd.getpwnam", lambda name: {name: 1 for name in made}[name])
+    barrier = Barrier(3)
+
+    def start(_: int) -> None:
+        barrier.wait()
+        programs._create_user()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(start, range(3)))
+    assert made == ["pgserver"]

@@ -9,11 +9,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ganns.config import StopConfig
 from ganns.db.connect import connect
+from ganns.db.migrate import migrate, require_current
 from ganns.db.server.embedded import EmbeddedServer, require_free
 from ganns.db.server.serve import EVERYWHERE, reachable_host
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
+from tests.support.coordinators import Coordinator
+from tests.support.fakes import FakeWorker, tiny
 
 
 def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int) -> None:
@@ -21,9 +25,11 @@ def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int
         right = server.tcp_address("127.0.0.1")
         with connect(right) as conn:
             row = conn.execute("SELECT inet_server_port(), current_user").fetchone()
-            assert row == (unused_port, "postgres")
-            [stored] = conn.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'").fetchone() or ()
-            assert stored.startswith("SCRAM-SHA-256$")
+            assert row == (unused_port, "ganns_class")
+        with connect(server.address) as conn:
+            stored = dict(conn.execute("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL"))
+            assert list(stored) == ["ganns_class"]
+            assert stored["ganns_class"].startswith("SCRAM-SHA-256$")
         for password in ("wrong", ""):
             wrong = right.conninfo.replace(server.password, password)
             assert wrong != right.conninfo
@@ -38,6 +44,34 @@ def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int
         connect(server.tcp_address("127.0.0.1")).close()
     assert len(password) >= 20
     assert password not in f"{server.tcp_address('h')!s} {server.tcp_address('h')!r}"
+
+
+def test_whoever_joins_is_no_superuser_and_can_train(cluster: Path, unused_port: int) -> None:
+    with EmbeddedServer(cluster, host="127.0.0.1", port=unused_port) as server:
+        with connect(server.address) as owner:
+            migrate(owner)
+        address = server.tcp_address("127.0.0.1")
+        with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
+            psycopg.connect(address.conninfo.replace("ganns_class", "postgres"), connect_timeout=5)
+        with connect(address) as conn:
+            for statement in (
+                "COPY (SELECT 1) TO PROGRAM 'cat'",
+                "SELECT pg_read_file('/etc/passwd')",
+                "CREATE ROLE friend SUPERUSER",
+                "DROP SCHEMA ganns CASCADE",
+                "SET ROLE postgres",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute(statement)
+            require_current(conn)
+        run = Coordinator(address, tiny(stop=StopConfig(rounds=2)))
+        worker = FakeWorker(address)
+        while run.thread.is_alive():
+            worker.work()
+        run.thread.join(60)
+        worker.conn.close()
+        assert run.error is None
+        assert len(run.reports) == 2
 
 
 def test_a_server_in_use_is_not_opened_behind_its_users_back(cluster: Path, unused_port: int) -> None:

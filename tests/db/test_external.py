@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.server.embedded import EmbeddedServer
 from tests.support.helpers import ROOT
@@ -19,7 +20,9 @@ FILES = ("db/test_migrate.py", "db/test_queries.py", "db/test_golden.py", "cli/t
 @pytest.mark.slow
 def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, unused_port: int) -> None:
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
-        address = server.tcp_address("127.0.0.1")
+        with connect(server.address) as conn:  # a login that may create databases, as on a server of one's own
+            conn.execute("CREATE ROLE tests SUPERUSER LOGIN PASSWORD 'sesame'")
+        address = Address(f"postgresql://tests:sesame@127.0.0.1:{unused_port}/ganns", "the tests")
         command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{name}" for name in FILES)]
         environment = os.environ | {"GANNS_TEST_DATABASE_URL": address.conninfo}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)

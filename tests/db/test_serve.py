@@ -49,7 +49,7 @@ class Serving:
 
     def address(self) -> Address:
         """Wait for the line with which a worker joins."""
-        pattern = re.compile(r"^  GANNS_DATABASE_URL=(postgresql://\S+) ganns worker$", re.MULTILINE)
+        pattern = re.compile(r"^  GANNS_DATABASE_URL='(postgresql://\S+)' ganns worker$", re.MULTILINE)
         wait_until(lambda: pattern.search(self.output) or self.process.poll() is not None, 60, "the line")
         found = pattern.search(self.output)
         assert found, self.output
@@ -110,7 +110,7 @@ def test_a_stock_worker_joins_with_the_line(home: Path, unused_port: int) -> Non
                 worker.terminate()
                 worker.wait(20)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(address.conninfo.replace("postgres:", "postgres:x"), connect_timeout=5)
+            psycopg.connect(address.conninfo.replace("ganns_class:", "ganns_class:x"), connect_timeout=5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -19,11 +19,14 @@ from PIL import Image
 from ganns.db.address import Address
 from ganns.demo import dashboard
 from ganns.demo.dashboard import open_dashboard, reserved_port
+from ganns.evaluation.features import VERSION, train_network
+from ganns.launch import compose
+from ganns.training.serialization import write_file
 from tests.support.helpers import ROOT, wait_until
 
 SMALL = [
     *("data.count=64", "data.holdout=32", "strategy.unit_images=32"),
-    *("stop.minutes=null", "sample_every=2"),
+    *("stop.minutes=null", "sample_every=2", "evaluate.every=0"),
 ]
 
 
@@ -97,6 +100,27 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     assert "ganns train experiment=demo" in shown
     assert "browser" not in shown
     assert not (folder / "dashboard.log").exists()
+
+
+def test_it_knows_its_best_version(tmp_path):
+    network, accuracy = train_network(32, num_faces=50, num_held_out=10, epochs=1)
+    kept = tmp_path / "home" / "features" / f"attributes-v{VERSION}-32.safetensors"  # instead of 13 seconds of training
+    kept.parent.mkdir(parents=True)
+    write_file(kept, network.state_dict(), {"accuracy": str(accuracy)})
+    evaluated = ("evaluate.every=2", "evaluate.images=70", "data.holdout=80")
+    with running(tmp_path, "stop.rounds=4", "--no-dashboard", *evaluated) as process:
+        assert process.wait(240) == 0, (tmp_path / "log").read_text()
+    [folder] = (tmp_path / "out").iterdir()
+    summary, shown = json.loads((folder / "summary.json").read_text()), (tmp_path / "log").read_text()
+    assert summary["best_version"] in (1, 2, 3, 4)
+    assert summary["best_metrics"].keys() >= {"fid", "swd", "precision", "recall"}
+    assert "version 4: fid" in shown
+    assert f"The best of the evaluated versions is {summary['best_version']}: fid" in shown
+
+
+def test_the_demo_is_evaluated_about_every_ten_versions():
+    every = compose.compose(["experiment=demo"]).evaluate.every
+    assert 5 <= every <= 15
 
 
 @pytest.mark.slow

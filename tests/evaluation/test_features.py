@@ -34,7 +34,7 @@ def test_it_learns_the_attributes_of_faces_it_has_not_seen():
 def test_a_damaged_file_is_made_again(monkeypatch, tmp_path):
     monkeypatch.setenv("GANNS_HOME", str(tmp_path))
     small = features.train_network(32, num_faces=50, num_held_out=10, epochs=1)
-    monkeypatch.setattr(features, "train_network", lambda image_size: small)
+    monkeypatch.setattr(features, "train_network", lambda image_size, **_: small)
     data, accuracy = features.attribute_network(32)
     [path] = (tmp_path / "features").glob("*.safetensors")
     path.write_bytes(data[:1000])
@@ -48,7 +48,7 @@ def test_the_points_of_a_sweep_train_it_once(monkeypatch, tmp_path):
     small = features.train_network(32, num_faces=50, num_held_out=10, epochs=1)
     all_ask, trained = threading.Barrier(4), []
 
-    def train(image_size):
+    def train(image_size, **_):
         trained.append(threading.current_thread().name)
         return small
 
@@ -63,11 +63,24 @@ def test_the_points_of_a_sweep_train_it_once(monkeypatch, tmp_path):
     assert len(set(found)) == 1
 
 
-@pytest.mark.parametrize("image_size", [32, 64])
+@pytest.mark.parametrize("image_size", [32, 64, 128])
 def test_training_it_again_gives_the_same_network(image_size):
     twice = [features.train_network(image_size, num_faces=50, num_held_out=10, epochs=1) for _ in range(2)]
     assert len({digest(pack(network.state_dict())) for network, _ in twice}) == 1
     assert twice[0][1] == twice[1][1]
+
+
+def test_its_training_can_be_stopped_and_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+    asked = []
+    with pytest.raises(features.Stopped):
+        features.attribute_network(32, lambda: asked.append(True) or len(asked) > 3)
+    assert len(asked) == 4  # before the fourth face
+    assert [path for path in (tmp_path / "features").iterdir() if path.suffix == ".safetensors"] == []
+    with pytest.raises(features.Stopped):  # also after the faces were drawn
+        features.train_network(
+            32, num_faces=2, num_held_out=1, epochs=2, should_stop=lambda: asked.append(True) or len(asked) > 8
+        )
 
 
 def test_pixels_and_floats_are_inverse():

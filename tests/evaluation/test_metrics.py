@@ -9,7 +9,9 @@ import torch
 
 from ganns.config import Config, ModelConfig
 from ganns.errors import BadResult
-from ganns.evaluation import batches, metrics
+from ganns.evaluation import batches, coverage, metrics
+from ganns.evaluation.features import to_bytes
+from ganns.training.seeds import generator as seeded
 from ganns.training.state import TrainingState
 
 RNG = np.random.default_rng(0)
@@ -74,17 +76,54 @@ def test_comparing_says_good_bad_and_collapsed():
     found = {
         name: metrics.compare(seen(fake), fake, seen(real), real) for name, fake in [("good", good), ("one", collapsed)]
     }
-    assert found["good"].keys() == {"swd", "fid", "kid", "pixel_variance", "feature_variance"}
+    assert found["good"].keys() == {"swd", "fid", "kid", "precision", "recall", "pixel_variance", "feature_variance"}
     assert found["good"]["pixel_variance"] == pytest.approx(1, abs=0.2)
     assert found["good"]["feature_variance"] == pytest.approx(1, abs=0.5)
     assert found["one"]["pixel_variance"] == found["one"]["feature_variance"] == 0
     for key in ("swd", "fid", "kid"):
         assert found["good"][key] < found["one"][key]
+    assert found["good"]["recall"] > 0.5
+    assert found["one"]["recall"] < 0.05
 
 
 def test_with_no_more_images_than_features_there_is_no_fid():
     pixels, features = pictures(8, 1), torch.randn(8, 64)
-    assert metrics.compare(features, pixels, features, pixels).keys() == {"swd", "pixel_variance", "feature_variance"}
+    few = {"swd", "pixel_variance", "feature_variance"}
+    assert metrics.compare(features, pixels, features, pixels).keys() == few | {"precision", "recall"}
+    assert metrics.compare(features[:3], pixels, features, pixels).keys() == few
+
+
+def share_inside_by_hand(points, centres):
+    """Compute Kynkäänniemi et al.'s equation 2 point by point, in numpy."""
+    radii = [sorted(np.linalg.norm(other - one) for other in centres)[3] for one in centres]  # [0] is the point itself
+    inside = [
+        any(np.linalg.norm(point - one) <= radius for one, radius in zip(centres, radii, strict=True))
+        for point in points
+    ]
+    return sum(inside) / len(inside)
+
+
+def test_precision_and_recall_are_what_two_loops_compute(monkeypatch):
+    fake, real = (points[:90] for points in two_sets(width=4))
+    monkeypatch.setattr(coverage, "CHUNK", 40)  # several chunks, the last one shorter
+    precision, recall = coverage.precision_and_recall(fake, real)
+    one, other = fake.double().numpy(), real.double().numpy()
+    assert precision == pytest.approx(share_inside_by_hand(one, other))
+    assert recall == pytest.approx(share_inside_by_hand(other, one))
+    assert 0 < recall < precision < 1 or 0 < precision < recall < 1
+
+
+def test_recall_falls_when_kinds_are_missing_and_precision_when_images_are_wrong():
+    rng = torch.Generator().manual_seed(1)
+    kinds = 20 * torch.eye(5, 8)
+    real = kinds.repeat(40, 1) + torch.randn(200, 8, generator=rng)
+    collapsed = kinds[:1].repeat(200, 1) + torch.randn(200, 8, generator=rng)  # one kind of five
+    precision, recall = coverage.precision_and_recall(collapsed, real)
+    assert precision > 0.5
+    assert recall < 0.25
+    single = real[:1].repeat(200, 1)  # one image
+    assert coverage.precision_and_recall(single, real)[1] <= 1 / 200
+    assert coverage.precision_and_recall(real + 100, real) == (0, 0)
 
 
 def test_features_that_do_not_fit_are_refused():
@@ -111,3 +150,19 @@ def test_parts_make_the_images_that_one_would_draw():
     assert features.shape == (600, 3 * 32 * 32)
     assert pixels.shape == (batches.NUM_COMPARED, 3, 32, 32)
     assert torch.equal(batches.draw(config, network, 64, 64), pixels[64:128])
+
+
+def test_a_conditional_model_is_judged_with_the_labels_of_real_images():
+    config = Config(
+        model=ModelConfig(
+            image_size=32, latent_dim=8, features_g=4, features_d=4, conditional=True, attributes="Smiling,Bald"
+        )
+    )
+    state, labels = TrainingState(config), torch.tensor([[0.0, 1], [1, 0], [1, 1]])
+    sent = batches.averaged_generator(state.tensors(), labels)
+    network = batches.build_generator(config, sent)
+    assert torch.equal(sent[batches.LABELS], labels)
+    drawn = batches.draw(config, network, 64, 4, sent[batches.LABELS])
+    latent = torch.randn(4, 8, generator=seeded(config.seed, "evaluation", 64))
+    wanted = state.draw(latent, averaged=True, labels=labels[[1, 2, 0, 1]])  # image 64 has label 64 % 3
+    assert torch.equal(drawn, to_bytes(wanted))

@@ -15,7 +15,7 @@ from tests.evaluation.conftest import judged
 from tests.support.fakes import FakeWorker, Job
 from tests.support.helpers import wait_until
 
-METRICS = {"swd", "fid", "kid", "pixel_variance", "feature_variance"}
+METRICS = {"swd", "fid", "kid", "precision", "recall", "pixel_variance", "feature_variance"}
 
 
 def work_until_it_ends(coordinator, work_off):
@@ -39,12 +39,12 @@ def test_a_run_is_evaluated_and_its_best_version_kept(coordinate, opened, work_o
     for row in rows:
         assert row["metrics"].keys() == METRICS
         assert (row["features"], row["images"]) == ("attributes", 70)
-    best = min(rows, key=lambda row: row["metrics"]["swd"])
+    best = min(rows, key=lambda row: row["metrics"]["fid"])
     version, digest, data = weights.best_checkpoint(conn, coordinator.run_id)
     assert version == runs.best_version(conn, coordinator.run_id) == best["version"]
     assert TrainingState.from_bytes(config, data, digest).progress.version == version
     assert any(f"the best version is {version}" in text for text in coordinator.said)
-    assert any(f"version {version}: swd" in text and "the best so far" in text for text in coordinator.said)
+    assert any(f"version {version}: fid" in text and "the best so far" in text for text in coordinator.said)
     assert nothing_left(conn)
     # By hand, the newest checkpoint gives the same numbers, here and over the workers.
     shown = CliRunner().invoke(app, ["evaluate", str(coordinator.run_id), "--here"])

@@ -22,11 +22,11 @@ def test_every_point_is_evaluated(database, conn, work_off, monkeypatch, tmp_pat
     trained, all_ask = [], threading.Barrier(3)
     real = evaluator.attribute_network
 
-    def ask(image_size):
+    def ask(*arguments):
         all_ask.wait(120)
-        return real(image_size)
+        return real(*arguments)
 
-    monkeypatch.setattr(features, "train_network", lambda image_size: (trained.append(image_size), small)[1])
+    monkeypatch.setattr(features, "train_network", lambda image_size, **_: (trained.append(image_size), small)[1])
     monkeypatch.setattr(evaluator, "attribute_network", ask)
     sweep = Trained([judged(rounds=2, every=2, images=8, seed=seed) for seed in range(3)], database)
     wait_until(lambda: work_off() or not sweep.thread.is_alive(), 240, "the end of the sweep")
@@ -36,4 +36,4 @@ def test_every_point_is_evaluated(database, conn, work_off, monkeypatch, tmp_pat
     distances = [one.distance for one in sweep.outcomes]
     assert all(distances)
     shown = look_at_sweep(conn, sweep.sweep.key)
-    assert sorted(one["best_swd"] for one in shown["points"]) == sorted(distances)  # what its page draws
+    assert sorted(one["best_fid"] for one in shown["points"]) == sorted(distances)  # what its page draws

@@ -13,7 +13,7 @@ from ganns.errors import ConfigError
 from ganns.exercises import progress
 from ganns.exercises.catalogue import find
 from ganns.exercises.report import CheckResult, Report, read
-from ganns.exercises.runner import run_check
+from ganns.exercises.runner import run_check, without_secrets
 from tests.exercises.pupil import solved, starter, wrong
 
 
@@ -133,3 +133,20 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
 def test_exercise_3_brings_its_own_server(tmp_path: Path) -> None:
     report, _ = run_check(find(3), solved(3, tmp_path))
     assert report.passed
+
+
+def test_a_learners_program_sees_no_address_and_no_token() -> None:
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/home/ada",
+        "GANNS_HOME": "/x",
+        "KEYBOARD": "de",
+        "HTTP_PROXY": "http://proxy:3128",
+    }
+    secret = {
+        "GANNS_DATABASE_URL": "postgresql://ada:x@db/class",
+        "GANNS_DASHBOARD_PASSWORD": "x",
+        **{"PGPASSWORD": "x", "PGHOST": "db", "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "MY_OPENAI_API_KEY": "x"},
+        "SOMEWHERE": "https://ada:x@example.org/",
+    }
+    assert without_secrets(kept | secret) == kept

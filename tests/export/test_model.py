@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
+from ganns.cli.app import app
 from ganns.config import (
     NAMES,
     OPTIONS,
@@ -19,14 +23,15 @@ from ganns.config import (
     StopConfig,
     SyntheticData,
 )
-from ganns.data import open_images
-from ganns.errors import ExportError, MissingExtra
+from ganns.data import images_of, open_images
+from ganns.errors import ConfigError, ExportError, MissingExtra
 from ganns.export import onnx
+from ganns.export.drawing import slide_rows
 from ganns.export.folder import export
 from ganns.export.model import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
 from ganns.export.model_card import DATA, RIGHTS
 from ganns.export.trained_run import Contributor, Facts, merge
-from ganns.training.dcgan import sample
+from ganns.training.networks import sample
 from ganns.training.seeds import sample_noise
 from ganns.training.serialization import digest, write_file
 from ganns.training.solo import train_solo
@@ -215,6 +220,74 @@ def test_onnx_draws_what_torch_draws(tmp_path: Path, state: TrainingState) -> No
         b"ganns/training/dcgan.py" not in (folder / ONNX).read_bytes()
     )  # the exporter notes lines and paths of source files
     assert "generator.onnx" in (folder / "README.md").read_text()
+
+
+# ---------------------------------------------------------------------------------------------- conditional
+
+
+@pytest.fixture(scope="module")
+def conditional() -> TrainingState:
+    model = replace(SMALL.model, conditional=True, attributes="Eyeglasses,Smiling")
+    config = replace(SMALL, model=model, stop=StopConfig(rounds=1))
+    state = TrainingState(config)
+    list(train_solo(config, images_of(config), state))
+    return state
+
+
+def test_a_conditional_model_is_exported_with_its_labels(tmp_path: Path, conditional: TrainingState) -> None:
+    import onnxruntime
+
+    folder = export(tmp_path / "faces", conditional, FACTS, onnx=True)
+    assert describe(folder).model.labels == ("Eyeglasses", "Smiling")
+    content = json.loads((folder / CONFIG).read_text())
+    assert content["labels"] == "labels: float32 [N, 2], from 0 (absent) to 1 (there): Eyeglasses, Smiling"
+    card = (folder / "README.md").read_text()
+    assert "Attributes can be chosen: Eyeglasses, Smiling." in card
+    assert "generator(torch.randn(16, 8), labels)" in card
+    assert "a second input" in card.lower()
+    latent, labels = torch.randn(5, 8), torch.rand(5, 2)
+    drawn = sample(load(folder), latent, labels)
+    assert torch.equal(drawn, conditional.draw(latent, averaged=True, labels=labels))
+    session = onnxruntime.InferenceSession(folder / ONNX, providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_inputs()] == ["latent", "labels"]
+    [images] = session.run(["images"], {"latent": latent.numpy(), "labels": labels.numpy()})
+    torch.testing.assert_close(torch.from_numpy(images), drawn, rtol=0, atol=1e-4)
+
+
+def test_attributes_are_chosen_on_the_command_line(
+    tmp_path: Path, conditional: TrainingState, state: TrainingState
+) -> None:
+    folder, plain = export(tmp_path / "faces", conditional, FACTS), export(tmp_path / "plain", state, FACTS)
+
+    def draw(name: str, *arguments: str) -> bytes:
+        done = CliRunner().invoke(app, ["sample", "--from", str(folder), "--out", str(tmp_path / name), *arguments])
+        if done.exception is not None:
+            raise done.exception
+        return (tmp_path / name).read_bytes()
+
+    with_glasses = draw("a.png", "--set", "glasses=1", "--count", "8")
+    assert with_glasses == draw("b.png", "--set", "Eyeglasses=1,smile=0", "--count", "8")
+    assert with_glasses != draw("c.png", "--set", "glasses=0", "--count", "8")
+    draw("d.png", "--slide", "smile", "--count", "2")
+    with Image.open(tmp_path / "d.png") as picture:
+        assert picture.width > 3 * picture.height  # two rows of eight
+    walk = tmp_path / "smile.gif"
+    draw("a.png", "--slide", "smile", "--count", "1", "--walk", str(walk))
+    with Image.open(walk) as film:
+        assert film.n_frames > 20
+    with pytest.raises(ConfigError, match="hat is no attribute of this model, which has glasses, smile"):
+        draw("e.png", "--set", "hat=1")
+    with pytest.raises(ConfigError, match=r"--slide chooses attributes, and .* has none: it was trained without"):
+        draw("f.png", "--slide", "smile", "--from", str(plain))
+
+
+def test_a_slider_s_ends_are_the_two_labels(conditional: TrainingState) -> None:
+    generator, latent = conditional.generator(averaged=True), torch.randn(3, 8)
+    without, there = torch.tensor([[1.0, 0.0]]).expand(3, -1), torch.tensor([[1.0, 1.0]]).expand(3, -1)
+    rows = slide_rows(generator, latent, without, 1).unflatten(0, (3, 8))
+    torch.testing.assert_close(rows[:, 0], sample(generator, latent, without))
+    torch.testing.assert_close(rows[:, -1], sample(generator, latent, there))
+    assert torch.equal(without, torch.tensor([[1.0, 0.0]] * 3))
 
 
 def test_without_the_package_nothing_is_written(

@@ -59,7 +59,7 @@ def test_overrides_are_fixed_or_searched():
     ("words", "match"),
     [
         (["experiment=smoke"], "Nothing is searched"),
-        (["experiment=demo", RATES[0]], "evaluate.every=0"),
+        (["experiment=demo", "evaluate.every=0", RATES[0]], "evaluate.every=0"),
         (["optimizer.lr_g=interval(1,"], "cannot be read"),
         (["optimizer.lr_g=interval(0.1,100)"], "optimizer.lr_g"),
         (["optimizer.lr_g=tag(log,interval(0,1))"], "cannot be read"),

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from queue import Empty
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -35,6 +36,7 @@ from ganns.config import (
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import ConfigError, NoDatabaseAddress
+from ganns.notebook import background
 from ganns.notebook.class_view import ClassReader, ClassView
 from ganns.notebook.panel import lines, picture
 from ganns.store.samples import put_sample
@@ -318,6 +320,17 @@ def test_where_the_address_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="write @ as %40") as raised:
         notebook.find_address()
     assert "ses" not in str(raised.value)
+
+
+def test_the_log_has_no_escape_codes_though_the_kernel_asks_for_colours(tmp_path: Path) -> None:
+    """ipykernel sets FORCE_COLOR, and rich then takes a file for a terminal."""
+    assert background.plain({"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+def test_a_failed_installation_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    _, mark, end = cell(ROOT).partition("if util.find_spec")
+    exec(mark + end, {"util": SimpleNamespace(find_spec=lambda name: None), "NAME": "ada"})
+    assert "The program was not installed" in capsys.readouterr().out
 
 
 def test_what_is_shown() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganns.errors import DataError
+from ganns.errors import DataError, ExportError
 from ganns.pictures.grid import grid, save, save_grid, timeline
 
 WHITE = (255, 255, 255)
@@ -105,3 +105,18 @@ def test_a_failed_write_leaves_the_old_picture_and_no_debris(tmp_path: Path) -> 
         save(Image.new("HSV", (4, 4)), path)  # PNG has no HSV
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.png", "PNG"), ("a", "PNG"), ("a.jpg", "JPEG"), ("a.WEBP", "WEBP")])
+def test_a_picture_has_the_format_of_its_name(name: str, form: str, tmp_path: Path) -> None:
+    with Image.open(save_grid(flat_images(0.0), tmp_path / name)) as found:
+        assert found.format == form
+
+
+def test_what_cannot_be_a_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"a\.txt has an ending that no picture has: call it .*a\.png"):
+        save_grid(flat_images(0.0), tmp_path / "a.txt")
+    for path in (tmp_path, Path(".")):
+        with pytest.raises(IsADirectoryError):
+            save_grid(flat_images(0.0), path)
+    assert list(tmp_path.iterdir()) == []

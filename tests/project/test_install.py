@@ -32,6 +32,7 @@ from tests.support.terminals import commands
 
 PAGE = "docs/howto/install.md"
 PROJECT = "https://github.com/OWNER/ganns-with-friends"
+CONSTRAINTS = "https://github.com/OWNER/ganns-with-friends/raw/main/constraints.txt"
 JOIN = re.compile(r"GANNS_DATABASE_URL=(postgresql://\S+) (ganns worker --name (\w+))")
 
 
@@ -50,6 +51,15 @@ def test_at_most_five_commands(title: str) -> None:
     lines = path_of(title)
     assert len(lines) <= 5
     assert not any("&&" in line or ";" in line for line in lines)
+
+
+def test_every_way_of_installing_pins_the_tested_versions() -> None:
+    """A newer PyTorch than the tested one is resolved otherwise."""
+    page = (ROOT / PAGE).read_text("utf-8")
+    lines = [line for block in re.findall(r"```\w*\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    installing = [line for line in lines if re.search(r"pip install .*git\+", line) and "--no-deps" not in line]
+    assert len(installing) == 3  # Linux, uv, Windows; Colab keeps its own versions
+    assert all(line.endswith(f" -c {CONSTRAINTS}") for line in installing)
 
 
 def test_windows_is_the_same_in_other_words() -> None:
@@ -125,6 +135,7 @@ def lend(environment: str, lent: Path) -> list[str]:
 def joins(lines: list[str], here: str, address: Address, name: str) -> list[str]:
     """The commands with this checkout as the project, and the class's own address and name in the last one."""
     folder = PROJECT.rpartition("/")[2]
+    lines = [line.replace(CONSTRAINTS, str(ROOT / "constraints.txt")) for line in lines]
     lines = [line.replace(f"clone {PROJECT}", f"clone {here} {folder}").replace(PROJECT, here) for line in lines]
     joined, num = JOIN.subn(f"GANNS_DATABASE_URL={shlex.quote(address.conninfo)} ganns worker --name {name}", lines[-1])
     assert num == 1

@@ -91,7 +91,7 @@ class Reader:
 
 def address_of(serving: Running) -> str:
     """The address that `ganns db serve` printed, whatever this machine is called in its network."""
-    printed = serving.wait_for(r"^ *GANNS_DATABASE_URL=(\S+) ganns worker$")[1]
+    printed = serving.wait_for(r"^ *GANNS_DATABASE_URL='(\S+)' ganns worker$")[1]
     return re.sub(r"@[^/]*:", "@127.0.0.1:", printed)
 
 
@@ -113,7 +113,7 @@ def test_levels_0_1_and_2(tmp_path: Path) -> None:
         cluster.behind["ganns train resume"] = ""
         cluster.follow(page, end="## 2. A worker")
         address = address_of(cluster.terminal("db serve"))
-        cluster.replaced["postgresql://postgres:SECRET@127.0.0.1:5432/ganns"] = address
+        cluster.replaced["postgresql://ganns_class:SECRET@127.0.0.1:5432/ganns"] = address
         cluster.follow(page, "## 2. A worker", "## 5. Look")
         cluster.terminal("train").wait_for(r"round \d+ .*2 workers")
         cluster.follow(page, "## 5. Look", "## 6. Break it")
@@ -122,7 +122,7 @@ def test_levels_0_1_and_2(tmp_path: Path) -> None:
         assert "ben" in shown
         assert "open" in cluster.printed["ganns runs"]
 
-        guest.replaced["postgresql://postgres:SECRET@192.0.2.7:5432/ganns"] = address
+        guest.replaced["postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns"] = address
         guest.follow("level-1-join.md", end="## Leave")
         assert "ada" in guest.printed["ganns tasks workers"]
         assert "round" in guest.printed["ganns top --once"]
@@ -156,7 +156,7 @@ def test_level_3(tmp_path: Path) -> None:
         author.variables |= {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         reader = Reader(author, solo=f"{SMALL} {SHORT}", train=f"{SMALL} {ENDLESS}", db_serve=f"--port {free_port()}")
         reader.follow(page, end="Now make a mistake.")
-        assert len(reader.printed["ganns plugin list"].splitlines()) == 3
+        assert len(reader.printed["ganns plugin list"].splitlines()) == 4
 
         source = author.folder / "my-plugin/ganns_example/trimmed.py"
         right = source.read_text("utf-8")
@@ -173,13 +173,22 @@ def test_level_3(tmp_path: Path) -> None:
 
         reader.follow(page, "## 4. Train", "Start a worker in another")
         address = address_of(reader.terminal("db serve"))
-        reader.replaced["postgresql://postgres:SECRET@127.0.0.1:5432/ganns"] = address
+        reader.replaced["postgresql://ganns_class:SECRET@127.0.0.1:5432/ganns"] = address
         other = without.start(f"GANNS_DATABASE_URL={address} ganns worker --name bare")  # who has not read the page
         reader.follow(page, "Start a worker in another", "| plug-in |")
         other.wait_for(r"plug-in of ganns-example==0\.1\.0, and this machine has no such plug-in\. Install", 180)
         coordinator = reader.terminal("ganns train")
         coordinator.wait_for(r"round \d+ .*images/s", after=len(coordinator.output))  # the others go on
         assert coordinator.ctrl_c() == 0
+
+        reader.follow(page, "## 6. Exercise", "Then break them.")
+        source = author.folder / "my-plugin/ganns_example/residual.py"
+        right = source.read_text("utf-8")
+        assert right.count("nn.Flatten()") == 1
+        source.write_text(right.replace("nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()"), "utf-8")
+        reader.may_fail = {"ganns plugin check residual"}
+        reader.follow(page, "Then break them.", "It says that the discriminator")
+        assert "the discriminator draws random numbers in a pass" in reader.printed["ganns plugin check residual"]
 
 
 @pytest.mark.slow
@@ -202,7 +211,7 @@ def test_levels_4_and_5(tmp_path: Path) -> None:
         (forward / "ssh").chmod(0o755)
         friend.variables["PATH"] = f"{forward}:{friend.variables['PATH']}"
         you.replaced = {tunnel: f"ssh -N -L {friends_port}:", ":127.0.0.1:5432 ": f":127.0.0.1:{port} "}
-        you.replaced["postgresql://postgres:SECRET@127.0.0.1:15432/ganns"] = address.replace(
+        you.replaced["postgresql://ganns_class:SECRET@127.0.0.1:15432/ganns"] = address.replace(
             str(port), str(friends_port)
         )
         you.follow(page, "Each friend who has a login", "And you train")
@@ -224,7 +233,7 @@ def test_levels_4_and_5(tmp_path: Path) -> None:
         class_.ctrl_c("db serve")
 
         page = "level-5-class.md"
-        class_.replaced["postgresql://postgres:SECRET@192.0.2.7:5432/ganns"] = address
+        class_.replaced["postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns"] = address
         class_.behind["ganns train"] = f"{SMALL} {ENDLESS} quorum.units=2 quorum.spares=0 quorum.deadline_s=2"
         class_.follow(page, "## 1. Open", "List the workers:")
         class_.terminal("ganns train").wait_for(r"round \d+ .*2 workers")

@@ -60,7 +60,7 @@ def test_two_machines() -> None:
     [train] = commands(TWO_MACHINES, "3. Desk: train")
     resume = "ganns train resume=latest"
     assert f"`{resume}`" in (ROOT / TWO_MACHINES).read_text("utf-8")
-    on_the_page = re.search(r"postgresql://\S+", line_for_others)
+    on_the_page = re.search(r"postgresql://[^\s']+", line_for_others)
     assert on_the_page
 
     port = free_port()
@@ -70,7 +70,7 @@ def test_two_machines() -> None:
         desk, laptop = Machine(folder / "desk", stack), Machine(folder / "laptop", stack)
 
         database = desk.start(f"{serve} --port {port}")
-        printed = database.wait_for(r"^ *GANNS_DATABASE_URL=(\S+) ganns worker$")
+        printed = database.wait_for(r"^ *GANNS_DATABASE_URL='(\S+)' ganns worker$")
         assert line_for_others.replace(on_the_page[0], printed[1]) == printed[0].strip()
         address = re.sub(r"@[^/]*:", "@127.0.0.1:", printed[1])  # whatever this machine is called in its network
 

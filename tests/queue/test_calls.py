@@ -399,7 +399,7 @@ def test_waiting_goes_on_after_a_lost_connection(conn: Connection, hands: Callab
 
     thread = threading.Thread(target=wait)
     thread.start()
-    listens = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT state, value%%' AND state = 'idle'"
+    listens = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT wanted.job_id%%' AND state = 'idle'"
     wait_until(lambda: conn.execute(listens).fetchone() != (0,), what="the thread to wait")
     assert end_connections(conn) >= 1
     hand.finish(hand.fetch(), "1")

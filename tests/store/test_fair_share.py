@@ -91,6 +91,7 @@ def test_runs_of_unequal_rounds_get_equal_shares_of_the_time(pool: Pool) -> None
     assert pool.units[small] / pool.units[large] == pytest.approx(4, rel=0.3)  # a unit costs a quarter
 
 
+@pytest.mark.slow
 def test_a_slow_coordinator_costs_its_run_no_share(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slow one's rounds stay open until the worker did a unit for the other; by age its share would be a third."""
     gate, held = threading.Semaphore(0), threading.Event()

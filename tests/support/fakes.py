@@ -18,7 +18,7 @@ from ganns.config import (
     SyntheticData,
     from_dict,
 )
-from ganns.data import ImageSet, open_images
+from ganns.data import ImageSet, images_of
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.errors import WeightsMissing
@@ -53,7 +53,7 @@ def tiny(**changes: Any) -> Config:
 def solo_digest(config: Config) -> str:
     """Return what a run's weights must be: those of `ganns solo`."""
     state = TrainingState(config)
-    for _ in train_solo(config, open_images(config.data, config.model.image_size), state):
+    for _ in train_solo(config, images_of(config), state):
         pass
     return state.weights_digest()
 
@@ -110,14 +110,14 @@ class FakeWorker:
     def compute(self, claim: Claim) -> tuple[Config, UnitResult]:
         """Compute a unit for real."""
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
-        self.images = self.images or open_images(config.data, config.model.image_size)
+        self.images = self.images or images_of(config)
         computer = build_computer(in_round(config, claim.settings))
         computer.load(unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
-        result = computer.compute(
-            self.images.train(order[start : start + count]), (config.seed, claim.round, claim.unit)
-        )
+        chosen = order[start : start + count]
+        seed_parts = (config.seed, claim.round, claim.unit)
+        result = computer.compute(self.images.train(chosen), seed_parts, labels=self.images.labels(chosen))
         assert result is not None
         return config, result
 

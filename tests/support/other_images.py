@@ -8,5 +8,5 @@ from tasks import app, run_cache
 
 __all__ = ["app"]
 
-open_images = run_cache.open_images
-run_cache.open_images = lambda data, size: open_images(replace(data, seed=99), size)
+images_of = run_cache.images_of
+run_cache.images_of = lambda config, *more: images_of(replace(config, data=replace(config.data, seed=99)), *more)

@@ -47,14 +47,19 @@ _lock = threading.Lock()
 
 
 def _fixed(environment: Mapping[str, str]) -> dict[str, str]:
-    of_ours = "PYTHONUNBUFFERED"  # a fork heeds it
-    return {k: v for k, v in environment.items() if k.startswith(_AT_THE_START) and k != of_ours}
+    of_ours = ("PYTHONUNBUFFERED", "PYTHONSAFEPATH")  # a fork heeds them
+    return {k: v for k, v in environment.items() if k.startswith(_AT_THE_START) and k not in of_ours}
+
+
+def _module(command: Sequence[str]) -> int:
+    """Return where a command's module is, in `python -m module` or `python -P -m module`; 0 if it is neither."""
+    options = list(command[:3])
+    return 2 if options[:2] == [sys.executable, "-m"] else 3 if options == [sys.executable, "-P", "-m"] else 0
 
 
 def _forkable(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Tell whether a fork is as good as a start by exec: of `python -m` with the same variables."""
-    is_module = len(command) > 2 and list(command[:2]) == [sys.executable, "-m"]
-    return sys.platform == "linux" and is_module and _fixed(environment) == _fixed(os.environ)
+    return sys.platform == "linux" and bool(_module(command)) and _fixed(environment) == _fixed(os.environ)
 
 
 # ---------------------------------------------------------------------------------------------- in pytest's process
@@ -244,9 +249,13 @@ def _become(command: list[str], environment: Mapping[str, str], kept: set[int]) 
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
         sys.stdout, sys.stderr = (_stream(1, "strict", at_once), _stream(2, "backslashreplace", at_once))
         _show_arguments(command)
-        sys.path[0] = os.getcwd()
-        sys.argv = [command[2], *command[3:]]
-        code = _run(command[2])
+        module = _module(command)
+        if module == 3 or environment.get("PYTHONSAFEPATH"):
+            del sys.path[0]
+        else:
+            sys.path[0] = os.getcwd()
+        sys.argv = list(command[module:])
+        code = _run(command[module])
         threading._shutdown()  # type: ignore[attr-defined] # waits for threads, as the end of a program does
         atexit._run_exitfuncs()
         sys.stdout.flush()

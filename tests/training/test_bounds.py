@@ -34,7 +34,7 @@ def unit(config, num_images, seed=0):
 
 
 @pytest.mark.parametrize(("strategy", "num_images"), [("gradient", 8), ("gradient", 7), ("local_steps", 35)])
-@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("size", [32, 64, 128])
 def test_a_healthy_result_passes_before_and_after_a_step(strategy, num_images, size):
     model = ModelConfig(image_size=size, latent_dim=8, features_g=2, features_d=2)
     config = tiny(strategy=STRATEGIES[strategy], model=model)
@@ -42,15 +42,15 @@ def test_a_healthy_result_passes_before_and_after_a_step(strategy, num_images, s
     totals = build_totals(config.aggregate)
     sizes = {}
     for role, network in state.networks.items():
-        sizes[role] = measure(result.parts[role], network, config, num_images)  # the counts are exact
-        limits = remembered(config, network, state.optimizers[role])
+        sizes[role] = measure(result.parts[role], role, network, config, num_images)  # the counts are exact
+        limits = remembered(role, config, network, state.optimizers[role])
         assert limits.layers is None  # a new network's statistics are no memory
         assert (limits.norm is None) == (strategy == "gradient")
         limits.check(sizes[role])
         totals[role].add(result.parts[role], num_images)
     state.advance(totals, Progress())
     for role, network in state.networks.items():
-        limits = remembered(config, network, state.optimizers[role])
+        limits = remembered(role, config, network, state.optimizers[role])
         assert limits.are_known
         limits.check(sizes[role])
         with pytest.raises(ImplausibleResult, match="norm"):
@@ -67,7 +67,7 @@ def test_after_one_step_adam_remembers_the_norm_exactly():
         totals[role].add(result.parts[role], 8)
     state.advance(totals, Progress())
     norm = math.sqrt(sum(float(g.double().square().sum()) for g in result.parts["d"].gradients.values()))
-    found = remembered(config, state.networks["d"], state.optimizers["d"]).norm
+    found = remembered("d", config, state.networks["d"], state.optimizers["d"]).norm
     assert found == pytest.approx(bounds.FACTOR * norm, rel=1e-4)
 
 
@@ -99,14 +99,14 @@ def test_the_largest_change_is_far_above_a_real_one_and_far_below_an_absurd_one(
     config = tiny(strategy=STRATEGIES["local_steps"])
     state, result = unit(config, 34)
     for role, network in state.networks.items():
-        norm = measure(result.parts[role], network, config, 34).norm
-        assert norm < largest_change(config, network) < 100 * norm
+        norm = measure(result.parts[role], role, network, config, 34).norm
+        assert norm < largest_change(role, config, network) < 100 * norm
     for betas in ((0.999, 1e-9), (0.5, 0.0)):  # settings without a bound
         free = tiny(
             strategy=LocalStepsStrategy(unit_images=400, micro_batch=2),
             optimizer=OptimizerConfig(beta1=betas[0], beta2=betas[1]),
         )
-        assert largest_change(free, network) == math.inf
+        assert largest_change(role, free, network) == math.inf
 
 
 @pytest.mark.parametrize("fault", ["one value", "1e300 values", "another unit's", "negative variance"])
@@ -126,7 +126,7 @@ def test_sums_that_no_images_can_have_are_refused(fault):
             sums[width] = 0
             sums[0] = 1
     with pytest.raises(BadResult, match="BatchNorm sums") as caught:
-        measure(result.parts["g"], state.networks["g"], config, 8)
+        measure(result.parts["g"], "g", state.networks["g"], config, 8)
     assert not isinstance(caught.value, ImplausibleResult)  # no model has such sums
 
 

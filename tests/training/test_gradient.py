@@ -6,8 +6,9 @@ from torch.nn.functional import softplus
 
 from ganns.config import Config, GradientStrategy, ModelConfig
 from ganns.training.aggregation import Accumulator
-from ganns.training.dcgan import Discriminator, Generator, build
+from ganns.training.dcgan import Discriminator, Generator
 from ganns.training.gradient import GradientUnit
+from ganns.training.networks import build
 from ganns.training.plan import slice_bounds
 from ganns.training.seeds import generator
 from ganns.training.state import TrainingState

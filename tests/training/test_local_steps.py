@@ -16,8 +16,8 @@ from ganns.config import (
 )
 from ganns.errors import ConfigError
 from ganns.training.aggregation import Accumulator
-from ganns.training.dcgan import build, parameters_of, statistics_of
 from ganns.training.local_steps import STATISTICS_STEPS, LocalStepsUnit
+from ganns.training.networks import build, parameters_of, statistics_of
 from ganns.training.plan import Cursor, num_steps, step_bounds
 from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState

@@ -17,9 +17,10 @@ from ganns.config import (
 )
 from ganns.errors import ConfigError
 from ganns.training.augment import AUGMENTATIONS, augment
-from ganns.training.dcgan import Discriminator, SpectralConv2d, build
+from ganns.training.dcgan import Discriminator, SpectralConv2d
 from ganns.training.gradient import GradientUnit
 from ganns.training.losses import build_loss, r1_penalty
+from ganns.training.networks import build
 from ganns.training.seeds import generator
 from ganns.training.state import TrainingState
 

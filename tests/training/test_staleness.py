@@ -20,7 +20,7 @@ from ganns.config import (
 )
 from ganns.coordinator.scheduler import Scheduler
 from ganns.data import open_images
-from ganns.training.dcgan import build
+from ganns.training.networks import build
 from ganns.training.plan import Cursor
 from ganns.training.seeds import generator, permutation
 from ganns.training.solo import train_solo

@@ -290,6 +290,25 @@ def test_a_busy_child_that_computes_has_longer(monkeypatch: pytest.MonkeyPatch) 
     assert not child.is_up
 
 
+@pytest.mark.parametrize("is_slowed", [False, True])
+def test_a_stopped_child_is_killed_and_one_that_is_slowed_down_is_not(is_slowed: bool) -> None:
+    """Slowed down: stopped and continued in turn, here continued only between the supervisor's looks."""
+    supervisor, child, _ = watched()
+    with subprocess.Popen(["sleep", "600"]) as process:
+        child.pid = process.pid
+        process.send_signal(signal.SIGSTOP)
+        for now in (1.0, 3.0, 5.0, 7.0):
+            wait_until(lambda: platforms.vitals(process.pid).is_stopped, what="the stop")
+            supervisor._check_children(now, leaving=False)
+            if is_slowed:
+                turns = platforms.vitals(process.pid).num_turns
+                process.send_signal(signal.SIGCONT)
+                wait_until(lambda turns=turns: platforms.vitals(process.pid).num_turns > turns, what="a turn")
+                process.send_signal(signal.SIGSTOP)
+        process.kill()
+    assert child.is_up == is_slowed
+
+
 def test_the_vitals_of_a_process() -> None:
     mine = platforms.vitals(os.getpid(), "linux")
     assert mine is not None

@@ -28,6 +28,18 @@ def test_name_device_unit_rate_and_contribution():
         assert part in shown
 
 
+def test_it_says_how_far_the_preparation_is():
+    line = WorkerLine("ada")
+    line.take(JOINED)
+    assert line.take({"event": "preparing", "text": "preparing images"}) == "preparing images"
+    assert line.take({"event": "preparing", "text": "preparing images: 4,000 of 9,000"}) is None
+    line.take({"event": "heartbeat"})
+    line.take(VIEW)
+    assert "preparing images: 4,000 of 9,000" in str(line)
+    line.take({"event": "preparing", "text": ""})
+    assert "waiting for a unit" in str(line)
+
+
 def test_it_says_why_it_waits():
     line = WorkerLine("ada")
     assert "Cannot connect" in str(line.take({"event": "waiting", "reason": "Cannot connect to x:5432"}))

@@ -45,12 +45,10 @@ def test_a_worker_that_stops_well_by_itself(busy):
     room.wait_works(worker)
 
 
-def test_a_worker_stopped_for_longer_than_the_stall_time(classroom):
-    worker = classroom.worker(GANNS_STALL_S="4")
-    classroom.coordinate()
-    classroom.wait_rounds(3, timeout_s=120)
+def test_a_worker_process_that_is_stopped(busy):
+    classroom, worker = busy
     pid = worker.kill_child(signal.SIGSTOP)
-    wait_until(lambda: "not heard of" in worker.log, timeout_s=90, what="the kill")
+    wait_until(lambda: "stopped for" in worker.log, timeout_s=90, what="the kill")
     wait_until(lambda: worker.child() != pid, what="the process to be gone")  # SIGCONT would find no process
     classroom.wait_works(worker)
 

@@ -32,6 +32,7 @@ def proxy(own_server):
     proxy.close()
 
 
+@pytest.mark.slow
 def test_half_open_connections(classroom, proxy):
     """Everything is acknowledged and nothing arrives; after the fault the old connections stay dead."""
     address = Address(

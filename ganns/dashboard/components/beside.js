@@ -1,5 +1,6 @@
 // Several runs side by side: their grids at the same point of the training, and their results.
 
+import { judged } from "ganns/distance.js";
 import { PALETTE } from "ganns/drawing/lines.js";
 import { decimal, number, seconds } from "ganns/format.js";
 import { on } from "ganns/live.js";
@@ -35,9 +36,9 @@ export default {
           <td role="cell" class="number" data-label="version">{{ number(one.known?.version) }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.known?.images) }}</td>
           <td role="cell" class="number" data-label="trained for">{{ seconds(one.known?.seconds) }}</td>
-          <td role="cell" class="number" data-label="best distance"><strong v-if="one.best">{{ decimal(one.known.best_swd) }} ✓ lowest</strong>
-            <template v-else>{{ decimal(one.known?.best_swd) }}</template></td>
-          <td role="cell" class="number" data-label="of version">{{ one.known?.best_swd == null ? "–" : number(one.known.best_version) }}</td>
+          <td role="cell" class="number" data-label="best distance"><strong v-if="one.best">{{ decimal(one.distance) }} ✓ lowest</strong>
+            <template v-else>{{ decimal(one.distance) }}</template></td>
+          <td role="cell" class="number" data-label="of version">{{ one.distance == null ? "–" : number(one.known.best_version) }}</td>
         </tr></tbody></table>
     </section>
   </div>`,
@@ -66,13 +67,15 @@ export default {
       return this.versions.length ? `version ${number(this.versions[Math.min(this.at, this.steps)])}` : "–";
     },
     shown() {
-      const distances = this.runs.map((run) => this.known[run]?.best_swd).filter((one) => one != null);
+      const distances = judged(this.runs.map((run) => this.known[run])).map((one) => one.distance);
+      const lowest = Math.min(...distances.filter((one) => one !== null));
       return this.runs.map((run, i) => {
         const known = this.known[run];
         const version = known ? this.newest(known) : null;
         const src = grid(run, version);
-        const best = distances.length > 1 && known?.best_swd === Math.min(...distances);
-        return { run, known, version, src, best, label: this.labels[i], color: PALETTE[i % PALETTE.length] };
+        const [distance, several] = [distances[i], distances.filter((one) => one !== null).length > 1];
+        const best = several && distance === lowest;
+        return { run, known, version, src, best, distance, label: this.labels[i], color: PALETTE[i % PALETTE.length] };
       });
     },
   },

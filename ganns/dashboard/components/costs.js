@@ -43,7 +43,7 @@ export default {
       return PARTS.filter(([name]) => name in this.means).map(([name, color, says]) => {
         const share = Math.max(0, this.means[name]) / (this.total || 1);
         const style = { background: `var(--${color})`, flexGrow: share };
-        return { name, says, style, time: short(this.means[name]), share: percent(share) };
+        return { name, says, style, time: short(Math.max(0, this.means[name])), share: percent(share) };
       });
     },
   },
@@ -65,5 +65,6 @@ export default {
   },
 };
 
-// A time is negative if units of one worker overlap, or rounds do; see docs/reference/metrics.md.
-const short = (value) => (Math.abs(value) < 0.9995 ? `${Math.round(value * 1000)} ms` : seconds(value));
+// The wait is what is left of a round: it is below zero, and shown as 0, if units of one worker overlap, or rounds do; see
+// docs/reference/metrics.md.
+const short = (value) => (value < 0.9995 ? `${Math.round(value * 1000)} ms` : seconds(value));

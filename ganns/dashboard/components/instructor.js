@@ -34,11 +34,11 @@ export default {
     </section>
     <section aria-labelledby="control-workers"><h2 id="control-workers">Workers</h2>
       <p v-if="people && !people.length" class="card empty">No worker is connected. A worker joins with
-        <code>GANNS_DATABASE_URL=postgresql://... ganns worker</code>.</p>
+        <code>ganns join 'postgresql://...'</code>, then <code>ganns worker</code>.</p>
       <p class="soft" v-if="people?.length">A draining worker finishes its unit, then takes no new one: you can switch it off then.</p>
       <ul class="order-workers" v-if="people?.length">
         <li v-for="one in people" :key="one.name" class="card"><span>{{ one.name }}
-            <span class="soft">{{ one.draining ? "draining" : one.computes ? "computing" : "waiting" }}</span></span>
+            <span class="soft">{{ one.draining ? "draining" : one.computes ? "computing" : one.preparing || "waiting" }}</span></span>
           <button type="button" :disabled="!may" @click="drain(one)" :aria-label="(one.draining ? 'Undrain ' : 'Drain ') + one.name">
             {{ one.draining ? "Undrain" : "Drain" }}</button></li>
       </ul>

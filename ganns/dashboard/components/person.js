@@ -9,7 +9,7 @@ const MAX_ROUNDS = 200; // of one run, in its strip
 export default {
   template: `<div class="person">
     <section class="card" aria-label="Now">
-      <p class="presence" :class="here.key">{{ here.text }}<template v-if="doing"> · computes {{ doing }}</template></p>
+      <p class="presence" :class="here.key">{{ here.text }}<template v-if="doing"> · {{ me.computes ? "computes" : "" }} {{ doing }}</template></p>
       <div class="figures">
         <div class="figure" v-for="one in figures" :key="one.label"><strong>{{ one.value }}</strong><span>{{ one.label }}</span></div>
       </div>

@@ -31,7 +31,7 @@ export default {
           <td role="cell" class="number" data-label="version">{{ number(one.version) }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="trained for">{{ seconds(one.seconds) }}</td>
-          <td role="cell" class="number" data-label="best distance">{{ decimal(one.best_swd) }}</td>
+          <td role="cell" class="number" data-label="best FID, SWD">{{ decimal(one.best_fid) }}, {{ decimal(one.best_swd) }}</td>
           <td role="cell" class="number" data-label="loss D, G">{{ decimal(one.metrics?.d_loss) }}, {{ decimal(one.metrics?.g_loss) }}</td>
           <td role="cell" data-label="sweep"><template v-for="key in one.sweeps" :key="key"><a :href="sweepPage(key)">{{
             key.slice(0, 6) }}</a> </template><template v-if="!one.sweeps.length">–</template></td>
@@ -47,7 +47,7 @@ export default {
     max: MAX,
     heads: [
       ["Compare", "first"], ["Run"], ["State"], ["Version", "number"], ["Images", "number"], ["Trained for", "number"],
-      ["Best distance", "number"], ["Loss D, G", "number"], ["Sweep"], ["Begun"],
+      ["Best FID, SWD", "number"], ["Loss D, G", "number"], ["Sweep"], ["Begun"],
     ],
   }),
   computed: {

@@ -40,6 +40,10 @@ class Samples(OfRun, component="samples.js"):
     """The grids of samples: the newest one, or any other by slider, by arrow keys, or as a film."""
 
 
+class Attributes(OfRun, component="attributes.js"):
+    """Sliders for the attributes of a conditional model, and the faces that it draws with them; else nothing."""
+
+
 class Units(OfRun, component="units.js"):
     """The open rounds, unit by unit, and the last closed round."""
 

@@ -1,6 +1,7 @@
 // The points of a sweep: two charts, and a table.
 
 import { echarts } from "nicegui-echart";
+import { judged, judgeName } from "ganns/distance.js";
 import { bestSoFar, parallel, ranked, soFar, updated } from "ganns/drawing/sweep.js";
 import { decimal, number } from "ganns/format.js";
 import { on } from "ganns/live.js";
@@ -15,7 +16,7 @@ export default {
       <p v-if="!evaluated.length" class="soft">No point has been evaluated yet. With
         <code>evaluate.every=50</code>, a run measures its distance every 50 versions.</p>
       <p v-else-if="!axes.length" class="soft">All points have the same settings.</p>
-      <template v-else><p class="soft">Each line is a run; a lower end is better. <span class="swatch orange"></span> the best,
+      <template v-else><p class="soft">Each line is a run; a lower end ({{ name }}) is better. <span class="swatch orange"></span> the best,
         <span class="swatch blue"></span> in between, <span class="swatch soft"></span> the others.</p>
       <div ref="parallel" class="canvas" role="img" :aria-label="told"></div></template></section>
     <section class="card" aria-labelledby="so-far"><h2 id="so-far">The best so far</h2>
@@ -31,25 +32,28 @@ export default {
         <th scope="col" role="columnheader">Run</th><th v-for="axis in axes" :key="axis.key" scope="col" role="columnheader"
           :title="axis.key">{{ axis.name }}</th><th scope="col" role="columnheader">State</th>
         <th scope="col" role="columnheader" class="number">Images</th>
-        <th scope="col" role="columnheader" class="number">Best distance</th></tr></thead>
+        <th scope="col" role="columnheader" class="number">Best {{ name }}</th></tr></thead>
         <tbody role="rowgroup"><tr v-for="(one, place) in sorted" :key="one.run" role="row">
           <th scope="row" role="rowheader"><a :href="runPage(one.run)">Run {{ one.run }}</a> <span class="name">{{ one.name }}</span></th>
           <td v-for="(axis, i) in axes" :key="axis.key" role="cell" :data-label="axis.name">{{ one.settings[i] }}</td>
           <td role="cell" :class="'state-' + one.wording.kind" data-label="state"><span aria-hidden="true">{{ one.wording.sign }}</span>
             {{ one.wording.word }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
-          <td role="cell" class="number" data-label="best distance"><strong v-if="!place && one.best_swd != null">{{
-            decimal(one.best_swd) }} ✓ lowest</strong><template v-else>{{ decimal(one.best_swd) }}</template></td>
+          <td role="cell" class="number" data-label="best distance"><strong v-if="!place && one.distance != null">{{
+            decimal(one.distance) }} ✓ lowest</strong><template v-else>{{ decimal(one.distance) }}</template></td>
         </tr></tbody></table>
     </section>
   </div>`,
   props: { sweep: String, axes: Array, points: Array },
   data() {
-    return { now: this.points, more: false };
+    return { now: judged(this.points), more: false };
   },
   computed: {
+    name() {
+      return judgeName(this.now);
+    },
     evaluated() {
-      return this.now.filter((one) => one.best_swd != null);
+      return this.now.filter((one) => one.distance != null);
     },
     ended() {
       return soFar(this.now);
@@ -61,11 +65,11 @@ export default {
       return ranked(this.now);
     },
     best() {
-      return this.sorted.filter((one) => one.best_swd != null).slice(0, COMPARED).map((one) => one.run);
+      return this.sorted.filter((one) => one.distance != null).slice(0, COMPARED).map((one) => one.run);
     },
     told() {
-      const say = (one) => `${this.axes.map((axis, i) => `${axis.name} ${one.settings[i]}`).join(", ")}: ${decimal(one.best_swd)}`;
-      return `Parallel coordinates of ${this.evaluated.length} runs. Best distance: ${say(this.sorted[0])}. All are in the table below.`;
+      const say = (one) => `${this.axes.map((axis, i) => `${axis.name} ${one.settings[i]}`).join(", ")}: ${decimal(one.distance)}`;
+      return `Parallel coordinates of ${this.evaluated.length} runs. Best ${this.name}: ${say(this.sorted[0])}. All are in the table below.`;
     },
     course() {
       const bests = this.ended.map((one) => decimal(one.best));

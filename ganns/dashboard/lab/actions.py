@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import subprocess
-import sys
 import time
 from collections import deque
 from contextlib import suppress
@@ -21,6 +20,7 @@ from ganns.dashboard.lab.worker import LabWorker
 from ganns.db.address import Address
 from ganns.db.server.embedded import embedded_server
 from ganns.errors import DashboardError
+from ganns.utils.interpreter import MODULE
 
 MAX_WORKERS = 12
 MAX_DELAY_MS = 2000
@@ -88,7 +88,7 @@ class Lab:
             self._conninfo = await self.proxy.open()
         if self._keeper is None:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-m", "ganns.dashboard.lab.keeper"],
+                [*MODULE, "ganns.dashboard.lab.keeper"],
                 stdin=subprocess.PIPE,
                 text=True,
                 start_new_session=True,

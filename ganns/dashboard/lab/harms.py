@@ -32,7 +32,7 @@ HARMS = {
         "SIGSTOP: the worker keeps its unit and its connections, and does nothing, like a sleeping laptop.",
         "Its unit is queued again after 15 s, and another worker computes it.",
         (
-            "test_a_worker_stopped_for_longer_than_the_stall_time",
+            "test_a_worker_process_that_is_stopped",
             "test_a_sleeper_finishes_a_job_that_another_is_running",
         ),
     ),

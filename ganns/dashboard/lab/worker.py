@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from ganns.utils.interpreter import MODULE
 
 RUNS_S, RESTS_S = 0.05, 0.45
 """A slow worker runs and pauses for these times, in turn."""
@@ -29,7 +30,7 @@ class LabWorker:
         self._known: list[psutil.Process] = []
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ganns", "worker", "--name", name, "--threads", "1"],
+                [*MODULE, "ganns", "worker", "--name", name, "--threads", "1"],
                 env=os.environ | {"GANNS_DATABASE_URL": conninfo, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,

@@ -13,6 +13,7 @@ from ganns.dashboard.components.chart import AxisChoice, Chart, Series
 from ganns.dashboard.components.lists import Beside
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.evaluation.ranking import DISTANCES
 from ganns.monitor.settings_table import table
 from ganns.monitor.snapshot import look_at_run
 
@@ -85,7 +86,10 @@ def build_settings(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str
 def build_curves(runs: Sequence[int], labels: Sequence[str]) -> None:
     """Build the curves; each run has a colour."""
     charts = (
-        ("Distance from real images (lower is better)", Series("swd", "SWD", of="evaluations", best=True)),
+        ("FID (lower is better)", Series("fid", "FID", of="evaluations", best=True)),
+        ("Sliced Wasserstein distance (lower is better)", Series("swd", "SWD", of="evaluations", best=True)),
+        ("Precision: images like real ones", Series("precision", "precision", of="evaluations")),
+        ("Recall: kinds of real images that are drawn", Series("recall", "recall", of="evaluations")),
         ("Loss of the discriminator", Series("d_loss", "discriminator")),
         ("Loss of the generator", Series("g_loss", "generator")),
         ("Images per second", Series("images_per_s", "images/s")),
@@ -93,4 +97,4 @@ def build_curves(runs: Sequence[int], labels: Sequence[str]) -> None:
     for title, series in charts:
         with ui.element("div").classes("card"):
             low = 0 if series.key == "images_per_s" else None
-            Chart(title, [series], runs, labels=labels, log=series.key == "swd", low=low)
+            Chart(title, [series], runs, labels=labels, log=series.key in DISTANCES, low=low)

@@ -36,6 +36,7 @@ def register(dashboard: Dashboard) -> None:
     @app.post("/login")
     async def log_in(request: Request) -> Response:
         address = request.client.host if request.client else ""
+        form = await _fields(request)  # before the limit's check: until the failure is counted nothing waits
         if wait_s := attempts.wait_s(address):
             seconds = math.ceil(wait_s)
             return plain.problem(
@@ -44,7 +45,6 @@ def register(dashboard: Dashboard) -> None:
                 f"Try again in {seconds} seconds. The password is on the terminal where the dashboard was started.",
                 {"Retry-After": str(seconds)},
             )
-        form = await _fields(request)
         if not sessions.is_form_token(request.cookies.get(form_cookie, ""), form.get("csrf", "")):
             return _form(request, sessions, form_cookie, "The form was out of date. Type the password again.", 403)
         token = sessions.log_in(form.get("password", ""))

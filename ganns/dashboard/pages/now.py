@@ -6,7 +6,7 @@ from nicegui import ui
 
 from ganns.dashboard.components import NewRun
 from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
-from ganns.dashboard.components.run_page import Costs, Figure, RunState, Samples, Units
+from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.snapshot import latest_run, look_at_run
@@ -25,7 +25,8 @@ FIGURES = (
         "This class computes as many images as so many machines like its median worker that never wait. It does not "
         "say how much the model learns from an image.",
     ),
-    Figure("best distance", "best_swd", "decimal"),
+    Figure("best FID", "best_fid", "decimal"),
+    Figure("its SWD", "best_swd", "decimal"),
 )
 """Numbers that can be read from ten metres."""
 NO_VALUES = "The first values come when the first round closes."
@@ -60,7 +61,7 @@ def build_empty() -> None:
             text("p", "This page shows the first run as soon as it begins. Start it on the teacher's machine:")
             text("pre", "ganns train experiment=demo")
             text("p", "Each worker joins with the address that the coordinator, or ganns db serve, prints:")
-            text("pre", "GANNS_DATABASE_URL=postgresql://... ganns worker")
+            text("pre", "ganns join 'postgresql://...'\nganns worker")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
         NewRun(None, follow=True)
@@ -95,6 +96,7 @@ def build(run: int, name: str, *, follow: bool) -> None:
                     RunState(run, FIGURES)
                 with ui.element("div").classes("card"):
                     Units(run)
+        Attributes(run)
         with ui.element("section").props('aria-labelledby="curves"'):
             with ui.element("div").classes("head"):
                 text("h2", "Learning").props('id="curves"')
@@ -131,13 +133,26 @@ def build_learning(run: int) -> None:
         Chart(
             "Distance from real images, lower is better",
             [
-                Series("swd", "sliced Wasserstein", "green", "evaluations", best=True),
-                Series("fid", "Fréchet", "pink", "evaluations", best=True),
+                Series("fid", "FID", "pink", "evaluations", best=True),
+                Series("swd", "sliced Wasserstein", "green", "evaluations"),
             ],
             [run],
             log=True,
             empty="No version has been evaluated yet. The setting evaluate.every is the number of rounds between "
             "evaluations; ganns evaluate evaluates the newest version now.",
+        )
+    with ui.element("div").classes("card"):
+        Chart(
+            "Precision (images like real ones) and recall (all kinds of them)",
+            [
+                Series("precision", "precision", "blue", "evaluations"),
+                Series("recall", "recall", "orange", "evaluations"),
+            ],
+            [run],
+            format="percent",
+            low=0,
+            high=1,
+            empty="No version has been evaluated yet.",
         )
 
 

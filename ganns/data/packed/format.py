@@ -1,6 +1,7 @@
 """A packed data set: a folder of decoded images on any web server; a worker fetches only the ones it needs.
 
     index.json        sizes, split, source, the SHA-256 of every other file
+    attributes.bin    what the images show, uint8 [num, A], if the source says so
     digests.bin       16 bytes for each image, BLAKE2b of its pixels
     shard-00000.bin   pixels of 4096 images, uint8 [4096, 3, S, S], without a header; then shard-00001.bin ...
 
@@ -17,7 +18,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from ganns.utils.atomic import replacing
 FORMAT = "ganns-pack-1"
 SHARD_IMAGES = 4096
 DIGEST_BYTES = 16
-INDEX, DIGESTS = "index.json", "digests.bin"
+INDEX, DIGESTS, ATTRIBUTES = "index.json", "digests.bin", "attributes.bin"
+MAX_ATTRIBUTES = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Index:
     source: str  # name and fingerprint of what was packed, and how it was decoded
     source_fingerprint: str
     protocol: int
+    attributes: list[str] = field(default_factory=list)  # their names; empty: the source has none
+    attributes_sum: str = ""  # the SHA-256 of attributes.bin
 
     @property
     def row_bytes(self) -> int:
@@ -60,7 +64,8 @@ class Index:
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""
-        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+        values = {key: value for key, value in asdict(self).items() if value or "attributes" not in key}
+        return (json.dumps(values, indent=1) + "\n").encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> Index:
@@ -72,7 +77,7 @@ class Index:
         try:
             index = cls(**json.loads(data))
             numbers = (index.image_size, index.num_images, index.num_train, index.shard_images, index.protocol)
-            sums = [index.digests, *index.shards]
+            sums = [index.digests, *index.shards, *([index.attributes_sum] if index.attributes else [])]
             sound = (
                 index.format == FORMAT
                 and all(type(number) is int for number in numbers)
@@ -81,6 +86,8 @@ class Index:
                 and index.shard_images > 0
                 and len(index.shards) == -(-index.num_images // index.shard_images)
                 and all(isinstance(one, str) and len(one) == 64 for one in sums)
+                and all(isinstance(one, str) for one in index.attributes)
+                and len(set(index.attributes)) == len(index.attributes) <= MAX_ATTRIBUTES
                 and isinstance(index.source, str)
                 and isinstance(index.source_fingerprint, str)
             )
@@ -144,6 +151,10 @@ def _write(source: Source, pixels: np.ndarray, size: int, folder: Path, on_shard
         digests.append(digest_rows(rows).tobytes())
         on_shard(shard + 1, len(starts))
     (folder / DIGESTS).write_bytes(b"".join(digests))
+    attributes = source.attributes() if source.attributes is not None else None
+    values = attributes.values.tobytes() if attributes else b""
+    if attributes:
+        (folder / ATTRIBUTES).write_bytes(values)
     index = Index(
         FORMAT,
         size,
@@ -155,6 +166,8 @@ def _write(source: Source, pixels: np.ndarray, size: int, folder: Path, on_shard
         source.name,
         source.fingerprint,
         PROTOCOL,
+        list(attributes.names) if attributes else [],
+        hashlib.sha256(values).hexdigest() if attributes else "",
     )
     (folder / INDEX).write_bytes(index.to_bytes())
     return index

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ganns.config import CelebAData, ImageFolderData, PackedData
+from ganns.data.attributes import Attributes
 from ganns.data.decoded_cache import PROTOCOL, decoded, path_of
 from ganns.data.http.address import is_url, shown
 from ganns.data.http.client import Timeouts
 from ganns.data.packed import format as pack_format
 from ganns.data.packed.format import Index
 from ganns.data.packed.local import DecodedPlace, FolderPlace, Place
-from ganns.data.packed.remote import WebPlace, fetch_digests, fetch_index
+from ganns.data.packed.remote import WebPlace, fetch_attributes, fetch_digests, fetch_index
 from ganns.data.sources.location import local, named
 from ganns.data.sources.source import SOURCES, Origin
 from ganns.errors import DataError
@@ -43,7 +44,7 @@ class Pack:
         Raises:
             DataError: if there is none.
         """
-        timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts = timeouts or Timeouts()
         here, self.url = local(data), address(data)
         folder = here if here and (here / pack_format.INDEX).is_file() else None
         if folder is None and self.url is None:
@@ -101,6 +102,23 @@ class Pack:
         sound: np.ndarray = (pack_format.digest_rows(rows) == self._digests[numbers]).all(axis=1)
         return sound
 
+    def attributes(self) -> Attributes:
+        """Read what the images show; from the web it is fetched once per machine.
+
+        Raises:
+            DataError: if the file is damaged.
+        """
+        index = self.index
+        if self.folder:
+            path = self.folder / pack_format.ATTRIBUTES
+            content = path.read_bytes() if path.is_file() else b""
+            if hashlib.sha256(content).hexdigest() != index.attributes_sum:
+                raise DataError(f"{path} is not the file that the index names; copy the pack again.")
+        else:
+            content = fetch_attributes(str(self.url), index, self.cache_folder, self._timeouts)
+        values = np.frombuffer(content, np.uint8).reshape(index.num_images, len(index.attributes))
+        return Attributes(tuple(index.attributes), values)
+
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Return images, uint8 [N, row_bytes], from the first place that has the right bytes.
 
@@ -144,8 +162,8 @@ def address(data: PackedData) -> str | None:
     return value if value and is_url(value) else data.url
 
 
-def open_pack(data: PackedData, size: int, root: Path) -> tuple[PackedPixels, Origin]:
-    """Return a pack's images and their description.
+def open_pack(data: PackedData, size: int, root: Path) -> tuple[PackedPixels, Origin, Callable[[], Attributes] | None]:
+    """Return a pack's images, their description, and a function that reads their attributes, if it has any.
 
     Raises:
         DataError: if there is none, or it has another image size.
@@ -158,4 +176,5 @@ def open_pack(data: PackedData, size: int, root: Path) -> tuple[PackedPixels, Or
             f"choose model=dcgan{index.image_size}, or make another pack."
         )
     how = f"this run's pack was another; ask for it, and set GANNS_DATA or data.url to it (here: {found.where})"
-    return PackedPixels(found), Origin("packed", index.num_train, found.fingerprint, how)
+    origin = Origin("packed", index.num_train, found.fingerprint, how)
+    return PackedPixels(found), origin, found.attributes if index.attributes else None

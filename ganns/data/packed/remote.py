@@ -64,9 +64,20 @@ def fetch_digests(url: str, index: Index, folder: Path, timeouts: Timeouts) -> b
     """Return the content of a pack's digests.bin; fetch it once per machine."""
     size = index.num_images * pack_format.DIGEST_BYTES
     address, target = f"{url.rstrip('/')}/{pack_format.DIGESTS}", folder / pack_format.DIGESTS
-    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() != index.digests:
+    return _fetched(address, target, size, index.digests, timeouts)
+
+
+def fetch_attributes(url: str, index: Index, folder: Path, timeouts: Timeouts) -> bytes:
+    """Return the content of a pack's attributes.bin; fetch it once per machine."""
+    size = index.num_images * len(index.attributes)
+    address, target = f"{url.rstrip('/')}/{pack_format.ATTRIBUTES}", folder / pack_format.ATTRIBUTES
+    return _fetched(address, target, size, index.attributes_sum, timeouts)
+
+
+def _fetched(address: str, target: Path, size: int, sha256: str, timeouts: Timeouts) -> bytes:
+    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() != sha256:
         target.unlink()  # damaged by a power cut
-    return download(address, target, size=size, sha256=index.digests, timeouts=timeouts).read_bytes()
+    return download(address, target, size=size, sha256=sha256, timeouts=timeouts).read_bytes()
 
 
 class WebPlace:

@@ -7,11 +7,13 @@ Folder and zip give the same images in the same order, and so the same fingerpri
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ganns import paths
 from ganns.config import CelebAData
+from ganns.data.attributes import LIST, Attributes, read_list
 from ganns.data.sources.files import Files, in_folder, in_zip, open_zip
 from ganns.data.sources.location import local, named
 from ganns.errors import DataError
@@ -44,6 +46,26 @@ def find(data: CelebAData) -> tuple[Files, int]:
     if not num_train:
         raise DataError(f"CelebA in {archive or root / 'celeba'} has no training images; get its list files again.")
     return files, num_train
+
+
+def attributes(data: CelebAData, files: Files) -> Callable[[], Attributes] | None:
+    """Return a function that reads the attributes of `files`; None if `list_attr_celeba.txt` is not there.
+
+    It is looked for where the images are: in the folder `celeba/`, beside the zip, or in it.
+    """
+    root = local(data) or paths.home() / "data"
+    archive = find_zip(root)
+    images = [PurePosixPath(item.replace("\\", "/")).name for item in files.items]
+    if archive is not None and not (archive.parent / LIST).is_file():
+        zipped = open_zip(archive)
+        inside = next((name for name in zipped.namelist() if PurePosixPath(name).name == LIST), None)
+        if inside is None:
+            return None
+        return lambda: read_list(zipped.read(inside).decode("utf-8", errors="replace"), images, inside)
+    listed = (archive.parent if archive else root / "celeba") / LIST
+    if not listed.is_file():
+        return None
+    return lambda: read_list(listed.read_text("utf-8", errors="replace"), images, str(listed))
 
 
 def find_zip(root: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to an upright, opaque picture of 8 bits for each colour."""
+"""From the bytes of an image file to an upright, opaque picture of 8 bits for each colour, and to its square."""
 
 from __future__ import annotations
 
@@ -68,3 +68,12 @@ def _opaque(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (*BACKGROUND, 255)), layer).convert("RGB")
     return image.convert("RGB")
+
+
+def prepare(image: Image.Image, size: int) -> np.ndarray:
+    """Crop the centre square and resize it: RGB image -> uint8 [3, size, size]."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    resized = square.resize((size, size), Image.Resampling.BILINEAR)  # Pillow's is antialiased when it shrinks
+    return np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1)

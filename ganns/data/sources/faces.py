@@ -8,6 +8,7 @@ are fractions of the canvas, aligned like CelebA's: eyes at about 0.5 of the hei
 from __future__ import annotations
 
 import colorsys
+import functools
 import random
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -61,11 +62,15 @@ def _background(rng: random.Random) -> Image.Image:
 def _light(image: Image.Image, rng: random.Random) -> Image.Image:
     """Blur a little, and add light from one side."""
     side = rng.choice((-1, 1)) * rng.uniform(0.1, 0.5)
-    ramp = Image.linear_gradient("L").rotate(90 if side > 0 else -90).resize(image.size)
-    dark = image.point(lambda value: int(value * (1 - abs(side))))
-    return Image.composite(image, dark, ramp.point(lambda value: min(255, 90 + value))).filter(
-        ImageFilter.GaussianBlur(0.7)
-    )
+    dark = image.point([int(value * (1 - abs(side))) for value in range(256)] * 3)
+    return Image.composite(image, dark, _ramp(90 if side > 0 else -90)).filter(ImageFilter.GaussianBlur(0.7))
+
+
+@functools.cache
+def _ramp(angle: int) -> Image.Image:
+    """The light's strength on the canvas: there are two of them for all faces."""
+    ramp = Image.linear_gradient("L").rotate(angle).resize((WIDTH * SCALE, HEIGHT * SCALE))
+    return ramp.point([min(255, 90 + value) for value in range(256)])
 
 
 class _Face:

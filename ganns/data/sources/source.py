@@ -10,10 +10,11 @@ from typing import Any
 from PIL import Image
 
 from ganns.config import CelebAData, ImageFolderData, SyntheticData
+from ganns.data.attributes import LIST, Attributes, read_list
 from ganns.data.sources import celeba, folder, synthetic
 from ganns.data.sources.decode import decode
 from ganns.data.sources.files import Files, in_folder, path_text, reader
-from ganns.data.sources.fingerprint import of_files, of_recipe
+from ganns.data.sources.fingerprint import of_files
 from ganns.data.sources.location import named
 from ganns.errors import DataError
 
@@ -33,6 +34,7 @@ class Source(Origin):
     """Images that can be read one by one. Training images come first, then the held-out ones."""
 
     files: Files
+    attributes: Callable[[], Attributes] | None = None  # reads them; None: these images have none
 
     def open(self) -> Callable[[int], Image.Image]:
         """Return a function from an item's number to its RGB image."""
@@ -50,14 +52,15 @@ def image_reader(name: str, archive: Path | None, items: Sequence[str]) -> Calla
 
 def _synthetic(data: SyntheticData) -> Source:
     names = [f"{number + 1:06}.jpg" for number in range(data.count + data.holdout)]
-    images = synthetic.ensure(data) / "celeba" / "img_align_celeba"
+    folder = synthetic.ensure(data) / "celeba"
+    images, listed = folder / "img_align_celeba", folder / LIST
     return Source(
         "synthetic",
         data.count,
-        # Not the files' content: JPEG encoders of different versions write different bytes for the same face.
-        of_recipe("synthetic", synthetic.VERSION, data.seed, data.count, data.holdout),
+        synthetic.fingerprint(data),
         "they are drawn from the run's own settings, so install the version of ganns that the coordinator has",
         in_folder(str(images / name) for name in names),
+        lambda: read_list(listed.read_text("utf-8"), names, str(listed)),
     )
 
 
@@ -89,6 +92,7 @@ def _celeba(data: CelebAData) -> Source:
         f"download {celeba.ZIP} from the CelebA project, or with `ganns data get celeba`, and set data.path or "
         "GANNS_DATA to it",
         files,
+        celeba.attributes(data, files),
     )
 
 

@@ -22,11 +22,12 @@ from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.db.server.programs import OWNER, create_cluster, hand_over, run_program
-from ganns.errors import DatabaseError, DatabaseUnreachable
+from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
+from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
 from ganns.utils.locks import FileLock
 
 DATABASE = "ganns"
+LOG = "server.log"
 
 
 class EmbeddedServer:
@@ -35,6 +36,8 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, host: str | None = None, port: int = 5432) -> None:
         """Describe a server in `data_dir`; with `host` it also listens on TCP, for logins with the password."""
         self.data_dir = data_dir.expanduser().resolve()
+        if "\n" in (path := str(self.data_dir)):  # PostgreSQL's programs write the path into a line of a file
+            raise ConfigError(f"The folder {path!r} has a line break in its name: set GANNS_HOME to another.")
         self._host, self._port = host, port
         # Two files beside the folder, which must be empty before initdb. Start and stop hold the first lock alone. All
         # users of the server share the second one; a killed process loses it too.
@@ -62,7 +65,11 @@ class EmbeddedServer:
     def tcp_address(self, host: str) -> Address:
         """The address for other machines, with the password: give it only to people who should join."""
         host = f"[{host}]" if ":" in host else host
-        return Address(f"postgresql://{OWNER}:{self.password}@{host}:{self._port}/{DATABASE}", "ganns db serve")
+        # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
+        conninfo = (
+            f"postgresql://{CLASS_LOGIN}:{self.password}@{host}:{self._port}/{DATABASE}?require_auth=scram-sha-256"
+        )
+        return Address(conninfo, "ganns db serve")
 
     def exists(self) -> bool:
         """Return True if the cluster was created."""
@@ -108,9 +115,10 @@ class EmbeddedServer:
             DatabaseError: if the server does not run, or does not start again.
         """
         with self._turn:
-            log = self.data_dir / "server.log"
-            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", str(self.data_dir), "-l", str(log))
-            if not self.is_running() or run_program("pg_ctl", *arguments, check=False).returncode != 0:
+            arguments = ("restart", "-w", "-t", "30", "-m", "fast", "-D", ".", "-l", LOG)
+            done = self.is_running() and run_program("pg_ctl", *arguments, check=False, folder=self.data_dir)
+            if not done or done.returncode != 0:
+                log = self.data_dir / LOG
                 raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not restart: look into {log}.")
 
     def __enter__(self) -> EmbeddedServer:
@@ -150,16 +158,19 @@ class EmbeddedServer:
     def _launch(self) -> None:
         if self._host is not None:
             require_free(self._host, self._port)
+            (self.data_dir / "pg_hba.conf").write_text(LOGINS)  # an older program's cluster let the superuser in
         folder = self._socket_dir()
         if folder != self.data_dir:
             folder.mkdir(mode=0o700, exist_ok=True)
             hand_over(folder)
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
-        log = self.data_dir / "server.log"
+        log = self.data_dir / LOG
+        # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(
-            *("pg_ctl", "start", "-w", "-t", "30", "-D", str(self.data_dir)),
-            *("-l", str(log), "-o", shlex.join(options)),
+            *("pg_ctl", "start", "-w", "-t", "30", "-D", "."),
+            *("-l", LOG, "-o", shlex.join(options)),
             check=False,
+            folder=self.data_dir,
         )
         if done.returncode != 0:
             tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
@@ -186,14 +197,21 @@ class EmbeddedServer:
             if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             if self._host is not None:
+                login = sql.Identifier(CLASS_LOGIN)
+                if execute(conn, "role_exists", name=CLASS_LOGIN).fetchone() is None:
+                    conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
                 # Encrypted on this side: the server writes a failed statement to its log, and this one has a password.
-                verifier = conn.pgconn.encrypt_password(self.password.encode(), OWNER.encode(), b"scram-sha-256")
-                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-                conn.execute(statement.format(sql.Identifier(OWNER), verifier.decode()))
+                verifier = conn.pgconn.encrypt_password(self.password.encode(), CLASS_LOGIN.encode(), b"scram-sha-256")
+                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(login, verifier.decode()))
+                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(OWNER)))
 
     def _socket_dir(self) -> Path:
-        """Return the socket's folder: the data folder, or a short one if the path is too long for a socket."""
-        if len(str(self.data_dir)) < 80:  # the system allows about 107 with the socket's own name
+        """Return the socket's folder: the data folder, or a short one if the path is too long for a socket.
+
+        PostgreSQL takes a comma or a quote in it for the end of one of several folders, and a restart uses a shell.
+        """
+        path = str(self.data_dir)
+        if len(os.fsencode(path)) < 80 and not set(path) & set(",\"'$`\\"):  # the system allows about 107 bytes in all
             return self.data_dir
         return Path("/tmp") / f"ganns-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}"
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from ganns.errors import ConfigError, DatabaseError, ResourceMissing
 
 OWNER = "postgres"
+CLASS_LOGIN = "ganns_class"
+"""The login of everyone who joins over TCP; `sql/schema/class_login.sql` says what it may do."""
 BIN_VARIABLE = "GANNS_POSTGRES_BIN"
 SETTINGS = {
     "max_connections": "300",  # a worker uses about three
@@ -27,16 +29,30 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "log_min_messages": "warning",
 }
-LOGINS = "host all all all scram-sha-256\n"
-"""For a server that listens on TCP: any machine may connect, but only with the password."""
+LOGINS = f"""\
+local all all trust
+host all {OWNER} all reject
+host all all all scram-sha-256
+"""
+"""pg_hba.conf. Over TCP any machine may connect, but only with the password, and never as the superuser, who can run
+programs on this machine (`COPY ... FROM PROGRAM`). The socket is in a folder that only its owner may enter."""
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
 https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
+PASSED_ON = {
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "TZ", "GLIBC_TUNABLES"),
+    *("SYSTEMROOT", "WINDIR", "COMSPEC"),
+}
+"""The server gets no other variable of ours: a statement of its superuser could show an address or a token."""
+LOCALE = {"LC_ALL": "C"}
+"""Not the user's: a Mac that logs in over ssh names a locale that this machine may not have, and initdb would fail."""
 _SERVER_USER = "pgserver"
 
 
-def run_program(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs: initdb or pg_ctl.
+def run_program(
+    program: str, *arguments: str, check: bool = True, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs: initdb or pg_ctl, in a folder.
 
     Raises:
         DatabaseError: with what it printed, if it fails and `check` is true.
@@ -55,8 +71,8 @@ def run_program(program: str, *arguments: str, check: bool = True) -> subprocess
         stderr=subprocess.DEVNULL if leaves_a_server else subprocess.STDOUT,
         text=True,
         check=False,
-        cwd="/" if os.name != "nt" else None,
-        env=MALLOC | os.environ,
+        cwd=folder or ("/" if os.name != "nt" else None),
+        env=MALLOC | {name: value for name, value in os.environ.items() if name.upper() in PASSED_ON} | LOCALE,
         start_new_session=True,  # a terminal's Ctrl-C must reach us alone, not the server
     )
     if check and done.returncode != 0:
@@ -87,8 +103,7 @@ def create_cluster(data_dir: Path) -> None:
     )
     with (new / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-    with (new / "pg_hba.conf").open("a") as file:
-        file.write(LOGINS)
+    (new / "pg_hba.conf").write_text(LOGINS)
     try:
         new.rename(data_dir)
     except OSError as error:
@@ -111,14 +126,9 @@ def is_root() -> bool:
 
 def hand_over(*folders: Path) -> None:
     """As root, give folders to the user that runs the server, and let this user reach them and the programs."""
-    import pwd  # not on Windows
-
     if not is_root():
         return
-    try:
-        pwd.getpwnam(_SERVER_USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+    _create_user()
     for path in {parent for one in (*folders, _folder()) for parent in one.parents}:
         path.chmod(path.stat().st_mode | stat.S_IXOTH)  # the user may enter it, but not list it
     for path in (_folder(), _folder().parent / "lib"):
@@ -126,6 +136,22 @@ def hand_over(*folders: Path) -> None:
     for folder in folders:
         shutil.chown(folder, _SERVER_USER, _SERVER_USER)
         folder.chmod(0o700)
+
+
+def _create_user() -> None:
+    """Create the user that runs the server, once: two `useradd` at the same time give one name two numbers."""
+    import fcntl  # not on Windows
+    import pwd
+
+    folder = os.open("/etc", os.O_RDONLY)  # a lock that all our programs share, whatever their GANNS_HOME
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            pwd.getpwnam(_SERVER_USER)
+        except KeyError:
+            subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+    finally:
+        os.close(folder)
 
 
 def _folder() -> Path:

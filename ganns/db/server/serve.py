@@ -6,6 +6,7 @@ import shlex
 import socket
 from collections.abc import Callable
 
+from ganns.db import joined
 from ganns.db.address import Address, resolve
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
@@ -56,17 +57,22 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
 def _how_to_join(server: EmbeddedServer, host: str, port: int) -> str:
     """Return the line with which a worker joins, with an explanation."""
     reachable = reachable_host(host)
-    line = f"GANNS_DATABASE_URL={shlex.quote(server.tcp_address(reachable).conninfo)} ganns worker"
+    address = shlex.quote(server.tcp_address(reachable).conninfo)
     guess = f"If {reachable} is not how other machines reach this one, replace it. " if reachable != host else ""
     return (
         f"PostgreSQL in {server.data_dir} is open on {host}:{port}. On each machine that joins, type:\n\n"
-        f"  {line}\n\n"
+        f"  ganns join {address}\n"
+        "  ganns worker\n\n"
+        "or in one line, which stores nothing:\n\n"
+        f"  GANNS_DATABASE_URL={address} ganns worker\n\n"
         f"{guess}The line contains the password: with it, everything can be read and changed.\n"
         "Train on this machine, in another terminal, with `ganns train`. Ctrl-C here closes."
     )
 
 
 def _unset(named: Address) -> str:
+    if named.source == joined.SOURCE:
+        return "`ganns leave`"
     variables = named.source.removesuffix(" (the PG* variables)").replace(",", "")
     return f"`unset {variables}`"
 

@@ -29,6 +29,7 @@ export function device(machine) {
 }
 
 export function computes(one, run) {
+  if (one.alive && one.preparing && !one.computes) return one.preparing;
   if (!one.computes || !one.alive) return "";
   const { round, unit } = one.computes;
   return one.computes.run === run ? `unit ${unit} of round ${round}` : `for run ${one.computes.run}`;

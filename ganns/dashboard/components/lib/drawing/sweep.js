@@ -1,30 +1,32 @@
 // The points of a sweep: their order, their updates, and the ECharts options for both charts.
 
+import { judged } from "../distance.js";
 import { decimal } from "../format.js";
 import { color } from "./lines.js";
 
-// The distances in the order in which the runs ended, each with the lowest so far: [{ run, swd, best }].
+// The distances in the order in which the runs ended, each with the lowest so far: [{ run, distance, best }].
 export function soFar(points) {
   let best = Infinity;
   return points
-    .filter((one) => one.best_swd != null && one.state !== "open")
+    .filter((one) => one.distance != null && one.state !== "open")
     .sort((a, b) => a.finished_at - b.finished_at || a.run - b.run)
-    .map((one) => ({ run: one.run, swd: one.best_swd, best: (best = Math.min(best, one.best_swd)) }));
+    .map((one) => ({ run: one.run, distance: one.distance, best: (best = Math.min(best, one.distance)) }));
 }
 
 // The best points first, points without a distance last.
 export const ranked = (points) =>
-  [...points].sort((a, b) => (a.best_swd ?? Infinity) - (b.best_swd ?? Infinity) || a.run - b.run);
+  [...points].sort((a, b) => (a.distance ?? Infinity) - (b.distance ?? Infinity) || a.run - b.run);
 
 // The points with the changes since the page was opened, from rows of "runs".
 export function updated(points, runs) {
   const rows = new Map(runs.map((one) => [one.run, one]));
-  return points.map((one) => {
+  const now = points.map((one) => {
     const row = rows.get(one.run);
     if (!row) return one;
-    const { state, wording, version, images, best_version, best_swd, finished_at } = row;
-    return { ...one, state, wording, version, images, best_version, best_swd, finished_at };
+    const { state, wording, version, images, best_version, best_fid, best_swd, finished_at } = row;
+    return { ...one, state, wording, version, images, best_version, best_fid, best_swd, finished_at };
   });
+  return judged(now);
 }
 
 const font = () => ({ fontFamily: getComputedStyle(document.body).fontFamily });
@@ -32,8 +34,8 @@ const font = () => ({ fontFamily: getComputedStyle(document.body).fontFamily });
 // Parallel coordinates: an axis for each setting, the distance last; a line for each run, the best ones on top.
 export function parallel(axes, points, narrow) {
   const [ink, soft, card] = ["ink", "soft", "card"].map(color);
-  const there = points.filter((one) => one.best_swd != null).sort((a, b) => b.best_swd - a.best_swd);
-  const distances = there.map((one) => one.best_swd);
+  const there = points.filter((one) => one.distance != null).sort((a, b) => b.distance - a.distance);
+  const distances = there.map((one) => one.distance);
   const label = { color: ink, fontSize: narrow ? 12 : 14, textBorderColor: card, textBorderWidth: 4 };
   const common = { nameTextStyle: label, nameGap: 14, axisLabel: label, axisLine: { lineStyle: { color: soft, width: 1.5 } }, axisTick: { show: false } };
   const dimensions = axes.map((axis, dim) => {
@@ -58,7 +60,7 @@ export function parallel(axes, points, narrow) {
       {
         type: "parallel",
         lineStyle: { width: 2.5, opacity: 0.85 },
-        data: there.map((one) => ({ name: `run ${one.run}`, value: [...one.settings.map(String), one.best_swd] })),
+        data: there.map((one) => ({ name: `run ${one.run}`, value: [...one.settings.map(String), one.distance] })),
       },
     ],
   };
@@ -85,7 +87,7 @@ export function bestSoFar(points) {
       { type: "line", step: "end", data: found.map((one) => one.best), symbol: "none", lineStyle: { color: orange, width: 3 } },
       {
         type: "scatter",
-        data: found.map((one) => one.swd),
+        data: found.map((one) => one.distance),
         symbolSize: 12,
         itemStyle: { color: blue },
         label: { show: found.length <= 12, position: "top", color: ink, formatter: ({ value }) => decimal(value) },

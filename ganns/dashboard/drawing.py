@@ -1,0 +1,112 @@
+"""The process that draws faces of chosen attributes: started at the first request, ended when nobody asks any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Any
+
+from ganns.db.address import Address
+
+IDLE_S = 300.0
+"""Without a request for this time, the process is ended: it holds PyTorch and a model in memory."""
+MAX_WAITING = 8
+"""Requests that may wait for the process; further ones are refused."""
+MAX_KEPT = 200
+"""Pictures that are kept: a class moves the same sliders."""
+
+
+class CannotDraw(Exception):
+    """A reason, in words for the page, why there is no picture."""
+
+
+class Busy(CannotDraw):
+    """Too many requests wait."""
+
+
+class Drawing:
+    """Draws one picture after the other, in a process of its own."""
+
+    def __init__(self, address: Address) -> None:
+        """Nothing is started yet."""
+        self._address = address
+        self._turn, self._waiting = threading.Lock(), threading.Semaphore(MAX_WAITING)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._timer: threading.Timer | None = None
+        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+
+    def draw(self, run: int, version: int, labels: tuple[float, ...], *, best: bool) -> bytes:
+        """Return the picture, as WebP; `version` is the run's newest one that the viewer knows.
+
+        Raises:
+            CannotDraw: with the reason.
+        """
+        key = run, version, best, labels
+        if key in self._kept:
+            return self._kept[key]
+        if not self._waiting.acquire(blocking=False):
+            raise Busy("Many people move the sliders; wait a moment.")
+        try:
+            with self._turn:
+                if key not in self._kept:
+                    self._kept[key] = self._ask({"run": run, "best": best, "labels": labels})
+                    while len(self._kept) > MAX_KEPT:
+                        self._kept.popitem(last=False)
+                return self._kept[key]
+        finally:
+            self._waiting.release()
+
+    def close(self) -> None:
+        """End the process."""
+        with self._turn:
+            self._end()
+
+    def _ask(self, request: dict[str, Any]) -> bytes:
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            head = json.loads(process.stdout.readline())
+            picture = process.stdout.read(head.get("size", 0))
+        except (OSError, ValueError):  # it was killed, or ended with an error; the next request starts another
+            self._end()
+            raise CannotDraw("The process that draws has ended; move a slider to start it again.") from None
+        if "error" in head:
+            raise CannotDraw(head["error"])
+        return picture
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ganns.export.drawing_process"],
+                env=os.environ | {"GANNS_DATABASE_URL": self._address.conninfo},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # so that Ctrl-C in a terminal reaches only the dashboard
+            )
+        self._timer = threading.Timer(IDLE_S, self.close)
+        self._timer.daemon = True
+        self._timer.start()
+        return self._process
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._process is not None:
+            self._process.kill()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with suppress(OSError):  # what was not written yet
+                        stream.close()
+            self._process.wait()
+        self._process = None
