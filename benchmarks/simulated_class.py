@@ -40,8 +40,8 @@ from ganns.evaluation.metrics import frechet_distance
 from ganns.evaluation.swd import sliced_wasserstein
 from ganns.training.aggregation import build_totals
 from ganns.training.compression import get_codec
-from ganns.training.dcgan import sample
 from ganns.training.local_steps import LocalStepsUnit
+from ganns.training.networks import sample
 from ganns.training.parts import encode_part
 from ganns.training.plan import plan_round
 from ganns.training.seeds import latent_vectors, permutation

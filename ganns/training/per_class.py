@@ -5,18 +5,18 @@ writes them into the round's row. Everybody reads them only from there: the work
 coordinator that goes on after a crash, and `ganns solo --schedule RUN`. So a unit is a function of (version, images,
 seed, the settings in its round's row), and the run can be computed again bit for bit.
 
-The rule, for a class of n workers:
+The rule:
 
-- *A unit for each worker.* Nobody waits for a second unit of somebody else.
-- *The same images between two averages.* Smaller steps, but as many images a unit, would only change the noise; so a
-  unit has `steps` of `micro_batch` images, both from the table of the class's size.
-- *Rates that grow with the class.* The mean of n workers' changes has a n-th of the noise of one change. So a class
-  bears a learning rate at which one process would break.
+- *A unit for each worker that is present.* No worker waits for another one's second unit.
+- *Small steps.* A GAN needs many steps, and a step of 8 images costs little more than one of 4.
+- *Short units for more than one worker.* The workers' networks move apart within a unit. A worker alone has nothing to
+  average, so its units are long.
+- *Higher rates for 8 workers or more*, by the root of the number: the mean of n changes has an n-th of the noise. At 4
+  workers twice the rate was not better (one seed, docs/explain/strategies.md); the rows for 8 and 16 were not measured.
 
-The table has one row for each doubling, since the study compared doublings (docs/explain/strategies.md). A class is
-*large enough* for a row from its number of workers on. Workers come and go: a laptop sleeps for a minute, somebody
-starts a second worker. So the settings go up as soon as the class is large enough, but go down only when a third of
-these workers are missing: the rounds before and after a short absence are alike.
+The table has one row for each doubling. Workers come and go: a laptop sleeps, a second worker is started. So the
+settings go up as soon as the class is large enough for the next row, but go down only when more than a third of a row's
+workers are missing.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Row:
 
 TABLE = (
     Row(size=1, micro_batch=8, steps=32, rate=1.0),
-    Row(size=2, micro_batch=8, steps=8, rate=1.4),
-    Row(size=4, micro_batch=8, steps=4, rate=2.0),
-    Row(size=8, micro_batch=8, steps=4, rate=2.8),
-    Row(size=16, micro_batch=8, steps=4, rate=4.0),
+    Row(size=2, micro_batch=8, steps=8, rate=1.0),
+    Row(size=4, micro_batch=8, steps=8, rate=1.0),
+    Row(size=8, micro_batch=8, steps=8, rate=1.4),
+    Row(size=16, micro_batch=8, steps=8, rate=2.0),
 )
 STAYS = 2 / 3
 """The settings of a class stay while this share of its size is present."""
