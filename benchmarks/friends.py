@@ -144,8 +144,8 @@ def mean(values: list[float | None]) -> float | None:
 
 def summary(results: Results, costs: dict[str, Any], workers: list[int], seeds: int) -> dict[str, Any]:
     """Return the speed of each class against the best plain loop, by level and link."""
-    found: dict[str, Any] = {"seeds": seeds, "best_solo_s": {}, "best_solo": {}, "workers_s": {}, "spread": {}}
-    found["speedup"] = {}
+    figures: dict[str, Any]
+    figures = {"seeds": seeds, "speedup": {}, "best_solo_s": {}, "best_solo": {}, "workers_s": {}, "spread": {}}
     plain = [(f"{way.name}, {n} threads", times(results, costs, way, seeds, None, n)) for way in PLAIN for n in (1, 2)]
     for measure, levels in LEVELS.items():
         for level in levels:
@@ -154,18 +154,18 @@ def summary(results: Results, costs: dict[str, Any], workers: list[int], seeds: 
             if not candidates:
                 continue
             best, who = min(candidates)
-            found["best_solo_s"][name], found["best_solo"][name] = round(best, 2), who
+            figures["best_solo_s"][name], figures["best_solo"][name] = round(best, 2), who
             for link, mbit_s in LINKS.items():
                 for number in workers:
                     values = times(results, costs, CLASSES[number], seeds, mbit_s, 1)[measure][level]
                     if (value := mean(values)) is None:
                         continue
                     place = (f"{number} workers, {link}", name)
-                    found["workers_s"].setdefault(place[0], {})[name] = round(value, 2)
-                    found["speedup"].setdefault(place[0], {})[name] = round(best / value, 2)
+                    figures["workers_s"].setdefault(place[0], {})[name] = round(value, 2)
+                    figures["speedup"].setdefault(place[0], {})[name] = round(best / value, 2)
                     known = [one for one in values if one is not None]
-                    found["spread"].setdefault(place[0], {})[name] = [round(min(known), 2), round(max(known), 2)]
-    return found
+                    figures["spread"].setdefault(place[0], {})[name] = [round(min(known), 2), round(max(known), 2)]
+    return figures
 
 
 def plot(results: Results, costs: dict[str, Any], path: Path) -> None:

@@ -94,8 +94,6 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
     epochs = f" ({run['images'] / run['num_images']:.1f} epochs)" if run["num_images"] else ""
     figures = f"{number(run['images'])} images{epochs} · {number(run['images_per_s'])} images/s"
     workers = f"{run['workers_alive']} worker{'' if run['workers_alive'] == 1 else 's'}"
-    if run.get("machines") is not None:  # see `ganns.monitor.snapshot.worth`
-        workers += f", worth {run['machines']:.1f}"
     return Group(title, bar, _line(Text(f"{figures} · {number(run['rounds_per_min'])} rounds/min"), Text(workers)))
 
 
@@ -112,8 +110,8 @@ def _curves(view: View, width: int, height: int) -> RenderableType:
     distances = [one.get(name) for one in view.evaluations]
     cells.append(_curve(name, distances, spark(distances, room, height)))
     run = view.run or {}
-    best = next((f"{one} {decimal(value)}" for one in DISTANCES if (value := run.get(f"best_{one}")) is not None), None)
-    found = f"best {best}, at version {run['best_version']}" if best is not None else "not evaluated yet"
+    best = next((decimal(value) for one in DISTANCES if (value := run.get(f"best_{one}")) is not None), None)
+    found = f"best {best} at version {run['best_version']}" if best is not None else "not evaluated yet"
     cells.append([Text(""), Text(""), Text(found, style="green" if best is not None else "dim")])
     for left, right in ((cells[0], cells[2]), (cells[1], cells[3]), (cells[4], cells[5])):
         table.add_row(*left, *right)
@@ -175,7 +173,9 @@ def _workers(view: View, room: int) -> RenderableType:
         )
     num = len(people) - max(0, room - 1)
     rest = [] if fits else [Text(f"and {num} more", style="dim")]
-    return Group(_rule("Workers"), table, *rest)
+    worth = run.get("machines")  # see `ganns.monitor.snapshot.worth`
+    title = "Workers" if worth is None else f"Workers, worth {worth:.1f} machines"
+    return Group(_rule(title), table, *rest)
 
 
 def _is_computed(one: Mapping[str, Any], unit: Mapping[str, Any]) -> bool:

@@ -310,7 +310,7 @@ def test_a_model_that_changes_suddenly_is_no_workers_fault(coordinate, join, mon
     """Every result is above the limits, and so is the coordinator's own: the limits are raised."""
     calls = []
 
-    def tight(role, config, network, optimizer):
+    def tight(role, config, network, *others):
         calls.append(network)
         return Limits(1e-9, {name: 1e-9 for name in batchnorm_layers(network)})
 

@@ -45,7 +45,7 @@ def broken_model(monkeypatch):
     """Let the coordinator's own result of each unit be bad, too: then it is the model."""
     judged = []
 
-    def bad(part, network, config, num_images):
+    def bad(part, role, network, config, num_images):
         judged.append(num_images)
         raise ImplausibleResult("The coordinator's own result is NaN, as injected.")
 
@@ -143,8 +143,8 @@ def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, m
     """Finite gradients, and a step that is not: the round's results are not credited, and its images come again."""
     advance, broken = TrainingState.advance, []
 
-    def break_once(self, totals, progress):
-        advance(self, totals, progress)
+    def break_once(self, *arguments):
+        advance(self, *arguments)
         if self.progress.version == 2 and not broken:
             broken.append(self.progress.version)
             with torch.no_grad():
