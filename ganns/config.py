@@ -138,13 +138,17 @@ class GradientStrategy(StrategyConfig):
 
 @dataclass
 class LocalStepsStrategy(StrategyConfig):
-    """Steps of `micro_batch` images on the worker; `outer_*` say how the mean change of the weights is applied."""
+    """Steps of `micro_batch` images on the worker; `outer_*` say how the mean change of the weights is applied.
+
+    With `per_class` the number of workers chooses the settings of each round (`ganns.training.per_class`).
+    """
 
     name: str = "local_steps"
     unit_images: int = number(1024, 2, 65536)
     micro_batch: int = number(32, 2, 65536)
     outer_lr: float = number(1.0, TINY, 10)
     outer_momentum: float = number(0.0, 0, 0.999)
+    per_class: bool = False
 
 
 @dataclass

@@ -15,6 +15,7 @@ from ganns.queue.decorator import task
 from ganns.queue.events import report
 from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
+from ganns.training.per_class import in_round
 from ganns.training.unit import Part
 from tasks.run_cache import RunCache, get_run_cache, prepare_images
 
@@ -54,6 +55,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
         uploads.append(cache.upload(cached, self.job_id, self.attempt, role, part))
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
+    cached.computer.config = in_round(cached.config, claim.settings)
     result = cached.computer.compute(images, seed_parts, on_part, self.should_abort, labels)
     if result is None:
         raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it

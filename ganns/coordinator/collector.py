@@ -22,6 +22,7 @@ from ganns.training.aggregation import build_totals, weighted_metrics
 from ganns.training.bounds import NUM_FIRST, Size, check_metrics, measure, remembered
 from ganns.training.compression import get_codec
 from ganns.training.parts import decode_part, largest_part_bytes
+from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.serialization import unpack
 from ganns.training.state import TrainingState
 from ganns.training.unit import Part
@@ -41,15 +42,19 @@ class CheckedPart:
 class Collector:
     """The results of one open round, added up in one accumulator for each network."""
 
-    def __init__(self, run_id: int, state: TrainingState, units: Sequence[Unit]) -> None:
-        """Begin without results; `units` are the round's, in order."""
+    def __init__(
+        self, run_id: int, state: TrainingState, units: Sequence[Unit], settings: RoundSettings | None = None
+    ) -> None:
+        """Begin without results; `units` are the round's, in order, and `settings` those in its row."""
         self.run_id = run_id
         self.round = state.progress.version
         self.units = list(units)
         self.totals = build_totals(state.config.aggregate)
         self.submissions: dict[int, Submission] = {}
         self.skipped = {unit.unit for unit in units if unit.skipped}
-        self.limits = {r: remembered(r, state.config, state.networks[r], state.optimizers[r]) for r in ROLES}
+        self.config = in_round(state.config, settings)
+        largest = max((unit.slice.num_images for unit in units), default=None)
+        self.limits = {r: remembered(r, self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
         self._state = state
         self._codec = get_codec(state.config.codec.name)
         self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
@@ -103,7 +108,7 @@ class Collector:
         try:
             network = self._state.networks[key[2]]
             part = decode_part(unpack(*get_part(conn, key, largest_part_bytes(network))), self._codec)
-            return CheckedPart(part, measure(part, key[2], network, self._state.config, num_images))
+            return CheckedPart(part, measure(part, key[2], network, self.config, num_images))
         except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
             raise
         except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception

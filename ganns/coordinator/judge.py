@@ -39,11 +39,11 @@ class Judge:
     _stop: threading.Event = field(default_factory=threading.Event)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="judge"))
 
-    def ask(self, state: TrainingState, unit: Unit) -> None:
-        """Compute a unit of the state's round, unless that was asked before."""
+    def ask(self, state: TrainingState, unit: Unit, config: Config) -> None:
+        """Compute a unit of the state's round, whose configuration is `config`, unless that was asked before."""
         if unit.unit not in self._asked:
             weights = {name: value.clone() for name, value in state.weights_of(state.base_version).items()}
-            work = functools.partial(self._compute, state.progress.version, unit, weights, self._stop)
+            work = functools.partial(self._compute, state.progress.version, unit, config, weights, self._stop)
             self._asked[unit.unit] = self._pool.submit(work)
 
     def answer(self, unit: int) -> Own | None:
@@ -71,11 +71,12 @@ class Judge:
         images.check(self.run.fingerprint)
         return images
 
-    def _compute(self, version: int, unit: Unit, weights: Tensors, stop: threading.Event) -> Own | None:
+    def _compute(self, version: int, unit: Unit, config: Config, weights: Tensors, stop: threading.Event) -> Own | None:
         try:
             epoch, start, count = unit.slice
             order = permutation(self.config.seed, epoch, self._images.num_train)
             self._computer.load(weights)
+            self._computer.config = config
             seed_parts = (self.config.seed, version, unit.unit)
             chosen = order[start : start + count]
             images, labels = self._images.train(chosen), self._images.labels(chosen)
@@ -85,7 +86,7 @@ class Judge:
             check_metrics(result.metrics)
             parts = through_codec(result, get_codec(self.config.codec.name)).parts
             networks = self._computer.networks
-            return {role: measure(part, role, networks[role], self.config, count) for role, part in parts.items()}
+            return {role: measure(part, role, networks[role], config, count) for role, part in parts.items()}
         except BadResult as error:
             return error
         except Exception as error:  # no images, or others; a plug-in that raises

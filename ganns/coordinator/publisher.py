@@ -96,6 +96,7 @@ class Publisher:
             weights_version=planned.weights_version,
             quorum=planned.quorum,
             deadline_s=quorum.deadline_s,
+            settings=planned.settings,
         )
         self.groups.append((planned.round, jobs.id))
 

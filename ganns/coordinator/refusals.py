@@ -76,7 +76,7 @@ class Refusals:
             suspicion = self._suspicions.setdefault(unit, Suspicion(reason))
             suspicion.reason, suspicion.refused_from = reason, refused_from
             suspicion.workers.append(submission.worker_id)
-            self.judge.ask(publisher.state, collector.units[unit])
+            self.judge.ask(publisher.state, collector.units[unit], collector.config)
         else:
             self._strike([submission.worker_id])
 

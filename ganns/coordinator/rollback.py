@@ -94,7 +94,8 @@ def go_back(
     good = last_good(conn, run_id, state.config)
     units = rounds.list_units(conn, run_id, round_)
     ahead = scheduler.units_ahead(conn, round_)
-    cursor = scheduler.cursor_after(before, units, {unit.unit for unit in units if unit.skipped}, len(ahead))
+    skipped = {unit.unit for unit in units if unit.skipped}
+    cursor = scheduler.cursor_after(before, units, skipped, len(ahead), rounds.settings_of(conn, run_id, round_))
     state.take_over(good, replace(before, version=round_ + 1, seconds=seconds, cursor=cursor))
     size = publisher.upload_and_save()
     with conn.transaction():
@@ -109,7 +110,7 @@ def go_back(
         evaluations.set_went_back(conn, run_id, round_ + 1)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
-        planned = scheduler.to_open(state, len(ahead), publisher.wish.units)
+        planned = scheduler.to_open(state, len(ahead), scheduler.choose(conn, round_ + 1, publisher.wish.units))
         goes_on = bool(ahead or planned)
         publisher.publish(planned, goes_on=goes_on)
     return goes_on, size, good.progress.version

@@ -99,7 +99,7 @@ class Rounds:
             collector = self._collect(this)
             collected = time.monotonic()
             ahead = self.scheduler.units_ahead(self.connections.main, before.version)
-            self._advance(collector, len(ahead))
+            self._advance(this, collector, len(ahead))
             require_finite(self.state)
         except Diverged as reason:
             return self._go_back(before, reason)
@@ -154,7 +154,7 @@ class Rounds:
         """Wait until the open round can be closed, and return its results."""
         conn, run_id = self.connections.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
-        collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round))
+        collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round), this.settings)
         self.refusals.begin()
         quorum_at: float | None = None
         reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
@@ -206,14 +206,15 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, collector: Collector, num_ahead: int) -> None:
+    def _advance(self, this: Round, collector: Collector, num_ahead: int) -> None:
         """Turn the state into the next version, in memory."""
         collector.finish()
         before = self.state.progress
         done = collector.submissions.keys() | collector.skipped
-        cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead)
+        cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead, this.settings)
         images = before.images + collector.num_images()
-        self.state.advance(collector.totals, Progress(0, images, self._clock + time.monotonic(), cursor))
+        progress = Progress(0, images, self._clock + time.monotonic(), cursor)
+        self.state.advance(collector.totals, progress, collector.config)
 
     def _wait_and_open(self) -> bool:
         """Wait while the run is paused, then open its next round; return False if the run is finished."""
@@ -236,7 +237,8 @@ class Rounds:
         with conn.transaction():
             self.publisher.hold_lease()
             if planned:
-                planned = self.scheduler.to_open(self.state, units=self.publisher.wish.units)
+                choice = self.scheduler.choose(conn, self.state.progress.version, self.publisher.wish.units)
+                planned = self.scheduler.to_open(self.state, choice=choice)
                 self.publisher.publish(planned, goes_on=True)
             if planned or runs.get_run(conn, self.run.id).state == "open":  # paused, and its end was moved back
                 runs.set_state(conn, self.run.id, "open" if planned else "finished")
@@ -245,7 +247,8 @@ class Rounds:
     def _close_and_open(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
         """Close the round (credit, metrics), publish the new version and open the next round, in one transaction.
 
-        The next round is planned in the transaction too, when the instructors' command cannot change any more. Return
+        The next round is planned in the transaction too, when the instructors' command cannot change any more, and its
+        settings are chosen by the workers that are present now (`strategy.per_class`). Return
         False when the run is finished.
         """
         conn, run_id, progress = self.connections.main, self.run.id, self.state.progress
@@ -268,7 +271,8 @@ class Rounds:
             rounds.close_round(conn, run_id, collector.round)
             if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
                 revoke(left_over, connection=conn)
-            planned = self.scheduler.to_open(self.state, num_ahead, self.publisher.wish.units)
+            choice = self.scheduler.choose(conn, progress.version, self.publisher.wish.units)
+            planned = self.scheduler.to_open(self.state, num_ahead, choice)
             goes_on = bool(num_ahead or planned)
             self.publisher.publish(planned, goes_on=goes_on)
         return goes_on

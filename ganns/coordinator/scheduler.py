@@ -15,13 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ganns.config import Config
 from ganns.db.connect import Connection
 from ganns.errors import RunError
+from ganns.queue.rescue import SILENT_S
 from ganns.store import rounds
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
+from ganns.training.per_class import RoundSettings, choose, in_round, is_per_class, num_units
 from ganns.training.plan import Cursor, Slice, carry, hold, plan_round
 from ganns.training.state import Progress, TrainingState, finished
 
@@ -34,6 +37,14 @@ class PlannedRound:
     weights_version: int
     quorum: int
     slices: list[Slice]
+    settings: RoundSettings | None  # of `strategy.per_class`
+
+
+class Choice(NamedTuple):
+    """What is decided in the transaction that opens a round."""
+
+    units: int  # the quorum
+    settings: RoundSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,27 @@ class Scheduler:
         """Return the units of the round after the version's round; none if it is not open."""
         return rounds.list_units(conn, self.run.id, version + 1) if self.config.strategy.pipeline else []
 
-    def cursor_after(self, before: Progress, units: Sequence[Unit], done: Container[int], num_ahead: int) -> Cursor:
+    def choose(self, conn: Connection, version: int, units: int | None) -> Choice:
+        """Return what the round of a version is opened with; in the transaction that opens it.
+
+        Args:
+            conn: a connection.
+            version: the round's.
+            units: an instructor's quorum, which comes before all others.
+        """
+        if not is_per_class(self.config):
+            return Choice(units or self.config.quorum.units)
+        present, before = rounds.class_now(conn, self.run.id, version, SILENT_S)
+        return Choice(units or num_units(self.config, present), choose(self.config, present, before))
+
+    def cursor_after(
+        self,
+        before: Progress,
+        units: Sequence[Unit],
+        done: Container[int],
+        num_ahead: int,
+        settings: RoundSettings | None = None,
+    ) -> Cursor:
         """Return the cursor of the next version.
 
         Args:
@@ -55,11 +86,12 @@ class Scheduler:
             units: the round's.
             done: units that were accepted or set aside; the images of the others come again.
             num_ahead: number of units of the next round, if it is open already; else 0.
+            settings: the round's.
 
         Raises:
             RunError: if the round covers other images than the cursor says.
         """
-        planned, behind = self._plan(before.cursor, len(units), None)
+        planned, behind = self._plan(before.cursor, len(units), None, settings)
         if planned != [unit.slice for unit in units]:
             raise RunError(
                 f"Round {before.version} of run {self.run.id} covers other images than its configuration says: "
@@ -68,38 +100,41 @@ class Scheduler:
         left = [unit.slice for unit in units if unit.unit not in done]
         return hold(behind, left) if num_ahead else carry(behind, left)
 
-    def to_open(self, state: TrainingState, num_ahead: int = 0, units: int | None = None) -> list[PlannedRound]:
+    def to_open(self, state: TrainingState, num_ahead: int = 0, choice: Choice | None = None) -> list[PlannedRound]:
         """Return the rounds that should be open at the state's version and are not.
 
         Args:
             state: where the run stands.
             num_ahead: number of units of the version's round, if it is open already; else 0.
-            units: an instructor's quorum, in place of the configured one.
+            choice: what `choose` returned; None: it does not matter yet, only whether a round should be open.
 
         Returns:
             The rounds in order. With `num_ahead` = 0, none means that the run is finished. A round that is open is
             always completed, even if the run's end was moved before it; no round beyond the end is opened.
         """
-        progress, spares, quorum = state.progress, self.config.quorum.spares, units or self.config.quorum.units
+        progress, spares = state.progress, self.config.quorum.spares
+        quorum, settings = choice or Choice(self.config.quorum.units)
         number, cursor, base, planned = progress.version, progress.cursor, state.base_version, []
         if num_ahead:
-            _, cursor = self._plan(cursor, num_ahead, None)
+            _, cursor = self._plan(cursor, num_ahead, None, None)  # a pipeline's rounds have no settings
             number, base = number + 1, number
         while number <= progress.version + self.config.strategy.pipeline:
             if finished(self.config, replace(progress, version=number)):
                 break
-            slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs)
+            slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs, settings)
             if not slices:
                 break
-            planned.append(PlannedRound(number, base, min(quorum, len(slices)), slices))
+            planned.append(PlannedRound(number, base, min(quorum, len(slices)), slices, settings))
             number, base = number + 1, number
         return planned
 
-    def _plan(self, cursor: Cursor, num_units: int, epochs: int | None) -> tuple[list[Slice], Cursor]:
+    def _plan(
+        self, cursor: Cursor, num_units: int, epochs: int | None, settings: RoundSettings | None
+    ) -> tuple[list[Slice], Cursor]:
         return plan_round(
             cursor,
             num_units,
             num_images=self.run.num_images,
-            unit_images=self.config.strategy.unit_images,
+            unit_images=in_round(self.config, settings).strategy.unit_images,
             epochs=epochs,
         )

@@ -48,6 +48,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
     rates = execute(conn, "watch_rates", run_id=run_id, num=NUM_RATES + 1).fetchall()
     config, seconds = row["config"], rates[0]["seconds"] if rates else 0.0
     images_per_s, rounds_per_min = speed(rates)
+    of_worker = execute(conn, "watch_worker_speed", run_id=run_id, first=row["version"] - NUM_RATES).fetchone()
     found = {
         **{key: row[key] for key in OF_RUN},
         **best_distances(row["best_metrics"]),
@@ -58,6 +59,7 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
         "seconds": round(seconds, 2),
         "images_per_s": images_per_s,
         "rounds_per_min": rounds_per_min,
+        "machines": worth(images_per_s, of_worker["images_per_s"] if of_worker else None),
         **remaining(config["stop"], row, seconds, rounds_per_min, images_per_s),
         "ends": ends_wording(config["stop"]),
         "quorum": config["quorum"],
@@ -86,6 +88,20 @@ def speed(rates: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | Non
     seconds = rates[0]["seconds"] - rates[-1]["seconds"]
     images = rates[0]["images"] - rates[-1]["images"]
     return round(images / seconds, 1), round(60 * (len(rates) - 1) / seconds, 1)
+
+
+def worth(images_per_s: float | None, of_worker: float | None) -> float | None:
+    """Return how many machines the class is worth; None if a speed is not known.
+
+    It is the class's images/s divided by those of its median worker while it computes: so many such machines, which
+    never wait for one another, for a transfer or for the coordinator, would compute the same. It says nothing of
+    how much a model learns from an image: docs/explain/strategies.md, "What a friend is worth".
+
+    Args:
+        images_per_s: of the class, over the last rounds.
+        of_worker: images that the median worker of these rounds computes in a second of computing.
+    """
+    return round(images_per_s / of_worker, 1) if images_per_s and of_worker else None
 
 
 def remaining(

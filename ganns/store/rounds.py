@@ -9,6 +9,8 @@ from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.errors import RunError
+from ganns.training.per_class import RecordedRound, RoundSettings, from_columns, to_columns
 from ganns.training.plan import Slice
 
 TASK, QUEUE = "gradient", "gradients"
@@ -23,6 +25,7 @@ class Round:
     weights_version: int  # the version that its units compute at
     quorum: int
     deadline_in_s: float | None
+    settings: RoundSettings | None  # chosen for this round, with `strategy.per_class`
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def open_round(
     weights_version: int,
     quorum: int,
     deadline_s: float | None,
+    settings: RoundSettings | None = None,
 ) -> None:
     """Insert the round and its units, one for each slice and job; part of the caller's transaction."""
     execute(
@@ -67,6 +71,7 @@ def open_round(
         weights_version=weights_version,
         quorum=quorum,
         deadline_s=deadline_s,
+        **to_columns(settings),
     )
     execute(
         conn,
@@ -103,12 +108,53 @@ def restart_deadline(conn: Connection, run_id: int, round_: int, deadline_s: flo
 
 def list_open_rounds(conn: Connection, run_id: int) -> list[Round]:
     """Return the run's open rounds, oldest first: one, or two with a pipeline, or none."""
-    return [Round(**row) for row in execute(conn, "open_rounds", run_id=run_id)]
+    return [
+        Round(row["round"], row["weights_version"], row["quorum"], row["deadline_in_s"], from_columns(row))
+        for row in execute(conn, "open_rounds", run_id=run_id)
+    ]
 
 
 def get_open_round(conn: Connection, run_id: int) -> Round | None:
     """Return the run's open round, the older of two, or None."""
     return next(iter(list_open_rounds(conn, run_id)), None)
+
+
+def settings_of(conn: Connection, run_id: int, round_: int) -> RoundSettings | None:
+    """Return the settings in a round's row; None if it has none, or is not there."""
+    row = execute(conn, "round_settings", run_id=run_id, round=round_).fetchone()
+    return from_columns(row) if row else None
+
+
+def class_now(conn: Connection, run_id: int, round_: int, silent_s: float) -> tuple[int, RoundSettings | None]:
+    """Return the number of workers that would compute a run's units now, and the settings of the round before.
+
+    Args:
+        conn: a connection.
+        run_id: the run.
+        round_: the round to be opened.
+        silent_s: a worker without a heartbeat for this time is not present.
+    """
+    refused = Jsonb({"run": run_id})
+    row = execute(conn, "count_present", silent_s=silent_s, refused=refused).fetchone()
+    return int(row["num"]) if row else 0, settings_of(conn, run_id, round_ - 1)
+
+
+def recorded_schedule(conn: Connection, run_id: int) -> list[RecordedRound]:
+    """Return a run's closed rounds in order, with their settings and accepted slices.
+
+    Raises:
+        RunError: if a round has no accepted result: the run went back, and went on with older weights.
+    """
+    found: dict[int, RecordedRound] = {}
+    for row in execute(conn, "recorded_schedule", run_id=run_id):
+        this = found.setdefault(row["round"], RecordedRound(from_columns(row), {}))
+        if row["unit"] is None:
+            raise RunError(
+                f"Run {run_id} went back to an earlier version in round {row['round']}, since its model had diverged: "
+                "`ganns solo` cannot repeat that. Compare a run that did not."
+            )
+        this.slices[row["unit"]] = Slice(row["epoch"], row["start"], row["images"])
+    return list(found.values())
 
 
 def list_units(conn: Connection, run_id: int, round_: int) -> list[Unit]:

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, fetch_blob
 from ganns.errors import RunError, WeightsMissing
+from ganns.training.per_class import RoundSettings, from_columns
 from ganns.training.plan import Slice
 
 
@@ -22,6 +23,7 @@ class Claim:
     unit: int
     slice: Slice
     weights_version: int  # the version to compute at
+    settings: RoundSettings | None  # of its round, in place of the run's
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) ->
     if row is None:
         return None
     slice_ = Slice(row["epoch"], row["start"], row["count"])
-    return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"])
+    return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"], from_columns(row))
 
 
 def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:

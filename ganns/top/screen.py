@@ -94,6 +94,8 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
     epochs = f" ({run['images'] / run['num_images']:.1f} epochs)" if run["num_images"] else ""
     figures = f"{number(run['images'])} images{epochs} · {number(run['images_per_s'])} images/s"
     workers = f"{run['workers_alive']} worker{'' if run['workers_alive'] == 1 else 's'}"
+    if run.get("machines") is not None:  # see `ganns.monitor.snapshot.worth`
+        workers += f", worth {run['machines']:.1f}"
     return Group(title, bar, _line(Text(f"{figures} · {number(run['rounds_per_min'])} rounds/min"), Text(workers)))
 
 

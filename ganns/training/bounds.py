@@ -34,7 +34,7 @@ from ganns.training.batchnorm import batchnorm_layers
 from ganns.training.local_steps import STATISTICS_STEPS
 from ganns.training.networks import statistics_of
 from ganns.training.parts import check_part
-from ganns.training.plan import num_steps, step_bounds
+from ganns.training.plan import step_bounds
 from ganns.training.probe import examine
 from ganns.training.unit import Part
 
@@ -111,10 +111,20 @@ class Limits:
                 )
 
 
-def remembered(role: str, config: Config, network: nn.Module, optimizer: torch.optim.Optimizer) -> Limits:
-    """Return the limits that follow from a version: its settings, its optimizer's moments, its statistics."""
+def remembered(
+    role: str, config: Config, network: nn.Module, optimizer: torch.optim.Optimizer, largest_unit: int | None = None
+) -> Limits:
+    """Return the limits that follow from a version: the round's settings, the optimizer's moments, the statistics.
+
+    Args:
+        role: "g" or "d".
+        config: the run's, with the settings of the round (`per_class.in_round`).
+        network: of the version.
+        optimizer: the network's, with its moments.
+        largest_unit: the most images of a unit of the round; None: `strategy.unit_images`.
+    """
     if isinstance(config.strategy, LocalStepsStrategy):
-        norm: float | None = largest_change(role, config, network)
+        norm: float | None = largest_change(role, config, network, largest_unit)
     else:
         norm = _remembered_norm(config.optimizer, network, optimizer)
         norm = None if norm is None else FACTOR * norm
@@ -144,8 +154,8 @@ def _remembered_layers(network: nn.Module) -> dict[str, float] | None:
     return layers
 
 
-def largest_change(role: str, config: Config, network: nn.Module) -> float:
-    """Return a norm that no unit of `local_steps` can exceed.
+def largest_change(role: str, config: Config, network: nn.Module, largest_unit: int | None = None) -> float:
+    """Return a norm that no unit of `local_steps` can exceed, of at most `largest_unit` images.
 
     In step t Adam moves each weight by lr * |sum a_k g_k| / sqrt(sum b_k g_k^2), over the gradients g_k of k steps ago,
     with the weights a and b of its two corrected means. By Cauchy and Schwarz this is at most
@@ -153,7 +163,9 @@ def largest_change(role: str, config: Config, network: nn.Module) -> float:
     """
     optimizer = config.optimizer
     rate = optimizer.lr_g if role == "g" else optimizer.lr_d
-    steps = num_steps(config) + 1  # the last unit of an epoch may have one more
+    strategy = config.strategy  # a slice that was carried here from an earlier round may be larger than the others
+    largest = max(strategy.unit_images, largest_unit or 0)
+    steps = len(step_bounds(largest, strategy.micro_batch)) + 1  # the last unit of an epoch may have one more
     reach = rate * sum(_largest_step(optimizer.beta1, optimizer.beta2, number) for number in range(1, steps + 1))
     weights = list(network.parameters())
     size = float(torch.stack(torch._foreach_norm([weight.detach() for weight in weights])).norm())

@@ -29,7 +29,7 @@ class Cursor:
     """A run's position in the epochs: the next new slice, and the slices that still wait to be accepted."""
 
     epoch: int = 0
-    position: int = 0  # index of the next new slice within the epoch
+    start: int = 0  # of the next new slice, within the epoch: units need not be equally large (`per_class`)
     carried: tuple[Slice, ...] = ()
     held: tuple[Slice, ...] = ()  # carried too, but not into the next round, which is planned already
 
@@ -37,16 +37,17 @@ class Cursor:
         """Return a JSON-ready dictionary, the inverse of `from_json`."""
         return {
             "epoch": self.epoch,
-            "position": self.position,
+            "start": self.start,
             "carried": [list(one) for one in self.carried],
             "held": [list(one) for one in self.held],
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Cursor:
-        """Return the cursor that `to_json` wrote."""
+    def from_json(cls, data: dict[str, Any], unit_images: int) -> Cursor:
+        """Return the cursor that `to_json` wrote; older versions counted slices of `unit_images`."""
+        start = data["start"] if "start" in data else data["position"] * unit_images
         carried, held = (tuple(Slice(*one) for one in data.get(name, [])) for name in ("carried", "held"))
-        return cls(data["epoch"], data["position"], carried, held)
+        return cls(data["epoch"], start, carried, held)
 
 
 def slice_bounds(num_images: int, size: int) -> list[tuple[int, int]]:
@@ -78,14 +79,15 @@ def plan_round(
         cursor behind them, which carries the slices that were held, and those for which there was no unit.
     """
     chosen, carried = list(cursor.carried[:num_units]), cursor.carried[num_units:]
-    bounds = slice_bounds(num_images, unit_images)
-    epoch, position = cursor.epoch, cursor.position
+    epoch, start = cursor.epoch, cursor.start
     while len(chosen) < num_units and (epochs is None or epoch < epochs):
-        chosen.append(Slice(epoch, *bounds[position]))
-        position += 1
-        if position == len(bounds):
-            epoch, position = epoch + 1, 0
-    return chosen, Cursor(epoch, position, (*cursor.held, *carried))
+        left = num_images - start
+        count = unit_images if left - unit_images >= 2 else left  # as in `slice_bounds`
+        chosen.append(Slice(epoch, start, count))
+        start += count
+        if start == num_images:
+            epoch, start = epoch + 1, 0
+    return chosen, Cursor(epoch, start, (*cursor.held, *carried))
 
 
 def carry(cursor: Cursor, not_accepted: list[Slice]) -> Cursor:

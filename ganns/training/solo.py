@@ -8,7 +8,7 @@ system with it. Here you can read the algorithm alone, without the code for the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,41 +17,77 @@ from ganns.data import ImageSet
 from ganns.training.aggregation import build_totals, weighted_metrics
 from ganns.training.compression import get_codec
 from ganns.training.parts import check_part, through_codec
-from ganns.training.plan import plan_round
+from ganns.training.per_class import RecordedRound, choose, in_round, is_per_class
+from ganns.training.plan import Cursor, Slice, plan_round
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState, finished
 from ganns.training.strategies import build_computer
 
 
 def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterator[dict[str, float]]:
-    """Advance `state` round by round until the end that `config.stop` sets, and yield each round's metrics."""
-    computer, codec = build_computer(config), get_codec(config.codec.name)
-    started, before = time.monotonic(), state.progress.seconds
-    order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+    """Advance `state` round by round until the end that `config.stop` sets, and yield each round's metrics.
+
+    With `strategy.per_class` the settings are those of a class of `quorum.units` workers, from beginning to end.
+    """
+    alone = _Alone(config, images, state)
+    settings = choose(config, config.quorum.units) if is_per_class(config) else None
     while not finished(config, state.progress):
         slices, cursor = plan_round(
             state.progress.cursor,
             config.quorum.units,
             num_images=images.num_train,
-            unit_images=config.strategy.unit_images,
+            unit_images=in_round(config, settings).strategy.unit_images,
             epochs=config.stop.epochs,
         )
         if not slices:
             return
-        computer.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
+        yield alone.train(RecordedRound(settings, dict(enumerate(slices))), cursor)
+
+
+def train_recorded(
+    config: Config, images: ImageSet, state: TrainingState, schedule: Iterable[RecordedRound]
+) -> Iterator[dict[str, float]]:
+    """Advance `state` through the rounds that a run recorded, and yield each round's metrics.
+
+    It is the same training again, whatever happened to the run: its workers came and went, units were late, an
+    instructor changed the quorum. Only which results were accepted, and the settings in the rounds' rows, matter.
+    """
+    alone = _Alone(config, images, state)
+    for one in schedule:
+        yield alone.train(one, state.progress.cursor)
+
+
+class _Alone:
+    """Computes rounds of a run in this process."""
+
+    def __init__(self, config: Config, images: ImageSet, state: TrainingState) -> None:
+        self.config, self.images, self.state = config, images, state
+        self.computer, self.codec = build_computer(config), get_codec(config.codec.name)
+        self.started, self.before = time.monotonic(), state.progress.seconds
+        self.order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+
+    def train(self, this: RecordedRound, cursor: Cursor) -> dict[str, float]:
+        """Compute a round's units, and advance the state, whose cursor is then `cursor`; return the metrics."""
+        state, seed = self.state, self.config.seed
+        config = self.computer.config = in_round(self.config, this.settings)
+        self.computer.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
         totals = build_totals(config.aggregate)
         reports = []
-        for unit, (epoch, start, count) in enumerate(slices):
-            if order[0] != epoch:
-                order = (epoch, permutation(config.seed, epoch, images.num_train))
-            chosen = order[1][start : start + count]
-            seed_parts = (config.seed, state.progress.version, unit)
-            result = computer.compute(images.train(chosen), seed_parts, labels=images.labels(chosen))
+        for unit, one in sorted(this.slices.items()):
+            chosen = self._chosen(one)
+            seed_parts = (seed, state.progress.version, unit)
+            result = self.computer.compute(self.images.train(chosen), seed_parts, labels=self.images.labels(chosen))
             assert result is not None  # `should_stop` is never true here
-            for role, part in through_codec(result, codec).parts.items():
+            for role, part in through_codec(result, self.codec).parts.items():
                 check_part(part, state.networks[role], config.aggregate.max_norm)
-                totals[role].add(part, count)
-            reports.append((count, result.metrics))
-        seen = state.progress.images + sum(one.num_images for one in slices)
-        state.advance(totals, Progress(0, seen, before + time.monotonic() - started, cursor))
-        yield {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
+                totals[role].add(part, one.num_images)
+            reports.append((one.num_images, result.metrics))
+        seen = state.progress.images + sum(count for count, _ in reports)
+        seconds = self.before + time.monotonic() - self.started
+        state.advance(totals, Progress(0, seen, seconds, cursor), config)
+        return {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
+
+    def _chosen(self, one: Slice) -> np.ndarray:
+        if self.order[0] != one.epoch:
+            self.order = (one.epoch, permutation(self.config.seed, one.epoch, self.images.num_train))
+        return self.order[1][one.start : one.start + one.num_images]

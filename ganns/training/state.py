@@ -37,6 +37,7 @@ class Progress:
 
     version: int = 0
     images: int = 0  # accepted so far
+    steps: int = field(default=0, kw_only=True)  # of G, one after the other: how far the average's decay has grown
     seconds: float = 0.0  # of training, summed over resumes
     cursor: Cursor = field(default_factory=Cursor)
 
@@ -67,12 +68,13 @@ class TrainingState:
         }
 
     @torch.no_grad()
-    def advance(self, totals: dict[str, Accumulator], progress: Progress) -> None:
+    def advance(self, totals: dict[str, Accumulator], progress: Progress, in_round: Config | None = None) -> None:
         """Become the next version: one step of each network along the combined result, both from the same version.
 
         Args:
             totals: for "g" and "d", the accepted results, added in unit order.
-            progress: the counters afterwards; the version is set here.
+            progress: the counters afterwards; the version and the steps are set here.
+            in_round: the configuration with the round's settings (`per_class`); None: the run's.
         """
         if self.config.strategy.pipeline:
             self.previous = {name: value.clone() for name, value in self.weights().items()}
@@ -88,24 +90,28 @@ class TrainingState:
             for name, value in totals[role].statistics().items():
                 # `local_steps` pools many batches a round, of weights that moved far since the last one.
                 buffers[name].lerp_(value, 1.0 if self.local else BATCHNORM_MOMENTUM)
-        self.progress = replace(progress, version=self.progress.version + 1)
-        self._average()
+        steps = self.num_steps(in_round)
+        self.progress = replace(progress, version=self.progress.version + 1, steps=self.progress.steps + steps)
+        self._average(steps)
 
     def take_over(self, other: TrainingState, progress: Progress) -> None:
         """Go on at `progress` with the networks, average and moments of `other`, which must not be used any more."""
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
         self.previous = {}  # its round is computed at its own weights
-        self.progress = progress
+        self.progress = replace(progress, steps=progress.steps + self.num_steps())
 
-    def _average(self) -> None:
+    def num_steps(self, in_round: Config | None = None) -> int:
+        """Return the number of G's steps, one after the other, in a round."""
+        return num_steps(in_round or self.config) if self.local else 1
+
+    def _average(self, steps: int) -> None:
         """Move the averaged generator: e <- decay * e + (1 - decay) * g. The decay grows with G's steps.
 
         min(d, (1 + n) / (10 + n)) after n steps moves the average away from the initialisation quickly (as TensorFlow's
         ExponentialMovingAverage with num_updates does). A round of `local_steps` is H steps at once: its decay is
         that of one step to the power of H, so the setting means the same in both strategies.
         """
-        steps = num_steps(self.config) if self.local else 1
-        n = self.progress.version * steps
+        n = self.progress.steps
         decay = min(self.config.optimizer.ema_decay, (1 + n) / (10 + n)) ** steps
         current = parameters_of(self.networks["g"])
         torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
@@ -161,7 +167,7 @@ class TrainingState:
     def header(self) -> dict[str, str]:
         """Return the metadata that is stored beside the tensors."""
         progress = self.progress
-        fields = {"version": progress.version, "images": progress.images, "seconds": progress.seconds}
+        fields = {name: getattr(progress, name) for name in ("version", "images", "seconds", "steps")}
         return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
 
     def save(self, path: Path) -> str:
@@ -180,10 +186,11 @@ class TrainingState:
         try:
             header = json.loads(metadata(data)["ganns"])
             state._restore(tensors)
-            cursor = Cursor.from_json(header["cursor"])
+            cursor = Cursor.from_json(header["cursor"], config.strategy.unit_images)
+            steps = header.get("steps", header["version"] * state.num_steps())  # older versions did not count them
         except (KeyError, ValueError, TypeError, RuntimeError) as error:  # RuntimeError: tensors of other shapes
             raise PayloadError(f"{len(data)} bytes are not the state of this run's model ({error}).") from error
-        state.progress = Progress(header["version"], header["images"], header["seconds"], cursor)
+        state.progress = Progress(header["version"], header["images"], header["seconds"], cursor, steps=steps)
         return state
 
     @torch.no_grad()

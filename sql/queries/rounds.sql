@@ -1,9 +1,11 @@
 -- Rounds, their units, and the jobs behind the units.
 
 -- insert_round --
--- Open a round; the deadline uses the server's clock
-INSERT INTO ganns.rounds (run_id, round, weights_version, quorum, deadline_at)
-VALUES (%(run_id)s, %(round)s, %(weights_version)s, %(quorum)s, now() + make_interval(secs => %(deadline_s)s::float8));
+-- Open a round, with its settings or none; the deadline uses the server's clock
+INSERT INTO ganns.rounds (run_id, round, weights_version, quorum, deadline_at,
+                          class_size, unit_images, micro_batch, lr_g, lr_d)
+VALUES (%(run_id)s, %(round)s, %(weights_version)s, %(quorum)s, now() + make_interval(secs => %(deadline_s)s::float8),
+        %(class_size)s, %(unit_images)s, %(micro_batch)s, %(lr_g)s, %(lr_d)s);
 
 -- insert_units --
 -- Record the slice and the job of each unit (the jobs' own arguments have the unit's number)
@@ -21,8 +23,29 @@ WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = new.unit;
 
 -- open_rounds --
 -- The run's open rounds, oldest first, with the seconds until their deadlines (negative if passed)
-SELECT round, weights_version, quorum, extract(epoch FROM deadline_at - now())::float8 AS deadline_in_s
+SELECT round, weights_version, quorum, extract(epoch FROM deadline_at - now())::float8 AS deadline_in_s,
+       class_size, unit_images, micro_batch, lr_g, lr_d
 FROM ganns.rounds WHERE run_id = %(run_id)s AND closed_at IS NULL ORDER BY round;
+
+-- round_settings --
+-- The settings of a round
+SELECT class_size, unit_images, micro_batch, lr_g, lr_d
+FROM ganns.rounds WHERE run_id = %(run_id)s AND round = %(round)s;
+
+-- recorded_schedule --
+-- The closed rounds in order, each with its settings and accepted units; one that went back has none
+SELECT r.round, r.class_size, r.unit_images, r.micro_batch, r.lr_g, r.lr_d, l.unit, l.epoch, l.start, l.images
+FROM ganns.rounds r
+LEFT JOIN ganns.ledger l ON l.run_id = r.run_id AND l.round = r.round AND l.accepted AND NOT l.undone
+WHERE r.run_id = %(run_id)s AND r.closed_at IS NOT NULL ORDER BY r.round, l.unit;
+
+-- count_present --
+-- Live workers that take new jobs, and units of this run
+SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
+LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
+WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
+  AND t.preparing IS NULL
+  AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb);
 
 -- rebase_round --
 -- Compute an open round again at another version; submissions wait for the end of the transaction

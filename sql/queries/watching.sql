@@ -76,6 +76,13 @@ FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(first)s ORDER BY rou
 -- The last rounds' progress, newest first: (images, seconds of training)
 SELECT images, seconds FROM ganns.metrics WHERE run_id = %(run_id)s ORDER BY round DESC LIMIT %(num)s;
 
+-- watch_worker_speed --
+-- The images that the median worker of these rounds computes in a second, without any waiting; NULL: it is not known
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY images / seconds) AS images_per_s
+FROM (SELECT sum(images)::float8 AS images, sum(seconds)::float8 AS seconds FROM ganns.ledger
+      WHERE run_id = %(run_id)s AND round >= %(first)s AND accepted AND NOT undone GROUP BY worker_id) AS by_worker
+WHERE seconds > 0;
+
 -- watch_credit --
 -- The contribution of each name, by round
 SELECT l.round, coalesce(w.name, 'unknown') AS name, sum(l.images) FILTER (WHERE l.accepted) AS images,

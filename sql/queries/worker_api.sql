@@ -14,7 +14,7 @@ SELECT ganns_api.requires(%(run_id)s::bigint) AS requires;
 
 -- api_claim --
 -- Take up the unit of a job; no row if it is no longer wanted
-SELECT run_id, round, unit, epoch, start, count, weights_version
+SELECT run_id, round, unit, epoch, start, count, weights_version, class_size, unit_images, micro_batch, lr_g, lr_d
 FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint);
 
 -- api_weights --

@@ -46,6 +46,7 @@ RUN: dict[str, Any] = {
         "coordinated": True,
         "workers_alive": 2,
         "images_per_s": 530.1,
+        "machines": 1.8,
     },
     **{"rounds_per_min": 66.7, "done": 0.12, "left_s": 243.0, "config": {"stop": {"rounds": 500}}},
     "rounds": [
@@ -112,7 +113,7 @@ def test_the_essentials_fit(width: int, height: int) -> None:
         *(
             "530 images/s",
             "66.7 rounds/min",
-            "2 workers",
+            "2 workers, worth 1.8",
             "0.81",
             "1.29",
             "0.60",

@@ -19,7 +19,7 @@ from ganns.monitor.events import NAMES, parse
 from ganns.monitor.history import History, as_columns
 from ganns.monitor.people import add_up, look_at_person, streaks
 from ganns.monitor.redact import redact
-from ganns.monitor.snapshot import look_at_run, remaining, speed
+from ganns.monitor.snapshot import look_at_run, remaining, speed, worth
 from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic
 from ganns.monitor.viewer import connect_viewer
 from ganns.monitor.watcher import Watcher
@@ -73,6 +73,23 @@ def test_a_unit_is_seen_in_each_of_its_states(conn: Connection, viewer: Connecti
     closed = next(one for one in run["rounds"] if one["round"] == 5)
     assert [unit["state"] for unit in closed["units"]] == ["accepted"] * 3 + ["cancelled"]
     assert look_at_run(viewer, 12345) is None
+
+
+def test_a_class_is_worth_its_speed_over_that_of_its_median_worker(conn: Connection, viewer: Connection) -> None:
+    assert worth(300.0, 120.0) == 2.5
+    assert worth(None, 120.0) is worth(300.0, None) is worth(300.0, 0.0) is None
+    lesson = Lesson(conn, num_workers=3, units=3, spares=0)
+    lesson.past(5)
+    images, seconds = [64.0, 128.0, 640.0], 1.0  # by worker: the slowest, the median one, the fastest
+    for worker, num in zip(lesson.workers, images, strict=True):
+        conn.execute(
+            "UPDATE ganns.ledger SET images = %s, seconds = %s WHERE run_id = %s AND worker_id = %s",
+            (num, seconds, lesson.run, worker),
+        )
+    run = look_at_run(viewer, lesson.run)
+    assert run is not None
+    assert run["images_per_s"] is not None
+    assert run["machines"] == round(run["images_per_s"] / 128, 1)
 
 
 def test_a_watcher_gets_the_whole_and_then_what_is_new(database: Address, conn: Connection) -> None:

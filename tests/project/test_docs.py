@@ -22,6 +22,7 @@ import typer
 from docs.generate import generate
 from ganns import errors
 from ganns.cli.app import app
+from ganns.cli.solo import without_schedule
 from ganns.config import settings
 from ganns.errors import ConfigError, GannsError
 from ganns.launch.compose import _sort_arguments, compose
@@ -359,6 +360,7 @@ def check_command(words: list[str]) -> None:
     if hasattr(command, "commands"):
         return
     if name in HYDRA:
+        words, _ = without_schedule(words) if name == "solo" else (words, None)
         arguments, _ = _sort_arguments(words, name)
         composes([word for word in arguments if "=" in word and not word.startswith("hydra/")])
         return

@@ -26,6 +26,7 @@ from ganns.store import results, weights, worker_api
 from ganns.store.worker_api import Claim
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
+from ganns.training.per_class import in_round
 from ganns.training.seeds import permutation
 from ganns.training.serialization import digest, pack, unpack
 from ganns.training.solo import train_solo
@@ -110,7 +111,7 @@ class FakeWorker:
         """Compute a unit for real."""
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or images_of(config)
-        computer = build_computer(config)
+        computer = build_computer(in_round(config, claim.settings))
         computer.load(unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)

@@ -93,7 +93,7 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
         accepted += [unit.slice for unit in kept]
         num_ahead = len(opened.get(number + 1, []))
         cursor = scheduler.cursor_after(state.progress, units, {unit.unit for unit in kept}, num_ahead)
-        cursor = Cursor.from_json(cursor.to_json())  # as after a restart, between any two rounds
+        cursor = Cursor.from_json(cursor.to_json(), 0)  # as after a restart, between any two rounds
         config.quorum = QuorumConfig(units=rng.randint(1, 7))  # which may change the quorum
         state.progress = replace(state.progress, version=number + 1, cursor=cursor)
         state.base_version = number + 1 - pipeline
@@ -118,7 +118,7 @@ def test_no_round_beyond_the_end_is_opened_ahead():
 
 
 def test_an_older_cursor_without_held_slices_can_be_read():
-    assert Cursor.from_json({"epoch": 1, "position": 2, "carried": [[0, 8, 4]]}).held == ()
+    assert Cursor.from_json({"epoch": 1, "position": 2, "carried": [[0, 8, 4]]}, 4).held == ()
 
 
 def test_a_state_keeps_the_version_before_through_bytes(tmp_path):

@@ -15,6 +15,8 @@ class Figure:
     key: str
     format: str = "number"
     """One of `formats` in `lib/format.js`: number, decimal, seconds, percent, bytes."""
+    title: str = ""
+    """What the number means, shown when the pointer rests on it."""
 
 
 class OfRun(Component):

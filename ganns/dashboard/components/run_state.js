@@ -16,7 +16,7 @@ export default {
       <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} the model broke, so the
         run went back to a good version.</p>
     </template>
-    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure"><strong>{{ now ? shown(one) : "–" }}</strong>
+    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
       <span>{{ one.label }}</span></div></div>
   </div>`,
   props: { run: Number, figures: Array },

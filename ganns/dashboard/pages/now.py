@@ -18,6 +18,13 @@ FIGURES = (
     Figure("rounds/min", "rounds_per_min"),
     Figure("left", "left_s", "seconds"),
     Figure("workers", "workers_alive"),
+    Figure(
+        "worth, in machines",
+        "machines",
+        "decimal",
+        "This class computes as many images as so many machines like its median worker that never wait. It does not "
+        "say how much the model learns from an image.",
+    ),
     Figure("best FID", "best_fid", "decimal"),
     Figure("its SWD", "best_swd", "decimal"),
 )

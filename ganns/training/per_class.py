@@ -1,0 +1,121 @@
+"""Settings that follow the number of workers: the rule behind `strategy.per_class`.
+
+The transaction that opens a round counts the workers that are present, chooses the round's settings with `choose`, and
+writes them into the round's row. Everybody reads them only from there: the workers, the checks of their results, a
+coordinator that goes on after a crash, and `ganns solo --schedule RUN`. So a unit is a function of (version, images,
+seed, the settings in its round's row), and the run can be computed again bit for bit.
+
+The rule:
+
+- *A unit for each worker that is present.* No worker waits for another one's second unit.
+- *Small steps.* A GAN needs many steps, and a step of 8 images costs little more than one of 4.
+- *Short units for more than one worker.* The workers' networks move apart within a unit. A worker alone has nothing to
+  average, so its units are long.
+- *Higher rates for 8 workers or more*, by the root of the number: the mean of n changes has an n-th of the noise. At 4
+  workers twice the rate was not better (one seed, docs/explain/strategies.md); the rows for 8 and 16 were not measured.
+
+The table has one row for each doubling. Workers come and go: a laptop sleeps, a second worker is started. So the
+settings go up as soon as the class is large enough for the next row, but go down only when more than a third of a row's
+workers are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ganns.config import Config, LocalStepsStrategy
+from ganns.training.plan import Slice
+
+
+@dataclass(frozen=True)
+class RoundSettings:
+    """What a round's row has in place of the run's configuration."""
+
+    class_size: int  # the row of the table
+    unit_images: int
+    micro_batch: int
+    lr_g: float
+    lr_d: float
+
+
+@dataclass(frozen=True)
+class RecordedRound:
+    """A round as the database has recorded it: all that its version follows from, besides the version before."""
+
+    settings: RoundSettings | None  # None: the run's own
+    slices: dict[int, Slice]  # of the accepted units, by their number
+
+
+@dataclass(frozen=True)
+class Row:
+    """The settings of a class of `size` workers or more; `rate` multiplies the run's own learning rates."""
+
+    size: int
+    micro_batch: int
+    steps: int  # of a unit
+    rate: float
+
+
+TABLE = (
+    Row(size=1, micro_batch=8, steps=32, rate=1.0),
+    Row(size=2, micro_batch=8, steps=8, rate=1.0),
+    Row(size=4, micro_batch=8, steps=8, rate=1.0),
+    Row(size=8, micro_batch=8, steps=8, rate=1.4),
+    Row(size=16, micro_batch=8, steps=8, rate=2.0),
+)
+STAYS = 2 / 3
+"""The settings of a class stay while this share of its size is present."""
+
+
+def is_per_class(config: Config) -> bool:
+    """Tell whether each round of a run has settings of its own."""
+    return isinstance(config.strategy, LocalStepsStrategy) and config.strategy.per_class
+
+
+def choose(config: Config, num_present: int, before: RoundSettings | None = None) -> RoundSettings:
+    """Return the settings of the next round.
+
+    Args:
+        config: the run's.
+        num_present: number of workers that would compute the round; 0: nobody has come yet, and a class of
+            `quorum.units` is expected.
+        before: the settings of the round before; None: there is none.
+    """
+    num_present = num_present or config.quorum.units
+    row = max((row for row in TABLE if row.size <= num_present), key=lambda row: row.size)
+    if before is not None and row.size < before.class_size and num_present >= STAYS * before.class_size:
+        return before
+    rates = config.optimizer
+    return RoundSettings(
+        row.size, row.steps * row.micro_batch, row.micro_batch, row.rate * rates.lr_g, row.rate * rates.lr_d
+    )
+
+
+def num_units(config: Config, num_present: int) -> int:
+    """Return the number of units of a round: one for each worker that is present, or for each that is expected."""
+    return num_present or config.quorum.units
+
+
+def in_round(config: Config, settings: RoundSettings | None) -> Config:
+    """Return a run's configuration with the settings of one of its rounds; without settings it is the run's own."""
+    if settings is None:
+        return config
+    strategy = replace(config.strategy, unit_images=settings.unit_images, micro_batch=settings.micro_batch)
+    return replace(
+        config, strategy=strategy, optimizer=replace(config.optimizer, lr_g=settings.lr_g, lr_d=settings.lr_d)
+    )
+
+
+COLUMNS = ("class_size", "unit_images", "micro_batch", "lr_g", "lr_d")
+
+
+def from_columns(row: Mapping[str, Any]) -> RoundSettings | None:
+    """Return the settings in a round's row; None if it has none. The table checks their types and ranges."""
+    return None if row["class_size"] is None else RoundSettings(**{name: row[name] for name in COLUMNS})
+
+
+def to_columns(settings: RoundSettings | None) -> dict[str, Any]:
+    """Return the columns of a round's row, the inverse of `from_columns`."""
+    return dict.fromkeys(COLUMNS) if settings is None else asdict(settings)
