@@ -92,17 +92,17 @@ def _head(run: Mapping[str, Any]) -> RenderableType:
     else:
         bar.add_row("no end is set", "")
     epochs = f" ({run['images'] / run['num_images']:.1f} epochs)" if run["num_images"] else ""
-    figures = f"{number(run['images'])} images{epochs} · {number(run['images_per_s'])} images/s"
+    figures = f"{number(run['images'])} images{epochs}, {number(run['images_per_s'])} images/s"
     workers = f"{run['workers_alive']} worker{'' if run['workers_alive'] == 1 else 's'}"
     if run.get("machines") is not None:  # see `ganns.monitor.snapshot.worth`
         workers += f", worth {run['machines']:.1f}"
-    return Group(title, bar, _line(Text(f"{figures} · {number(run['rounds_per_min'])} rounds/min"), Text(workers)))
+    return Group(title, bar, _line(Text(f"{figures}, {number(run['rounds_per_min'])} rounds/min"), Text(workers)))
 
 
 def _curves(view: View, width: int, height: int) -> RenderableType:
     """Return the losses, D's outputs, and the distance: the last number and a curve of each."""
     table = Table.grid(padding=(0, 1, 0, 0))
-    room = (width - 2) // 2 - 16  # two curves in a row, each with its name and its number
+    room = (width - 2) // 2 - 17  # two curves in a row, each with its name and its number; the best version fits, too
     cells = []
     for name, key in CURVES:
         values = view.history.get(key, [])
