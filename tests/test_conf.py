@@ -299,7 +299,11 @@ ALL_STEPS = {"unit_images": 64, "micro_batch": 8, "outer_lr": 0.7, "outer_moment
             {"name": "gradient", **ALL_STEPS, "pipeline": True},
             {"name": "gradient", "unit_images": 64, "micro_batch": 8, "mixed_precision": True, "pipeline": True},
         ),
-        ("strategy", {"name": "local_steps", **ALL_STEPS, "pipeline": False}, {"name": "local_steps", **ALL_STEPS}),
+        (
+            "strategy",
+            {"name": "local_steps", **ALL_STEPS, "pipeline": False},
+            {"name": "local_steps", **ALL_STEPS, "per_class": False},
+        ),
         ("loss", OLD["loss"], OLD["loss"]),
         (
             "loss",

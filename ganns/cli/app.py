@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
@@ -115,7 +116,7 @@ def main() -> NoReturn:
     print_any_text()
     keep_logs_printable()
     leave_out_the_folder()
-    joined.tell_once(_note)
+    joined.tell_once(partial(say, err=True))
     try:
         app(args=arguments, prog_name="ganns")
     except GannsError as error:
@@ -145,11 +146,6 @@ def _of_the_system(error: OSError) -> str:
     elif isinstance(error, PermissionError):
         todo = "Choose a place where you may write."
     return f"{name} cannot be used ({error.strerror}). {todo}"
-
-
-def _note(text: str) -> None:
-    """Print a line on stderr, where it mixes with no output that another program reads."""
-    typer.echo(printable(text, MAX_LENGTH), err=True)
 
 
 def _show_error(error: GannsError) -> None:

@@ -20,14 +20,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""
-    from rich.console import Console
-
     from ganns.comparison.table import groups, in_order, load, show, verdict
     from ganns.db.choose import coordinator_connection
     from ganns.errors import ConfigError
     from ganns.store import sweeps, weights
     from ganns.store.runs import find_run
-    from ganns.utils.console import wide_console
+    from ganns.utils.console import SafeConsole, wide_console
 
     if not runs and not sweep:
         raise ConfigError("There is nothing to compare: name runs, as in `ganns compare 3 4`, or a sweep with --sweep.")
@@ -37,7 +35,7 @@ def compare(
         states = {one.run.id: weights.latest_checkpoint(conn, one.run.id) for one in records}
     console = wide_console()
     if as_json:
-        console = Console(stderr=True)  # what is said on the way is not part of the JSON
+        console = SafeConsole(stderr=True)  # what is said on the way is not part of the JSON
         distances, _ = _draw_and_measure(records, states, console)
         say_json([_plain(one, distances.get(one.run.id)) for one in records])
         return

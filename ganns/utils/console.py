@@ -37,9 +37,9 @@ def print_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(text: object = "", *, nl: bool = True) -> None:
-    """Print a line of a command on stdout."""
-    typer.echo(printable(text, 100 * MAX_LENGTH, lines=True), nl=nl)
+def say(text: object = "", *, nl: bool = True, err: bool = False) -> None:
+    """Print a line of a command on stdout; with `err` on stderr, where it mixes with no output for other programs."""
+    typer.echo(printable(text, 100 * MAX_LENGTH, lines=True), nl=nl, err=err)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for another program instead of a table.")]

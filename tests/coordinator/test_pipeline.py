@@ -63,10 +63,10 @@ class Gate:
         self.reached, self.release = threading.Event(), threading.Event()
         advance = TrainingState.advance
 
-        def slowly(state, totals, progress):
+        def slowly(state, *arguments):
             self.reached.set()
             assert self.release.wait(60)
-            advance(state, totals, progress)
+            advance(state, *arguments)
 
         monkeypatch.setattr(TrainingState, "advance", slowly)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -47,15 +48,28 @@ def opened(conn: Connection, network_bytes: bytes) -> Callable[[Config], Config]
 
 
 @pytest.fixture
-def work_off(database: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Return a function that runs a stock worker in this process until no job is left."""
+def work_off(database: Address, conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Return a function that runs a stock worker in this process until no job is left.
+
+    It prepares for a run before it takes the run's units, so it must go on while it prepares.
+    """
     from tasks import app, evaluation_cache, run_cache
 
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
 
     async def work() -> None:
         async with app.open_async():
-            await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+            worker = asyncio.create_task(
+                app.run_worker_async(
+                    install_signal_handlers=False, listen_notify=False, fetch_job_polling_interval=0.05
+                )
+            )
+            open_jobs = "SELECT FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+            while conn.execute(open_jobs).fetchone() is not None and not worker.done():
+                await asyncio.sleep(0.05)
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
 
     caches = (run_cache.get_run_cache, evaluation_cache.get_evaluation_cache)
     for get in caches:  # what a process keeps is another database's

@@ -131,6 +131,7 @@ def test_a_draining_worker_takes_nothing_new(hands: Callable, conn: Connection) 
             memory_mb=1,
             tasks=["add"],
             rules="[]",
+            prepares="{}",
         )
     sample.add.delay(1)
     assert commands.drain("ann") == [one.id]
@@ -175,6 +176,7 @@ def test_memory_is_required_in_megabytes(hands: Callable, conn: Connection) -> N
             memory_mb=memory_mb,
             tasks=["add"],
             rules=rule,
+            prepares="{}",
         )
 
     sample.add.delay(1)
