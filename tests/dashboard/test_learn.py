@@ -94,6 +94,7 @@ def test_the_documentation_is_served_and_nothing_else(page: Page, site: Site) ->
     for path in ("explain/nothing.md", "../pyproject.toml", "%2e%2e/pyproject.toml", "..%2fREADME.md"):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{site.url}/docs/{path}", timeout=60)
+        caught.value.close()
         assert caught.value.code in (400, 404)
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
