@@ -16,9 +16,11 @@ from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 
+import psycopg
 import pytest
 from PIL import Image
 
+from ganns.db.server.embedded import EmbeddedServer
 from tests.support.helpers import ROOT, free_port
 from tests.support.terminals import Machine, Running
 
@@ -191,6 +193,15 @@ def test_level_3(tmp_path: Path) -> None:
         assert "the discriminator draws random numbers in a pass" in reader.printed["ganns plugin check residual"]
 
 
+def owners(desk: Machine, address: str) -> str:
+    """Return the address with a login that owns the database, as a managed PostgreSQL has one."""
+    with psycopg.connect(EmbeddedServer(Path(desk.variables["GANNS_HOME"]) / "pg").address.conninfo) as conn:
+        conn.execute("CREATE ROLE owner LOGIN PASSWORD 'SECRET' IN ROLE postgres")
+    user_and_password = re.search(r"//([^@]+)@", address)
+    assert user_and_password is not None
+    return address.replace(user_and_password[1], "owner:SECRET")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_levels_4_and_5(tmp_path: Path) -> None:
@@ -221,7 +232,7 @@ def test_levels_4_and_5(tmp_path: Path) -> None:
         you.ctrl_c("ganns worker")
         you.ctrl_c("ssh")
 
-        you.replaced = {managed: address}
+        you.replaced = {managed: owners(desk, address)}
         you.behind["ganns train"] = f"{SMALL} {ENDLESS} quorum.units=1 quorum.spares=0"
         you.follow(page, "## With a managed PostgreSQL", "Look from anywhere")
         you.terminal("ganns train").wait_for(r"round \d+ .*1 worker")
