@@ -53,7 +53,8 @@ def test_from_the_file_of_weights_to_metrics(weights_file, monkeypatch):
     assert torch.allclose(features.features_of(network, drawn, batch=4), found, atol=1e-4)
     real = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     shown = metrics.compare(found, pixels, features.features_of(network, real), real)
-    assert shown.keys() == {"swd", "pixel_variance", "feature_variance"}  # 6 images are too few for the others
+    wanted = {"swd", "precision", "recall", "pixel_variance", "feature_variance"}
+    assert shown.keys() == wanted  # 6 images are too few for the others
     assert all(map(math.isfinite, shown.values()))
 
 

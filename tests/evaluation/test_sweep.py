@@ -36,4 +36,5 @@ def test_every_point_is_evaluated(database, conn, work_off, monkeypatch, tmp_pat
     distances = [one.distance for one in sweep.outcomes]
     assert all(distances)
     shown = look_at_sweep(conn, sweep.sweep.key)
-    assert sorted(one["best_fid"] for one in shown["points"]) == sorted(distances)  # what its page draws
+    drawn = [one["best_swd"] for one in shown["points"]]  # what its page draws: 8 images are too few for the FID
+    assert sorted(drawn) == pytest.approx(sorted(distances), abs=0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from ganns.config import SyntheticData
 from ganns.data import open_images
-from tests.support.helpers import wait_until
+from tests.support.helpers import ROOT, wait_until
 from tests.worker.classroom import endless
 
 AN_HOUR_WRONG = """
@@ -48,8 +48,9 @@ def test_a_wrong_clock(classroom, tmp_path, offset):
     assert len(mark.read_text()) >= 2  # the supervisor and its child
     classroom.wait_works(wrong)
     # A unit that fails is put off by seconds of the server's clock, not by an hour of the wrong one: this machine
-    # cannot do any, for it has other images.
-    classroom.worker("broken", app="tests.support.other_images.app", PYTHONPATH=str(folder), WRONG_CLOCK_MARK=str(mark))
+    # cannot do any, for its disk gives errors.
+    both = f"{folder}{os.pathsep}{ROOT}"
+    classroom.worker("broken", app="tests.support.broken_disk.app", PYTHONPATH=both, WRONG_CLOCK_MARK=str(mark))
     seen = []
     wait_until(
         lambda: (
@@ -61,8 +62,8 @@ def test_a_wrong_clock(classroom, tmp_path, offset):
             )
             or seen[-1]
         ),
-        timeout_s=120,
-        what="a unit to fail and be put off",
+        timeout_s=60,
+        what=lambda: f"a unit to fail and be put off: {classroom.logs()}",
     )
     assert abs(seen[-1][0]) < 30
     classroom.wait_works(wrong)
