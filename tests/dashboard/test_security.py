@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -319,8 +321,17 @@ def test_sessions_end_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not sessions.is_form_token("", sessions.form_token(""))
 
 
-def test_the_limit_holds_for_attempts_at_the_same_moment(secured: Site) -> None:
-    with visiting(secured.url) as client:
+def test_the_limit_holds_for_attempts_at_the_same_moment(class_database: Address, tmp_path: Path) -> None:
+    """On a dashboard of its own: the limit holds for all tests that log in afterwards, too."""
+    with serving(class_database, tmp_path, GANNS_DASHBOARD_PASSWORD=PASSWORD) as site:
+        codes = codes_at_once(site.url, 300)
+    assert codes.count(403) <= MAX_EACH
+    assert set(codes) == {403, 429}
+
+
+def codes_at_once(url: str, num: int) -> list[int]:
+    """The answers to wrong passwords that are sent at the same moment."""
+    with visiting(url) as client:
         token, cookies = form_token(client.get("/login").text), dict(client.cookies)
 
     async def attempt(client: httpx.AsyncClient) -> int:
@@ -329,13 +340,12 @@ def test_the_limit_holds_for_attempts_at_the_same_moment(secured: Site) -> None:
     async def all_at_once() -> list[int]:
         limits = httpx.Limits(max_connections=100)
         async with httpx.AsyncClient(
-            base_url=secured.url, cookies=cookies, limits=limits, timeout=120, headers={"Origin": secured.url}
+            base_url=url, cookies=cookies, limits=limits, timeout=120, headers={"Origin": url}
         ) as client:
-            return await asyncio.gather(*(attempt(client) for _ in range(300)))
+            return await asyncio.gather(*(attempt(client) for _ in range(num)))
 
-    codes = asyncio.run(all_at_once())
-    assert codes.count(403) <= MAX_EACH
-    assert set(codes) == {403, 429}
+    with ThreadPoolExecutor(1) as pool:  # Playwright leaves a running loop in this thread
+        return pool.submit(asyncio.run, all_at_once()).result()
 
 
 def test_attempts_are_counted_by_network_and_in_all_and_forgotten() -> None:
