@@ -22,6 +22,8 @@ def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, unused_por
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
         with connect(server.address) as conn:  # a login that may create databases, as on a server of one's own
             conn.execute("CREATE ROLE tests SUPERUSER LOGIN PASSWORD 'sesame'")
+            conn.execute("DROP OWNED BY ganns_class")  # a login that only embedded servers have
+            conn.execute("DROP ROLE ganns_class")
         address = Address(f"postgresql://tests:sesame@127.0.0.1:{unused_port}/ganns", "the tests")
         command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{name}" for name in FILES)]
         environment = os.environ | {"GANNS_TEST_DATABASE_URL": address.conninfo}
