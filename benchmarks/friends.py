@@ -1,4 +1,4 @@
-"""What a friend is worth: the time until fixed levels of quality, for classes of 1 to 16 and for the best plain loop.
+"""Measure the time to fixed levels of quality: for classes of 1 to 16 workers, and for the best plain loop.
 
     python -m benchmarks.friends [--seeds 3] [--out outputs/friends.jsonl] [--costs outputs/friends-costs.json]
     python -m benchmarks.friends --real        # does the simulated clock predict the real system's?

@@ -25,6 +25,15 @@ def exercise_dir(kind: str) -> Path:
     return _find(f"exercise_files/{kind}", checkout=f"docs/exercises/{kind}")
 
 
+def home_path() -> Path:
+    """Return $GANNS_HOME or ~/.ganns, which need not exist.
+
+    Raises:
+        RuntimeError: this user has no home.
+    """
+    return Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser()
+
+
 def home() -> Path:
     """Return $GANNS_HOME or ~/.ganns, and create it at its first use. It holds pg/, data/ and state/.
 
@@ -33,7 +42,7 @@ def home() -> Path:
     """
     wanted = os.environ.get("GANNS_HOME") or "~/.ganns"
     try:
-        path = Path(wanted).expanduser().resolve()
+        path = home_path().resolve()
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
         reason = error.strerror if isinstance(error, OSError) else "this user has no home folder"

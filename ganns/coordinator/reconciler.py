@@ -76,7 +76,7 @@ class Reconciler:
             revoke([one.job_id for one in poison], connection=conn)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
         for one in poison:
-            last = (one.reason.strip().splitlines() or ["no traceback was kept"])[-1]
+            last = _last_line(one.reason, "no traceback was kept")
             self.say(f"unit {one.unit} of round {round_} is set aside, all attempts failed: {last}")
         return [one.unit for one in poison]
 
@@ -88,6 +88,11 @@ class Reconciler:
         words = f"waiting: {count} of {quorum} results, {plural(self.num_alive, 'worker')} connected"
         if unable := lease.list_unable(self.publisher.connections.main, self.publisher.run_id, SILENT_S):
             name, reason = unable[0]
-            last = (reason.strip().splitlines() or ["no reason was given"])[-1]
+            last = _last_line(reason, "no reason was given")
             words += f"; {len(unable)} of them cannot compute this run: {name} says: {last}"
         self.say(words)
+
+
+def _last_line(text: str, otherwise: str) -> str:
+    """Return the last line of a traceback or a reason, which says most; `otherwise` if it is empty."""
+    return (text.strip().splitlines() or [otherwise])[-1]

@@ -41,7 +41,7 @@ class PlannedRound:
 
 
 class Choice(NamedTuple):
-    """What is decided in the transaction that opens a round."""
+    """The quorum and the settings of a round, chosen in the transaction that opens it."""
 
     units: int  # the quorum
     settings: RoundSettings | None = None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Any
 
 from ganns.db.address import Address
+from ganns.utils.interpreter import MODULE
 
 IDLE_S = 300.0
 """Without a request for this time, the process is ended: it holds PyTorch and a model in memory."""
@@ -47,8 +47,8 @@ class Drawing:
             CannotDraw: with the reason.
         """
         key = run, version, best, labels
-        if key in self._kept:
-            return self._kept[key]
+        if (kept := self._kept.get(key)) is not None:  # one look: another thread may drop it
+            return kept
         if not self._waiting.acquire(blocking=False):
             raise Busy("Many people move the sliders; wait a moment.")
         try:
@@ -88,7 +88,7 @@ class Drawing:
         if self._process is None or self._process.poll() is not None:
             self._end()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ganns.export.drawing_process"],
+                [*MODULE, "ganns.export.drawing_process"],
                 env=os.environ | {"GANNS_DATABASE_URL": self._address.conninfo},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -18,7 +18,7 @@ _tell: Callable[[str], None] | None = None
 
 def file() -> Path:
     """Return the file's path; it may not exist."""
-    return Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser() / "joined"
+    return paths.home_path() / "joined"
 
 
 def store(conninfo: str) -> Path:

@@ -9,7 +9,6 @@ import shutil
 import sys
 import tempfile
 import warnings
-from pathlib import Path
 from typing import Any
 
 from ganns import paths
@@ -81,7 +80,7 @@ def check_disk(free_mb: float | None = None) -> Finding:
     """Tell whether there is room for images."""
     if free_mb is None:
         # The nearest existing folder: another check tests whether we can make the home.
-        home = Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser().absolute()
+        home = paths.home_path().absolute()
         free_mb = shutil.disk_usage(next(one for one in (home, *home.parents) if one.is_dir())).free / 1e6
     if free_mb < FULL_MB:
         return problem("disk", f"{free_mb:,.0f} MB free", "delete something, or set GANNS_HOME to another disk")

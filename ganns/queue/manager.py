@@ -40,7 +40,7 @@ PERSIST_PAUSES = RetryPolicy(backoff_s=0.2)
 
 
 class Expiring(Protocol):
-    """What the job manager needs of an app."""
+    """The parts of an app that the job manager uses."""
 
     result_expires: float
     tasks: dict[str, Any]

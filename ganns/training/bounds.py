@@ -1,4 +1,4 @@
-"""How large a result may be, measured by the run's memory, or by the other results of its round.
+"""Limit the size of a result, by the run's memory or by the other results of its round.
 
 A part can have the right form and finite numbers, and still be absurd. One gradient that is a million times too large
 stays in Adam's mean of squares for about a thousand rounds, and all steps are nearly 0 meanwhile. One absurd sum for

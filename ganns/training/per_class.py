@@ -22,7 +22,7 @@ workers are missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ganns.config import Config, LocalStepsStrategy
@@ -31,7 +31,7 @@ from ganns.training.plan import Slice
 
 @dataclass(frozen=True)
 class RoundSettings:
-    """What a round's row has in place of the run's configuration."""
+    """The settings in a round's row, which replace those of the run's configuration."""
 
     class_size: int  # the row of the table
     unit_images: int
@@ -83,7 +83,7 @@ def choose(config: Config, num_present: int, before: RoundSettings | None = None
             `quorum.units` is expected.
         before: the settings of the round before; None: there is none.
     """
-    num_present = num_present or config.quorum.units
+    num_present = num_units(config, num_present)
     row = max((row for row in TABLE if row.size <= num_present), key=lambda row: row.size)
     if before is not None and row.size < before.class_size and num_present >= STAYS * before.class_size:
         return before
@@ -108,7 +108,7 @@ def in_round(config: Config, settings: RoundSettings | None) -> Config:
     )
 
 
-COLUMNS = ("class_size", "unit_images", "micro_batch", "lr_g", "lr_d")
+COLUMNS = tuple(field.name for field in fields(RoundSettings))
 
 
 def from_columns(row: Mapping[str, Any]) -> RoundSettings | None:

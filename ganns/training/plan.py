@@ -55,11 +55,16 @@ def slice_bounds(num_images: int, size: int) -> list[tuple[int, int]]:
 
     A rest of a single image joins the slice before it: BatchNorm cannot normalise a batch of one.
     """
-    starts = list(range(0, num_images, size))
-    if len(starts) > 1 and num_images - starts[-1] < 2:
-        starts.pop()
-    ends = [*starts[1:], num_images]
-    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
+    bounds, start = [], 0
+    while start < num_images:
+        bounds.append((start, next_count(num_images - start, size)))
+        start += bounds[-1][1]
+    return bounds
+
+
+def next_count(left: int, size: int) -> int:
+    """Return the number of images of the next slice, of the `left` ones that are not cut yet."""
+    return size if left - size >= 2 else left
 
 
 def plan_round(
@@ -81,8 +86,7 @@ def plan_round(
     chosen, carried = list(cursor.carried[:num_units]), cursor.carried[num_units:]
     epoch, start = cursor.epoch, cursor.start
     while len(chosen) < num_units and (epochs is None or epoch < epochs):
-        left = num_images - start
-        count = unit_images if left - unit_images >= 2 else left  # as in `slice_bounds`
+        count = next_count(num_images - start, unit_images)
         chosen.append(Slice(epoch, start, count))
         start += count
         if start == num_images:

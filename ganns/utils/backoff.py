@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: exponential backoff with jitter."""
+"""Compute the pause before the next attempt: exponential backoff with jitter."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def loop_factory(system: str = sys.platform) -> Callable[[], asyncio.AbstractEve
 
 @dataclass(frozen=True)
 class Vitals:
-    """What the system tells of a process."""
+    """The system's figures about a process."""
 
     is_stopped: bool  # by a signal
     cpu_s: float  # the processors' seconds that it used

@@ -161,9 +161,7 @@ def test_level_3(tmp_path: Path) -> None:
         assert len(reader.printed["ganns plugin list"].splitlines()) == 4
 
         source = author.folder / "my-plugin/ganns_example/trimmed.py"
-        right = source.read_text("utf-8")
-        assert right.count("kept.mean(dim=0)") == 1
-        source.write_text(right.replace("kept.mean(dim=0)", "kept.sum(dim=0)"), "utf-8")
+        right = change(source, "kept.mean(dim=0)", "kept.sum(dim=0)")
         reader.may_fail = {"ganns plugin check trimmed"}
         reader.follow(page, "Now make a mistake.", "It says that equal")
         assert "WRONG equal results give that result" in reader.printed["ganns plugin check trimmed"]
@@ -185,12 +183,18 @@ def test_level_3(tmp_path: Path) -> None:
 
         reader.follow(page, "## 6. Exercise", "Then break them.")
         source = author.folder / "my-plugin/ganns_example/residual.py"
-        right = source.read_text("utf-8")
-        assert right.count("nn.Flatten()") == 1
-        source.write_text(right.replace("nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()"), "utf-8")
+        change(source, "nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()")
         reader.may_fail = {"ganns plugin check residual"}
         reader.follow(page, "Then break them.", "It says that the discriminator")
         assert "the discriminator draws random numbers in a pass" in reader.printed["ganns plugin check residual"]
+
+
+def change(source: Path, right: str, wrong: str) -> str:
+    """Let a student make a mistake in a file, in the only place that has `right`; return the text before."""
+    text = source.read_text("utf-8")
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong), "utf-8")
+    return text
 
 
 def owners(desk: Machine, address: str) -> str:

@@ -16,7 +16,7 @@ class Figure:
     format: str = "number"
     """One of `formats` in `lib/format.js`: number, decimal, seconds, percent, bytes."""
     title: str = ""
-    """What the number means, shown when the pointer rests on it."""
+    """The meaning of the number, shown when the pointer rests on it."""
 
 
 class OfRun(Component):
