@@ -85,6 +85,8 @@ class Child:
                 self.running.setdefault(job, None)
         elif kind == "finished":
             self.running.pop(job, None)
+            # The idle limit counts from here: a task that kept Python's lock let no sign of life through.
+            self.life_at = max(self.life_at, now)
         elif kind == "terminate":
             self.terminate = job in self.running  # otherwise it has ended in the meantime
 

@@ -146,6 +146,6 @@ class Keeper:
     def _rescue(self, conn: Connection) -> None:
         if not (self.is_rescuing or self._is_vacant):
             return
-        self._is_vacant = False
         with suppress(psycopg.errors.InsufficientPrivilege):  # a login for workers only: the owner's programs rescue
             self.is_rescuing = self._rescuer.tick(conn) is not None
+        self._is_vacant = False  # only now: a lost connection looks again

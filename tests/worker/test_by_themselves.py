@@ -290,6 +290,20 @@ def test_a_busy_child_that_computes_has_longer(monkeypatch: pytest.MonkeyPatch) 
     assert not child.is_up
 
 
+def test_the_end_of_a_task_that_kept_pythons_lock_is_a_sign_of_life() -> None:
+    """Its end is read before the next heartbeat: the idle limit was over at that moment, and the process was killed."""
+    supervisor, child, _ = watched()
+    child.handle({"event": "started", "job": 1, "time_limit": None}, 0.0)
+    supervisor._check_children(25.0, leaving=False)
+    child.handle({"event": "finished", "job": 1}, 25.1)
+    supervisor._check_children(25.2, leaving=False)
+    assert child.is_up
+    supervisor._check_children(45.0, leaving=False)
+    assert child.is_up
+    supervisor._check_children(45.2, leaving=False)
+    assert not child.is_up
+
+
 @pytest.mark.parametrize("is_slowed", [False, True])
 def test_a_stopped_child_is_killed_and_one_that_is_slowed_down_is_not(is_slowed: bool) -> None:
     """Slowed down: stopped and continued in turn, here continued only between the supervisor's looks."""
