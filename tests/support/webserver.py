@@ -99,8 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault[0] in ("cut", "stall", "close-delimited"):
             body = body[: fault[1]]
-        self.wfile.write(body)
+        # Counted before it is sent: the client, a thread of the test, may have its body and look at the count at once.
         web.num_bytes[path] += len(body)
+        try:
+            self.wfile.write(body)
+        except OSError:
+            web.num_bytes[path] -= len(body)
+            raise
         if fault[0] == "stall":
             self.wfile.flush()
             web.released.wait(20)
