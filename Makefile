@@ -5,8 +5,8 @@ PYTHON = python3
 BIN = .venv/bin
 READY = .venv/.ready
 ARGS =
-# One more than the two cores of a small machine: the tests wait for half of their time.
-PROCESSES = 3
+# Two for each core of a small machine: the tests wait for half of their time.
+PROCESSES = 4
 MINUTES = 10
 
 .PHONY: help setup demo test test-all fuzz soak check docs clean

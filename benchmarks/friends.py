@@ -32,11 +32,12 @@ RATE = 4e-3
 PLAIN = [Way(0, batch, 16, rate) for batch in (8, 16, 32, 64) for rate in (RATE / 2, RATE, 2 * RATE)]
 """Ways of the plain loop, whose moments stay: the length of its units says only how often the average is moved."""
 CLASSES = {row.size: Way(row.size, row.micro_batch, row.steps, round(row.rate * RATE, 6)) for row in TABLE}
-LEVELS = {"fid": (40, 30, 20, 15), "swd": (120, 90, 70, 60)}
+LEVELS = {"fid": (40, 30, 20, 15, 12, 10, 8), "swd": (120, 90, 70, 60)}
 COLUMN = {"fid": 2, "swd": 3}  # of a point of a curve
 LINKS = {"no transfers": None, "50 Mbit/s": 50.0, "10 Mbit/s": 10.0}
-EVERY, MAX_S = 48, 16.0
-"""Steps between two evaluations, and seconds on the clock after which a way has missed the levels that are left."""
+EVERY, MAX_S, GOOD_ENOUGH = 96, 20.0, (7, 60)
+"""Steps between two evaluations; seconds on the clock after which a way has missed the levels that are left; and the FID
+and SWD at which it ends sooner."""
 Results = dict[tuple[str, int], Curve]
 
 
@@ -65,7 +66,7 @@ def main() -> None:
         for way in [*plain, *(CLASSES[number] for number in options.workers)]:
             if (way.name, seed) not in results:
                 max_steps = int(MAX_S / seconds(way, costs, 1, 1 / way.steps, None, 1))
-                curve = train(way, seed, every=EVERY, max_steps=max_steps, good_enough=(15, 60))
+                curve = train(way, seed, every=EVERY, max_steps=max_steps, good_enough=GOOD_ENOUGH)
                 results[way.name, seed] = curve
                 with options.out.open("a") as out:
                     out.write(json.dumps([asdict(way), way.name, seed, curve]) + "\n")

@@ -18,14 +18,16 @@ FILES = ("db/test_migrate.py", "db/test_queries.py", "db/test_golden.py", "cli/t
 
 
 @pytest.mark.slow
-def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, unused_port: int) -> None:
+def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, tmp_path: Path, unused_port: int) -> None:
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
         with connect(server.address) as conn:  # a login that may create databases, as on a server of one's own
             conn.execute("CREATE ROLE tests SUPERUSER LOGIN PASSWORD 'sesame'")
             conn.execute("DROP OWNED BY ganns_class")  # a login that only embedded servers have
             conn.execute("DROP ROLE ganns_class")
         address = Address(f"postgresql://tests:sesame@127.0.0.1:{unused_port}/ganns", "the tests")
-        command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{name}" for name in FILES)]
+        # A folder of its own: pytest closes /tmp/pytest-of-root to others, and the servers of this run are others.
+        command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={tmp_path / 'inner'}"]
+        command += [f"tests/{name}" for name in FILES]
         environment = os.environ | {"GANNS_TEST_DATABASE_URL": address.conninfo}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
