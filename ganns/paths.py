@@ -25,6 +25,16 @@ def exercise_dir(kind: str) -> Path:
     return _find(f"exercise_files/{kind}", checkout=f"docs/exercises/{kind}")
 
 
+def course_dir() -> Path:
+    """Return the folder of the course: lessons, slides, quizzes."""
+    return _find("course_files", checkout="docs/course")
+
+
+def image_dir() -> Path:
+    """Return the folder of the documentation's pictures, of which a wheel has those of the course."""
+    return _find("course_images", checkout="docs/images")
+
+
 def home_path() -> Path:
     """Return $GANNS_HOME or ~/.ganns, which need not exist.
 

@@ -16,6 +16,7 @@ import typer
 from ganns.cli import (
     compare,
     completion,
+    course,
     dashboard,
     data,
     db,
@@ -106,6 +107,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 app.add_typer(exercise.app, name="exercise")
+app.add_typer(course.app, name="course")
 app.add_typer(plugin.app, name="plugin")
 
 
