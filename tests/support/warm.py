@@ -51,6 +51,16 @@ def _fixed(environment: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in environment.items() if k.startswith(_AT_THE_START) and k not in of_ours}
 
 
+_BEFORE = _fixed(os.environ)
+
+
+def _without_torchs(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what torch has set in this process since (CUDA_MODULE_LOADING, TORCHINDUCTOR_CACHE_DIR): each process
+    sets its own, and with them no process could be a fork any more."""
+    ours = {k for k, v in _fixed(os.environ).items() if k not in _BEFORE and environment.get(k) == v}
+    return {k: v for k, v in environment.items() if k not in ours}
+
+
 def _module(command: Sequence[str]) -> int:
     """Return where a command's module is, in `python -m module` or `python -P -m module`; 0 if it is neither."""
     options = list(command[:3])
@@ -59,7 +69,7 @@ def _module(command: Sequence[str]) -> int:
 
 def _forkable(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Tell whether a fork is as good as a start by exec: of `python -m` with the same variables."""
-    return sys.platform == "linux" and bool(_module(command)) and _fixed(environment) == _fixed(os.environ)
+    return sys.platform == "linux" and bool(_module(command)) and _fixed(environment) == _BEFORE
 
 
 # ---------------------------------------------------------------------------------------------- in pytest's process
@@ -119,7 +129,7 @@ def start(
     start_new_session: bool = False,
 ) -> Process | subprocess.Popen[Any]:
     """Start `[sys.executable, "-m", module, ...]`, as `subprocess.Popen` would."""
-    environment = dict(os.environ if env is None else env)
+    environment = _without_torchs(os.environ if env is None else env)
     if not _forkable(command, environment):
         return subprocess.Popen(
             command,
@@ -218,7 +228,7 @@ class _Popen(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen`, which forks where that is as good: what is called before exec does not come back."""
 
     def __init__(self, args: Any, *more: Any, **options: Any) -> None:
-        environment = options.get("env") or dict(os.environ)
+        environment = _without_torchs(options.get("env") or os.environ)
         if not more and isinstance(args, list) and _forkable(args, environment):
             kept = set(options.get("pass_fds", ()))
             options["preexec_fn"] = lambda: _become(args, environment, kept)
