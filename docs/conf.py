@@ -19,7 +19,6 @@ version = release = installed("ganns")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 root_doc = "index"
-exclude_patterns = ["course/slides"]  # presentations: `ganns course slides` makes them
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_show_sourcelink = False

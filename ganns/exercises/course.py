@@ -19,8 +19,9 @@ from pathlib import Path
 from ganns.errors import ConfigError
 from ganns.paths import course_dir, image_dir
 
-OWN = {"class-faces.png": "demo.png", "class-losses.png": "losses.png"}
-"""Pictures of the class's own run, and what stands there before it has one."""
+OWN = {"demo.png": "class-faces.png", "losses.png": "class-losses.png"}
+"""Pictures on the slides of the last lesson, and what they are called there: a class puts those of its own run in place."""
+LAST = "6.md"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()((?:\.\./)*images/)([\w.-]+)\)")
 _LINK = re.compile(r"(?<!!)(\[[^\]]*\]\()((?:\.\./)+)([\w/.-]+\.md(?:#[\w-]+)?)\)")
@@ -53,11 +54,12 @@ def _alone(path: Path, source: Path, folder: Path, written: list[Path]) -> str:
     """Return a page that needs no file outside the course; copy its pictures into `folder`/images."""
 
     def picture(found: re.Match[str]) -> str:
-        copy = folder / "images" / found[3]
+        is_own = path.parent.name == "slides" and path.name == LAST
+        copy = folder / "images" / (OWN[found[3]] if is_own else found[3])
         copy.parent.mkdir(exist_ok=True)
-        shutil.copyfile(image_dir() / OWN.get(found[3], found[3]), copy)
+        shutil.copyfile(image_dir() / found[3], copy)
         written.append(copy)
-        return f"{found[1]}images/{found[3]})"
+        return f"{found[1]}images/{copy.name})"
 
     def link(found: re.Match[str]) -> str:
         target = Path(os.path.normpath(path.relative_to(source).parent / found[2] / found[3]))

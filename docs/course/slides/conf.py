@@ -6,6 +6,7 @@ extensions = ["myst_parser", "sphinx_revealjs"]
 project = "GANNs with friends"
 exclude_patterns = ["html", "pdf"]
 highlight_language = "text"
+suppress_warnings = ["toc.not_included"]  # each file is a presentation of its own
 revealjs_style_theme = "white"
 revealjs_html_theme = "revealjs-basic"
 revealjs_css_files = ["slides.css"]
