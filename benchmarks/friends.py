@@ -36,8 +36,8 @@ LEVELS = {"fid": (40, 30, 20, 15, 12, 10, 8), "swd": (120, 90, 70, 60)}
 COLUMN = {"fid": 2, "swd": 3}  # of a point of a curve
 LINKS = {"no transfers": None, "50 Mbit/s": 50.0, "10 Mbit/s": 10.0}
 EVERY, MAX_S, GOOD_ENOUGH = 96, 20.0, (7, 60)
-"""Steps between two evaluations; seconds on the clock after which a way has missed the levels that are left; and the FID
-and SWD at which it ends sooner."""
+"""Steps between two evaluations, seconds on the clock after which a way ends, and the FID and SWD at which it ends
+sooner."""
 Results = dict[tuple[str, int], Curve]
 
 

@@ -20,7 +20,7 @@ from ganns.errors import ConfigError
 from ganns.paths import course_dir, image_dir
 
 OWN = {"demo.png": "class-faces.png", "losses.png": "class-losses.png"}
-"""Pictures on the slides of the last lesson, and what they are called there: a class puts those of its own run in place."""
+"""Pictures on the slides of the last lesson, and their names in the copy: a class puts those of its own run there."""
 LAST = "6.md"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()((?:\.\./)*images/)([\w.-]+)\)")
