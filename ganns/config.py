@@ -263,6 +263,7 @@ class Config:
     sample_every: int = number(50, 0, 10**9)
     tensorboard: bool = False
     start_from: str | None = None
+    observers: str = ""  # names of plug-ins, joined by commas
     plugins: dict[str, str] = field(default_factory=dict)  # not a setting: the packages that the run needs
 
 

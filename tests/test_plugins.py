@@ -318,6 +318,7 @@ def test_the_command_says_what_is_right_and_what_is_wrong(example: Path) -> None
     listed = runner.invoke(app, ["plugin", "list"]).output
     assert "data.name=discs: ganns-example==0.1.0, ganns_example.discs:discs" in listed
     assert "model.name=residual: ganns-example==0.1.0, ganns_example.residual:Residual" in listed
+    assert "observers=wandb: ganns-example==0.1.0, ganns_example.weights_and_biases:WeightsAndBiases" in listed
     for name in ("trimmed", "least_squares", "discs", "residual", "median"):
         done = runner.invoke(app, ["plugin", "check", name])
         assert done.exit_code == 0, done.output

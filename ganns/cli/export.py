@@ -58,6 +58,7 @@ def push(
         model = write(Path(folder) / "model", state, facts, averaged=not raw, onnx=onnx)
         place = hub.push(model, f"Run {facts.run_id}, version {version}", private=private)
     say(f"run {facts.run_id}, version {version}, is at {place}")
+    say(f"draw with it, on any machine:  ganns sample --from {name}")
 
 
 def _read_run(run: str, *, best: bool) -> tuple[TrainingState, Facts]:

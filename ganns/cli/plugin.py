@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 SIGNS = {OK: "ok", NOTE: "note", PROBLEM: "WRONG"}
 
 app = typer.Typer(
-    help="Plug-ins: aggregation rules, losses, data sets and networks of other packages.", no_args_is_help=True
+    help="Plug-ins: aggregation rules, losses, data sets, networks and observers of other packages.",
+    no_args_is_help=True,
 )
 
 
@@ -26,7 +27,7 @@ def list_() -> None:
 
     found = described()
     for one in found:
-        say(f"{one['kind']}.name={one['name']}: {one['package']}, {one['object']}")
+        say(f"{one['setting']}: {one['package']}, {one['object']}")
     if not found:
         say("No plug-in is installed. docs/tutorial/level-3-change.md makes one.")
 
@@ -38,20 +39,21 @@ def check(
         list[str] | None, typer.Argument(help="Settings, as for `ganns train`: data.path=/my/images")
     ] = None,
 ) -> None:
-    """Check an aggregation rule, a loss, a data set or networks; exit with 1 if a check fails."""
+    """Check an aggregation rule, a loss, a data set, networks or an observer; exit with 1 if a check fails."""
     from ganns import plugins
     from ganns.config import NAMES, nearest
     from ganns.errors import ConfigError
 
-    kinds = [kind for kind in plugins.GROUPS if name in NAMES[kind] or name in plugins.installed(kind)]
+    known = {kind: (*NAMES.get(kind, ()), *plugins.installed(kind)) for kind in plugins.GROUPS}
+    kinds = [kind for kind, names in known.items() if name in names]
     if not kinds:
-        there = [one for kind in plugins.GROUPS for one in (*NAMES[kind], *plugins.installed(kind))]
+        there = [one for names in known.values() for one in names]
         raise ConfigError(
             f"{name} is neither built in nor installed: `ganns plugin list` lists the plug-ins{nearest(name, there)}"
         )
     num_wrong = 0
     for kind in kinds:
-        say(f"{kind}.name={name}")
+        say(plugins.setting(kind, name))
         for one in _findings(kind, name, overrides or []):
             num_wrong += one.state == PROBLEM
             say(f"  {SIGNS[one.state]:<5} {one.subject}{f': {one.said}' if one.said else ''}")
@@ -61,7 +63,7 @@ def check(
 
 
 def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
-    from ganns import testing
+    from ganns import plugins, testing
     from ganns.config import NAMES
     from ganns.data import open_images
     from ganns.launch.compose import compose
@@ -72,9 +74,14 @@ def _findings(kind: str, name: str, overrides: list[str]) -> list[Finding]:
     few = ["data.count=200", "data.holdout=50"]  # for data sets whose size is a setting
     if kind == "data" and name in NAMES["data"]:
         few = few if name == "synthetic" else []
-    if kind == "model":  # the checks train, so small networks
+    if kind in ("model", plugins.OBSERVER):  # the checks make networks, so small ones
         few = ["model=dcgan32", "model.features_g=8", "model.features_d=8"]
-    config = compose([*few, f"{kind}.name={name}", *overrides])
+    config = compose([*few, plugins.setting(kind, name), *overrides])
+    if kind == plugins.OBSERVER:
+        from ganns.observers.checking import check_observer
+        from ganns.observers.plugged import observer_class
+
+        return check_observer(observer_class(name), config)
     if kind == "aggregate":
         return testing.check_aggregate(type(build_rule(config.aggregate)), config.aggregate)
     if kind == "loss":

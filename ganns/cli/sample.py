@@ -28,7 +28,8 @@ def sample(
         Path | None, typer.Option(help="Save a walk between images, a looping .gif or .mp4, instead of a grid.")
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder that `ganns export` made, instead of a run.")
+        str | None,
+        typer.Option("--from", help="A folder that `ganns export` made, or a hub's model, OWNER/NAME (extra hub)."),
     ] = None,
     best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
@@ -50,10 +51,10 @@ def sample(
     from ganns.training.seeds import GRID_COLUMNS, noise
 
     if source is not None and (run != "latest" or raw or best):
-        raise ConfigError("--from draws with the model in a folder: leave out the run, --best and --raw.")
+        raise ConfigError("--from draws with an exported model: leave out the run, --best and --raw.")
     if walk is not None:
         check_animation(walk)
-    drawer = _from_run(run, averaged=not raw, best=best) if source is None else _from_folder(source)
+    drawer = _from_run(run, averaged=not raw, best=best) if source is None else _from_model(source)
     values, slid = attributes_of(drawer.model, chosen, slide, drawer.words)
     start = drawer.seed if seed is None else seed
     default = 64 if walk is None and slide is None else 8 if walk is None else 16
@@ -119,8 +120,13 @@ def _from_run(run: str, *, averaged: bool, best: bool) -> _Source:
     return _Source(state.generator(averaged=averaged), state.config.model, state.config.seed, words)
 
 
-def _from_folder(folder: Path) -> _Source:
+def _from_model(source: str) -> _Source:
+    """Return the generator in a folder; where there is no such folder, that of a hub's repository."""
+    from ganns.export.hub import fetch, is_name
     from ganns.export.model import describe, load
 
+    folder = Path(source)
+    if is_name(source) and not folder.exists():
+        folder = fetch(source)
     generator, info = load(folder), describe(folder)
-    return _Source(generator, info.model, info.seed, str(folder))
+    return _Source(generator, info.model, info.seed, source)

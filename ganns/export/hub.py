@@ -1,4 +1,7 @@
-"""Upload an exported model with huggingface_hub (extra `hub`). HF_ENDPOINT sets another hub, HF_TOKEN the token."""
+"""Upload and download an exported model with huggingface_hub (extra `hub`).
+
+HF_ENDPOINT sets another hub, HF_TOKEN the token.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import os
 import re
 from pathlib import Path
 
-from ganns.errors import ConfigError, PushError
+from ganns.errors import ConfigError, ExportError, PushError
 from ganns.utils.extras import extra
 
-HTTP_LIBRARIES = ("requests", "httpx", "urllib3")
+HTTP_LIBRARIES = ("requests", "httpx", "urllib3")  # httpx2 too
 
 
 class Hub:
@@ -23,7 +26,7 @@ class Hub:
             MissingExtra: without the extra `hub`.
             PushError: if there is no token.
         """
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+        if not is_name(name):
             raise ConfigError(f"{name!r} is not the name of a repository: write OWNER/NAME.")
         with extra("hub", "ganns push"):
             from huggingface_hub import HfApi, get_token
@@ -31,7 +34,7 @@ class Hub:
         if not token:
             raise PushError("There is no token for the hub: set HF_TOKEN to one that may write.")
         self.name, self._token = name, token
-        self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, token=token)
+        self._api = HfApi(endpoint=_endpoint(), token=token)
 
     @property
     def address(self) -> str:
@@ -82,3 +85,60 @@ class Hub:
         """Return an error's first line, with the token removed."""
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0].replace(self._token, "...").rstrip(".") + "."
+
+
+def is_name(text: str) -> bool:
+    """Return whether `text` has the form of a repository's name, "owner/name"."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII) is not None
+
+
+def fetch(name: str) -> Path:
+    """Download the model in the repository `name`, and return its folder in huggingface_hub's cache.
+
+    The folder holds config.json and the weights of one commit; `ganns.export.model.load` checks both. A model that was
+    downloaded before is used again, also when the hub does not answer.
+
+    Raises:
+        MissingExtra: without the extra `hub`.
+        ExportError: if there is no such model, it is none that `ganns push` made, or the hub does not answer.
+    """
+    with extra("hub", f"There is no folder {name}; to draw with the model {name} of a hub"):
+        from huggingface_hub import hf_hub_download
+
+    from ganns.export.model import CONFIG, WEIGHTS, describe  # loads torch
+
+    try:
+        config = Path(hf_hub_download(name, CONFIG, endpoint=_endpoint()))
+        describe(config.parent)  # before the weights, which may be large, are downloaded
+        hf_hub_download(name, WEIGHTS, revision=config.parent.name, endpoint=_endpoint())
+    except ExportError:
+        raise
+    except Exception as error:
+        raise _not_fetched(name, error) from error
+    return config.parent
+
+
+def _endpoint() -> str | None:
+    """Return the address of the hub that HF_ENDPOINT names, or None for the library's own."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+
+
+def _not_fetched(name: str, error: Exception) -> ExportError:
+    """Return our error for an error of the library: of its files, of the hub's answer, or of the network."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    hub = _endpoint() or constants.ENDPOINT
+    if isinstance(error, RepositoryNotFoundError):
+        return ExportError(
+            f"There is no folder {name}, and the hub {hub} has no model {name}, or none that you may see: check the "
+            "name, or log in with `hf auth login` if it is private."
+        )
+    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+        return ExportError(f"{name} on the hub {hub} is no model that `ganns push` made: a file is missing there.")
+    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
+    reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
+    return ExportError(
+        f"There is no folder {name}, and the model {name} cannot be fetched from the hub {hub} ({reason}): check the "
+        "network and HF_ENDPOINT."
+    )

@@ -18,9 +18,20 @@ def extra(name: str, purpose: str) -> Iterator[None]:
     Raises:
         MissingExtra: if an import fails; its message begins with `purpose` and says what to install.
     """
+    with package(f"'ganns[{name}]'", purpose):
+        yield
+
+
+@contextmanager
+def package(name: str, purpose: str) -> Iterator[None]:
+    """Import a package that no extra of ours has inside this block, for instance in a plug-in.
+
+    Raises:
+        MissingExtra: if the import fails; its message begins with `purpose` and says what to install.
+    """
     try:
         yield
     except ImportError as error:
         raise MissingExtra(
-            f"{purpose} needs a package that is not installed ({error.name or error}): pip install 'ganns[{name}]'"
+            f"{purpose} needs a package that is not installed ({error.name or error}): pip install {name}"
         ) from error

@@ -1,4 +1,4 @@
-"""Pushing to a hub, for which a local server stands in: what arrives there, and what is said when it refuses."""
+"""Pushing to a hub and drawing with its models; a local server stands in for it, and refuses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from ganns.errors import ConfigError, MissingExtra, PushError
+from ganns.cli.app import app
+from ganns.errors import ConfigError, ExportError, MissingExtra, PushError
 from ganns.export.hub import Hub
-from tests.support.hub import NAME, TOKEN, StandIn, stand_in
+from ganns.export.model import write_model
+from ganns.training.state import TrainingState
+from tests.support.fakes import tiny
+from tests.support.hub import COMMIT, NAME, TOKEN, StandIn, stand_in
 
 
 @pytest.fixture
@@ -99,3 +104,91 @@ def test_the_package_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(MissingExtra, match=r"^ganns push needs .* pip install 'ganns\[hub\]'"):
         Hub(NAME)
+
+
+# ------------------------------------------------------------------------------------------- drawing with a model
+
+
+@pytest.fixture
+def model(hub: type[StandIn], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files of a model that was pushed; the library's cache is empty, and the working folder too."""
+    from huggingface_hub import constants
+
+    (tmp_path / "model").mkdir()
+    write_model(tmp_path / "model", TrainingState(tiny()), averaged=True)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    hub.repos[NAME] = {"files": files}
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return files
+
+
+def sampled(*arguments: str) -> str:
+    """What `ganns sample` prints; its own error comes out."""
+    done = CliRunner().invoke(app, ["sample", "--count", "4", *arguments], catch_exceptions=False)
+    return " ".join(done.output.split())
+
+
+def test_images_are_drawn_with_a_model_of_the_hub(hub: type[StandIn], model: dict[str, bytes], tmp_path: Path) -> None:
+    assert sampled("--from", NAME, "--out", "hub.png") == f"4 images from {NAME}: hub.png"
+    sampled("--from", str(tmp_path / "model"), "--out", "folder.png")
+    assert Path("hub.png").read_bytes() == Path("folder.png").read_bytes()
+    assert not any("README" in one for one in hub.asked)
+    weights = [one for one in hub.asked if "generator.safetensors" in one]
+    assert all(f"/resolve/{COMMIT}/" in one for one in weights), "both files are of one commit"
+    hub.status = {"": 503}  # the hub is down: what was fetched before is enough
+    sampled("--from", NAME, "--out", "again.png")
+    assert Path("again.png").read_bytes() == Path("hub.png").read_bytes()
+
+
+def test_a_folder_comes_before_a_repository_of_its_name(
+    hub: type[StandIn], model: dict[str, bytes], tmp_path: Path
+) -> None:
+    Path(NAME).parent.mkdir()
+    (tmp_path / "model").rename(NAME)
+    sampled("--from", NAME)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        (
+            "ada/nothing",
+            {},
+            r"^There is no folder ada/nothing, and the hub .* has no model ada/nothing, .*hf auth login",
+        ),
+        (NAME, {"config.json": b""}, r"^ada/faces on the hub .* is no model that `ganns push` made: a file is missing"),
+        (NAME, {"generator.safetensors": b""}, r"is no model that `ganns push` made"),
+        (NAME, {"config.json": b"{}"}, r"config\.json is not the description of an exported model"),
+        (NAME, {"generator.safetensors": b"other"}, r"generator\.safetensors is damaged"),
+    ],
+)
+def test_what_is_no_model_of_ours(
+    name: str, changed: dict[str, bytes], said: str, hub: type[StandIn], model: dict[str, bytes]
+) -> None:
+    model |= changed
+    with pytest.raises(ExportError, match=said):
+        sampled("--from", name)
+    assert ("config.json" in changed) <= (not any("safetensors" in one for one in hub.asked))
+
+
+def test_without_a_network_the_folder_and_the_hub_are_named(
+    hub: type[StandIn], model: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, unused_port: int
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused_port}")
+    with pytest.raises(ExportError, match=rf"^There is no folder ada/faces, .*:{unused_port} \(.*HF_ENDPOINT\.$"):
+        sampled("--from", NAME)
+
+
+def test_a_folder_that_is_missing_asks_no_hub(hub: type[StandIn], model: dict[str, bytes]) -> None:
+    with pytest.raises(ExportError, match=r"^There is no exported model in export/runs/run-7"):
+        sampled("--from", "export/runs/run-7")
+    assert hub.asked == []
+
+
+def test_the_extra_is_named_when_a_hub_is_needed(model: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtra, match=r"^There is no folder ada/faces; .* pip install 'ganns\[hub\]'"):
+        sampled("--from", NAME)

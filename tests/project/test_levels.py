@@ -158,7 +158,7 @@ def test_level_3(tmp_path: Path) -> None:
         author.variables |= {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         reader = Reader(author, solo=f"{SMALL} {SHORT}", train=f"{SMALL} {ENDLESS}", db_serve=f"--port {free_port()}")
         reader.follow(page, end="Now make a mistake.")
-        assert len(reader.printed["ganns plugin list"].splitlines()) == 4
+        assert len(reader.printed["ganns plugin list"].splitlines()) == 5
 
         source = author.folder / "my-plugin/ganns_example/trimmed.py"
         right = change(source, "kept.mean(dim=0)", "kept.sum(dim=0)")
@@ -181,7 +181,7 @@ def test_level_3(tmp_path: Path) -> None:
         coordinator.wait_for(r"round \d+ .*images/s", after=len(coordinator.output))  # the others go on
         assert coordinator.ctrl_c() == 0
 
-        reader.follow(page, "## 6. Exercise", "Then break them.")
+        reader.follow(page, "## 7. Exercise", "Then break them.")
         source = author.folder / "my-plugin/ganns_example/residual.py"
         change(source, "nn.Flatten()", "nn.Dropout(0.3), nn.Flatten()")
         reader.may_fail = {"ganns plugin check residual"}

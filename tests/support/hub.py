@@ -1,4 +1,4 @@
-"""A stand-in for a hub: a local server that answers what huggingface_hub asks when a model is pushed, or refuses to."""
+"""A stand-in for a hub: a local server that answers huggingface_hub when a model is pushed or fetched, or refuses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import pytest
 
 TOKEN = "hf_" + "s3cret" * 5
 NAME = "ada/faces"
+COMMIT = "1" * 40
 
 
 class StandIn(BaseHTTPRequestHandler):
-    """The endpoints of a hub that a push needs; `status` makes it refuse, `lfs` says which files go apart."""
+    """The endpoints of a hub that we need; `status` makes it refuse, `lfs` says which files go apart."""
 
     status: ClassVar[dict[str, int]]  # by a piece of the path
     lfs: ClassVar[set[str]]
@@ -59,9 +60,32 @@ class StandIn(BaseHTTPRequestHandler):
             self.answer(200, {"transfer": "basic", "objects": objects})
         elif path == f"/api/models/{NAME}/commit/main":
             self.commit([json.loads(line) for line in body.splitlines()])
-            self.answer(200, {"commitUrl": f"{self.hub}/{NAME}/commit/1", "commitOid": "1" * 40})
+            self.answer(200, {"commitUrl": f"{self.hub}/{NAME}/commit/1", "commitOid": COMMIT})
         else:
             self.answer(500, {"error": f"the stand-in does not know {path}"})
+
+    def do_HEAD(self) -> None:
+        """Describe a file."""
+        self.do_GET(body=False)
+
+    def do_GET(self, body: bool = True) -> None:
+        """Send a file of a repository: /OWNER/NAME/resolve/REVISION/FILE."""
+        self.asked.append(f"{self.command} {self.path}")
+        owner, name, _, _, file = self.path.strip("/").split("/")
+        refusal = next((code for piece, code in self.status.items() if piece in self.path), None)
+        files = self.repos.get(f"{owner}/{name}", {}).get("files")
+        data = (files or {}).get(file, b"")
+        self.send_response(refusal or (200 if data else 404))
+        if files is None:
+            self.send_header("X-Error-Code", "RepoNotFound")
+        elif not data:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
 
     def do_PUT(self) -> None:
         """Take a large file."""

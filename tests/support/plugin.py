@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from ganns import plugins
 from tests.support.helpers import ROOT
 
 EXAMPLE = ROOT / "docs/tutorial/plugin"
@@ -26,3 +30,15 @@ def announce_example(folder: Path, version: str = "0.1.0") -> None:
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["version"] == "0.1.0"
     announce(folder, project["name"], version, project["entry-points"])
+
+
+def importable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a new folder, below `folder`, in which Python finds packages until the end of the test; the example, too."""
+    site = folder / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    plugins.load.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(("ganns_example", "noting_plugin"))]:
+        monkeypatch.delitem(sys.modules, name)
+    return site
