@@ -24,7 +24,10 @@ DATA = {
     "packed": "A packed data set, which a web server gave to the class.",
 }
 RIGHTS = {
-    "synthetic": "The images were drawn by the program itself, so no rights of others are in them.",
+    "synthetic": (
+        "The images were drawn by the program itself, so no rights of others are in them. The license above is the "
+        "program's; the person who publishes the model may choose another one."
+    ),
     "celeba": (
         "CelebA is there for non-commercial research only, and its makers do not own the photographs. Each user "
         "agrees not to exploit the images, or works derived from them, commercially. Read its terms before you "
@@ -36,6 +39,16 @@ RIGHTS = {
     ),
 }
 RIGHTS["packed"] = RIGHTS["image_folder"]
+TERMS = {
+    "synthetic": {"license": "mit"},  # as the program that draws them
+    "celeba": {
+        "license": "other",
+        "license_name": "celeba-agreement",
+        "license_link": "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    },
+}
+"""The license, as hubs read it. This program does not know the terms of other images."""
+UNKNOWN_TERMS = {"license": "unknown"}
 MEANINGS = {
     "d_loss": "D's loss in nats; guessing gives 1.39",
     "g_loss": "G's loss in nats; guessing gives 0.69",
@@ -80,10 +93,13 @@ def model_card(state: TrainingState, facts: Facts, *, averaged: bool, onnx: bool
 def _front(config: Config) -> list[str]:
     size, networks = config.model.image_size, config.model.name if config.model.name in NAMES["model"] else "custom"
     tags = ["gan", networks, "ganns-with-friends", f"{size}x{size}"]
+    if config.data.name in TERMS:
+        tags.append(config.data.name)  # the data set
     if config.model.conditional:
         tags.append("conditional")
-    front = ["---", "library_name: ganns", "pipeline_tag: unconditional-image-generation", "tags:"]
-    return [*front, *(f"  - {tag}" for tag in tags), "---", ""]
+    front = ["---", "library_name: ganns", "pipeline_tag: unconditional-image-generation"]
+    front += [f"{key}: {value}" for key, value in TERMS.get(config.data.name, UNKNOWN_TERMS).items()]
+    return [*front, "tags:", *(f"  - {tag}" for tag in tags), "---", ""]
 
 
 def _what(state: TrainingState, averaged: bool) -> Iterator[str]:

@@ -312,6 +312,8 @@ def test_the_card_says_what_the_run_was(folder: Path) -> None:
     text = card(folder)
     for part in (
         "pipeline_tag: unconditional-image-generation",
+        "\nlicense: mit\n",
+        "\n  - synthetic\n",
         "# test",
         "(samples.png)",
         "synthetic-abc",
@@ -328,11 +330,22 @@ def test_the_card_says_what_the_run_was(folder: Path) -> None:
     assert "CelebA" not in text
 
 
-@pytest.mark.parametrize(("data", "part"), [("celeba", "non-commercial research"), ("image_folder", "does not know")])
-def test_the_card_says_whose_the_images_are(data: str, part: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "part", "terms"),
+    [
+        (
+            "celeba",
+            "non-commercial research",
+            "\nlicense: other\nlicense_name: celeba-agreement\nlicense_link: https://",
+        ),
+        ("image_folder", "does not know", "\nlicense: unknown\n"),
+    ],
+)
+def test_the_card_says_whose_the_images_are(data: str, part: str, terms: str, tmp_path: Path) -> None:
     config = Config(model=SMALL.model, data=OPTIONS["data"][data](path="/ada/has/this"), stop=StopConfig(rounds=1))
     text = card(export(tmp_path / "faces", TrainingState(config), Facts(1)))
     assert part in text
+    assert terms in text.partition("---\n\n")[0]
     assert "/ada" not in text + (tmp_path / "faces" / CONFIG).read_text()
     assert "# An image generator" in text
 

@@ -68,7 +68,13 @@ def test_the_services_fit_each_other() -> None:
     context = (FOLDER / build["context"]).resolve()
     assert (context, context / build["dockerfile"]) == (ROOT, FOLDER / "Dockerfile")
     address = conninfo_to_dict(re.sub(r"\$\{(\w+)[^}]*\}", r"\1", OURS["worker"]["environment"]["GANNS_DATABASE_URL"]))
-    assert address == {"user": "ganns", "password": "GANNS_PASSWORD", "host": "database", "port": "5432", "dbname": "ganns"}
+    assert address == {
+        "user": "ganns",
+        "password": "GANNS_PASSWORD",
+        "host": "database",
+        "port": "5432",
+        "dbname": "ganns",
+    }
     login = (FOLDER / "login.sh").read_text()
     subprocess.run(["bash", "-n", FOLDER / "login.sh"], check=True)
     assert f"CREATE ROLE {address['user']} LOGIN PASSWORD :'password'" in login
