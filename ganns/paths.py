@@ -35,13 +35,28 @@ def image_dir() -> Path:
     return _find("course_images", checkout="docs/images")
 
 
+def user_path(text: str, setting: str) -> Path:
+    """Return the path that a user wrote, with `~` and `~user` replaced.
+
+    Raises:
+        ConfigError: if there is no such user, or this user has no home; `setting` says where the path was written.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"The folder {text} cannot be used (it begins with the home of a user who has none): write the whole path "
+            f"in {setting}, a folder that you may write to."
+        ) from error
+
+
 def home_path() -> Path:
     """Return $GANNS_HOME or ~/.ganns, which need not exist.
 
     Raises:
-        RuntimeError: this user has no home.
+        ConfigError: this user has no home.
     """
-    return Path(os.environ.get("GANNS_HOME") or "~/.ganns").expanduser()
+    return user_path(_wanted_home(), "GANNS_HOME")
 
 
 def home() -> Path:
@@ -50,16 +65,20 @@ def home() -> Path:
     Raises:
         ConfigError: if there is no such folder, and none can be made.
     """
-    wanted = os.environ.get("GANNS_HOME") or "~/.ganns"
+    path = home_path()
     try:
-        path = home_path().resolve()
+        path = path.resolve()
         path.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
-        reason = error.strerror if isinstance(error, OSError) else "this user has no home folder"
+    except OSError as error:
         raise ConfigError(
-            f"The folder {wanted} cannot be used ({reason}): set GANNS_HOME to a folder that you may write to."
+            f"The folder {_wanted_home()} cannot be used ({error.strerror}): set GANNS_HOME to a folder that you may "
+            "write to."
         ) from error
     return path
+
+
+def _wanted_home() -> str:
+    return os.environ.get("GANNS_HOME") or "~/.ganns"
 
 
 def _find(name: str, checkout: str | None = None) -> Path:

@@ -88,7 +88,8 @@ def subclass(kind: str, name: str, base: type) -> Any:
     found = load(kind, name)
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginError(
-            f"{setting(kind, name)}: {_find(kind, name).value} is no subclass of {base.__module__}.{base.__qualname__}; "
+            f"{setting(kind, name)}: {_find(kind, name).value} is no subclass of "
+            f"{base.__module__}.{base.__qualname__}; "
             "`ganns plugin list` shows the package of each name."
         )
     return found

@@ -7,6 +7,7 @@ answers at once and loads no torch.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from functools import partial
 from typing import Annotated, NoReturn
@@ -138,16 +139,27 @@ def main() -> NoReturn:
 
 def _of_the_system(error: OSError) -> str:
     """Return a sentence about a file or a folder that cannot be used; about the network we raise errors of our own."""
+    if error.errno == errno.ENOENT and _is_lost():
+        return "The working folder is not there any more: `cd` to another one."
     if error.filename is None:
-        if error.errno == errno.ENOENT:
-            return "The working folder is not there any more: `cd` to another one."
         return f"The system says: {error.strerror}. `--debug` anywhere on the line shows where."
     name, todo = str(error.filename), "Choose another place."
     if isinstance(error, IsADirectoryError):
         todo = "That is a folder: give the name of a file in it."
     elif isinstance(error, PermissionError):
         todo = "Choose a place where you may write."
+    if not os.path.isabs(name):
+        name += f", in the folder {os.getcwd()},"
     return f"{name} cannot be used ({error.strerror}). {todo}"
+
+
+def _is_lost() -> bool:
+    """Return whether the working folder was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _show_error(error: GannsError) -> None:

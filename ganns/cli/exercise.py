@@ -46,6 +46,7 @@ def start(
     from ganns.errors import ConfigError
     from ganns.exercises import progress
     from ganns.exercises.catalogue import find
+    from ganns.utils.atomic import replacing
 
     exercise = find(n)
     if there := [folder / path.name for path in exercise.starters if (folder / path.name).exists()]:
@@ -53,9 +54,9 @@ def start(
             f"{there[0]} exists, and is not overwritten: continue with it, `ganns exercise check {n} "
             f"{folder / exercise.file}`, or name another folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     for path in exercise.starters:
-        shutil.copyfile(path, folder / path.name)
+        with replacing(folder / path.name) as part:
+            shutil.copyfile(path, part)
         say(f"wrote    {folder / path.name}")
     progress.begin(n, folder / exercise.file)
     say(f"read     docs/exercises/{exercise.page}.md\ncheck    ganns exercise check {n}")

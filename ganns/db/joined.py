@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ganns import paths
 from ganns.errors import ConfigError
-from ganns.utils.atomic import replacing
+from ganns.utils.atomic import write_text
 
 SOURCE = "`ganns join`"
 """The source of such an address, in messages."""
@@ -29,9 +28,7 @@ def store(conninfo: str) -> Path:
     """
     path = paths.home() / file().name
     try:
-        with replacing(path) as part:
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            part.write_text(conninfo + "\n", encoding="utf-8")
+        write_text(path, conninfo + "\n", private=True)
     except OSError as error:
         raise ConfigError(
             f"The address cannot be kept in {path} ({error.strerror}): set GANNS_HOME to a folder of your own, or use "
@@ -44,7 +41,7 @@ def load() -> str | None:
     """Return the stored address; None if there is none, or it cannot be read."""
     try:
         return file().read_text(encoding="utf-8").strip() or None
-    except (OSError, RuntimeError, UnicodeError):  # RuntimeError: this user has no home
+    except (OSError, ConfigError, UnicodeError):  # ConfigError: this user has no home
         return None
 
 
@@ -52,7 +49,7 @@ def forget() -> bool:
     """Delete the stored address; return True if there was one."""
     try:
         file().unlink()
-    except (FileNotFoundError, RuntimeError):
+    except (FileNotFoundError, NotADirectoryError, ConfigError):
         return False
     return True
 

@@ -41,6 +41,7 @@ from ganns.pictures.grid import save, timeline
 from ganns.store.results import worker_totals
 from ganns.store.runs import list_metrics
 from ganns.training.state import TrainingState
+from ganns.utils.atomic import write_text
 from ganns.utils.console import SafeConsole, cells
 from ganns.worker.launch import Process, start_worker, stop_workers
 
@@ -104,7 +105,7 @@ def run_demo(config: Config, outputs: Path, stop: threading.Event, *, dashboard:
     watch.last_grid()
     start, end = (distance(state, real) for state in (TrainingState(config), watch.state))
     summary = summarise(history, credit, start, end, best, watch.first_grid_s)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     _draw(folder, watch.grids, history)
     _show(console, folder, summary, credit)
     return summary

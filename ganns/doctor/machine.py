@@ -14,7 +14,7 @@ from typing import Any
 from ganns import paths
 from ganns.errors import ConfigError
 from ganns.queue.machine import memory_mb
-from ganns.utils.checks import Finding, ok, problem, warning
+from ganns.utils.checks import Finding, note, ok, problem, warning
 
 LEAST_MB = 2048
 LEAST_DISK_MB, FULL_MB = 2000, 200
@@ -70,7 +70,8 @@ def check_home() -> Finding:
         with tempfile.TemporaryFile(dir=home) as file:
             file.write(b"x")
     except (OSError, ConfigError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error.__cause__)
+        cause = error.__cause__ if isinstance(error, ConfigError) else error
+        reason = cause.strerror if isinstance(cause, OSError) else "this user has no home"
         todo = "`export GANNS_HOME=...`, a folder that you may write"
         return problem("GANNS_HOME", f"{said} cannot be written: {reason or error}", todo)
     return ok("GANNS_HOME", f"{home} can be written")
@@ -80,7 +81,10 @@ def check_disk(free_mb: float | None = None) -> Finding:
     """Tell whether there is room for images."""
     if free_mb is None:
         # The nearest existing folder: another check tests whether we can make the home.
-        home = paths.home_path().absolute()
+        try:
+            home = paths.home_path().absolute()
+        except (OSError, ConfigError):  # a working folder that was deleted; a user without a home
+            return note("disk", "not known without a folder that can be used")
         free_mb = shutil.disk_usage(next(one for one in (home, *home.parents) if one.is_dir())).free / 1e6
     if free_mb < FULL_MB:
         return problem("disk", f"{free_mb:,.0f} MB free", "delete something, or set GANNS_HOME to another disk")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganns import paths
-from ganns.utils.atomic import replacing
+from ganns.utils.atomic import write_text
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -33,8 +33,7 @@ def finish(number: int, file: Path) -> None:
 def _change(number: int, **values: str) -> None:
     everything = load()
     everything.setdefault(str(number), {"done": None}).update(values)
-    with replacing(_path()) as part:
-        part.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
+    write_text(_path(), json.dumps(everything, indent=2) + "\n")
 
 
 def _path() -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ganns.db.address import URL_VARIABLE, Address
 from ganns.errors import GannsError
 from ganns.queue.machine import worker_name
+from ganns.utils.atomic import write_text
 from ganns.utils.interpreter import MODULE
 from ganns.utils.locks import FileLock
 
@@ -130,7 +131,7 @@ class BackgroundWorker:
                     pass_fds=(lock.fileno(),),
                 )
             about = {"pid": self._process.pid, "address": str(self._address), "name": self.name}
-            self._about.write_text(json.dumps(about))  # no password in it
+            write_text(self._about, json.dumps(about))  # no password in it
         finally:
             lock.release()  # our copy; the worker's copy holds the lock
 

@@ -36,6 +36,8 @@ def replacing(path: Path, *, locked: bool = False, sync: bool = False) -> Iterat
         if sync:
             with part.open("rb+") as written:
                 os.fsync(written.fileno())
+        if path.is_dir() and not part.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if part.is_dir() and path.is_dir():  # a folder cannot be renamed over a full one
             os.replace(path, old)
         os.replace(part, path)
@@ -46,6 +48,13 @@ def replacing(path: Path, *, locked: bool = False, sync: bool = False) -> Iterat
     finally:
         _delete(part)
         _delete(old)
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a small file of text in UTF-8; with `private`, only its owner may read it."""
+    with replacing(path) as part:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
+        part.write_text(text, encoding="utf-8")
 
 
 def _delete(path: Path) -> None:

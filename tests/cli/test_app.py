@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ganns import paths
 from ganns.cli import app as application
-from ganns.db import joined
 from ganns.errors import ConfigError, GannsError, NoDatabaseAddress
 
 HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "procrastinate")
@@ -105,7 +103,8 @@ def test_an_error_without_message_shows_its_sentence(
     [
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/tmp"), "/tmp cannot be used (Is a directory). That is a"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x cannot be used (Permission denied). Choose a"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "The working folder is not there any more"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a"), f"a, in the folder {os.getcwd()}, cannot"),
+        (OSError(errno.ENOSPC, "No space left on device"), "The system says: No space left on device."),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/a/b"), "/a/b cannot be used (Not a directory)"),
     ],
 )
@@ -114,16 +113,6 @@ def test_what_the_system_refuses_is_a_sentence(
 ) -> None:
     assert main_raising(error, monkeypatch, "runs") == 1
     assert capsys.readouterr().err.startswith(f"Error: {said}")
-
-
-@pytest.mark.parametrize("home", ["a file", "below a file", "nobody's"])
-def test_a_home_that_cannot_be_used_is_a_sentence(home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    places = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "x", "nobody's": "~no-such-user/x"}
-    monkeypatch.setenv("GANNS_HOME", str(places[home]))
-    with pytest.raises(ConfigError, match="set GANNS_HOME to a folder that you may write to"):
-        paths.home()
-    assert joined.load() is None
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])

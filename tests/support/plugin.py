@@ -33,7 +33,7 @@ def announce_example(folder: Path, version: str = "0.1.0") -> None:
 
 
 def importable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a new folder, below `folder`, in which Python finds packages until the end of the test; the example, too."""
+    """Return a new folder below `folder`: until the end of the test Python finds packages there, and the example."""
     site = folder / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))

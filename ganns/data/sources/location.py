@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ganns import paths
 from ganns.config import CelebAData, ImageFolderData, PackedData
 from ganns.data.http.address import is_url
 
@@ -26,5 +27,5 @@ def named(data: LocatedData) -> tuple[str, str | None]:
 
 def local(data: LocatedData) -> Path | None:
     """Return the path that was named, or None; a web address is no path."""
-    _, value = named(data)
-    return Path(value).expanduser() if value and not is_url(value) else None
+    setting, value = named(data)
+    return paths.user_path(value, setting) if value and not is_url(value) else None

@@ -24,6 +24,7 @@ from ganns.db.connect import connect
 from ganns.db.queries import execute
 from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
 from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
+from ganns.utils.atomic import write_text
 from ganns.utils.locks import FileLock
 
 DATABASE = "ganns"
@@ -58,8 +59,7 @@ class EmbeddedServer:
         """The password for TCP logins; a file in the data folder keeps it after a restart."""
         path = self.data_dir / "ganns_password"
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(18))
+            write_text(path, secrets.token_urlsafe(18), private=True)
         return path.read_text()
 
     def tcp_address(self, host: str) -> Address:

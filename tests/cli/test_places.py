@@ -1,0 +1,219 @@
+"""Homes, working folders and output files that cannot be used: one sentence each, for every command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ganns import paths
+from ganns.cli import app as application
+from ganns.db import address, joined
+from ganns.errors import ConfigError
+from ganns.export.model import write_model
+from ganns.observers.samples import SampleGrids
+from ganns.training.state import TrainingState
+from tests.support.fakes import tiny
+
+SYSTEM = Path("/sys")
+"""A folder in which not even root may make a file."""
+linux = pytest.mark.skipif(not SYSTEM.is_dir(), reason="there is no /sys")
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays() -> Iterator[None]:
+    """Hydra changes it."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def ganns(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
+    """Run a command in this process; return its exit code, and what it said on stderr in one line."""
+    monkeypatch.setattr(sys, "argv", ["ganns", *map(str, words)])
+    with pytest.raises(SystemExit) as stopped:
+        application.main()
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code, " ".join(said.split())
+
+
+# ------------------------------------------------------------------------------------------------------------ homes
+
+HOMES = {
+    "unset, and the system knows no user": (None, None),
+    "the system's": (str(SYSTEM), None),
+    "a file": ("FILE", None),
+    "below a file": ("FILE/below", None),
+    "GANNS_HOME is a file": (None, "FILE"),
+    "GANNS_HOME is below a file": (None, "FILE/below"),
+    "GANNS_HOME is nobody's": (None, "~no-such-user/x"),
+}
+NEEDING_A_HOME = [
+    ["runs"],
+    ["db", "init"],
+    ["data", "info", "data=synthetic"],
+    ["exercise", "start", "1"],
+    ["join", "host=x"],
+]
+
+
+@pytest.fixture(params=HOMES)
+def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Set a home that cannot be used, and return how it should be named."""
+    if request.param == "the system's" and not SYSTEM.is_dir():
+        pytest.skip("there is no /sys")
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    user, ours = (one and one.replace("FILE", str(tmp_path / "file")) for one in HOMES[request.param])
+    for name in (address.URL_VARIABLE, *address.PG_VARIABLES, "HOME", "USERPROFILE", "GANNS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if user is not None:
+        monkeypatch.setenv("HOME", user)
+    if ours is not None:
+        monkeypatch.setenv("GANNS_HOME", ours)
+    if user is ours is None:
+        monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])  # a container's user without a name
+    return ours or "~/.ganns"
+
+
+def test_a_home_that_cannot_be_used_is_a_sentence(home: str, capfd, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="GANNS_HOME"):
+        paths.home()
+    assert joined.load() is None
+    assert not joined.forget()
+    for command in NEEDING_A_HOME:
+        code, said = ganns(capfd, monkeypatch, *command)
+        assert code == 2, command
+        assert said.startswith(f"Error: The folder {home} cannot be used ("), command
+        assert "GANNS_HOME" in said, command
+
+
+def test_what_needs_no_home_works_without_one(home: str, capfd, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    (tmp_path / "m").mkdir()
+    write_model(tmp_path / "m", TrainingState(tiny()), averaged=True)
+    for command in (
+        ["leave"],
+        ["sample", "--from", "m", "--count", "1"],
+        ["train", "--cfg", "job"],
+        ["plugin", "list"],
+    ):
+        code, said = ganns(capfd, monkeypatch, *command)
+        assert (code, said) == (0, ""), command
+    code, said = ganns(capfd, monkeypatch, "worker")
+    assert said.startswith("Error: No database address") or "GANNS_DATABASE_URL" in said
+
+
+def test_the_doctor_says_so(home: str) -> None:
+    from ganns.doctor.machine import check_disk, check_home
+
+    found = check_home()
+    assert (found.state, "cannot be written" in found.said) == ("problem", True)
+    assert check_disk().said
+
+
+@pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR"])
+def test_other_programs_folders_are_not_ours(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(name, str(tmp_path / "file"))
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    assert paths.home() == (tmp_path / "home").resolve()
+
+
+# -------------------------------------------------------------------------------------------------- working folders
+
+WRITING = [
+    ["train", "experiment=smoke"],
+    ["train", "-m", "experiment=smoke", "seed=1,2"],
+    ["solo", "experiment=smoke"],
+    ["demo", "--no-dashboard"],
+    ["sample", "--from", "MODEL", "--count", "1"],
+    ["timelapse", "GRIDS", "learned.gif"],
+    ["exercise", "start", "1"],
+    ["data", "pack", "pack", "data=image_folder", "data.path=GRIDS", "data.holdout=1", "model=dcgan32"],
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A model, and a folder of grids."""
+    folder, state = tmp_path_factory.mktemp("made"), TrainingState(tiny())
+    (folder / "model").mkdir()
+    write_model(folder / "model", state, averaged=True)
+    grids = SampleGrids(folder / "grids")
+    for version in range(4):
+        state.progress.version = version
+        grids.save(state)
+    return {"MODEL": str(folder / "model"), "GRIDS": str(folder / "grids")}
+
+
+def with_places(words: list[str], made: dict[str, str]) -> list[str]:
+    for name, place in made.items():
+        words = [word.replace(name, place) for word in words]
+    return words
+
+
+@pytest.mark.parametrize("command", WRITING, ids=" ".join)
+def test_a_working_folder_that_was_deleted(
+    command: list[str], made: dict[str, str], capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    code, said = ganns(capfd, monkeypatch, *with_places(command, made))
+    assert (code, said) == (1, "Error: The working folder is not there any more: `cd` to another one.")
+
+
+@linux
+@pytest.mark.parametrize("command", WRITING, ids=" ".join)
+def test_a_working_folder_in_which_nobody_may_write(
+    command: list[str], made: dict[str, str], capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(SYSTEM)
+    code, said = ganns(capfd, monkeypatch, *with_places(command, made))
+    assert code == 1
+    assert "cannot be used (" in said
+    assert str(SYSTEM) in said
+
+
+# ---------------------------------------------------------------------------------------------------- output files
+
+OUTPUTS = [
+    ["sample", "--from", "MODEL", "--count", "1", "--out", "OUT.png"],
+    ["sample", "--from", "MODEL", "--count", "2", "--walk", "OUT.gif"],
+    ["timelapse", "GRIDS", "OUT.gif"],
+]
+
+
+@pytest.mark.parametrize("out", ["a folder", "below a file", "a dot"])
+@pytest.mark.parametrize("command", OUTPUTS, ids=lambda words: " ".join(words))
+def test_an_output_that_cannot_be_a_file(
+    command: list[str], out: str, made: dict[str, str], capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    ending = command[-1].removeprefix("OUT")
+    (tmp_path / f"folder{ending}").mkdir()
+    place = {"a folder": f"folder{ending}", "below a file": f"file/x{ending}", "a dot": "."}[out]
+    code, said = ganns(capfd, monkeypatch, *with_places(command[:-1], made), place)
+    assert code == 1, said
+    assert said.startswith("Error: ")
+    assert {"a folder": "That is a folder", "below a file": "cannot be used (", "a dot": "."}[out] in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", f"folder{ending}"]
+
+
+def test_a_path_of_nobodys_home_is_a_sentence(capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
+    monkeypatch.delenv("GANNS_DATA", raising=False)
+    words = ("data", "info", "data=image_folder", "data.path=~no-such-user/faces")
+    code, said = ganns(capfd, monkeypatch, *words)
+    assert code == 2
+    assert said.startswith("Error: The folder ~no-such-user/faces cannot be used (")
+    assert "data.path" in said
