@@ -35,7 +35,7 @@ test-all: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 fuzz: $(READY) ## ten minutes of random input for everything that reads what others write
-	GANNS_FUZZ_S=$${GANNS_FUZZ_S:-600} $(BIN)/python -m pytest -q tests/fuzz -m slow $(ARGS)
+	GANNS_FUZZ_S=$${GANNS_FUZZ_S:-300} $(BIN)/python -m pytest -q tests/fuzz -m slow $(ARGS)
 
 soak: $(READY) ## kill something every few seconds, for 10 minutes, and check that nothing is lost (an hour: MINUTES=60)
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)

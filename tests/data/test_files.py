@@ -6,13 +6,10 @@ import os
 import struct
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -189,41 +186,6 @@ def test_too_few_images_say_how_many_are_needed(folder) -> None:
         source(folder, holdout=0)
     with pytest.raises(DataError, match=r"at least 5 are needed\. Add images, or set data\.holdout lower\."):
         source(folder, holdout=3)
-
-
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_no_bytes_raise_anything_but_our_error(data, tmp_path_factory) -> None:
-    seeds = []
-    for form in ("png", "jpeg", "webp", "bmp"):
-        path = tmp_path_factory.mktemp("fuzz") / f"a.{form}"
-        picture(1).save(path, form)
-        seeds.append(path.read_bytes())
-    content = bytearray(data.draw(st.sampled_from(seeds)))
-    for _ in range(data.draw(st.integers(1, 6))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        assert decode(bytes(content), "fuzzed").mode == "RGB"
-    except GannsError as error:
-        raised = str(error)
-    else:
-        raised = "fuzzed"
-    assert "fuzzed" in raised
-
-
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_no_zip_raises_anything_but_our_error(data, tmp_path_factory) -> None:
-    root = tmp_path_factory.mktemp("fuzz")
-    with zipfile.ZipFile(root / "a.zip", "w") as file:
-        for number, name in enumerate(data.draw(st.lists(st.text(max_size=12), max_size=4, unique=True))):
-            file.writestr(zipfile.ZipInfo(name + ".png"), picture(number).tobytes()[:50])
-    content = bytearray((root / "a.zip").read_bytes())
-    for _ in range(data.draw(st.integers(0, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    (root / "a.zip").write_bytes(content)
-    with suppress(GannsError):
-        open_images(ImageFolderData(path=str(root / "a.zip"), holdout=0), 16, root)
 
 
 def test_a_path_is_shown_with_its_bytes() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import zipfile
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
+from PIL import Image
 
 from ganns.config import to_dict
 from ganns.training.serialization import pack
@@ -93,6 +98,56 @@ def tensors(draw: st.DrawFn, like: dict[str, torch.Tensor]) -> bytes:
         else:
             found[draw(texts.filter(lambda text: text.isprintable()))] = like[name]
     return draw(damaged(bytes(pack(found)))) if draw(st.integers(0, 4)) == 0 else Data(pack(found))
+
+
+@cache
+def pictures() -> list[bytes]:
+    """Return whole image files: each format and mode that people have, turned and animated ones too."""
+    noise = Image.fromarray(np.random.RandomState(1).randint(0, 256, (16, 12, 3)).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    kinds: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        *((noise, form, {}) for form in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")),
+        *((noise.convert(mode), "PNG", {}) for mode in ("1", "L", "LA", "P", "RGBA")),
+        (Image.fromarray(np.arange(192, dtype=np.uint16).reshape(16, 12) * 300), "PNG", {}),
+        (noise.convert("CMYK"), "JPEG", {}),
+        (noise.convert("P"), "PNG", {"transparency": 3}),
+        (noise, "JPEG", {"exif": exif}),
+        (noise, "GIF", {"save_all": True, "append_images": [noise.rotate(90)]}),
+    ]
+    found = []
+    for image, form, options in kinds:
+        file = io.BytesIO()
+        image.save(file, form, **options)
+        found.append(file.getvalue())
+    return found
+
+
+image_files = st.deferred(lambda: st.sampled_from(pictures()).flatmap(damaged))
+
+
+@st.composite
+def zips(draw: st.DrawFn) -> bytes:
+    """Draw a zip of images and other files, whose names may be anything; it may be damaged, too."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))) as archive:
+        for name in draw(st.lists(names, max_size=4, unique=True)):
+            archive.writestr(RawName(name), draw(image_files | st.binary(max_size=9)))
+    return draw(damaged(file.getvalue())) if draw(st.booleans()) else Data(file.getvalue())
+
+
+names = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "a/", "..\\", "/", "__MACOSX/._", ".x/", "\x00"]) | st.text(max_size=6),
+    st.sampled_from(["1.png", "1.JPG", "2.png", "a.txt", ".png", "/"]),
+)
+
+
+class RawName(zipfile.ZipInfo):
+    """A member whose name stands in the zip as bytes, as programs of other systems write it."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode("utf-8", "replace"), 0
 
 
 configs = changed(to_dict(tiny()))

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from hypothesis import strategies as st
 
-from ganns.config import from_dict
+from ganns.config import ImageFolderData, from_dict
 from ganns.config_diff import labels
+from ganns.data.decoded_cache import read_all
 from ganns.data.packed.format import Index
+from ganns.data.sources.decode import decode
+from ganns.data.sources.source import SOURCES
 from ganns.db.address import Address, resolve
 from ganns.errors import GannsError
 from ganns.evaluation import batches
@@ -143,6 +146,21 @@ def model(files: tuple[dict[str, Any], bytes]) -> None:
         exported.load(folder)
 
 
+def image(data: bytes) -> None:
+    with _environment(GANNS_MAX_PIXELS="1000000"):  # a damaged header may ask for a gigabyte
+        assert decode(data, "the file").mode == "RGB"
+
+
+def archive(data: bytes) -> None:
+    """Read every image of a zip, as a run does."""
+    with tempfile.TemporaryDirectory() as folder, _environment(GANNS_MAX_PIXELS="1000000"):
+        path = Path(folder) / "a.zip"
+        path.write_bytes(data)
+        source = SOURCES["image_folder"](ImageFolderData(path=str(path), holdout=0))
+        for _ in read_all(source, 32):
+            pass
+
+
 def call(value: Any) -> None:
     def task(a: int, *rest: int, b: int = 1, **more: int) -> None:
         pass
@@ -181,6 +199,8 @@ TARGETS: dict[str, Target] = {
     "report": Target(report, inputs.values, 60),
     "notification": Target(notification, inputs.json_texts, 60),
     "address": Target(address, inputs.urls, 60),
+    "image file": Target(image, inputs.image_files, 60),
+    "zip of images": Target(archive, inputs.zips(), 40),
     "override": Target(compose, st.lists(inputs.words, min_size=1, max_size=2), 3),
     "search": Target(read_space, st.lists(inputs.words, min_size=1, max_size=2), 3),
     "stored config": Target(config, inputs.configs, 20),
