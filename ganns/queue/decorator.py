@@ -12,7 +12,7 @@ from procrastinate import JobContext
 from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
 from ganns.queue.arguments import parameters
-from ganns.queue.options import CAP_S, RetryPolicy, check_place, parse_rate, seconds
+from ganns.queue.options import CAP_S, TASK_BYTES, RetryPolicy, check_name, check_place, parse_rate, seconds
 from ganns.queue.runner import RetryAdapter, run
 from ganns.queue.task import P, R, Task
 
@@ -75,7 +75,7 @@ def make(
             takes jobs with this argument; after an error it tries again.
 
     Raises:
-        TaskUsageError: for options that cannot work, or a name that another task has.
+        TaskUsageError: for options that cannot work, or a name that another task has, or that is too long.
     """
     words = [word for word in requires if not word.startswith("memory:")]
     memory = [word.removeprefix("memory:") for word in requires if word.startswith("memory:")]
@@ -101,6 +101,7 @@ def make(
         if owner is None:
             raise TaskUsageError("A task needs an app: `import tasks` first, or give app=...")
         full_name = name or f"{function.__module__}.{function.__qualname__}"
+        check_name(full_name, "name", TASK_BYTES)
         if inspect.iscoroutinefunction(function):
             raise TaskUsageError(f"{full_name} is a coroutine function: a task is an ordinary function, on a thread.")
         if full_name in owner.tasks:

@@ -14,6 +14,8 @@ from ganns.errors import BadArguments, TaskUsageError
 
 CAP_S = 5.0
 """The longest delay before a retry, unless the task sets another one: a class is short."""
+QUEUE_BYTES, TASK_BYTES = 40, 128
+"""The longest names. A queue's name is a part of the channel of its notifications, and PostgreSQL allows 63 bytes."""
 BURST_S = 0.25
 """The bucket holds the tokens of a quarter of a second, so that workers that ask only now and then reach the rate."""
 _PER_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -38,12 +40,28 @@ def check_place(queue: Any, priority: Any) -> None:
     """Check a queue's name and a priority, as the database stores them.
 
     Raises:
-        BadArguments: for a queue that is no text of 1 to 128 characters, or a priority that is no integer of 32 bits.
+        BadArguments: for a queue that is no text of 1 to 40 bytes, or a priority that is no integer of 32 bits.
     """
-    if queue is not None and (not isinstance(queue, str) or not 1 <= len(queue) <= 128 or "\0" in queue):
-        raise BadArguments(f"queue={str(queue)[:50]!r} must be a text of 1 to 128 characters.")
-    if priority is not None and (not isinstance(priority, int) or not -(2**31) <= priority < 2**31):
+    if queue is not None:
+        check_name(queue, "queue", QUEUE_BYTES)
+    is_number = isinstance(priority, int) and not isinstance(priority, bool)
+    if priority is not None and not (is_number and -(2**31) <= priority < 2**31):
         raise BadArguments(f"priority={str(priority)[:50]} must be an integer of 32 bits.")
+
+
+def check_name(name: Any, what: str, most_bytes: int) -> None:
+    """Check a name that the database stores.
+
+    Raises:
+        BadArguments: if it is no text of 1 to `most_bytes` bytes in UTF-8 without NUL.
+    """
+    try:
+        fits = isinstance(name, str) and 1 <= len(name.encode()) <= most_bytes and "\0" not in name
+    except UnicodeEncodeError:  # half of a surrogate pair
+        fits = False
+    if not fits:
+        shown = str(name)[:50].encode("ascii", "backslashreplace").decode()
+        raise BadArguments(f"{what}={shown!r} must be a text of 1 to {most_bytes} bytes (letters of English have one).")
 
 
 @dataclass(frozen=True)

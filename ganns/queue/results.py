@@ -98,7 +98,7 @@ class AsyncResult:
             TaskFailed: the task failed; its traceback is in the error, as text.
             TaskRevoked: the task was revoked or expired.
             ResultTimeout: it did not come in time.
-            TaskUsageError: inside a transaction.
+            TaskUsageError: inside a transaction, or inside a task: with one worker the wait would never end.
         """
         row = wait_for(self._connection, self._channel(), self._final_row, timeout, f"The result of {self}")
         if row["state"] == "SUCCESS":

@@ -30,6 +30,7 @@ from ganns.queue.manager import JobManager, Outcome
 from ganns.queue.options import TaskOptions, seconds
 from ganns.queue.texts import line_of, traceback_of
 from ganns.queue.values import from_plain
+from ganns.queue.waiting import no_waiting
 
 RESULT_BYTES = 200_000_000
 """The largest result: PostgreSQL refuses larger values, and a worker would try to store one again and again."""
@@ -91,7 +92,7 @@ def run(task: TaskOptions, manager: JobManager, context: JobContext, arguments: 
         args, kwargs = unpack(task.parameters, from_plain(arguments, _fetch_bytes))
         if task.bind:
             args.insert(0, Context(task, job.id, job.attempts, retries, job.worker_id, context))
-        with soft_time_limit(task.soft_time_limit):
+        with no_waiting(task.name), soft_time_limit(task.soft_time_limit):
             result = task.function(*args, **kwargs)
         manager.outcomes[job.id] = _success(task, result)
     except BaseException as error:

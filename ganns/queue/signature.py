@@ -13,7 +13,7 @@ from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
 from ganns.queue.arguments import pack
 from ganns.queue.canvas import Canvas, Plan, apply, plain
-from ganns.queue.options import TaskOptions, check_place, seconds
+from ganns.queue.options import TASK_BYTES, TaskOptions, check_name, check_place, seconds
 from ganns.queue.results import AsyncResult
 
 OPTIONS = {"countdown", "eta", "expires", "queue", "priority"}
@@ -99,6 +99,7 @@ class Signature(Canvas):
             call["priority"] = priority
         if into:
             call["into"] = into
+        check_name(self.name, "task", TASK_BYTES)
         check_place(call["queue"], priority)
         if options.get("countdown") is not None:
             call["delay_s"] = seconds(options["countdown"], "countdown")

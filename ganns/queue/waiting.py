@@ -8,6 +8,7 @@ waits for one result does not receive a thousand others.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,12 +27,35 @@ AWAY_S = 60.0
 """The longest absence of the server during which a caller goes on waiting."""
 
 
+_running = threading.local()
+"""`task`: the name of the task that this thread runs."""
+
+
+@contextmanager
+def no_waiting(task: str) -> Iterator[None]:
+    """Refuse to wait for results in this thread inside the block, which runs a task.
+
+    With one worker such a wait would never end: the worker that should compute the result is the one that waits.
+    """
+    _running.task = task
+    try:
+        yield
+    finally:
+        _running.task = None
+
+
 def connection_for_waiting(connection: Connection | None) -> Connection:
     """Return a connection that can wait for notifications: `connection`, or else this thread's own.
 
     Raises:
-        TaskUsageError: inside a transaction, which gets no notifications and cannot see later commits.
+        TaskUsageError: inside a task; or inside a transaction, which gets no notifications and cannot see later
+            commits.
     """
+    if (task := getattr(_running, "task", None)) is not None:
+        raise TaskUsageError(
+            f"The task {task} waits for the result of another one: with one worker it would wait for ever. Use a chain "
+            "or a chord, in which the next task gets the result as an argument, or look at `.ready()` and `.result`."
+        )
     conn = using(connection)
     if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
         raise TaskUsageError(
@@ -63,7 +87,7 @@ def wait_for(
     Raises:
         ResultTimeout: after `timeout` seconds.
         DatabaseUnreachable: if the server stays away for `AWAY_S`.
-        TaskUsageError: inside a transaction.
+        TaskUsageError: inside a transaction, or inside a task.
     """
     until = None if timeout is None else time.monotonic() + timeout
     away_since: float | None = None

@@ -16,6 +16,7 @@ from typing import IO
 from ganns.db.address import Address
 from ganns.errors import TaskUsageError
 from ganns.queue.machine import worker_name
+from ganns.queue.options import check_place
 from ganns.utils.console import SafeConsole, plural
 from ganns.utils.interpreter import MODULE
 from ganns.worker.display import Display
@@ -87,11 +88,13 @@ def run_workers(address: Address, num: int, *, name: str, threads: int, app: str
     """Keep `num` hardened workers running under a supervisor until Ctrl-C; return the exit code.
 
     Raises:
-        TaskUsageError: if `queues` names none, or the app cannot be loaded.
+        TaskUsageError: if `queues` names none, or one that cannot be, or the app cannot be loaded.
     """
     wanted = [one.strip() for one in queues.split(",")] if queues else []
     if not all(wanted):
         raise TaskUsageError(f"--queues={queues!r} has an empty name: write names with commas, as in `--queues a,b`.")
+    for one in wanted:
+        check_place(one, None)
     base = name or worker_name()
     threads = threads or max(1, (os.cpu_count() or 1) // num)
     names = [base] if num == 1 else [f"{base}-{number + 1}" for number in range(num)]

@@ -161,3 +161,8 @@ def flaky_later(self: Context) -> int:
     if self.retries == 0:
         raise ValueError("once")
     return self.retries
+
+
+@task(app=app, name="waits")
+def waits() -> object:
+    return add.delay(1).get()

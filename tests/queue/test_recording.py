@@ -15,6 +15,7 @@ from ganns.errors import BadArguments, ChordFailed, TaskFailed, TaskUsageError
 from ganns.queue import rescue
 from ganns.queue.canvas import chord
 from ganns.queue.decorator import task
+from ganns.queue.signature import signature
 from tests.queue import sample_tasks as sample
 
 Work = Callable[..., None]
@@ -149,13 +150,40 @@ def test_times_are_checked_when_called(value: Any, conn: Connection) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"priority": 1.5}, {"priority": 10**12}, {"queue": "x" * 200}, {"queue": "nul\0"}, {"queue": 3}],
+    [
+        *({"priority": value} for value in (1.5, 2**40, True, "high")),
+        *({"queue": name} for name in ("x" * 41, "\u5f20" * 14, "nul\0", "\ud800", "", 3)),
+    ],
+    ids=repr,
 )
 def test_other_options_are_checked_when_called(options: dict[str, Any], conn: Connection) -> None:
     with pytest.raises(BadArguments, match=next(iter(options))):
         sample.add.apply_async((1,), **options)
     with pytest.raises(BadArguments, match=next(iter(options))):
         task(app=sample.app, **options)
+
+
+def test_the_longest_names_work_and_longer_ones_are_refused(work: Work, conn: Connection) -> None:
+    result = sample.add.apply_async((1,), queue="q" * 40)
+    work()
+    assert result.get(timeout=60) == 1
+    for name in ("t" * 129, "nul\0"):
+        with pytest.raises(BadArguments, match="task="):
+            signature(name).delay()
+        with pytest.raises(BadArguments, match="name="):
+            task(app=sample.app, name=name)(lambda: None)
+    assert signature("t" * 128).delay().state == "PENDING"
+
+
+def test_a_task_that_waits_for_another_one_is_refused(work: Work) -> None:
+    """With one worker it would wait for ever."""
+    result = sample.waits.delay()
+    work()
+    with pytest.raises(
+        TaskFailed, match="The task waits waits for the result of another one: .* Use a chain or a chord"
+    ):
+        result.get(timeout=60)
+    assert sample.add.delay(1).state == "PENDING"  # here it may be awaited
 
 
 def test_what_is_no_error_cannot_be_retried_for() -> None:
