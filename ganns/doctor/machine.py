@@ -14,7 +14,7 @@ from typing import Any
 from ganns import paths
 from ganns.errors import ConfigError
 from ganns.queue.machine import memory_mb
-from ganns.utils.checks import Finding, note, ok, problem, warning
+from ganns.utils.checks import Finding, ok, problem, warning
 
 LEAST_MB = 2048
 LEAST_DISK_MB, FULL_MB = 2000, 200
@@ -84,7 +84,7 @@ def check_disk(free_mb: float | None = None) -> Finding:
         try:
             home = paths.home_path().absolute()
         except (OSError, ConfigError):  # a working folder that was deleted; a user without a home
-            return note("disk", "not known without a folder that can be used")
+            return warning("disk", "not known: GANNS_HOME names no folder", "`export GANNS_HOME=...`, the whole path")
         free_mb = shutil.disk_usage(next(one for one in (home, *home.parents) if one.is_dir())).free / 1e6
     if free_mb < FULL_MB:
         return problem("disk", f"{free_mb:,.0f} MB free", "delete something, or set GANNS_HOME to another disk")

@@ -180,7 +180,7 @@ def test_a_task_that_waits_for_another_one_is_refused(work: Work) -> None:
     result = sample.waits.delay()
     work()
     with pytest.raises(
-        TaskFailed, match="The task waits waits for the result of another one: .* Use a chain or a chord"
+        TaskFailed, match=r"The task waits waits for the result of another one: .* Use a chain or a chord"
     ):
         result.get(timeout=60)
     assert sample.add.delay(1).state == "PENDING"  # here it may be awaited
