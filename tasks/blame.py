@@ -1,4 +1,4 @@
-"""Whose error it is: the worker's, the device's, or perhaps the unit's.
+"""Tell whose fault an error is: the worker's, the device's, or perhaps the unit's.
 
 An error of the worker (no images, a full disk, a lost connection) or of its device never counts against a unit: another
 worker may compute it. Every other error may be the unit's: it is recorded, and when three different workers have failed

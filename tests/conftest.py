@@ -22,7 +22,7 @@ from typing import Any
 
 # Before anything imports torch: results are compared bit for bit, which holds for one thread.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Nor does it matter who started us: `make` hands its flags down, `nohup` and `&` that signals are ignored.
+# The results depend on no variable or signal of the caller: `make` hands its flags down, and `nohup` ignores signals.
 _FOREIGN = ("GANNS_DATABASE_URL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 for _name in [name for name in os.environ if name.startswith("PG") or name in _FOREIGN]:
     del os.environ[_name]

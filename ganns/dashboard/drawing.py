@@ -1,4 +1,4 @@
-"""The process that draws faces of chosen attributes: started at the first request, ended when nobody asks any more."""
+"""The process that draws faces of chosen attributes: started at the first request, ended after a while without one."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The dashboard itself runs without PyTorch. It starts this process when the first person moves a slider, and asks:
 
-    {"run": 7, "best": true, "labels": [0.0, 1.0]}              one line on stdin
-    {"size": 20480, "version": 120}, and so many bytes of WebP  on stdout; or {"error": "..."}
+    {"run": 7, "best": true, "labels": [0.0, 1.0]}               one line on stdin
+    {"size": 20480, "version": 120}, and that many bytes of WebP on stdout; or {"error": "..."}
 
 The database's address is in GANNS_DATABASE_URL. The process ends when its stdin is closed.
 """

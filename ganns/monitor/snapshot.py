@@ -93,8 +93,8 @@ def speed(rates: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | Non
 def worth(images_per_s: float | None, of_worker: float | None) -> float | None:
     """Return how many machines the class is worth; None if a speed is not known.
 
-    It is the class's images/s divided by those of its median worker while it computes: so many such machines, which
-    never wait for one another, for a transfer or for the coordinator, would compute the same. It says nothing of
+    It is the class's images/s divided by those of its median worker while it computes. That number of such machines
+    would compute the same if they never waited for one another, for a transfer or for the coordinator. It does not say
     how much a model learns from an image: docs/explain/strategies.md, "What a friend is worth".
 
     Args:

@@ -180,7 +180,7 @@ def _label(axes: Axes, title: str, ylabel: str) -> None:
 
 
 def _rendered(figure: Figure) -> Image.Image:
-    """Draw the figure with matplotlib's Agg (what it uses for PNG, whatever the backend)."""
+    """Draw the figure with Agg, which matplotlib uses for PNG files with every backend."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pad_inches=0.15, bbox_inches="tight")
     return Image.open(buffer)

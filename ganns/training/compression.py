@@ -23,7 +23,7 @@ SCALE = ".scale"  # suffix of the tensor that holds a scaled tensor's largest ma
 class Codec(NamedTuple):
     """A pair of pure functions; `decode(encode(x))` has the names, shapes and dtype (fp32) of `x`.
 
-    `decode` makes no tensor with more numbers than the encoded one, whatever it gets.
+    `decode` makes no tensor with more numbers than the encoded one, also from damaged tensors.
     """
 
     encode: Callable[[Mapping[str, torch.Tensor]], Tensors]

@@ -1,4 +1,4 @@
-"""Whose error it is: the worker's, its device's, or perhaps the unit's."""
+"""Tell whose fault an error is: the worker's, its device's, or perhaps the unit's."""
 
 from __future__ import annotations
 

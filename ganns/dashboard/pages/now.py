@@ -22,8 +22,8 @@ FIGURES = (
         "worth, in machines",
         "machines",
         "decimal",
-        "This class computes as many images as so many machines like its median worker that never wait. It does not "
-        "say how much the model learns from an image.",
+        "The number of machines like the class's median worker that would compute as many images if they never waited. "
+        "It does not say how much the model learns from an image.",
     ),
     Figure("best FID", "best_fid", "decimal"),
     Figure("its SWD", "best_swd", "decimal"),
