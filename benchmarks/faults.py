@@ -4,10 +4,10 @@
 
 Three `ganns worker`s with the default settings, one of them through a proxy, and a coordinator train a tiny run whose
 rounds have spare units: so no round waits for a unit that a dead worker holds, and a round shows when *its* workers
-are back. Each fault is injected several times. The time is counted from just before the fault (a laptop's: from its waking
-up, an absent server's: from its return) until each worker has done a unit of a round that was opened after it. The last
-line is one JSON object: for each fault the median and the largest number of seconds, and the same until the first round
-is closed.
+are back. Each fault is injected several times. The time is counted from just before the fault (a laptop's: from its
+waking up, an absent server's: from its return) until each worker has done a unit of a round that was opened after it.
+The last line is one JSON object: for each fault the median and the largest number of seconds, and the same until the
+first round is closed.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class Judge:
 
 
 def seconds(way: Way, costs: dict[str, Any], steps: float, rounds: float, mbit_s: float | None, threads: int) -> float:
-    """Return the clock after this number of steps and rounds; `mbit_s` is the speed of a worker's link, None: infinite."""
+    """Return the clock after these steps and rounds; `mbit_s` is the speed of a worker's link, None: infinite."""
     by_batch = costs["step_ms" if threads == 1 else "step_ms_2_threads"]
     found = steps * by_batch[f"{way.batch}" + (" r1" if way.r1 else "")] / 1000
     if way.workers:
