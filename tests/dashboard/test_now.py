@@ -171,6 +171,15 @@ def test_it_is_accessible_and_fits_a_phone(page: Page, site: Site, lesson: Lesso
     assert page.get_by_role("heading", level=1).count() == 1
 
 
+def test_a_wait_below_zero_is_none(page: Page, site: Site, lesson: Lesson) -> None:
+    """It is what is left of a round: below zero if units of one worker overlap."""
+    lesson.conn.execute("UPDATE ganns.metrics SET timings = timings || '{\"wait\": -0.799}'")
+    page.goto(site.url)
+    wait = page.locator(".timeparts li").filter(has=page.get_by_text("wait", exact=True))
+    expect(wait).to_contain_text("0 ms")
+    expect(page.locator(".timeparts")).not_to_contain_text("-799")
+
+
 def test_a_page_without_a_run_teaches_and_goes_to_the_first_one(
     page: Page, empty_database: Address, class_database: Address, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -85,6 +85,8 @@ def test_an_enormous_scan_is_named_and_the_limit_can_be_set(folder, monkeypatch)
     assert r"scan.png of the image_folder images has 40 x 30 pixels" in said
     assert "GANNS_MAX_PIXELS=1200" in said
     assert "zz.png" in said  # the check went on
+    for said in (refused(folder), command("data", "pack", folder, str(folder.parent / "pack"))):
+        assert "scan.png of the image_folder images has 40 x 30 pixels" in said
     monkeypatch.setenv("GANNS_MAX_PIXELS", "1200")
     assert "scan.png" not in command("data", "check", folder)
     monkeypatch.setenv("GANNS_MAX_PIXELS", "many")

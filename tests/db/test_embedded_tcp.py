@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -44,6 +45,31 @@ def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int
         connect(server.tcp_address("127.0.0.1")).close()
     assert len(password) >= 20
     assert password not in f"{server.tcp_address('h')!s} {server.tcp_address('h')!r}"
+
+
+def test_a_program_that_pretends_to_be_the_server_gets_no_password(tmp_path: Path, unused_port: int) -> None:
+    """It asks for the password as text, which libpq would send: the line forbids it."""
+    (tmp_path / "pg").mkdir()
+    line = EmbeddedServer(tmp_path / "pg", host="127.0.0.1", port=unused_port).tcp_address("127.0.0.1").conninfo
+    assert "require_auth=scram-sha-256" in line
+    got: list[bytes] = []
+
+    def pretend(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(1000)  # it asks for TLS, or begins
+            client.sendall(b"N")
+            client.recv(1000)
+            client.sendall(b"R" + (8).to_bytes(4, "big") + (3).to_bytes(4, "big"))  # AuthenticationCleartextPassword
+            client.settimeout(10)
+            got.append(client.recv(1000))
+
+    with socket.create_server(("127.0.0.1", unused_port)) as listener, ThreadPoolExecutor(1) as thread:
+        done = thread.submit(pretend, listener)
+        with pytest.raises(psycopg.OperationalError, match="auth"):
+            psycopg.connect(line, connect_timeout=10, gssencmode="disable")
+        done.result(30)
+    assert got == [b""], "the fake server was asked, and got nothing"
 
 
 def test_whoever_joins_is_no_superuser_and_can_train(cluster: Path, unused_port: int) -> None:

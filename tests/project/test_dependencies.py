@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -78,3 +79,16 @@ def test_the_doctor_knows_each_extra_of_the_program() -> None:
     owners = packages_distributions()
     for name, (module, _) in EXTRAS.items():
         assert {canonicalize_name(one) for one in owners[module]} & direct(declared(name)), name
+
+
+def test_the_package_says_where_its_things_are_and_that_it_has_types() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["urls"].keys() == {"Documentation", "Source", "Issues", "Changelog"}
+    for address in project["urls"].values():
+        assert address.startswith("https://github.com/OWNER/ganns-with-friends")
+        place = address.partition("/main/")[2]
+        assert (ROOT / place).exists()
+    assert (ROOT / project["readme"]).is_file()
+    assert all(
+        (ROOT / package / "py.typed").is_file() for package in OURS if (ROOT / package / "__init__.py").is_file()
+    )
