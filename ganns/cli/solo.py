@@ -80,6 +80,7 @@ def _train(config: Config, schedule: Iterable[RecordedRound] | None = None) -> N
     from ganns.observers.watch import Watch
     from ganns.training.solo import train_recorded, train_solo
     from ganns.training.state import TrainingState
+    from ganns.utils.atomic import replacing
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     images = images_of(config)
@@ -94,5 +95,6 @@ def _train(config: Config, schedule: Iterable[RecordedRound] | None = None) -> N
             )
             watch.round_closed(report, state)
         watch.last_grid()
-        state.save(folder / "state.safetensors")
+        with replacing(folder / "state.safetensors") as part:
+            state.save(part)
         watch.say(f"version {state.progress.version} after {state.progress.images:,} images is in {folder}")
