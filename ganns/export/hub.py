@@ -103,18 +103,31 @@ def fetch(name: str) -> Path:
         ExportError: if there is no such model, it is none that `ganns push` made, or the hub does not answer.
     """
     with extra("hub", f"There is no folder {name}; to draw with the model {name} of a hub"):
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import constants, hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     from ganns.export.model import CONFIG, WEIGHTS, describe  # loads torch
 
+    hub = _endpoint() or constants.ENDPOINT
     try:
-        config = Path(hf_hub_download(name, CONFIG, endpoint=_endpoint()))
+        config = Path(hf_hub_download(name, CONFIG, endpoint=hub))
         describe(config.parent)  # before the weights, which may be large, are downloaded
-        hf_hub_download(name, WEIGHTS, revision=config.parent.name, endpoint=_endpoint())
+        hf_hub_download(name, WEIGHTS, revision=config.parent.name, endpoint=hub)
     except ExportError:
         raise
-    except Exception as error:
-        raise _not_fetched(name, error) from error
+    except RepositoryNotFoundError as error:
+        raise ExportError(
+            f"There is no folder {name}, and the hub {hub} has no model {name}, or none that you may see: check the "
+            "name, or log in with `hf auth login` if it is private."
+        ) from error
+    except LocalEntryNotFoundError as error:  # neither downloaded before, nor now
+        raise _not_fetched(name, hub, error.__cause__ or error) from error
+    except EntryNotFoundError as error:
+        raise ExportError(
+            f"{name} on the hub {hub} is no model that `ganns push` made: a file is missing there."
+        ) from error
+    except Exception as error:  # from its HTTP library, or the file system
+        raise _not_fetched(name, hub, error) from error
     return config.parent
 
 
@@ -123,21 +136,8 @@ def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
-def _not_fetched(name: str, error: Exception) -> ExportError:
-    """Return our error for an error of the library: of its files, of the hub's answer, or of the network."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    hub = _endpoint() or constants.ENDPOINT
-    if isinstance(error, RepositoryNotFoundError):
-        return ExportError(
-            f"There is no folder {name}, and the hub {hub} has no model {name}, or none that you may see: check the "
-            "name, or log in with `hf auth login` if it is private."
-        )
-    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return ExportError(f"{name} on the hub {hub} is no model that `ganns push` made: a file is missing there.")
-    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
-    reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
+def _not_fetched(name: str, hub: str, error: BaseException) -> ExportError:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     return ExportError(
         f"There is no folder {name}, and the model {name} cannot be fetched from the hub {hub} ({reason}): check the "
         "network and HF_ENDPOINT."

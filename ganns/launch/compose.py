@@ -175,8 +175,6 @@ def _unknown_option(path: str, text: str) -> ConfigError:
     listed = text.partition("Available options in")[2].partition("Config search path")[0]
     options = [line.strip() for line in listed.splitlines() if line.startswith("\t")]
     if group in plugins.GROUPS and option in plugins.installed(group):
-        return ConfigError(
-            f"{group}={option} has no file, since it is a plug-in: write {plugins.setting(group, option)}."
-        )
+        return ConfigError(f"{group}={option} has no file, since it is a plug-in: write {group}.name={option}.")
     choice = f": choose {' or '.join(options)}" if options else ""
     return ConfigError(f"{group}={option} does not exist{choice}{nearest(option, options)}")

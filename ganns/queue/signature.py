@@ -87,9 +87,10 @@ class Signature(Canvas):
             self.name, task.parameters if task else None, self.args, self.kwargs, with_result=with_result
         )
         options, expires = self.options, self.options.get("expires", task.expires if task else None)
+        queue = options.get("queue")
         call: dict[str, Any] = {
             "task": self.name,
-            "queue": options.get("queue") or (task.queue if task else "default"),
+            "queue": queue if queue is not None else task.queue if task else "default",
             "args": arguments,
         }
         priority = options.get("priority")

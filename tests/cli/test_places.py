@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     write_model(folder / "model", state, averaged=True)
     grids = SampleGrids(folder / "grids")
     for version in range(4):
-        state.progress.version = version
+        state.progress = replace(state.progress, version=version)
         grids.save(state)
     return {"MODEL": str(folder / "model"), "GRIDS": str(folder / "grids")}
 

@@ -18,7 +18,7 @@ from ganns.top.screen import snapshot
 from ganns.utils.checks import ok, problem
 from ganns.utils.console import SafeConsole
 from ganns.worker.display import Display
-from tests.dashboard.test_top import ANNA, COLUMNS, RUN, drawn, viewed
+from tests.dashboard.test_top import ANNA, RECORDED, RUN, drawn, viewed
 
 ENCODINGS = ["utf-8", "ascii", "cp1252", "cp932"]
 NAME = "Zo\u00eb \u8868 \u0436 [/red] [test] \u2713"
@@ -46,8 +46,7 @@ def expected(encoding: str) -> str:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_top_draws_a_name(encoding: str) -> None:
     people = {"type": "people", "run": 7, "people": [ANNA | {"name": NAME}]}
-    history = {"type": "history", "run": 7, "whole": True, "columns": COLUMNS}
-    shown: RenderableType = snapshot(viewed(history, RUN | {"name": NAME}, people), 160)
+    shown: RenderableType = snapshot(viewed(*RECORDED[:2], RUN | {"name": NAME}, people), 160)
     terminal = Terminal(encoding)
     terminal.console.print(shown)
     assert expected(encoding) in terminal.text()
@@ -65,7 +64,7 @@ def test_a_workers_line_has_its_name(encoding: str) -> None:
 @pytest.mark.parametrize("name", MARKUP)
 def test_markup_in_a_name_is_text_on_a_screen(name: str) -> None:
     people = {"type": "people", "run": 7, "people": [ANNA | {"name": name}]}
-    text = "\n".join(drawn(viewed(RUN | {"name": name}, people), 120, 40))
+    text = "\n".join(drawn(viewed(*RECORDED[:2], RUN | {"name": name}, people), 120, 40))
     assert f"Run 7 {name}: training" in text
     assert text.count(name) >= 2
     terminal = Terminal("utf-8")
@@ -82,19 +81,13 @@ def test_commands_list_runs_and_workers_of_such_names(
     for name in names:
         Lesson(conn, num_workers=1, name=name)
     conn.execute("UPDATE ganns.workers SET name = %s", [NAME])
-    commands = [
-        ["runs"],
-        ["compare", "1", "2", "3", "4", "5", "6", "--out", str(tmp_path)],
-        ["top", "--once"],
-        ["tasks", "workers"],
-    ]
+    commands = [["runs"], ["compare", *"123456", "--out", str(tmp_path)], ["top", "--once"]]
     shown = {words[0]: CliRunner().invoke(app, words, catch_exceptions=False).output for words in commands}
     for name in names:
         assert name in shown["runs"]
         assert name in shown["compare"]
     assert MARKUP[-1] in shown["top"]  # the newest run
     assert NAME in shown["top"]
-    assert NAME in shown["tasks"]
 
 
 def test_the_doctor_answers_programs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,7 @@ def test_without_a_network_the_folder_and_the_hub_are_named(
     hub: type[StandIn], model: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, unused_port: int
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused_port}")
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)  # it tries for half a minute
     with pytest.raises(ExportError, match=rf"^There is no folder ada/faces, .*:{unused_port} \(.*HF_ENDPOINT\.$"):
         sampled("--from", NAME)
 

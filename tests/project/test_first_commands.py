@@ -42,6 +42,8 @@ ELSEWHERE = {
     "docs/howto/notebooks.md": "tests/notebook/test_notebooks.py",
     "docs/howto/external-database.md": "tests/db/test_external.py",
     "docs/howto/resume.md": "tests/project/test_tutorials.py",
+    "docs/explain/workers.md": "tests/worker/test_faults.py",
+    "docs/reference/tasks.md": "tests/queue/test_reference_page.py",
     "docs/howto/server.md": "tests/project/test_server.py",
     # These train for a long time: their settings are composed there.
     **dict.fromkeys(

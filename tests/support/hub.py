@@ -71,6 +71,9 @@ class StandIn(BaseHTTPRequestHandler):
     def do_GET(self, body: bool = True) -> None:
         """Send a file of a repository: /OWNER/NAME/resolve/REVISION/FILE."""
         self.asked.append(f"{self.command} {self.path}")
+        if "/resolve/" not in self.path:
+            self.send_error(501, "the stand-in does not know it")
+            return
         owner, name, _, _, file = self.path.strip("/").split("/")
         refusal = next((code for piece, code in self.status.items() if piece in self.path), None)
         files = self.repos.get(f"{owner}/{name}", {}).get("files")
