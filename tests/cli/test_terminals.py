@@ -64,7 +64,7 @@ def test_a_workers_line_has_its_name(encoding: str) -> None:
 @pytest.mark.parametrize("name", MARKUP)
 def test_markup_in_a_name_is_text_on_a_screen(name: str) -> None:
     people = {"type": "people", "run": 7, "people": [ANNA | {"name": name}]}
-    text = "\n".join(drawn(viewed(*RECORDED[:2], RUN | {"name": name}, people), 120, 40))
+    text = "\n".join(drawn(viewed(*RECORDED[:2], RUN | {"name": name}, people), 200, 40))
     assert f"Run 7 {name}: training" in text
     assert text.count(name) >= 2
     terminal = Terminal("utf-8")
