@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ganns.errors import ConfigError
 from ganns.paths import course_dir, image_dir
+from ganns.utils.atomic import write_text
 
 OWN = {"demo.png": "class-faces.png", "losses.png": "class-losses.png"}
 """Pictures on the slides of the last lesson, and their names in the copy: a class puts those of its own run there."""
@@ -43,7 +44,7 @@ def write_course(folder: Path) -> list[Path]:
         copy = folder / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".md":
-            copy.write_text(_alone(path, source, copy.parent, written), "utf-8")
+            write_text(copy, _alone(path, source, copy.parent, written))
         else:
             shutil.copyfile(path, copy)
         written.append(copy)
@@ -107,7 +108,7 @@ def _print(browser: str, page: Path, out: Path) -> Path:
     text = re.sub(r"<script.*?</script>", "", page.read_text("utf-8"), flags=re.DOTALL)
     text = re.sub(r"_static/revealjs/dist/reveal\.css[^\"]*", "_static/print.css", text)
     sheet = page.with_name(f"print-{page.name}")
-    sheet.write_text(text, "utf-8")
+    write_text(sheet, text)
     settings = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     printing = ["--no-pdf-header-footer", f"--print-to-pdf={out.resolve()}", sheet.resolve().as_uri()]
     done = subprocess.run([browser, *settings, *printing], capture_output=True, text=True, timeout=120)

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "docs/howto/resume.md": "tests/project/test_tutorials.py",
     "docs/explain/workers.md": "tests/worker/test_faults.py",
     "docs/reference/tasks.md": "tests/queue/test_reference_page.py",
+    "docs/course/": "tests/exercises/test_course.py",
     "docs/howto/server.md": "tests/project/test_server.py",
     # These train for a long time: their settings are composed there.
     **dict.fromkeys(
