@@ -63,7 +63,8 @@ def _light(image: Image.Image, rng: random.Random) -> Image.Image:
     """Blur a little, and add light from one side."""
     side = rng.choice((-1, 1)) * rng.uniform(0.1, 0.5)
     dark = image.point([int(value * (1 - abs(side))) for value in range(256)] * 3)
-    return Image.composite(image, dark, _ramp(90 if side > 0 else -90)).filter(ImageFilter.GaussianBlur(0.7))
+    dark.paste(image, mask=_ramp(90 if side > 0 else -90))  # `Image.composite` would copy `dark` first
+    return dark.filter(ImageFilter.GaussianBlur(0.7))
 
 
 @functools.cache
