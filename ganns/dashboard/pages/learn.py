@@ -47,6 +47,8 @@ def build(run: int | None, note: str = "") -> None:
             legend = [{"key": key, "title": title} for key, title in MOVING.items()]
             RoundDiagram(run, elements(), legend, STEPS)
         with ui.element("section").classes("card"):
+            with text("p", "Why the transactions hold, statement by statement: "):
+                text("a", "Transactions under the microscope").props('href="/microscope"')
             text("h2", "What can go wrong")
             text("p", "The numbers count since you opened this page.").classes("soft")
             RoundFaults(FAULTS)
