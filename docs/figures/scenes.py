@@ -8,7 +8,7 @@ from ganns.exercises.microscope.lanes import lay_out
 from ganns.exercises.microscope.library import recorded
 from ganns.exercises.microscope.svg import Panel, draw
 
-SINGLE_WIDTH, PAIR_WIDTH = 380, 224  # of a lane, in pixels
+SINGLE_WIDTH, PAIR_WIDTH = 400, 224  # of a lane, in pixels
 SCENES = {
     "scene-snapshot": ("read_committed",),
     "scene-repeatable": ("repeatable_read",),

@@ -26,7 +26,7 @@ def test_it_plays_step_by_step(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/microscope?scene=chord_locked")
     heading, picture = page.locator(".scope-panel h3"), page.locator(".scope-picture.is-wide")
     expect(heading).to_have_text("The end")
-    expect(page.locator(".scope-sentence")).to_contain_text("The promise holds")
+    expect(page.locator(".scope-sentence")).to_contain_text("holds: bodies = 1.")
     page.get_by_role("button", name="Play").click()
     num = len(recorded("chord_locked").moments)
     page.clock.run_for(2300)

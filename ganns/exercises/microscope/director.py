@@ -39,15 +39,18 @@ class Director:
                 raise self.mistake(one, _words(error)) from error
         self._first_number = self.session.ask("snapshot")[1]
 
-    def judge(self) -> bool:
-        """Return whether the promise holds."""
+    def judge(self) -> tuple[bool, str]:
+        """Return whether the promise holds, and the further columns of its query, as "jobs = 1, 1"."""
         try:
-            row = self.session.conn.execute(self.scene.question.encode()).fetchone()
+            cursor = self.session.conn.execute(self.scene.question.encode())
+            row = cursor.fetchone()
         except psycopg.Error as error:
             raise ConfigError(f"{self.scene.name}: the promise's query does not run: {_words(error)}.") from error
         if row is None or not isinstance(row[0], bool | None):
             raise ConfigError(f"{self.scene.name}: the promise's query should answer true or false, not {row!r}.")
-        return bool(row[0])
+        names = [one.name for one in cursor.description or ()]
+        evidence = [f"{name} = {value}" for name, value in zip(names[1:], row[1:], strict=True)]
+        return bool(row[0]), ", ".join(evidence)
 
     def mistake(self, statement: Statement, words: str) -> ConfigError:
         """Return the error for a mistake in the scene."""

@@ -54,13 +54,14 @@ def lay_out(recording: Recording) -> Lanes:
 
 def verdict(recording: Recording) -> str:
     """Return in a sentence whether the promise held."""
-    words = "The promise holds" if recording.held else "The promise is broken"
+    words = f"“{recording.promise.rstrip('.')}” {'holds' if recording.held else 'is broken'}"
+    words += f": {recording.evidence}." if recording.evidence else "."
     if recording.deadlock:
         words = f"Deadlock: the server ended one session. {words}"
     if recording.stuck:
         names = " and ".join(recording.sessions[number] for number in recording.stuck)
         words = f"In the end, {names} {'waits' if len(recording.stuck) == 1 else 'wait'} for ever. {words}"
-    return f"{words}: {recording.promise}"
+    return words
 
 
 def _box(recording: Recording, tick: int) -> Box:
@@ -86,7 +87,7 @@ def remarks(recording: Recording, tick: int) -> list[str]:
     if moment.kind == "killed":
         found.append("killed: its transaction is undone" if moment.answer else "killed")
         return found
-    if moment.kind == "went on":
+    if moment.kind == "went on" and moment.outcome != "error":
         found.append("goes on")
     if moment.outcome == "waits":
         found.append(f"waits for {named(recording, moment.waits_for)}")
@@ -98,7 +99,9 @@ def remarks(recording: Recording, tick: int) -> list[str]:
         found.append(f"→ {moment.answer}")
     if moment.commits and not moment.text.rstrip(";").upper().endswith(("COMMIT", "END")):
         found.append("committed at once")
-    if moment.kind == "step" and (unseen := not_seen(recording, tick)):
+    writes_only = moment.text.upper().startswith("INSERT") and "VALUES" in moment.text.upper()
+    looks = moment.kind == "step" and moment.outcome == "done" and not writes_only
+    if looks and (unseen := not_seen(recording, tick)):
         found.append(f"does not see: {', '.join(unseen)}")
     return found
 

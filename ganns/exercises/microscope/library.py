@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ganns import paths
@@ -54,20 +55,27 @@ def _own_folder() -> Path:
 
 
 def main() -> None:
-    """Record all ready scenes."""
-    from ganns.exercises.microscope.player import Player
+    """Record all ready scenes; a scene that holds is played in the order that breaks the other one, if it can be."""
+    from ganns.exercises.microscope.player import NotNow, Player
     from ganns.exercises.microscope.scene import find
     from ganns.exercises.microscope.scratch import scratch_database
     from ganns.exercises.microscope.search import search_scene, summary
 
     FOLDER.mkdir(exist_ok=True)
+    found = {}
     with scratch_database() as address:
         for name in ready():
             with Player(address, find(name)) as player:
-                finding = search_scene(player)
+                found[name] = search_scene(player)
+            print(f"{name}: {' '.join(summary(found[name]))}", flush=True)
+        for name, finding in found.items():
+            with Player(address, find(name)) as player:
                 recording = player.record(finding.shown)
+                other = found[find(name).see_also].broken
+                if finding.broken is None and other is not None:
+                    with suppress(NotNow):
+                        recording = player.record(other.order)
             (FOLDER / f"{name}.json").write_text(to_json(recording), encoding="utf-8")
-            print(f"{name}: {' '.join(summary(finding))}", flush=True)
 
 
 if __name__ == "__main__":

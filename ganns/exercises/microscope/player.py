@@ -62,6 +62,7 @@ class _Show:
     actors: list[_Actor]
     moments: list[Moment]
     deadlock: bool = False
+    evidence: str = ""  # for the verdict
     committed: tuple[Row, ...] = ()  # the watched rows, after the last commit
 
 
@@ -114,7 +115,8 @@ class Player:
                 one.session.clear()
         failed = any(one.failed for one in show.actors)
         waited = any(one.outcome == "waits" for one in show.moments)
-        return Played(tuple(played), tuple(options), self._director.judge(), show.deadlock, waited, failed)
+        held, show.evidence = self._director.judge()
+        return Played(tuple(played), tuple(options), held, show.deadlock, waited, failed)
 
     def record(self, order: Order = (), choose: Choose = usual_choice, on_moment: Watch | None = None) -> Recording:
         """Play an order, and record what each session sees, locks and waits for; `on_moment` gets each moment."""
@@ -134,6 +136,7 @@ class Player:
                 order=" ".join(played.order),
                 moments=tuple(show.moments),
                 held=played.held,
+                evidence=show.evidence,
                 at_the_end=self._director.rows(),
                 deadlock=played.deadlock,
                 stuck=tuple(one.number for one in show.actors if one.state in ("waits", "listens")),
@@ -142,7 +145,8 @@ class Player:
 
     def _begin(self) -> _Show:
         for session in self._sessions.values():
-            session.clear()
+            if not session.conn.closed:
+                session.clear()
         self._director.set_up()
         actors = [
             _Actor(number, role, self._session(role.name, number)) for number, role in enumerate(self.scene.roles)

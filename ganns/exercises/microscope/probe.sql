@@ -55,7 +55,7 @@ $$;
 CREATE FUNCTION microscope.rows(tables text[]) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     one text;
-    some jsonb;
+    rows_of_it jsonb;
     found jsonb := '[]';
 BEGIN
     IF current_setting('transaction_isolation') = 'serializable' THEN
@@ -65,8 +65,8 @@ BEGIN
         EXECUTE format(
             'SELECT coalesce(jsonb_agg(jsonb_build_array(%L, t.xmin::text::bigint, t.xmax::text::bigint, to_jsonb(t))'
             ' ORDER BY to_jsonb(t)::text), ''[]'') FROM %s AS t', one, one::regclass
-        ) INTO some;
-        found := found || some;
+        ) INTO rows_of_it;
+        found := found || rows_of_it;
     END LOOP;
     RETURN found;
 END

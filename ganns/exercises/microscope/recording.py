@@ -83,6 +83,7 @@ class Recording:
     order: str  # "ada ada bob"
     moments: tuple[Moment, ...]
     held: bool
+    evidence: str = ""  # the further columns of the promise's query: "jobs = 1, 1"
     at_the_end: tuple[Row, ...] = ()  # the watched tables
     deadlock: bool = False
     stuck: tuple[int, ...] = ()  # sessions that wait for ever
@@ -102,6 +103,7 @@ def structure(recording: Recording) -> dict[str, Any]:
     """Return what is the same each time that an order is played: everything without transactions' numbers."""
     return {
         "held": recording.held,
+        "evidence": recording.evidence,
         "deadlock": recording.deadlock,
         "stuck": list(recording.stuck),
         "moments": [

@@ -100,12 +100,12 @@ def take_turns(options: Sequence[str], last: str) -> str:
 
 
 def search(
-    play: Callable[[Order], Played], depth: int = DEPTH, may_go_on: Callable[[Finding], bool] | None = None
+    play: Callable[[Order], Played | None], depth: int = DEPTH, may_go_on: Callable[[Finding], bool] | None = None
 ) -> Finding:
     """Play every order with at most `depth` switches, those with few switches first.
 
     Args:
-        play: plays the choices of a prefix, and goes on with `usual_choice` to the end.
+        play: plays the choices of a prefix, and goes on with `usual_choice` to the end; None if it cannot be played.
         depth: the largest number of switches.
         may_go_on: asked before each order; False ends the search.
 
@@ -121,6 +121,9 @@ def search(
             finding.depth = max(0, least - 1)  # those with fewer switches have all been played
             return finding
         one = play(prefix)
+        if one is None:
+            finding.complete = False
+            continue
         if switches(one.order) <= depth:
             finding.add(one)
         else:

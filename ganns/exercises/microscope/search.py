@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from ganns.exercises.microscope.player import NotNow, Player
 from ganns.exercises.microscope.schedule import DEPTH, Finding, Order, Played, search, switches
@@ -28,11 +29,11 @@ def search_scene(
     """
     ends_at = time.monotonic() + seconds
 
-    def play(order: Order) -> Played:
-        try:
-            return player.play(order)
-        except NotNow:  # which session a deadlock ends can differ from one time to the next
-            return player.play(order)
+    def play(order: Order) -> Played | None:
+        for _ in range(2):
+            with suppress(NotNow):  # which session a deadlock ends can differ from one time to the next
+                return player.play(order)
+        return None
 
     def may_go_on(finding: Finding) -> bool:
         if on_progress is not None:

@@ -22,7 +22,7 @@ from ganns.errors import DatabaseError
 SCHEMA = "scene"
 MAX_SHOWN = 4
 """Rows of an answer that are shown."""
-DEADLOCK_MS = 150
+DEADLOCK_MS = 300
 """After this time of waiting, the server looks for a deadlock. Later sessions look later: the first one is ended."""
 
 

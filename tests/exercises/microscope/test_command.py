@@ -48,7 +48,7 @@ def test_a_scene_of_ones_own_from_the_copy_to_the_repair(tmp_path: Path) -> None
 
     code, said = ganns("search", "mine.sql", "--svg", "lanes.svg")
     assert code == 1
-    assert "✗ The promise is broken: The body is started exactly once." in said
+    assert "✗ “The body is started exactly once” is broken: bodies = 0." in said
     assert "Played 70 orders" in said
     assert "2 switches between sessions" in said
     assert (tmp_path / "lanes.svg").read_text().startswith("<svg")
@@ -71,7 +71,7 @@ def test_orders_by_hand(tmp_path: Path) -> None:
     code, said = ganns("play", "read_committed", "--ask", typed="ada\neve\nbob\nada\nada\n")
     assert code == 0
     assert "eve cannot go on; choose from ada, bob" in said
-    assert "✗ The promise is broken" in said
+    assert "is broken: first = 0, second = 1." in said
     with pytest.raises(ConfigError, match="place 1 is 'eve'"):
         ganns("play", "read_committed", "--order", "eve")
 

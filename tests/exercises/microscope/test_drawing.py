@@ -49,9 +49,9 @@ def test_two_panels_stand_side_by_side_and_the_same_bytes_come_each_time() -> No
     panels = [Panel(name, lay_out(recorded(name))) for name in ("chord_unlocked", "chord_locked")]
     drawn = draw(panels, 224)
     assert drawn == draw(panels, 224)
-    assert "✗ The promise is broken" in drawn
-    assert "✓ The promise holds" in drawn
-    assert 'aria-label="The promise is broken: The body is started exactly once.; The promise holds' in drawn
+    assert "✗ “The body is started exactly once” is broken: bodies = 0." in drawn
+    assert "✓ “The body is started exactly once” holds: bodies = 1." in drawn
+    assert 'aria-label="“The body is started exactly once” is broken: bodies = 0.; “The' in drawn
 
 
 def test_foreign_text_is_no_markup() -> None:

@@ -40,6 +40,10 @@ def test_the_committed_recording_is_what_is_played_today(name: str, empty: Addre
     committed = recorded(name)
     with Player(empty, find(name)) as player:
         played = player.record(tuple(committed.order.split()))
+    if committed.deadlock:  # on a busy machine, the server may end the other session
+        assert played.deadlock
+        assert played.errors == committed.errors
+        return
     assert structure(played) == structure(committed), "type `python -m ganns.exercises.microscope.library`, and look"
     assert from_json(to_json(played)) == played
 
@@ -52,7 +56,7 @@ def test_two_finishers_without_the_lock_are_broken_and_with_it_all_orders_hold(e
     assert without.complete
     assert without.num_played == 70  # of 4 and 4 steps
     assert without.broken is not None
-    assert without.broken.order == ("ada", "ada", "bob", "bob", "bob", "bob", "ada", "ada")
+    assert without.broken.order == tuple(["ada", "ada", "bob", "bob", "bob", "bob", "ada", "ada"])
     assert "70 orders" in summary(without)[0]
 
     with Player(empty, find("chord_locked")) as player:

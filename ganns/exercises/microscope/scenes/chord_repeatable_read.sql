@@ -35,4 +35,4 @@ INSERT INTO bodies SELECT 'bob' WHERE :n = 2;
 COMMIT;
 
 -- promise: The body is started exactly once.
-SELECT count(*) = 1 FROM bodies;
+SELECT count(*) = 1, count(*) AS bodies FROM bodies;

@@ -26,4 +26,4 @@ INSERT INTO handed_out VALUES (:id, 'bob');
 COMMIT;
 
 -- promise: Two different jobs are handed out.
-SELECT count(DISTINCT job) = 2 FROM handed_out;
+SELECT count(DISTINCT job) = 2, string_agg(job::text, ' and ' ORDER BY job) AS jobs FROM handed_out;

@@ -12,7 +12,7 @@ INSERT INTO slices VALUES (1, 'result'), (2, 'in work');
 
 -- session: first, may be killed
 BEGIN;
--- Close the round: what has a result is accepted.
+-- Close the round, and accept the slices with a result.
 UPDATE rounds SET closed = true WHERE id = 1 AND NOT closed;
 UPDATE slices SET place = 'accepted' WHERE place = 'result';
 -- Carry the others into the next round.
@@ -27,4 +27,4 @@ UPDATE slices SET place = CASE place WHEN 'result' THEN 'accepted' ELSE 'carried
 COMMIT;
 
 -- promise: Each slice is accepted or carried.
-SELECT bool_and(place IN ('accepted', 'carried')) FROM slices;
+SELECT bool_and(place IN ('accepted', 'carried')), string_agg(place, ' and ' ORDER BY id) AS places FROM slices;

@@ -11,7 +11,7 @@ CREATE TABLE slices (id int PRIMARY KEY, place text NOT NULL);
 INSERT INTO slices VALUES (1, 'result'), (2, 'in work');
 
 -- session: first, may be killed
--- Close the round: what has a result is accepted.
+-- Close the round, and accept the slices with a result.
 BEGIN;
 UPDATE rounds SET closed = true WHERE id = 1 AND NOT closed;
 UPDATE slices SET place = 'accepted' WHERE place = 'result';
@@ -27,4 +27,4 @@ UPDATE slices SET place = CASE place WHEN 'result' THEN 'accepted' ELSE 'carried
 COMMIT;
 
 -- promise: Each slice is accepted or carried.
-SELECT bool_and(place IN ('accepted', 'carried')) FROM slices;
+SELECT bool_and(place IN ('accepted', 'carried')), string_agg(place, ' and ' ORDER BY id) AS places FROM slices;

@@ -26,4 +26,4 @@ INSERT INTO versions SELECT 42, 2 WHERE NOT EXISTS (SELECT FROM versions WHERE v
 COMMIT;
 
 -- promise: A version is published once.
-SELECT count(*) = 1 FROM versions;
+SELECT count(*) = 1, string_agg(generation::text, ' and ') AS generations FROM versions;

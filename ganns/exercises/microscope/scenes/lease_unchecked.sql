@@ -1,5 +1,6 @@
 -- scene: Two coordinators of one run: the first was only slow, and checks its lease too early
--- The first coordinator reads that it has the lease, and then publishes. In between, another one takes over and publishes.
+-- The first coordinator reads that it has the lease, and then publishes. In between, another one takes over and
+-- publishes.
 -- watch: runs, versions
 -- see also: lease_checked
 
@@ -25,4 +26,4 @@ INSERT INTO versions SELECT 42, 2 WHERE NOT EXISTS (SELECT FROM versions WHERE v
 COMMIT;
 
 -- promise: A version is published once.
-SELECT count(*) = 1 FROM versions;
+SELECT count(*) = 1, string_agg(generation::text, ' and ') AS generations FROM versions;

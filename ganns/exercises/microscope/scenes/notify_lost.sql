@@ -23,4 +23,4 @@ NOTIFY results;
 COMMIT;
 
 -- promise: The coordinator has seen the result.
-SELECT results = 1 FROM seen;
+SELECT results = 1, results AS seen FROM seen;

@@ -19,4 +19,4 @@ COMMIT;
 INSERT INTO results VALUES ('bob');
 
 -- promise: Both looks of one transaction see the same.
-SELECT bool_and(first = second) FROM looks;
+SELECT bool_and(first = second), max(first) AS first, max(second) AS second FROM looks;

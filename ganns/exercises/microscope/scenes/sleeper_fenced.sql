@@ -26,4 +26,7 @@ INSERT INTO results SELECT 1, 2 WHERE :attempt = 2;
 COMMIT;
 
 -- promise: The unit has exactly one result, and it is the attempt's that holds the unit.
-SELECT count(*) = 1 AND bool_and(r.attempt = u.attempt) FROM results r, units u;
+SELECT
+    count(*) = 1 AND bool_and(r.attempt = u.attempt),
+    string_agg(r.attempt::text, ' and ' ORDER BY r.attempt) AS attempts
+FROM results r, units u;

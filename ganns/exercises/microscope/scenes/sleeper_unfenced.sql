@@ -19,4 +19,7 @@ UPDATE units SET attempt = 2 WHERE id = 1 AND NOT EXISTS (SELECT FROM results) R
 INSERT INTO results SELECT 1, 2 WHERE :attempt = 2;
 
 -- promise: The unit has exactly one result, and it is the attempt's that holds the unit.
-SELECT count(*) = 1 AND bool_and(r.attempt = u.attempt) FROM results r, units u;
+SELECT
+    count(*) = 1 AND bool_and(r.attempt = u.attempt),
+    string_agg(r.attempt::text, ' and ' ORDER BY r.attempt) AS attempts
+FROM results r, units u;

@@ -26,4 +26,4 @@ UPDATE results SET counted = true;
 COMMIT;
 
 -- promise: A result that was stored was counted.
-SELECT coalesce(bool_and(counted), true) FROM results;
+SELECT coalesce(bool_and(counted), true), count(*) AS stored, count(*) FILTER (WHERE counted) AS counted FROM results;

@@ -15,4 +15,4 @@ INSERT INTO gradients VALUES (2, -1e16);
 INSERT INTO gradients VALUES (3, 1);
 
 -- promise: The sum is that of one process, which computes unit 1, 2, 3.
-SELECT sum(value ORDER BY arrived) = 1 FROM gradients;
+SELECT sum(value ORDER BY arrived) = 1, sum(value ORDER BY arrived) AS sum FROM gradients;

@@ -1,5 +1,5 @@
 -- scene: The coordinator adds gradients in the order of their units
--- Whatever arrives first, the sum is made in the same order: that of the units. So N workers give the bits of one process.
+-- Whatever arrives first, the sum is made in the order of the units. So N workers give the bits of one process.
 -- watch: gradients
 -- see also: sum_by_arrival
 
@@ -14,4 +14,4 @@ INSERT INTO gradients VALUES (2, -1e16);
 INSERT INTO gradients VALUES (3, 1);
 
 -- promise: The sum is that of one process, which computes unit 1, 2, 3.
-SELECT sum(value ORDER BY unit) = 1 FROM gradients;
+SELECT sum(value ORDER BY unit) = 1, sum(value ORDER BY unit) AS sum FROM gradients;
