@@ -15,7 +15,8 @@ export default {
       <span class="scope-where">{{ where }}</span>
     </div>
     <div ref="wide" class="scope-picture is-wide" v-html="pictures.wide"></div>
-    <div ref="narrow" class="scope-picture is-narrow" tabindex="0" role="region" aria-label="Lanes" v-html="pictures.narrow"></div>
+    <div ref="narrow" class="scope-picture is-narrow" tabindex="0" role="region" aria-label="Lanes">
+      <div :style="{ minWidth: sessions.length * 140 + 'px' }" v-html="pictures.narrow"></div></div>
   </div>
   <div class="scope-side">
     <section class="scope-panel" aria-label="This moment" aria-live="polite">

@@ -22,7 +22,7 @@ from ganns.exercises.microscope.scene import ready
 from ganns.exercises.microscope.svg import Panel, draw
 
 FIRST = "chord_unlocked"
-WIDE, NARROW = 330, 166
+WIDE, NARROW = 250, 150
 """The width of a lane, in pixels: on a screen, and on a phone."""
 PAGE = "docs/explain/databases.md"
 

@@ -151,7 +151,7 @@ def sentence(recording: Recording, tick: int) -> str:
     """Return a moment as a sentence, for captions and screen readers."""
     moment = recording.moments[tick]
     name = recording.sessions[moment.session]
-    said = "; ".join(remarks(recording, tick)).removeprefix("→ ")
+    said = "; ".join(remarks(recording, tick)).removeprefix("→ ").replace("; →", " →")
     if moment.kind != "step":
         return f"{name} {said}."
     sql = " ".join(moment.text.split())

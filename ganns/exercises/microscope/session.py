@@ -22,6 +22,8 @@ from ganns.errors import DatabaseError
 SCHEMA = "scene"
 MAX_SHOWN = 4
 """Rows of an answer that are shown."""
+BOOLEAN = 16
+"""The type's number."""
 DEADLOCK_MS = 300
 """After this time of waiting, the server looks for a deadlock. Later sessions look later: the first one is ended."""
 
@@ -121,7 +123,11 @@ class Session:
         if status == ExecStatus.TUPLES_OK:
             width = range(result.nfields)
             columns = [(result.fname(column) or b"").decode() for column in width]
-            rows = [[_text(result.get_value(row, column)) for column in width] for row in range(result.ntuples)]
+            types = [result.ftype(column) for column in width]
+            rows = [
+                [_text(result.get_value(row, column), types[column]) for column in width]
+                for row in range(result.ntuples)
+            ]
             self.answer = shown(columns, rows)
             first = rows[0] if rows else [None] * len(columns)
             self.values = dict(zip(columns, first, strict=True))
@@ -134,8 +140,11 @@ class Session:
             self.answer = words.decode(errors="replace").strip()
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode(errors="replace")
+def _text(value: bytes | None, oid: int) -> str | None:
+    if value is None:
+        return None
+    text = value.decode(errors="replace")
+    return {"t": "true", "f": "false"}[text] if oid == BOOLEAN else text
 
 
 def shown(columns: list[str], rows: list[list[str | None]]) -> str:
@@ -156,7 +165,6 @@ def shown(columns: list[str], rows: list[list[str | None]]) -> str:
 def _cell(value: str | None) -> str:
     if value is None:
         return "NULL"
-    value = {"t": "true", "f": "false"}.get(value, value)
     return value if len(value) <= 40 else value[:37] + "..."
 
 
