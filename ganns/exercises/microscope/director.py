@@ -28,6 +28,11 @@ class Director:
         self._first_number = 0  # of the transactions after the setup
         self.session.conn.execute(PROBE.read_bytes())
 
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the login is a superuser, as in the exercises' own server."""
+        return self.session.conn.info.parameter_status("is_superuser") == "on"
+
     def set_up(self) -> None:
         """Make the scene's tables anew."""
         self.session.ask("clear")

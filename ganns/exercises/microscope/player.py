@@ -24,6 +24,8 @@ COMPUTING_S = 20.0
 """A statement that neither ends nor waits for another session is ended after this time."""
 QUICK_S = 0.004
 """Most statements are answered within this time; only then the server is asked whether a statement waits."""
+DEADLOCK_MS = 300
+"""When the server looks for a deadlock: later for later sessions, so that it ends the first one."""
 UNSEEING = {"COMMIT", "END", "ROLLBACK", "LISTEN", "UNLISTEN", "NOTIFY", "SAVEPOINT", "RELEASE"}
 """Statements that take no snapshot."""
 MISTAKE = "42"
@@ -157,7 +159,8 @@ class Player:
     def _session(self, name: str, number: int) -> Session:
         found = self._sessions.get(name)
         if found is None or found.conn.closed:
-            found = self._sessions[name] = Session(self._address, name, number)
+            deadlock_ms = DEADLOCK_MS * (number + 1) if self._director.is_superuser else None
+            found = self._sessions[name] = Session(self._address, name, deadlock_ms)
         return found
 
     def _options(self) -> Order:

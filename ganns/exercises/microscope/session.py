@@ -24,17 +24,22 @@ MAX_SHOWN = 4
 """Rows of an answer that are shown."""
 BOOLEAN = 16
 """The type's number."""
-DEADLOCK_MS = 300
-"""After this time of waiting, the server looks for a deadlock. Later sessions look later: the first one is ended."""
 
 
 class Session:
     """A connection with at most one statement in flight."""
 
-    def __init__(self, address: Address, name: str, number: int = 0) -> None:
-        """Connect. The session finds the scene's tables without naming their schema."""
-        options = f"-c search_path={SCHEMA},pg_catalog -c deadlock_timeout={DEADLOCK_MS * (number + 1)}ms"
-        options += " -c client_min_messages=warning -c synchronous_commit=off"
+    def __init__(self, address: Address, name: str, deadlock_ms: int | None = None) -> None:
+        """Connect. The session finds the scene's tables without naming their schema.
+
+        Args:
+            address: of the scratch database.
+            name: of the session, for the server's lists.
+            deadlock_ms: after this time of waiting, the server looks for a deadlock; only a superuser may set it.
+        """
+        options = f"-c search_path={SCHEMA},pg_catalog -c client_min_messages=warning -c synchronous_commit=off"
+        if deadlock_ms is not None:
+            options += f" -c deadlock_timeout={deadlock_ms}ms"
         own = Address(make_conninfo(address.conninfo, options=options), address.source)
         self.conn: Connection = connect(own, application=f"ganns microscope: {name}")
         self.name, self.process = name, self.conn.info.backend_pid
