@@ -51,8 +51,9 @@ CREATE FUNCTION microscope.locks(processes int[]) RETURNS jsonb LANGUAGE sql AS 
 $$;
 
 -- The rows of these tables, as this session sees them: [table, xmin, xmax, values].
--- A serializable transaction remembers what it has read: so nothing is read in it.
-CREATE FUNCTION microscope.rows(tables text[]) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- A serializable transaction remembers what it has read: so nothing is read in it. Nor is a table that another session has
+-- locked against reading: the microscope must not wait for it.
+CREATE FUNCTION microscope.rows(tables text[]) RETURNS jsonb LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
 DECLARE
     one text;
     rows_of_it jsonb;
@@ -69,6 +70,8 @@ BEGIN
         found := found || rows_of_it;
     END LOOP;
     RETURN found;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN '[]';
 END
 $$;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ganns.db.connect import Connection, connect
 from ganns.db.server.embedded import EmbeddedServer
 
 PREFIX = "microscope_"
+_numbers = itertools.count()
 
 
 @contextmanager
@@ -31,10 +33,9 @@ def scratch_database(address: Address | None = None) -> Iterator[Address]:
         with EmbeddedServer(paths.home() / "exercises" / "pg") as server, scratch_database(server.address) as own:
             yield own
         return
-    name = f"{PREFIX}{os.getpid()}"
+    name = f"{PREFIX}{os.getpid()}_{next(_numbers)}"
     with connect(address, application="ganns microscope") as conn:
         _drop_forgotten(conn)
-        _drop(conn, name)
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         try:
             yield Address(make_conninfo(address.conninfo, dbname=name), address.source)
@@ -46,7 +47,7 @@ def _drop_forgotten(conn: Connection) -> None:
     """Drop the databases of programs that were killed."""
     names = conn.execute(sql.SQL("SELECT datname FROM pg_database")).fetchall()
     for (name,) in names:
-        found = re.fullmatch(rf"{PREFIX}(\d+)", name)
+        found = re.fullmatch(rf"{PREFIX}(\d+)_\d+", name)
         if found and not psutil.pid_exists(int(found[1])):
             with suppress(psycopg.Error):  # another program drops it at this moment
                 _drop(conn, name)

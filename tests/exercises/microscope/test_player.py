@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -27,6 +30,14 @@ INSERT INTO t VALUES (1, 0), (2, 0);
 """
 
 
+@pytest.fixture(scope="module")
+def stage(server: SimpleNamespace) -> Iterator[Address]:
+    """Yield the address of a database for all tests of this module: each player makes its tables anew."""
+    login = {key: getattr(server, key) for key in ("host", "port", "user", "password")}
+    with scratch_database(Address(make_conninfo(**login, dbname=server.maintenance_dbname), "the tests")) as own:
+        yield own
+
+
 def scene_of(ada: str, bob: str, promise: str = "SELECT true;") -> str:
     return f"{HEAD}-- session: ada\n{ada}\n-- session: bob\n{bob}\n-- promise: P\n{promise}\n"
 
@@ -36,9 +47,9 @@ def player_of(address: Address, *texts: str) -> Player:
 
 
 @pytest.mark.parametrize("name", ready())
-def test_the_committed_recording_is_what_is_played_today(name: str, empty: Address) -> None:
+def test_the_committed_recording_is_what_is_played_today(name: str, stage: Address) -> None:
     committed = recorded(name)
-    with Player(empty, find(name)) as player:
+    with Player(stage, find(name)) as player:
         played = player.record(tuple(committed.order.split()))
     if committed.deadlock:  # on a busy machine, the server may end the other session
         assert played.deadlock
@@ -48,9 +59,9 @@ def test_the_committed_recording_is_what_is_played_today(name: str, empty: Addre
     assert from_json(to_json(played)) == played
 
 
-def test_two_finishers_without_the_lock_are_broken_and_with_it_all_orders_hold(empty: Address) -> None:
+def test_two_finishers_without_the_lock_are_broken_and_with_it_all_orders_hold(stage: Address) -> None:
     begin = time.monotonic()
-    with Player(empty, find("chord_unlocked")) as player:
+    with Player(stage, find("chord_unlocked")) as player:
         without = search_scene(player)
     took_s = time.monotonic() - begin
     assert without.complete
@@ -59,7 +70,7 @@ def test_two_finishers_without_the_lock_are_broken_and_with_it_all_orders_hold(e
     assert without.broken.order == tuple(["ada", "ada", "bob", "bob", "bob", "bob", "ada", "ada"])
     assert "70 orders" in summary(without)[0]
 
-    with Player(empty, find("chord_locked")) as player:
+    with Player(stage, find("chord_locked")) as player:
         with_lock = search_scene(player, depth=without.depth)
     assert with_lock.complete
     assert with_lock.broken is None
@@ -70,8 +81,8 @@ def test_two_finishers_without_the_lock_are_broken_and_with_it_all_orders_hold(e
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ready())
-def test_what_a_ready_scene_shows_is_what_a_search_finds(name: str, empty: Address) -> None:
-    with Player(empty, find(name)) as player:
+def test_what_a_ready_scene_shows_is_what_a_search_finds(name: str, stage: Address) -> None:
+    with Player(stage, find(name)) as player:
         finding = search_scene(player)
     assert finding.complete
     assert (finding.broken is None) == recorded(name).held
@@ -79,9 +90,9 @@ def test_what_a_ready_scene_shows_is_what_a_search_finds(name: str, empty: Addre
         assert " ".join(finding.broken.order) == recorded(name).order
 
 
-def test_a_statement_that_waits_is_told_with_its_locks_and_goes_on(empty: Address) -> None:
+def test_a_statement_that_waits_is_told_with_its_locks_and_goes_on(stage: Address) -> None:
     update = "BEGIN;\nUPDATE t SET n = n + 1 WHERE id = 1;\nCOMMIT;"
-    with player_of(empty, update, update, "SELECT n = 2 FROM t WHERE id = 1;") as player:
+    with player_of(stage, update, update, "SELECT n = 2 FROM t WHERE id = 1;") as player:
         found = player.record(("ada", "bob", "ada", "bob"))
     assert found.held
     assert [(one.session, one.outcome) for one in found.moments] == [
@@ -111,8 +122,8 @@ def test_a_statement_that_waits_is_told_with_its_locks_and_goes_on(empty: Addres
     assert (band.lane, band.first, band.last, band.words) == (1, 1, 3, "waits for ada")
 
 
-def test_a_deadlock_is_told_as_such(empty: Address) -> None:
-    with Player(empty, find("deadlock")) as player:
+def test_a_deadlock_is_told_as_such(stage: Address) -> None:
+    with Player(stage, find("deadlock")) as player:
         finding = search_scene(player)
         assert finding.deadlock is not None
         assert finding.num_deadlocks > 0
@@ -123,21 +134,21 @@ def test_a_deadlock_is_told_as_such(empty: Address) -> None:
     assert any(line.startswith("Deadlock: in ") for line in summary(finding))
 
 
-def test_a_session_that_waits_for_ever_is_told(empty: Address) -> None:
-    with Player(empty, find("notify_lost")) as player:
+def test_a_session_that_waits_for_ever_is_told(stage: Address) -> None:
+    with Player(stage, find("notify_lost")) as player:
         found = player.record(("coordinator", "worker", "worker", "worker", "coordinator", "coordinator"))
     assert found.stuck == (0,)
     assert not found.held
     assert lay_out(found).verdict.startswith("In the end, coordinator waits for ever.")
 
 
-def test_a_session_is_killed_between_its_steps_and_its_transaction_is_undone(empty: Address) -> None:
+def test_a_session_is_killed_between_its_steps_and_its_transaction_is_undone(stage: Address) -> None:
     text = HEAD + (
         "-- session: ada, may be killed\nBEGIN;\nUPDATE t SET n = 7 WHERE id = 1;\nCOMMIT;\n"
         "-- session: bob, after ada\nUPDATE t SET n = n + 1 WHERE id = 1;\n"
         "-- promise: P\nSELECT n = 8 FROM t WHERE id = 1;\n"
     )
-    with Player(empty, parse(text, "t")) as player:
+    with Player(stage, parse(text, "t")) as player:
         finding = search_scene(player)
         assert finding.num_played == 2
         assert finding.broken is not None
@@ -148,9 +159,9 @@ def test_a_session_is_killed_between_its_steps_and_its_transaction_is_undone(emp
     assert found.moments[1].answer == "its transaction is undone"
 
 
-def test_an_error_ends_a_session_and_undoes_its_transaction(empty: Address) -> None:
+def test_an_error_ends_a_session_and_undoes_its_transaction(stage: Address) -> None:
     ada = "BEGIN;\nUPDATE t SET n = 5 WHERE id = 2;\nINSERT INTO t VALUES (3, 0);\nCOMMIT;"
-    with player_of(empty, ada, "INSERT INTO t VALUES (3, 1);", "SELECT n = 0 FROM t WHERE id = 2;") as player:
+    with player_of(stage, ada, "INSERT INTO t VALUES (3, 1);", "SELECT n = 0 FROM t WHERE id = 2;") as player:
         found = player.record(("bob", "ada", "ada"))
     assert found.held
     assert [one.outcome for one in found.moments] == ["done", "done", "error"]
@@ -167,45 +178,46 @@ def test_an_error_ends_a_session_and_undoes_its_transaction(empty: Address) -> N
         ("SELECT 1 AS a \\gset\nSELECT :b;", "SELECT 2;", "SELECT true;", "line 8: nothing has set :b"),
     ],
 )
-def test_a_mistake_in_a_scene_is_told(empty: Address, ada: str, bob: str, promise: str, words: str) -> None:
-    with player_of(empty, ada, bob, promise) as player, pytest.raises(ConfigError, match=words):
+def test_a_mistake_in_a_scene_is_told(stage: Address, ada: str, bob: str, promise: str, words: str) -> None:
+    with player_of(stage, ada, bob, promise) as player, pytest.raises(ConfigError, match=words):
         player.play()
 
 
-def test_an_impossible_order_is_refused_and_says_what_is_possible(empty: Address) -> None:
+def test_an_impossible_order_is_refused_and_says_what_is_possible(stage: Address) -> None:
     update = "BEGIN;\nUPDATE t SET n = n + 1;\nCOMMIT;"
-    with player_of(empty, update, update) as player:
+    with player_of(stage, update, update) as player:
         with pytest.raises(NotNow, match="place 3 is 'bob', which is not possible there: choose from ada"):
             player.play(("ada", "bob", "bob"))
         assert player.play(("ada", "bob", "ada")).waited  # it begins anew
 
 
-def test_the_scratch_database_is_dropped_and_so_are_forgotten_ones(empty: Address) -> None:
-    forgotten = f"{PREFIX}99999999"  # no process has this number
-    with connect(empty) as conn:
-        conn.execute(f"CREATE DATABASE {forgotten} TEMPLATE template0".encode())
+def test_the_scratch_database_is_dropped_and_so_are_forgotten_ones(stage: Address) -> None:
+    forgotten = f"{PREFIX}99999999_0"  # no process has this number
 
-    def names() -> list[str]:
-        with connect(empty) as conn:
+    def names() -> set[str]:
+        with connect(stage) as conn:
             rows = conn.execute("SELECT datname FROM pg_database WHERE datname LIKE 'microscope%'").fetchall()
-        return [name for (name,) in rows]
+        return {name for (name,) in rows}
 
-    with scratch_database(empty) as own:
-        assert own.conninfo != empty.conninfo
-        assert len(names()) == 1
+    before = names()
+    with connect(stage) as conn:
+        conn.execute(f"CREATE DATABASE {forgotten} TEMPLATE template0".encode())
+    with scratch_database(stage) as own:
+        assert own.conninfo != stage.conninfo
+        assert len(names() - before) == 1
         assert forgotten not in names()
-    assert names() == []
+    assert names() == before
 
 
 @pytest.mark.parametrize("name", ["exactly_once_claims.sql", "exactly_once_sleeper.sql"])
 def test_the_scenes_of_exercise_3_break_the_starter_and_hold_for_the_solution(
-    name: str, empty: Address, tmp_path: Path
+    name: str, stage: Address, tmp_path: Path
 ) -> None:
     starter(3, tmp_path)
-    with Player(empty, load(tmp_path / name)) as player:
+    with Player(stage, load(tmp_path / name)) as player:
         assert search_scene(player).broken is not None
     solved(3, tmp_path)
-    with Player(empty, load(tmp_path / name)) as player:
+    with Player(stage, load(tmp_path / name)) as player:
         finding = search_scene(player)
     assert finding.complete
     assert finding.broken is None
