@@ -121,11 +121,22 @@ def not_seen(recording: Recording, tick: int) -> list[str]:
         number = earlier.number
         if earlier.session == moment.session or number is None or moment.sees.sees(number):
             continue
+        if not _changed(earlier):
+            continue
         name = recording.sessions[earlier.session]
-        found[name] = f"{name} (committed after this snapshot)" if earlier.commits else f"{name} (not committed)"
         if earlier.outcome in ("error", "killed"):
-            del found[name]
+            found.pop(name, None)
+        else:
+            found[name] = f"{name} (committed after this snapshot)" if earlier.commits else f"{name} (not committed)"
     return list(found.values())
+
+
+def _changed(moment: Moment) -> bool:
+    """Tell whether a session has changed something up to a moment: a lock alone changes nothing that others could see."""
+    if moment.outcome == "waits":
+        return False
+    last = moment.text.splitlines()[-1] if moment.text else ""
+    return not last.upper().startswith("SELECT") or any(row.xmin == moment.number for row in moment.rows)
 
 
 def _bands(recording: Recording) -> tuple[Band, ...]:
