@@ -5,6 +5,7 @@ Pure: `svg` draws the result, `terminal` prints it, and the dashboard reads its 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,7 +100,8 @@ def remarks(recording: Recording, tick: int) -> list[str]:
         found.append(f"→ {moment.answer}")
     if moment.commits and not moment.text.rstrip(";").upper().endswith(("COMMIT", "END")):
         found.append("committed at once")
-    writes_only = moment.text.upper().startswith("INSERT") and "VALUES" in moment.text.upper()
+    sql = _without_opening(moment.text).upper()
+    writes_only = sql.startswith("INSERT") and "VALUES" in sql
     looks = moment.kind == "step" and moment.outcome == "done" and not writes_only
     if looks and (unseen := not_seen(recording, tick)):
         found.append(f"does not see: {', '.join(unseen)}")
@@ -116,7 +118,7 @@ def not_seen(recording: Recording, tick: int) -> list[str]:
     moment = recording.moments[tick]
     if moment.sees is None:
         return []
-    found = {}
+    found: dict[str, str] = {}
     for earlier in recording.moments[:tick]:
         number = earlier.number
         if earlier.session == moment.session or number is None or moment.sees.sees(number):
@@ -132,11 +134,16 @@ def not_seen(recording: Recording, tick: int) -> list[str]:
 
 
 def _changed(moment: Moment) -> bool:
-    """Tell whether a session has changed something up to a moment: a lock alone changes nothing that others could see."""
+    """Tell whether a session has changed something at a moment: a lock changes nothing that others could see."""
     if moment.outcome == "waits":
         return False
-    last = moment.text.splitlines()[-1] if moment.text else ""
-    return not last.upper().startswith("SELECT") or any(row.xmin == moment.number for row in moment.rows)
+    is_query = _without_opening(moment.text).upper().startswith("SELECT")
+    return not is_query or any(row.xmin == moment.number for row in moment.rows)
+
+
+def _without_opening(text: str) -> str:
+    """Return a step's last statement: its SQL without BEGIN and the like."""
+    return re.sub(r"^((BEGIN|START|SET)\b[^;]*;\n)+", "", text, flags=re.IGNORECASE)
 
 
 def _bands(recording: Recording) -> tuple[Band, ...]:
