@@ -27,6 +27,7 @@ from ganns.cli import (
     exercise,
     export,
     join,
+    microscope,
     plugin,
     runs,
     sample,
@@ -109,6 +110,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 app.add_typer(exercise.app, name="exercise")
 app.add_typer(course.app, name="course")
+app.add_typer(microscope.app, name="microscope")
 app.add_typer(plugin.app, name="plugin")
 
 

@@ -43,7 +43,7 @@ EXERCISES = (
         "Exactly once",
         "3-exactly-once",
         "exactly_once.sql",
-        others=("exactly_once_tables.sql",),
+        others=("exactly_once_tables.sql", "exactly_once_claims.sql", "exactly_once_sleeper.sql"),
         needs_database=True,
     ),
     Exercise(4, "wild_gradient", "One wild gradient", "4-wild-gradient", "wild_gradient.py", time_limit_s=300.0),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from docs.figures import FIGURES, draw
 from docs.figures.architecture import HEIGHT, PLACES, WIDTH, edges
+from docs.figures.quorum import SETTINGS, simulate, table
 from tests.support.helpers import ROOT
 
 
@@ -40,3 +42,22 @@ def test_no_arrow_of_the_architecture_passes_through_a_box() -> None:
                     dx, dy = x0 + (x1 - x0) * step / 100 - x, y0 + (y1 - y0) * step / 100 - y
                     inside = abs(dx) < WIDTH / 2 + margin and abs(dy) < HEIGHT / 2 + margin
                     assert not inside, f"{start} -> {end} passes through {other}"
+
+
+def test_the_numbers_of_the_worked_example_are_computed() -> None:
+    page = (ROOT / "docs/explain/quorum.md").read_text("utf-8")
+    rows = table()
+    assert len(rows) == 3
+    for row in rows:
+        assert "| " + " | ".join(row) + " |" in page, "type `python -m docs.figures.quorum`, and compare"
+
+
+def test_a_round_closes_with_its_quorum_and_nothing_is_counted_twice() -> None:
+    for setting in SETTINGS:
+        result = simulate(setting, 5)
+        assert sum(bar.accepted for bar in result.bars) == 5 * setting.units
+        for closed in result.closed:
+            assert any(bar.end == closed for bar in result.bars if bar.accepted)
+        for laptop in range(10):
+            own = sorted((bar.begin, bar.end) for bar in result.bars if bar.laptop == laptop)
+            assert all(end <= begin for (_, end), (begin, _) in pairwise(own)), "a laptop computes one unit at a time"

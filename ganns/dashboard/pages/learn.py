@@ -50,6 +50,12 @@ def build(run: int | None, note: str = "") -> None:
             text("h2", "What can go wrong")
             text("p", "The numbers count since you opened this page.").classes("soft")
             RoundFaults(FAULTS)
+        with ui.element("section").classes("card"):
+            text("h2", "Why two at once do no harm")
+            with text(
+                "p", "Real sessions of a real PostgreSQL, statement by statement, and the orders that break them: "
+            ):
+                text("a", "Transactions under the microscope").props('href="/microscope"')
 
 
 def elements() -> dict[str, dict[str, str]]:
