@@ -63,9 +63,10 @@ def migrate(conn: Connection, folder: Path | None = None, say: Callable[[str], N
                 for migration in migrations:
                     if done.get(migration.number) != migration.sha256 and _apply(conn, migration):
                         applied.append(migration.name)
-                for name in SCRIPTS:
-                    with _alone(conn):
-                        _run_script(conn, name)
+                if set(done) <= {migration.number for migration in migrations}:  # else a newer program gave the rights
+                    for name in SCRIPTS:
+                        with _alone(conn):
+                            _run_script(conn, name)
                 break
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):  # a reset, a moment ago
                 if attempt == TRIES - 1:
