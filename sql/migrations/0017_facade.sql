@@ -183,11 +183,12 @@ CREATE OR REPLACE FUNCTION ganns_api.task_beat(_worker_id bigint, _held bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = procrastinate, pg_temp
 AS $$
 -- Record a heartbeat. `_held`: the jobs that the worker knows; others, started 15 s ago or earlier, are queued again.
--- Return true if no process holds the lease of the rescue.
+-- Return true if no process holds the lease of the rescue, and this login may do it.
 DECLARE
     _young bigint[];
+    _is_student boolean := ganns.check_worker(_worker_id);
 BEGIN
-    IF ganns.check_worker(_worker_id)
+    IF _is_student
        AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_workers p
                        WHERE p.id = _worker_id AND p.last_heartbeat > now() - interval '30 seconds') THEN
         PERFORM ganns.check_place();  -- silent ones do not count, so one that returns needs a place
@@ -205,7 +206,8 @@ BEGIN
               > now() - interval '15 seconds';
         PERFORM ganns_api.hand_back(_worker_id, _held || _young);
     END IF;
-    RETURN NOT EXISTS (SELECT FROM ganns.task_leases l WHERE l.name = 'rescue' AND l.until > clock_timestamp());
+    RETURN NOT _is_student
+       AND NOT EXISTS (SELECT FROM ganns.task_leases l WHERE l.name = 'rescue' AND l.until > clock_timestamp());
 END
 $$;
 
