@@ -117,7 +117,7 @@ BEGIN
         UPDATE ganns.task_workers w
         SET name = ganns.worker_name(_name), memory_mb = _memory_mb,
             abilities = ARRAY(SELECT left(a, 50) FROM unnest(_abilities) AS a LIMIT 16),
-            tasks = ARRAY(SELECT unnest(s.tasks) INTERSECT SELECT unnest(_tasks))
+            tasks = ARRAY(SELECT t FROM unnest(s.tasks) AS t WHERE t = ANY (_tasks))
         FROM ganns.students s WHERE w.worker_id = _worker_id AND s.login = w.login;
         RETURN;
     END IF;

@@ -212,6 +212,7 @@ class EmbeddedServer:
                 f"no PostgreSQL has that number, delete {self.data_dir / 'postmaster.pid'}."
             ) from error
         with conn:
+            conn.execute((paths.sql_dir() / "schema" / "own_server.sql").read_text("utf-8"))
             if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             if self._host is not None:
