@@ -82,7 +82,7 @@ class Scene:
 @pytest.fixture
 def scene(coordinate, conn: Connection, enrol: Callable[..., Student]) -> Iterator[Scene]:
     coordinator = coordinate(tiny(quorum=QuorumConfig(units=4), stop=StopConfig(rounds=1000)))
-    wait_until(lambda: conn.execute("SELECT FROM ganns.rounds").fetchone(), what="a round")
+    wait_until(lambda: conn.execute("SELECT 1 FROM ganns.rounds").fetchone(), what="a round")
     coordinator.stop.set()
     coordinator.join()
     assert coordinator.run_id is not None

@@ -47,7 +47,7 @@ def ganns(database: Address, monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
 def open_round(coordinate, conn: Connection, **changes) -> int:
     """Open a round that stays as it is: the coordinator has left. Return the run."""
     coordinator = coordinate(tiny(stop=StopConfig(rounds=1000), **changes))
-    wait_until(lambda: conn.execute("SELECT FROM ganns.rounds").fetchone(), what="a round")
+    wait_until(lambda: conn.execute("SELECT 1 FROM ganns.rounds").fetchone(), what="a round")
     coordinator.stop.set()
     coordinator.join()
     assert coordinator.run_id is not None

@@ -53,6 +53,13 @@ class StudentWorker(FakeWorker):
     def __post_init__(self) -> None:
         """Connect and register, as a starting worker does."""
         self.conn = connect(self.address, application=self.name)
+        try:
+            self._register()
+        except BaseException:
+            self.conn.close()
+            raise
+
+    def _register(self) -> None:
         self.id = self.one("SELECT worker_id FROM procrastinate_register_worker_v1()")["worker_id"]
         execute(
             self.conn,
