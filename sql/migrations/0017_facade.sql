@@ -263,7 +263,8 @@ $$;
 
 -- Jobs ------------------------------------------------------------------------------------------------------
 
--- Three more lines for ganns_api.task_fetch, as the migrations before have left it.
+-- A few more lines for ganns_api.task_fetch, as the migrations before have left it. The condition for students is outside of
+-- the query, which PostgreSQL would else plan anew for each call: without it, the plan for an owner looks cheaper.
 DO $do$
 DECLARE
     _text text := pg_get_functiondef('ganns_api.task_fetch(character varying[], bigint)'::regprocedure);
@@ -272,15 +273,21 @@ DECLARE
 BEGIN
     FOREACH _change SLICE 1 IN ARRAY ARRAY[
         ARRAY['_retries integer := 0;', '_retries integer := 0;
-    _is_student boolean := ganns.check_worker(_worker_id);'],
+    _is_student boolean := ganns.check_worker(_worker_id);
+    _left bigint[] := ''{}'';  -- jobs that a student leaves to others'],
         ARRAY['IF me.draining THEN', 'IF me.draining OR (_is_student AND (
         SELECT count(*) FROM procrastinate.procrastinate_jobs held WHERE held.worker_id = _worker_id AND held.status = ''doing'')
         >= (SELECT s.max_held FROM ganns.students s WHERE s.login = session_user)) THEN'],
-        -- A student whose attempt failed leaves the job to others, while there are any.
-        ARRAY['          AND (jobs.lock IS NULL', '          AND NOT (_is_student AND jobs.attempts > 0
-                   AND EXISTS (SELECT FROM ganns.task_attempts a WHERE a.job_id = jobs.id AND a.login = session_user)
-                   AND ganns.another_login(jobs.id, session_user))
-          AND (jobs.lock IS NULL']
+        ARRAY['          AND (jobs.lock IS NULL', '          AND jobs.id <> ALL (_left)
+          AND (jobs.lock IS NULL'],
+        ARRAY['        SELECT * INTO c FROM ganns.task_calls call WHERE call.job_id = j.id;', '        -- A student whose attempt failed leaves the job to others, while there are any.
+        IF _is_student AND j.attempts > 0
+           AND EXISTS (SELECT FROM ganns.task_attempts a WHERE a.job_id = j.id AND a.login = session_user)
+           AND ganns.another_login(j.id, session_user) THEN
+            _left := _left || j.id;
+            CONTINUE;
+        END IF;
+        SELECT * INTO c FROM ganns.task_calls call WHERE call.job_id = j.id;']
     ] LOOP
         _before := _text;
         _text := replace(_before, _change[1], _change[2]);
