@@ -351,7 +351,9 @@ BEGIN
             RETURN false;
         END IF;
         _delay_s := least(greatest(_delay_s, 0), 300);
-        _at := least(_at, now() + interval '5 minutes');
+        IF _at > now() + interval '5 minutes' THEN
+            _at := now() + interval '5 minutes';
+        END IF;
         _traceback := right(_traceback, 20000);
         _priority := NULL;
         _queue_name := NULL;

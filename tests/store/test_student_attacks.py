@@ -196,8 +196,8 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "read a file": ("SELECT pg_read_file('postgresql.conf')", DENIED),
     "end the owner's session": ("SELECT pg_terminate_backend(%(pid)s)", DENIED),
     "end another's session": ("SELECT pg_terminate_backend(%(adas_pid)s)", DENIED),
-    "lock the migrations": ("LOCK TABLE ganns.migrations", DENIED),
-    "lock units": ("LOCK TABLE ganns.units", DENIED),
+    "lock the migrations": ("DO $$BEGIN LOCK TABLE ganns.migrations; END$$", DENIED),
+    "lock units": ("DO $$BEGIN LOCK TABLE ganns.units; END$$", DENIED),
     "take the old migrations' lock": ("SELECT pg_advisory_lock(444234983027)", DENIED),
     # SQL in the arguments
     "SQL in a name": ("SELECT ganns_api.worker_view('x''; DELETE FROM ganns.runs; --')", ...),
