@@ -19,8 +19,8 @@ FROM unnest(pg_blocking_pids(%(pid)s::integer)) AS b(pid) JOIN pg_stat_activity 
 SELECT pg_backend_pid() AS pid;
 
 -- function_exists --
--- Whether there is a function of this qualified name and these arguments
-SELECT to_regprocedure(%(signature)s) IS NOT NULL AS found;
+-- Whether there is a function of this qualified name and these arguments, and the schema of the tables that it reads
+SELECT to_regprocedure(%(signature)s) IS NOT NULL AND to_regnamespace('ganns') IS NOT NULL AS found;
 
 -- api_migrations --
 -- The applied migrations, for a login that may not read the table
