@@ -198,6 +198,19 @@ def test_our_worker_computes_units_and_evaluations_for_a_student(
     assert "Traceback" not in worker.log
 
 
+@pytest.mark.slow
+def test_a_worker_that_was_forgotten_starts_anew(conn: Connection, enrol: Enrol, tmp_path: Path) -> None:
+    """A laptop that was closed for a day: its row is gone, and its number may not speak any more."""
+    worker = WorkerProcess(enrol("ada").address, tmp_path, "laptop")
+    try:
+        worker.wait_joined()
+        conn.execute("DELETE FROM ganns.task_workers")
+        worker.wait_joined(2)
+        assert "starting anew" in worker.log
+    finally:
+        worker.end()
+
+
 def test_revoking_ends_sessions_and_hands_units_on_at_once(coordinate, conn: Connection, enrol: Enrol) -> None:
     open_round(coordinate, conn)
     ada, ben = enrol("ada"), enrol("ben")
