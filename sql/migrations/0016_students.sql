@@ -1,8 +1,8 @@
 -- A login for each student: who they are, and what a login may do with workers that it did not register.
 --
--- A *student's* session is one whose login may not change our tables: it reaches them only through the functions of
--- ganns_api. These let it act for its own workers alone. All other logins (the owner's, a class's common one) may change the
--- rows anyway, so the functions do not look further: `ganns.is_student` says which kind it is, without reading a table.
+-- A *student's* session is one whose login may not change our tables. It reaches them only through the functions of
+-- ganns_api, and these let it act for its own workers alone. All other logins (the owner's, a class's common one) may change
+-- the rows anyway, so for them the functions check nothing more.
 
 CREATE TABLE ganns.students (
     login name PRIMARY KEY,  -- the database role; its name says nothing, since every login can read all names of roles
@@ -18,8 +18,9 @@ CREATE TABLE ganns.students (
 ALTER TABLE ganns.task_attempts ADD COLUMN login name;
 CREATE INDEX task_workers_login ON ganns.task_workers (login);  -- for the workers of a student, at each registration
 
--- A table of their own would be one more thing to restore: a login is trusted with what it may do by itself. Not STABLE
--- alone but by `session_user`: SET ROLE changes nothing, and a SECURITY DEFINER function has the owner as current_user.
+-- Whether this session is a student's. It asks for a right, not for a row in ganns.students: a login whose row is gone may
+-- then do nothing. `session_user` is the login itself: SET ROLE does not change it, and inside a SECURITY DEFINER function
+-- `current_user` is the owner.
 CREATE FUNCTION ganns.is_student() RETURNS boolean
     LANGUAGE sql STABLE
 AS $$

@@ -27,7 +27,7 @@ DECLARE
 BEGIN
     IF ganns.is_student() THEN
         PERFORM ganns.check_place();
-        -- A login that registers all day must not fill the tables: of its workers that are gone and did nothing, few stay.
+        -- A login that registers all day must not fill the tables: delete its workers that are gone and have no credit.
         IF (SELECT count(*) FROM ganns.task_workers w WHERE w.login = session_user) > 100 THEN
             DELETE FROM ganns.task_workers w WHERE w.login = session_user
               AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_workers p WHERE p.id = w.worker_id);
@@ -57,7 +57,7 @@ CREATE FUNCTION ganns_api.procrastinate_prune_stalled_workers_v1(seconds_since_h
     RETURNS TABLE (worker_id bigint)
     LANGUAGE sql STABLE
 AS $$
-    SELECT NULL::bigint WHERE false  -- the rescue removes silent workers, and other logins' are none of a student's business
+    SELECT NULL::bigint WHERE false  -- the rescue removes silent workers, and students may not remove others'
 $$;
 
 CREATE FUNCTION ganns_api.procrastinate_finish_job_v1(
@@ -483,7 +483,7 @@ BEGIN
       AND coalesce(cardinality(array_positions(u.refused_from, _worker_id)), 0) < 3
     RETURNING u.run_id, u.round, u.unit, u.epoch, u.start, u.count, r.weights_version,
               r.class_size, r.unit_images, r.micro_batch, r.lr_g, r.lr_d;
-    IF FOUND AND _attempt > 0 THEN  -- nobody reads the parts of an earlier attempt
+    IF FOUND AND _attempt > 0 THEN  -- the parts of an earlier attempt are never read
         DELETE FROM ganns.result_parts p WHERE p.job_id = _job_id AND p.attempt < _attempt;
     END IF;
 END
@@ -554,7 +554,7 @@ CREATE OR REPLACE FUNCTION ganns_api.fail_unit(_job_id bigint, _attempt integer,
 AS $$
 BEGIN
     PERFORM ganns.check_worker(_worker_id);
-    -- All workers of a student are one: with four of them, nobody can set a unit aside alone.
+    -- All workers of a student count as one: else three of them could set a unit aside.
     INSERT INTO ganns.unit_failures (job_id, attempt, run_id, round, unit, worker, reason)
     SELECT _job_id, _attempt, u.run_id, u.round, u.unit, coalesce(s.label, w.name, _worker_id::text), right(_reason, 20000)
     FROM ganns.units u
