@@ -47,7 +47,12 @@ from ganns.utils.printable import PrintableRecord  # noqa: E402
 # As in our programs: xdist cannot send a log with half a surrogate pair, and one such report ends the whole run.
 logging.setLogRecordFactory(PrintableRecord)
 
-pytest_plugins = ["tests.support.coordinators", "tests.support.databases", "tests.support.queue_workers"]
+pytest_plugins = [
+    "tests.support.coordinators",
+    "tests.support.databases",
+    "tests.support.queue_workers",
+    "tests.support.students",
+]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

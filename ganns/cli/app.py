@@ -33,6 +33,7 @@ from ganns.cli import (
     sample,
     search,
     solo,
+    students,
     tasks,
     top,
     worker,
@@ -107,6 +108,7 @@ app.command("push")(export.push)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(students.app, name="students")
 app.add_typer(db.app, name="db")
 app.add_typer(exercise.app, name="exercise")
 app.add_typer(course.app, name="course")

@@ -81,7 +81,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             say(f"This deletes all that GANNs with friends has in {address} ({address.source}):")
             say(f"  {_contents(conn)}")
             typer.confirm("Delete it?", abort=True)
-        schema.reset(conn)
+        schema.reset(conn, say)
         say(f"{address} is empty, and ready for `ganns train`.")
 
 
@@ -108,6 +108,24 @@ def restore(file: Annotated[Path, typer.Argument(help="The zip that `ganns db ba
     with _database() as (address, conn):
         manifest = restore(conn, file)
         say(f"{address}: restored {_rows(manifest)}; `ganns runs` lists the runs")
+
+
+@app.command()
+def audit(as_json: Json = False) -> None:
+    """List what students' logins could do on this server beside their work, and the remedy for each."""
+    from ganns.db.audit import audit
+    from ganns.db.migrate import require_current
+
+    with _database() as (_, conn):
+        require_current(conn)
+        doors = audit(conn)
+    if as_json:
+        say_json([{"kind": one.kind, "what": one.what, "said": one.said, "remedy": one.remedy} for one in doors])
+        return
+    for one in doors:
+        say(f"- {one}")
+    if not doors:
+        say("Nothing is open: students' logins may do their work, and no more.")
 
 
 @app.command()
@@ -143,7 +161,7 @@ def _database(*, create: bool = False) -> Iterator[tuple[Address, Connection]]:
 def _migrate(address: Address, conn: Connection) -> None:
     from ganns.db.migrate import migrate
 
-    applied = migrate(conn)
+    applied = migrate(conn, say=say)
     say(f"{address}: " + (f"applied {', '.join(applied)}." if applied else "nothing to do, it is up to date."))
 
 

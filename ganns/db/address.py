@@ -6,7 +6,9 @@ Without all of them: see `ganns.db.choose`.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -78,6 +80,27 @@ def require() -> Address:
             "ganns join 'postgresql://user:password@host:5432/ganns'"
         )
     return told(address)
+
+
+KEPT = ("sslmode", "sslrootcert", "sslcert", "sslsni", "channel_binding", "gssencmode", "target_session_attrs")
+"""The parameters of an owner's address that a student's needs, too."""
+
+
+def with_login(parameters: Mapping[str, str], login: str, password: str) -> str:
+    """Return the address of the same database for another login.
+
+    Args:
+        parameters: those of an open connection (`conn.info.get_parameters()`), wherever they came from.
+        login: the other login.
+        password: its password.
+    """
+    hosts = parameters.get("host") or parameters.get("hostaddr") or "HOST"
+    host = "HOST" if hosts.startswith("/") else hosts  # a socket of this machine; people must write its name
+    host = f"[{host}]" if ":" in host else host
+    # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
+    query = {name: parameters[name] for name in KEPT if parameters.get(name)} | {"require_auth": "scram-sha-256"}
+    port, name = parameters.get("port") or "5432", quote(parameters.get("dbname") or "", safe="")
+    return f"postgresql://{login}:{quote(password, safe='')}@{host}:{port}/{name}?{urlencode(query)}"
 
 
 def join_line(address: Address) -> str:

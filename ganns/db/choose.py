@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from ganns.db.address import PG_VARIABLES, URL_VARIABLE, Address, resolve, told
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate, require_current
 from ganns.db.server.embedded import embedded_server
 from ganns.errors import NoDatabaseAddress
+from ganns.utils.console import say
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def coordinator_database() -> Iterator[Address]:
     with any_database() as address:
         if resolve() is None:
             with connect(address) as conn:
-                migrate(conn)
+                migrate(conn, say=partial(say, err=True))
         yield address
 
 

@@ -112,6 +112,12 @@ REASONS = (
         "ask the person who runs the server (pg_hba.conf), or add ?sslmode=require",
     ),
     (r'database "[^"]*" does not exist', "there is no database of that name", "correct the name after the port"),
+    (r"is not permitted to log in", "this login was revoked", "ask your instructor for a new line"),
+    (
+        r"too many connections for role",
+        "this login has as many connections as it may have",
+        "end a worker of yours, or wait a minute",
+    ),
     (r'role "[^"]*" does not exist', "there is no such login", "correct the name before the @"),
     (
         r"too many clients|connection slots|too many connections|max_client_conn",

@@ -1,7 +1,8 @@
 """The schema: numbered migrations and procrastinate's own schema, and which versions of both a database has.
 
 Migrations are append-only: a file never changes after a database has applied it (its SHA-256 is recorded and
-checked). Everything runs under an advisory lock, so twenty installations at once do no harm.
+checked). Each step is one transaction that locks `ganns.migrations` first, so twenty installations at once do no harm.
+It is no advisory lock, because any login can take those, and keep them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.resources
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from psycopg import sql
 from ganns import paths
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.db.waiting import telling_for_whom
 from ganns.errors import MigrationError, SchemaOutdated
 
-LOCK = 0x67616E6E73  # "ganns" in ASCII
 PROCRASTINATE = "3.10."
 """We call procrastinate's SQL functions, whose names change between its versions. Its own migrations update them."""
+SCRIPTS = ("viewer", "class_login", "students")
+"""The files of sql/schema that give roles their rights, after every migration."""
+TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -38,30 +42,37 @@ class SchemaStatus:
     procrastinate: str | None
 
 
-def migrate(conn: Connection, folder: Path | None = None) -> list[str]:
-    """Apply the migrations that the database lacks; return their names.
+def migrate(conn: Connection, folder: Path | None = None, say: Callable[[str], None] | None = None) -> list[str]:
+    """Apply the migrations that the database lacks; return the names of those that this call applied.
+
+    Args:
+        conn: a connection of the database's owner.
+        folder: the migrations; sql/migrations by default.
+        say: told about sessions for which a step has to wait.
 
     Raises:
         MigrationError: if an applied file was changed since, a statement failed, or procrastinate has another version.
     """
-    migrations = read_migrations(folder)
-    with _alone(conn):
-        _run_script(conn, "bootstrap")
-        applied = _update_procrastinate(conn)
-        done = _recorded(conn)
-        for migration in migrations:
-            if migration.number not in done:
-                _apply(conn, migration)
-                applied.append(migration.name)
-            elif done[migration.number] != migration.sha256:
-                raise MigrationError(
-                    f"The migration {migration.name} was changed after this database applied it. Restore the file "
-                    "(`git checkout sql/migrations`), and put changes into a new one."
-                )
-        _run_script(conn, "viewer")
-        _run_script(conn, "class_login")
+    migrations, applied = read_migrations(folder), list[str]()
+    with telling_for_whom(conn, say):
+        for attempt in range(TRIES):
+            try:
+                _bootstrap(conn)
+                applied += _update_procrastinate(conn)
+                done = _recorded(conn)
+                for migration in migrations:
+                    if done.get(migration.number) != migration.sha256 and _apply(conn, migration):
+                        applied.append(migration.name)
+                if set(done) <= {migration.number for migration in migrations}:  # else a newer program gave the rights
+                    for name in SCRIPTS:
+                        with _alone(conn):
+                            _run_script(conn, name)
+                break
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):  # a reset, a moment ago
+                if attempt == TRIES - 1:
+                    raise
         set_search_path(conn)
-        return applied
+    return applied
 
 
 def status(conn: Connection, folder: Path | None = None) -> SchemaStatus:
@@ -101,11 +112,13 @@ def require_current(conn: Connection) -> None:
         )
 
 
-def reset(conn: Connection) -> list[str]:
+def reset(conn: Connection, say: Callable[[str], None] | None = None) -> list[str]:
     """Delete our and procrastinate's schemas with all their data (runs, results, contributions), and migrate again."""
-    with _alone(conn):  # `migrate` may take the lock again: one session can hold it several times
+    with telling_for_whom(conn, say), conn.transaction():
+        if _exists(conn, "ganns.migrations"):
+            execute(conn, "lock_migrations")
         _run_script(conn, "drop")
-        return migrate(conn)
+    return migrate(conn, say=say)
 
 
 def set_search_path(conn: Connection) -> None:
@@ -123,25 +136,44 @@ def set_search_path(conn: Connection) -> None:
 
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
-    """Hold the advisory lock of this database. The server releases it if the connection ends."""
-    execute(conn, "lock_migrations", key=LOCK)
-    try:
+    """Run the block in a transaction, while no other program migrates. Readers do not wait."""
+    with conn.transaction():
+        execute(conn, "lock_migrations")
         yield
-    finally:
-        if not conn.closed:
-            execute(conn, "unlock_migrations", key=LOCK)
 
 
-def _apply(conn: Connection, migration: Migration) -> None:
-    try:
-        with conn.transaction():
+def _bootstrap(conn: Connection) -> None:
+    """Create the schemas and the tables that migrations are recorded in. There is nothing to lock yet, so try again."""
+    for attempt in range(TRIES):
+        try:
+            _run_script(conn, "bootstrap")
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable):
+            if attempt == TRIES - 1:  # another program created the same at the same moment
+                raise
+        else:
+            return
+
+
+def _apply(conn: Connection, migration: Migration) -> bool:
+    """Apply a migration; return False if another program did so meanwhile."""
+    with _alone(conn):
+        done = _recorded(conn).get(migration.number)
+        if done == migration.sha256:
+            return False
+        if done is not None:
+            raise MigrationError(
+                f"The migration {migration.name} was changed after this database applied it. Restore the file "
+                "(`git checkout sql/migrations`), and put changes into a new one."
+            )
+        try:
             conn.execute(migration.sql)
             execute(conn, "record_migration", number=migration.number, name=migration.name, sha256=migration.sha256)
-    except psycopg.Error as error:
-        raise MigrationError(
-            f"The migration {migration.name} failed and was undone: {str(error).splitlines()[0]}. Correct the file "
-            "and run `ganns db migrate` again."
-        ) from error
+        except psycopg.Error as error:
+            raise MigrationError(
+                f"The migration {migration.name} failed and was undone: {str(error).splitlines()[0]}. Correct the file "
+                "and run `ganns db migrate` again."
+            ) from error
+    return True
 
 
 def _update_procrastinate(conn: Connection) -> list[str]:
@@ -152,21 +184,22 @@ def _update_procrastinate(conn: Connection) -> list[str]:
             f"procrastinate {version} is installed, and this program works with {PROCRASTINATE}*: "
             "run `pip install -c constraints.txt -e .`."
         )
-    present = _component(conn)
-    if present is not None and _numbers(present) >= _numbers(version):
+    if _numbers(_component(conn) or "0") >= _numbers(version):
         return []
-    name = ""
-    try:
-        with conn.transaction():
+    with _alone(conn):
+        present, name = _component(conn), ""
+        if _numbers(present or "0") >= _numbers(version):  # another program was faster
+            return []
+        try:
             execute(conn, "use_procrastinate")
             for name, text in _procrastinate_scripts(present):  # noqa: B007 (the message names the last one)
                 conn.execute(text)
             execute(conn, "record_component", name="procrastinate", version=version)
-    except psycopg.Error as error:
-        raise MigrationError(
-            f"procrastinate's {name} failed, and its update was undone: {str(error).splitlines()[0]}. Make a backup, "
-            "and compare the database's schema procrastinate with that file."
-        ) from error
+        except psycopg.Error as error:
+            raise MigrationError(
+                f"procrastinate's {name} failed, and its update was undone: {str(error).splitlines()[0]}. Make a "
+                "backup, and compare the database's schema procrastinate with that file."
+            ) from error
     return [f"procrastinate {version}"]
 
 
@@ -189,17 +222,27 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _component(conn: Connection) -> str | None:
-    if not _exists(conn, "ganns.components"):
+    if _has_function(conn, "ganns_api.component(text)"):
+        row = execute(conn, "api_component", name="procrastinate").fetchone()
+    elif _exists(conn, "ganns.components"):
+        row = execute(conn, "get_component", name="procrastinate").fetchone()
+    else:
         return None
-    row = execute(conn, "get_component", name="procrastinate").fetchone()
-    return str(row["version"]) if row else None
+    return row["version"] if row else None
 
 
 def _recorded(conn: Connection) -> dict[int, str]:
-    """Return the digests of applied migrations by number."""
-    if not _exists(conn, "ganns.migrations"):
+    """Return the digests of applied migrations by number.
+
+    Students may not read the table, but call a function; before migration 0017 there is none.
+    """
+    if _has_function(conn, "ganns_api.migrations()"):
+        rows = execute(conn, "api_migrations")
+    elif _exists(conn, "ganns.migrations"):
+        rows = execute(conn, "list_migrations")
+    else:
         return {}
-    return {row["number"]: row["sha256"] for row in execute(conn, "list_migrations")}
+    return {row["number"]: row["sha256"] for row in rows}
 
 
 def _run_script(conn: Connection, name: str) -> None:
@@ -212,6 +255,11 @@ def _run_script(conn: Connection, name: str) -> None:
             f"This login may not change the database's schemas ({error.diag.message_primary}): "
             "use the login of the database's owner."
         ) from error
+
+
+def _has_function(conn: Connection, signature: str) -> bool:
+    row = execute(conn, "function_exists", signature=signature).fetchone()
+    return bool(row and row["found"])
 
 
 def _exists(conn: Connection, table: str) -> bool:

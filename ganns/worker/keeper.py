@@ -129,7 +129,8 @@ class Keeper:
     def _say_ended(self, conn: Connection) -> None:
         while self._ended:
             # Only then out of the list: a lost connection repeats the statement, which does no harm.
-            execute(conn, "tasks_worker_ended", worker_id=self._ended[0], max_deaths=MAX_DEATHS)
+            with suppress(psycopg.errors.InsufficientPrivilege):  # the database forgot the worker meanwhile
+                execute(conn, "tasks_worker_ended", worker_id=self._ended[0], max_deaths=MAX_DEATHS)
             self._ended.popleft()
 
     def _beat(self, conn: Connection) -> None:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import psycopg
 from procrastinate import job_context, jobs
 from procrastinate import worker as stock
 
@@ -188,6 +189,11 @@ class Worker(stock.Worker):
                 attempt = 0
                 pause_s = self.update_heartbeat_interval * random.uniform(0.8, 1.0)
             except Exception as error:
+                if isinstance(error.__cause__ or error, psycopg.errors.InsufficientPrivilege):
+                    # A student's worker that was silent for a day is forgotten: a new process registers again.
+                    report({"event": "status", "text": f"starting anew, since {brief(error)}"})
+                    self.stop()  # type: ignore[no-untyped-call]
+                    return
                 report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
                 self._in_trouble = True
                 pause_s = jittered(attempt)

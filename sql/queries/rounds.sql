@@ -75,15 +75,17 @@ UPDATE ganns.rounds SET closed_at = now() WHERE run_id = %(run_id)s AND round = 
 -- lost_units --
 -- Open units without a result that will not get one: their job is in a final state or gone (a server crash emptied the
 -- results, or a sleeping worker finished a job that was no longer its own), or they are poison. A unit is poison if its
--- job failed, if it raised errors on three workers, or, where fewer are present, three times and on each of these
+-- job failed, if it raised errors on three workers, or, where fewer are present, three times and on each of these. All
+-- workers of a student are one here
 WITH failed AS (
     SELECT f.unit, count(*) AS num, array_agg(DISTINCT f.worker) AS workers,
            (array_agg(f.reason ORDER BY f.at DESC))[1] AS reason
     FROM ganns.unit_failures f WHERE f.run_id = %(run_id)s AND f.round = %(round)s GROUP BY f.unit
 ), present AS (
-    SELECT coalesce(array_agg(coalesce(w.name, p.id::text)), '{}') AS workers
+    SELECT coalesce(array_agg(coalesce(s.label, w.name, p.id::text)), '{}') AS workers
     FROM procrastinate.procrastinate_workers p
     LEFT JOIN ganns.workers w ON w.id = p.id
+    LEFT JOIN ganns.students s ON s.login = w.login
     LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
     WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
       AND t.preparing IS NULL

@@ -6,12 +6,29 @@ SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postg
        set_config('default_transaction_isolation', 'read committed', false);
 
 -- lock_migrations --
--- Wait until no other program migrates, and lock
-SELECT pg_advisory_lock(%(key)s::bigint);
+-- Wait until no other program migrates, and lock, until the transaction ends
+LOCK TABLE ganns.migrations IN SHARE ROW EXCLUSIVE MODE;
 
--- unlock_migrations --
--- Release the lock of the migrations
-SELECT pg_advisory_unlock(%(key)s::bigint);
+-- who_blocks --
+-- The sessions for which another session waits
+SELECT a.pid, coalesce(a.usename::text, '?') AS login, extract(epoch FROM now() - a.xact_start)::float8 AS open_s
+FROM unnest(pg_blocking_pids(%(pid)s::integer)) AS b(pid) JOIN pg_stat_activity a ON a.pid = b.pid;
+
+-- my_pid --
+-- The number of the server process of this connection
+SELECT pg_backend_pid() AS pid;
+
+-- function_exists --
+-- Whether there is a function of this qualified name and these arguments, and the schema of the tables that it reads
+SELECT to_regprocedure(%(signature)s) IS NOT NULL AND to_regnamespace('ganns') IS NOT NULL AS found;
+
+-- api_migrations --
+-- The applied migrations, for a login that may not read the table
+SELECT number, name, sha256 FROM ganns_api.migrations() ORDER BY number;
+
+-- api_component --
+-- The version of another project's schema, for a login that may not read the table
+SELECT ganns_api.component(%(name)s) AS version;
 
 -- table_exists --
 -- Whether a table of this qualified name exists

@@ -32,7 +32,7 @@ CHANGES = {
     f"{FUNCTION} AS 'SELECT 2'": "",  # the body's digest is all that changes
     "ALTER FUNCTION ganns.probe SECURITY DEFINER": "sql, volatile, security definer\n",
     "ALTER FUNCTION ganns.probe SET search_path = pg_catalog": "security definer; search_path=pg_catalog\n",
-    "REVOKE EXECUTE ON FUNCTION ganns.probe FROM PUBLIC": "called by: its owner alone",
+    "GRANT EXECUTE ON FUNCTION ganns.probe TO PUBLIC": "called by: PUBLIC",
     "GRANT USAGE ON SCHEMA ganns TO PUBLIC": "grant to PUBLIC: usage",
 }
 

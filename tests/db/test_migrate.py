@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from ganns.db import migrate as schema
+from ganns.db import waiting
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate, read_migrations, require_current, reset, status
@@ -80,7 +82,9 @@ def test_many_at_once_apply_everything_exactly_once(empty: Address, folder: Path
 
     with ThreadPoolExecutor(num) as pool:
         applied = list(pool.map(install, range(num)))
-    assert sorted(applied) == [[]] * (num - 1) + [["procrastinate 3.10.0", *NAMES, name]]
+    assert sorted(name for names in applied for name in names) == sorted(["procrastinate 3.10.0", *NAMES, name]), (
+        "each step once, by whomever"
+    )
     with connect(empty) as conn:
         assert conn.execute("SELECT count(*) FROM ganns.once").fetchone() == (1,)
         assert len(execute(conn, "list_migrations").fetchall()) == len(NAMES) + 1
@@ -91,7 +95,27 @@ def test_the_lock_is_given_back(empty: Address, folder: Path) -> None:
     with connect(empty) as one, connect(empty) as other:
         with pytest.raises(MigrationError):
             migrate(one, folder)
-        assert other.execute("SELECT pg_try_advisory_lock(%s)", [schema.LOCK]).fetchone() == (True,)
+        with other.transaction():
+            other.execute("LOCK TABLE ganns.migrations IN ACCESS EXCLUSIVE MODE NOWAIT")
+
+
+def test_it_says_for_whom_it_waits(empty: Address, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that reads a table of ours, in a transaction that it keeps open, stops a migration of that table."""
+    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.01)
+    said: list[str] = []
+    with connect(empty) as one, connect(empty) as other:
+        migrate(one, folder)
+        name = add(folder, "ALTER TABLE ganns.runs ADD COLUMN more integer;")
+        other.autocommit = False
+        other.execute("SELECT count(*) FROM ganns.runs")
+
+        def say(text: str) -> None:
+            said.append(text)
+            other.rollback()
+
+        assert migrate(one, folder, say) == [name]
+        assert re.search(rf"login \w+ \(process {other.info.backend_pid}, open for \d+ s\)", said[0])
+        assert f"pg_terminate_backend({other.info.backend_pid})" in said[0]
 
 
 def test_a_failing_migration_is_undone_wholly(empty_conn: Connection, folder: Path) -> None:

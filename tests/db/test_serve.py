@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ from ganns.db.connect import connect
 from ganns.db.migrate import require_current
 from ganns.db.server import serve as serving
 from ganns.db.server.embedded import EmbeddedServer
-from ganns.errors import ConfigError
+from ganns.errors import ConfigError, DatabaseUnreachable
 from tests.support import warm
 from tests.support.helpers import spawn_worker, wait_until
 
@@ -146,6 +147,33 @@ def test_commands_of_this_machine_use_the_open_server(home: Path, cluster: Path,
         connect(address).close()
         password = address.conninfo.split(":")[2].split("@")[0]
         assert password not in other.stderr + done.stdout + done.stderr
+        assert password not in (home / "pg" / "server.log").read_text()
+
+
+def test_students_join_with_lines_of_their_own(home: Path, cluster: Path, unused_port: int) -> None:
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        running.address()
+        environment = os.environ | {"GANNS_HOME": str(home)}
+        command = [sys.executable, "-m", "ganns", "students"]
+        done = warm.run([*command, "add", "ada", "--json"], env=environment)
+        found = json.loads(done.stdout)[0]
+        assert f"@127.0.0.1:{unused_port}/ganns?require_auth=scram-sha-256" in found["line"]
+        with connect(Address(found["line"], "the line")) as conn:
+            require_current(conn)
+            assert conn.execute("SELECT session_user").fetchone() == (found["login"],)
+            for statement in ("SELECT lo_create(0)", "SELECT pg_advisory_lock(1)", "CREATE TEMPORARY TABLE t (x int)"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute(statement)
+            for other in ("postgres", "template1"):
+                with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{other}"'):
+                    psycopg.connect(found["line"].replace("/ganns?", f"/{other}?"), connect_timeout=5)
+            thrown_out = warm.run([*command, "revoke", "ada"], env=environment)
+            assert "1 session(s) ended" in thrown_out.stdout
+            with pytest.raises(psycopg.OperationalError):
+                conn.execute("SELECT 1")
+        with pytest.raises(DatabaseUnreachable, match="This login was revoked: ask your instructor for a new line"):
+            connect(Address(found["line"], "the line"))
+        password = found["line"].split(":")[2].split("@")[0]
         assert password not in (home / "pg" / "server.log").read_text()
 
 

@@ -9,14 +9,19 @@ import subprocess
 from contextlib import nullcontext
 
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.doctor import OK, WARNING
 from ganns.doctor.server import check_notifications
+from ganns.store import students
 from tests.support.helpers import free_port, wait_until
 from tests.worker.proxy import Proxy
+
+STUDENT = "s_pooler"
+"""PgBouncer must know a login before it is started."""
 
 
 def socket_of(server) -> tuple[str, int]:
@@ -61,7 +66,7 @@ def pgbouncer(own_server, tmp_path, request):
     sockets.mkdir()
     proxy = Proxy(f"{folder}/.s.PGSQL.{port}")  # the server's folder is its user's alone
     listen = free_port()
-    (sockets / "users.txt").write_text('"postgres" ""\n')
+    (sockets / "users.txt").write_text(f'"postgres" ""\n"{STUDENT}" ""\n')
     (sockets / "pgbouncer.ini").write_text(
         f"[databases]\n* = host=127.0.0.1 port={proxy.port}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\n"
@@ -125,6 +130,28 @@ def test_pgbouncer(classroom, pgbouncer, variables):
     classroom.wait_works(worker)
     listen = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ganns worker: listen'"
     wait_until(lambda: classroom.one(listen) == (0 if variables else 1,), what="the connection that listens, or none")
+    assert worker.joined() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pgbouncer", "variables"),
+    [("transaction", {"GANNS_POLLING": "1"}), ("session", {})],
+    indirect=["pgbouncer"],
+    ids=["transaction mode, polling", "session mode, LISTEN"],
+)
+def test_a_student_works_through_pgbouncer(classroom, own_server, pgbouncer, variables):
+    """Its settings are the role's, and the login is that of the server's session, so that both pass through."""
+    with connect(own_server.address) as owner:
+        login = sql.Identifier(students.add(owner, "ada").login)
+        owner.execute(sql.SQL("ALTER ROLE {} RENAME TO {}").format(login, sql.Identifier(STUDENT)))
+        owner.execute("UPDATE ganns.students SET login = %s", [STUDENT])
+    address = Address(make_conninfo(pgbouncer.conninfo, user=STUDENT), "a student's")
+    worker = classroom.worker("laptop", address=address, **variables)
+    classroom.coordinate()
+    classroom.wait_rounds(4, timeout_s=120)
+    assert classroom.one("SELECT count(*) > 0 FROM ganns.ledger") == (True,)
+    assert classroom.one("SELECT DISTINCT name, login::text FROM ganns.workers") == ("ada: laptop", STUDENT)
     assert worker.joined() == 1
 
 

@@ -62,14 +62,32 @@ class EmbeddedServer:
             write_text(path, secrets.token_urlsafe(18), private=True)
         return path.read_text()
 
-    def tcp_address(self, host: str) -> Address:
-        """The address for other machines, with the password: give it only to people who should join."""
+    def tcp_address(self, host: str, login: str = CLASS_LOGIN, password: str | None = None) -> Address:
+        """The address for other machines, with a password: give it only to people who should join.
+
+        Args:
+            host: this machine, as others reach it.
+            login: the class's common login by default, or a student's.
+            password: of the login; the class's by default.
+        """
         host = f"[{host}]" if ":" in host else host
         # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
         conninfo = (
-            f"postgresql://{CLASS_LOGIN}:{self.password}@{host}:{self._port}/{DATABASE}?require_auth=scram-sha-256"
+            f"postgresql://{login}:{password or self.password}@{host}:{self.port}/{DATABASE}?require_auth=scram-sha-256"
         )
         return Address(conninfo, "ganns db serve")
+
+    @property
+    def port(self) -> int:
+        """The port of the running server; else the one that it would have."""
+        lines = self._postmaster()
+        return int(lines[3]) if lines else self._port
+
+    @property
+    def open_on(self) -> str | None:
+        """The address on which the running server listens, such as 0.0.0.0; None if only this machine reaches it."""
+        lines = self._postmaster()
+        return (lines[5] or None) if len(lines) > 5 else None
 
     def exists(self) -> bool:
         """Return True if the cluster was created."""
@@ -194,6 +212,7 @@ class EmbeddedServer:
                 f"no PostgreSQL has that number, delete {self.data_dir / 'postmaster.pid'}."
             ) from error
         with conn:
+            conn.execute((paths.sql_dir() / "schema" / "own_server.sql").read_text("utf-8"))
             if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             if self._host is not None:

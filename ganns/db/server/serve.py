@@ -40,7 +40,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
         server.start()
         try:
             with connect(server.address, application="ganns db serve") as conn:
-                migrate(conn)
+                migrate(conn, say=say)
             say(_how_to_join(server, host, port))
             while not stop.wait(CHECK_EVERY_S):
                 if not server.is_running():
