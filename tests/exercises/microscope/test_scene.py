@@ -75,6 +75,19 @@ def test_a_mistake_is_told_with_its_line(old: str, new: str, words: str) -> None
         parse(SCENE.replace(old, new), "mine")
 
 
+def test_a_text_that_ends_anywhere_or_lacks_a_line_is_a_scene_or_a_mistake() -> None:
+    lines = SCENE.splitlines(keepends=True)
+    texts = [SCENE[:end] for end in range(len(SCENE))]
+    texts += ["".join(lines[:at] + lines[at + 1 :]) for at in range(len(lines))]
+    refused = 0
+    for text in texts:
+        try:
+            parse(text, "mine")
+        except ValueError:
+            refused += 1
+    assert refused > len(SCENE) // 2
+
+
 def test_a_scene_needs_two_sessions_and_at_most_four() -> None:
     one = "\n-- session: {}\nSELECT 1;\n"
     with pytest.raises(ValueError, match=r"2 to 4 sessions .*, not 1"):
