@@ -71,7 +71,8 @@ def migrate(conn: Connection, folder: Path | None = None, say: Callable[[str], N
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):  # a reset, a moment ago
                 if attempt == TRIES - 1:
                     raise
-        set_search_path(conn)
+        with _alone(conn):  # two programs that set the same role's setting at once: "tuple concurrently updated"
+            set_search_path(conn)
     return applied
 
 
