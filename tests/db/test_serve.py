@@ -164,7 +164,10 @@ def test_students_join_with_lines_of_their_own(home: Path, cluster: Path, unused
         done = warm.run([*command, "add", "ada", "--json"], env=environment)
         found = json.loads(done.stdout)[0]
         assert f"@127.0.0.1:{unused_port}/ganns?require_auth=scram-sha-256" in found["line"]
-        with connect(Address(found["line"], "the line")) as conn:
+        address = resolve(found["line"])
+        assert address is not None
+        with connect(address) as conn:
+            assert conn.pgconn.ssl_in_use
             require_current(conn)
             assert conn.execute("SELECT session_user").fetchone() == (found["login"],)
             for statement in ("SELECT lo_create(0)", "SELECT pg_advisory_lock(1)", "CREATE TEMPORARY TABLE t (x int)"):
@@ -172,13 +175,13 @@ def test_students_join_with_lines_of_their_own(home: Path, cluster: Path, unused
                     conn.execute(statement)
             for other in ("postgres", "template1"):
                 with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{other}"'):
-                    psycopg.connect(found["line"].replace("/ganns?", f"/{other}?"), connect_timeout=5)
+                    psycopg.connect(address.conninfo.replace("/ganns?", f"/{other}?"), connect_timeout=5)
             thrown_out = warm.run([*command, "revoke", "ada"], env=environment)
             assert "1 session(s) ended" in thrown_out.stdout
             with pytest.raises(psycopg.OperationalError):
                 conn.execute("SELECT 1")
         with pytest.raises(DatabaseUnreachable, match="This login was revoked: ask your instructor for a new line"):
-            connect(Address(found["line"], "the line"))
+            connect(address)
         password = found["line"].split(":")[2].split("@")[0]
         assert password not in (home / "pg" / "server.log").read_text()
 
