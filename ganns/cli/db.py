@@ -134,11 +134,14 @@ def serve(
         str, typer.Option(help="Listen on this address; 0.0.0.0 is every network of this machine.")
     ] = "0.0.0.0",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Listen on this port.")] = 5432,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not encrypt: everyone on the network can read and change all data.")
+    ] = False,
 ) -> None:
     """Open this machine's embedded PostgreSQL to other machines, until Ctrl-C; print the line for workers."""
     from ganns.db.server.serve import serve
 
-    serve(host, port, say)
+    serve(host, port, say, insecure=insecure)
 
 
 @contextmanager

@@ -19,23 +19,47 @@ def join(
     from ganns.db import joined
     from ganns.db.address import resolve
     from ganns.db.connect import connect
+    from ganns.db.conninfo import understand
+    from ganns.db.encryption import weakness
     from ganns.errors import DatabaseUnreachable, NoDatabaseAddress
 
     text = " ".join(line or []) or typer.prompt("The line that you were given (it is not shown)", hide_input=True)
-    address = resolve(text)
-    if address is None:
+    if not text.strip():
         raise NoDatabaseAddress("The line is empty: copy the whole line that you were given.")
-    path = joined.store(address.conninfo)
+    kept = _with_proof(understand(text, "given explicitly"))
+    address = resolve(kept)
+    assert address is not None
+    path = joined.store(kept)
     say(f"Every command now uses {address} (kept in {path}, which only you can read). `ganns leave` forgets it.")
     first = resolve()
     if first is not None and first.source != joined.SOURCE:
         say(f"But not in this terminal: {first.source} names another one, {first}, and comes first.")
+    if (weak := weakness(address.conninfo)) is not None:
+        say(f"The connection {weak}.")
     try:
         connect(address).close()
     except DatabaseUnreachable as error:
         say(f"It does not answer now: {error}")
     else:
         say("It answers. To compute for the class: `ganns worker --name YOUR-NAME`")
+
+
+def _with_proof(line: str) -> str:
+    """Return the address of a provider's server with a check of its certificate, if it passes that check today."""
+    from ganns.db.address import resolve
+    from ganns.db.connect import connect
+    from ganns.db.encryption import verified
+    from ganns.errors import DatabaseUnreachable
+
+    if (checked := verified(line)) is None:
+        return line
+    address = resolve(checked)
+    assert address is not None
+    try:
+        connect(address).close()
+    except DatabaseUnreachable:
+        return line  # also if it does not answer at all: the command then says why
+    return checked
 
 
 def leave() -> None:

@@ -128,14 +128,24 @@ def _hand_out(address: Address, conn: Connection, logins: Iterator[NewLogin], as
 
 def line_for(address: Address, conn: Connection, one: NewLogin) -> str:
     """Return the address with which a student joins, password included."""
-    from ganns.db.address import with_login
+    from ganns.db.invitation import for_others, join_url
     from ganns.db.server.embedded import embedded_server
-    from ganns.db.server.serve import reachable_host
+    from ganns.db.server.opened import address_for
 
-    if not address.source.startswith("the embedded"):
-        return with_login(conn.info.get_parameters(), one.login, one.password)
-    server = embedded_server()
-    return server.tcp_address(reachable_host(server.open_on or "0.0.0.0"), one.login, one.password).conninfo
+    if address.source.startswith("the embedded"):
+        return address_for(embedded_server().data_dir, one.login, one.password).conninfo
+    parameters = conn.info.get_parameters()
+    hosts = parameters.get("host") or parameters.get("hostaddr") or "HOST"
+    certificate, more = for_others(parameters)
+    return join_url(
+        one.login,
+        one.password,
+        host="HOST" if hosts.startswith("/") else hosts,  # a socket of this machine; people must write its name
+        port=int(parameters.get("port") or 5432),
+        database=parameters.get("dbname") or "",
+        certificate=certificate,
+        more=more,
+    )
 
 
 def _how(line: str) -> str:

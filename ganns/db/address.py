@@ -6,14 +6,13 @@ Without all of them: see `ganns.db.choose`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
 from ganns.db import joined
 from ganns.db.conninfo import understand
+from ganns.db.encryption import encrypted, weakness
 from ganns.errors import NoDatabaseAddress
 
 URL_VARIABLE = "GANNS_DATABASE_URL"
@@ -51,18 +50,20 @@ def resolve(explicit: str | None = None) -> Address | None:
     """
     for conninfo, source in ((explicit, "given explicitly"), (os.environ.get(URL_VARIABLE), URL_VARIABLE)):
         if conninfo:
-            return Address(understand(conninfo, source), source)
+            return Address(encrypted(understand(conninfo, source), source), source)
     if found := [name for name in PG_VARIABLES if os.environ.get(name)]:
-        return Address("", f"{', '.join(found)} (the PG* variables)")  # libpq reads them by itself
+        source = f"{', '.join(found)} (the PG* variables)"  # libpq reads them by itself
+        return Address(encrypted("", source), source)
     if (conninfo := joined.load()) is not None:
-        return Address(understand(conninfo, joined.SOURCE), joined.SOURCE)
+        return Address(encrypted(understand(conninfo, joined.SOURCE), joined.SOURCE), joined.SOURCE)
     return None
 
 
 def told(address: Address) -> Address:
-    """Return the address; if it is the stored one, tell people once which database that is: no variable shows it."""
-    if address.source == joined.SOURCE:
-        joined.note(f"database: {address} (from {address.source})")
+    """Return the address; tell people once what they cannot see: which database was stored, and a weak encryption."""
+    weak = weakness(address.conninfo)
+    if address.source == joined.SOURCE or weak:
+        joined.note(f"database: {address} (from {address.source})" + (f"; the connection {weak}" if weak else ""))
     return address
 
 
@@ -80,27 +81,6 @@ def require() -> Address:
             "ganns join 'postgresql://user:password@host:5432/ganns'"
         )
     return told(address)
-
-
-KEPT = ("sslmode", "sslrootcert", "sslcert", "sslsni", "channel_binding", "gssencmode", "target_session_attrs")
-"""The parameters of an owner's address that a student's needs, too."""
-
-
-def with_login(parameters: Mapping[str, str], login: str, password: str) -> str:
-    """Return the address of the same database for another login.
-
-    Args:
-        parameters: those of an open connection (`conn.info.get_parameters()`), wherever they came from.
-        login: the other login.
-        password: its password.
-    """
-    hosts = parameters.get("host") or parameters.get("hostaddr") or "HOST"
-    host = "HOST" if hosts.startswith("/") else hosts  # a socket of this machine; people must write its name
-    host = f"[{host}]" if ":" in host else host
-    # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
-    query = {name: parameters[name] for name in KEPT if parameters.get(name)} | {"require_auth": "scram-sha-256"}
-    port, name = parameters.get("port") or "5432", quote(parameters.get("dbname") or "", safe="")
-    return f"postgresql://{login}:{quote(password, safe='')}@{host}:{port}/{name}?{urlencode(query)}"
 
 
 def join_line(address: Address) -> str:

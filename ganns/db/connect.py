@@ -109,7 +109,7 @@ REASONS = (
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
         "the server does not let this machine, login or database in",
-        "ask the person who runs the server (pg_hba.conf), or add ?sslmode=require",
+        "ask the person who runs the server (pg_hba.conf)",
     ),
     (r'database "[^"]*" does not exist', "there is no database of that name", "correct the name after the port"),
     (r"is not permitted to log in", "this login was revoked", "ask your instructor for a new line"),
@@ -125,14 +125,29 @@ REASONS = (
         "ask the person who runs the server for more max_connections, or a pooler",
     ),
     (
+        r"takes only encrypted connections",
+        "the server takes only encrypted connections",
+        "take sslmode=disable out of the address, or use the line that `ganns db serve` prints",
+    ),
+    (
         r"server does not support SSL",
-        "the server has no TLS, and the address asks for it",
-        "?sslmode=prefer on a network you trust",
+        "the server cannot encrypt, and nothing was sent to it",
+        "use the line of a newer `ganns db serve`; on a network that you trust, sslmode=disable sends all in clear",
+    ),
+    (
+        r"certificate verify failed",
+        "the server that answers is not the one of your address, since its certificate is another; it got no password",
+        "copy the line again; if it is the same, tell your instructor: another machine may answer in its place",
+    ),
+    (
+        r"server certificate for .* does not match host name",
+        "the certificate of the server that answers is for another name; it got no password",
+        "copy the address again, whole",
     ),
     (
         r"certificate|root\.crt|SSL",
         "TLS failed",
-        "the host's name must be the certificate's; ?sslrootcert=system trusts what this machine trusts",
+        "copy the line again, whole; at a provider, look up which sslmode and sslrootcert it needs",
     ),
     (r"timeout expired|timed out", "it does not answer in time", "a firewall, another network, or a server that hangs"),
 )

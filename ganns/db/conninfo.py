@@ -13,6 +13,7 @@ from functools import cache
 from psycopg import ProgrammingError, pq
 from psycopg.conninfo import conninfo_to_dict
 
+from ganns.db import certificate
 from ganns.errors import ConfigError
 
 EXAMPLE = "postgresql://user:password@host:5432/ganns"
@@ -40,6 +41,8 @@ FOREIGN = {
 
 def understand(text: str, source: str) -> str:
     """Return the connection string in `text`; `source` says in messages where the text comes from.
+
+    It is libpq's, but for the parameter `ganns_cert`: `ganns.db.encryption.encrypted` makes one for libpq.
 
     Raises:
         ConfigError: if there is none; the message names the part that cannot be read.
@@ -99,7 +102,7 @@ def _mend_parameter(part: str, source: str) -> str:
         return "sslmode=disable" if value.lower() in ("false", "0", "disable") else "sslmode=require"
     if name.lower() in FOREIGN:
         return ""
-    if not name or name.lower() in _known_parameters():
+    if not name or name == certificate.NAME or name.lower() in _known_parameters():
         return part
     raise ConfigError(
         f"The database address ({source}) has the parameter {name!r}, which PostgreSQL does not know: leave out "
@@ -118,6 +121,7 @@ def _check(conninfo: str, source: str) -> None:
     Where libpq reads a piece of the password as the host, the port or the database, every message that names the host
     would show that piece. The error does not quote the string.
     """
+    conninfo, _ = certificate.take_out(conninfo, source)
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     except ProgrammingError:

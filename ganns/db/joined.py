@@ -61,7 +61,7 @@ def tell_once(tell: Callable[[str], None]) -> None:
 
 
 def note(text: str) -> None:
-    """Tell people something about the stored address, if a command listens and was told nothing before."""
+    """Tell people something about the address, if a command listens and was told nothing before."""
     global _tell
     if _tell is not None:
         _tell(text)

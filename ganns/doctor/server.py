@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 
 from psycopg.conninfo import conninfo_to_dict
 
+from ganns.db import encryption
 from ganns.db.address import URL_VARIABLE, Address, resolve
 from ganns.db.connect import Connection, explain_refusal
 from ganns.db.diagnostics import clock_ahead_s, hears_notifications
@@ -32,12 +32,9 @@ def check_address() -> tuple[Finding, Address | None]:
 
 def hosts(address: Address) -> list[tuple[str, int]]:
     """Return (host, port) of each server in the address, as libpq reads it; none for a local socket."""
-    parts = conninfo_to_dict(address.conninfo)
-    said = (parts.get("hostaddr"), parts.get("host"), os.environ.get("PGHOSTADDR"), os.environ.get("PGHOST"))
-    names = next((str(one) for one in said if one), "")
-    ports = str(parts.get("port") or os.environ.get("PGPORT") or 5432).split(",")
-    found = [name for name in names.split(",") if name and not name.startswith(("/", "@"))]
-    return [(name, int(ports[min(place, len(ports) - 1)] or 5432)) for place, name in enumerate(found)]
+    ports = str(conninfo_to_dict(address.conninfo).get("port") or os.environ.get("PGPORT") or 5432).split(",")
+    names = encryption.hosts(address.conninfo)
+    return [(name, int(ports[min(place, len(ports) - 1)] or 5432)) for place, name in enumerate(names)]
 
 
 def check_name(address: Address) -> Finding:
@@ -76,13 +73,18 @@ def explain(error: Exception) -> Finding:
 
 
 def check_encryption(address: Address, conn: Connection) -> Finding:
-    """Tell whether the connection is encrypted."""
-    if conn.pgconn.ssl_in_use:
-        return ok("encryption", "TLS")
-    if all(_is_here(host) for host, _ in hosts(address)):
+    """Tell whether the connection is encrypted, and whether the server has proved who it is."""
+    if not encryption.leaves_the_machine(address.conninfo) and not conn.pgconn.ssl_in_use:
         return ok("encryption", "none, and none is needed: the server is this machine")
-    todo = "on a network that you do not trust: a server with TLS and ?sslmode=verify-full, or a tunnel"
-    return warning("encryption", "none: the password is not sent as text, but the rest is", todo)
+    if not conn.pgconn.ssl_in_use:
+        todo = "the line of a newer `ganns db serve`, without sslmode=disable; or a tunnel"
+        return warning("encryption", "none: the password is not sent as text, but the rest is", todo)
+    if encryption.weakness(address.conninfo) is not None:
+        todo = (
+            "`ganns join` with the line of a newer `ganns db serve`; at a provider, sslmode=verify-full in the address"
+        )
+        return warning("encryption", "TLS, but nothing proves that this is the right server", todo)
+    return ok("encryption", "TLS, and the server's certificate is the right one")
 
 
 def check_notifications(address: Address) -> Finding:
@@ -103,10 +105,3 @@ def check_clock(conn: Connection, ahead_s: float | None = None) -> Finding:
         said = f"this machine's is {abs(ahead_s):,.0f} s {'ahead' if ahead_s > 0 else 'behind'}"
         return warning("clock", f"{said}; training is not affected", "let the system set it: TLS may fail")
     return ok("clock", "agrees with the server's")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

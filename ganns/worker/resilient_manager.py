@@ -12,8 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
+import psycopg
 from procrastinate import exceptions, jobs
 
+from ganns.db.connect import explain_refusal
 from ganns.db.queries import query
 from ganns.queue.app import App
 from ganns.queue.connection import is_lost
@@ -108,6 +110,9 @@ class ResilientJobManager(JobManager):
 
 
 def brief(error: BaseException) -> str:
-    """Return an error in one line."""
+    """Return an error in one line: our sentence, where we have one for why a connection was refused."""
     cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
-    return " ".join(line_of(cause).split())[:300]
+    text = " ".join(line_of(cause).split())[:300]
+    is_refusal = isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None  # an answer has a code
+    meaning = explain_refusal(text) if is_refusal else None
+    return text if meaning is None else f"{meaning[0]}: {meaning[1]}"

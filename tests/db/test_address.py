@@ -36,10 +36,10 @@ def test_without_a_named_database() -> None:
 def test_the_order_is_explicit_then_url_then_pg_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "pg.example")
     found = resolve()
-    assert found == Address("", "PGHOST (the PG* variables)")
+    assert found == Address("sslmode=require", "PGHOST (the PG* variables)")
     monkeypatch.setenv("GANNS_DATABASE_URL", URL)
-    assert resolve() == Address(URL, "GANNS_DATABASE_URL")
-    assert resolve("host=third.example") == Address("host=third.example", "given explicitly")
+    assert resolve() == Address(f"{URL}?sslmode=require", "GANNS_DATABASE_URL")
+    assert resolve("host=third.example") == Address("host=third.example sslmode=require", "given explicitly")
 
 
 @pytest.mark.parametrize("name", address.PG_VARIABLES)
@@ -119,7 +119,7 @@ GIVEN = "postgresql://ada:open-sesame@db.example:6543/class"
 def test_what_people_paste_is_understood(text: str) -> None:
     found = resolve(text)
     assert found is not None
-    assert found.conninfo == GIVEN
+    assert found.conninfo == f"{GIVEN}?sslmode=require"
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_a_host_that_cannot_be_one_is_a_sentence(host: str) -> None:
 
 def test_quoted_characters_several_hosts_and_socket_folders_are_fine() -> None:
     for conninfo in (
-        "postgresql://ada:p%40w%2Fd@h/d",
-        "postgresql://ada:pw@a:1,b:2/d",
+        "postgresql://ada:p%40w%2Fd@h/d?sslmode=require",
+        "postgresql://ada:pw@a:1,b:2/d?sslmode=require",
         "postgresql://ada@/d?host=/tmp/a@b",
-        "host=h password='a@b/c'",
+        "host=h password='a@b/c' sslmode=require",
     ):
         assert resolve(conninfo) == Address(conninfo, "given explicitly")
 
@@ -245,7 +245,7 @@ def test_join_stores_the_address_for_every_command_and_leave_forgets_it(
     assert SECRET not in said
     file = home / "joined"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert resolve() == Address(URL, "`ganns join`")
+    assert resolve() == Address(f"{URL}?sslmode=require", "`ganns join`")
     assert ganns(monkeypatch, "join", database.conninfo) == 0  # another class: one file, replaced
     assert [path.name for path in home.iterdir()] == ["joined"]
     assert "It answers" in capsys.readouterr().out
@@ -263,7 +263,7 @@ def test_variables_come_before_the_stored_address(home: Path, monkeypatch: pytes
     monkeypatch.setenv("PGSERVICE", "class")
     assert resolve() == Address("", "PGSERVICE (the PG* variables)")
     monkeypatch.setenv("GANNS_DATABASE_URL", "host=first.example")
-    assert resolve() == Address("host=first.example", "GANNS_DATABASE_URL")
+    assert resolve() == Address("host=first.example sslmode=require", "GANNS_DATABASE_URL")
 
 
 def test_what_cannot_be_stored_is_a_sentence(

@@ -13,8 +13,8 @@ import pytest
 from ganns.config import StopConfig
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate, require_current
-from ganns.db.server.embedded import EmbeddedServer, require_free
-from ganns.db.server.serve import EVERYWHERE, reachable_host
+from ganns.db.server.embedded import EmbeddedServer
+from ganns.db.server.ports import EVERYWHERE, reachable_host, require_free, steady_port
 from ganns.errors import DatabaseError
 from tests.db.users import another_user, answers
 from tests.support.coordinators import Coordinator
@@ -147,3 +147,10 @@ def test_the_reachable_address_is_no_wildcard() -> None:
 def test_an_ipv6_address_gets_brackets(cluster: Path) -> None:
     with EmbeddedServer(cluster, host=None) as server:
         assert "@[fe80::1]:5432/" in server.tcp_address("fe80::1").conninfo
+
+
+def test_a_port_is_steady_until_another_program_takes_it() -> None:
+    port = steady_port("a folder")
+    assert steady_port("a folder") == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert steady_port("a folder") != port

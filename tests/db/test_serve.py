@@ -15,14 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
-from ganns.db.address import Address
+from ganns.db import joined
+from ganns.db.address import Address, resolve
 from ganns.db.connect import connect
 from ganns.db.migrate import require_current
 from ganns.db.server import serve as serving
 from ganns.db.server.embedded import EmbeddedServer
+from ganns.db.server.opened import OpenServer, address_for
+from ganns.db.server.own_certificate import FILE
 from ganns.errors import ConfigError, DatabaseUnreachable
 from tests.support import warm
 from tests.support.helpers import spawn_worker, wait_until
@@ -54,7 +58,9 @@ class Serving:
         wait_until(lambda: pattern.search(self.output) or self.process.poll() is not None, 60, "the line")
         found = pattern.search(self.output)
         assert found, self.output
-        return Address(found[1], "the line")
+        address = resolve(found[1])
+        assert address is not None
+        return address
 
     def end(self, number: int) -> int:
         """Send a signal and return the exit code."""
@@ -158,7 +164,10 @@ def test_students_join_with_lines_of_their_own(home: Path, cluster: Path, unused
         done = warm.run([*command, "add", "ada", "--json"], env=environment)
         found = json.loads(done.stdout)[0]
         assert f"@127.0.0.1:{unused_port}/ganns?require_auth=scram-sha-256" in found["line"]
-        with connect(Address(found["line"], "the line")) as conn:
+        address = resolve(found["line"])
+        assert address is not None
+        with connect(address) as conn:
+            assert conn.pgconn.ssl_in_use
             require_current(conn)
             assert conn.execute("SELECT session_user").fetchone() == (found["login"],)
             for statement in ("SELECT lo_create(0)", "SELECT pg_advisory_lock(1)", "CREATE TEMPORARY TABLE t (x int)"):
@@ -166,13 +175,13 @@ def test_students_join_with_lines_of_their_own(home: Path, cluster: Path, unused
                     conn.execute(statement)
             for other in ("postgres", "template1"):
                 with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{other}"'):
-                    psycopg.connect(found["line"].replace("/ganns?", f"/{other}?"), connect_timeout=5)
+                    psycopg.connect(address.conninfo.replace("/ganns?", f"/{other}?"), connect_timeout=5)
             thrown_out = warm.run([*command, "revoke", "ada"], env=environment)
             assert "1 session(s) ended" in thrown_out.stdout
             with pytest.raises(psycopg.OperationalError):
                 conn.execute("SELECT 1")
         with pytest.raises(DatabaseUnreachable, match="This login was revoked: ask your instructor for a new line"):
-            connect(Address(found["line"], "the line"))
+            connect(address)
         password = found["line"].split(":")[2].split("@")[0]
         assert password not in (home / "pg" / "server.log").read_text()
 
@@ -185,6 +194,43 @@ def test_a_server_that_dies_is_noticed(home: Path, cluster: Path, unused_port: i
         running.reader.join(10)
         assert "Error: PostgreSQL stopped by itself" in running.output
         assert "server.log says why" in running.output
+
+
+def fronts_of(running: Serving) -> list[psutil.Process]:
+    """The processes that encrypt."""
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    return [one for one in children if "ganns.db.server.front" in one.cmdline()]
+
+
+def test_a_killed_command_leaves_no_open_port(home: Path, cluster: Path, unused_port: int) -> None:
+    """PostgreSQL goes on, as before, for this machine alone; the next `ganns db serve` takes it over."""
+    server = EmbeddedServer(home / "pg")
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        address = running.address()
+        [front] = fronts_of(running)
+        running.process.kill()
+        front.wait(30)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", unused_port), 5).close()
+    assert server.is_running()
+    with connect(server.address), serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        before = server.address
+        assert running.address() == address
+        assert server.address == before, "a coordinator that waits finds the socket under its old name"
+        connect(before).close()
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port)) as running:
+        running.address()
+        assert server.address == before
+
+
+def test_plain_text_is_asked_for_and_named(home: Path, cluster: Path, unused_port: int) -> None:
+    with serve(home, "--host", "127.0.0.1", "--port", str(unused_port), "--insecure") as running:
+        address = running.address()
+        assert "Not encrypted, and nothing leaves this machine." in running.output
+        assert "ganns_cert" not in running.output
+        assert "sslmode=disable" in address.conninfo
+        assert fronts_of(running) == []
+        connect(address).close()
 
 
 def test_it_does_not_open_a_database_that_training_would_not_use(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -200,3 +246,26 @@ def test_it_does_not_open_a_database_that_training_would_not_use(monkeypatch: py
         serving.serve("127.0.0.1", 5432, print)
     assert "open-sesame" not in str(raised.value)
     assert list(home.iterdir()) == []
+
+
+def test_a_reader_with_one_machine_may_join_their_own_server(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(home))
+    (home / "pg").mkdir()
+    for place, is_own in ((home / "pg", True), (tmp_path, False)):
+        joined.store(address_for(place, "ganns_class", "sesame").conninfo)
+        named = resolve()
+        assert named is not None
+        assert serving._is_own(named) is is_own
+    (home / "pg" / FILE).unlink()
+    (home / "pg").rmdir()
+    with pytest.raises(ConfigError, match="`ganns leave` first"):
+        serving.serve("127.0.0.1", 5432, print)
+
+
+def test_a_network_gets_a_louder_word(home: Path, tmp_path: Path) -> None:
+    opened = OpenServer(tmp_path / "pg", "0.0.0.0", 5432, encrypt=False)
+    (tmp_path / "pg").mkdir()
+    said = serving._how_to_join(opened, "0.0.0.0", 5432, insecure=True)
+    assert "NOT ENCRYPTED: everyone on the network between can read and change what is sent" in said

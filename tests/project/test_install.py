@@ -33,7 +33,8 @@ from tests.support.terminals import commands
 PAGE = "docs/howto/install.md"
 PROJECT = "https://github.com/OWNER/ganns-with-friends"
 CONSTRAINTS = "https://github.com/OWNER/ganns-with-friends/raw/main/constraints.txt"
-JOIN = re.compile(r"GANNS_DATABASE_URL=(postgresql://\S+) (ganns worker --name (\w+))")
+JOIN = re.compile(r"(GANNS_DATABASE_URL='postgresql://\S+' )?ganns worker --name (\w+)")
+LINE = "'postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns'"
 
 
 def section(title: str) -> str:
@@ -66,11 +67,9 @@ def test_windows_is_the_same_in_other_words() -> None:
     """It cannot be followed here; what it installs and starts is what the other sections do."""
     [block] = re.findall(r"^```powershell\n(.*?)^```$", section("Windows"), re.MULTILINE | re.DOTALL)
     lines = block.splitlines()
-    join = JOIN.fullmatch(path_of("Linux and macOS")[-1])
-    assert join
     assert len(lines) <= 5
-    assert lines[2] == path_of("Linux and macOS")[2]
-    assert lines[3:] == [f'$env:GANNS_DATABASE_URL = "{join[1]}"', join[2]]
+    assert lines[2:] == path_of("Linux and macOS")[2:]
+    assert lines[3] == f"ganns join {LINE}"
 
 
 def test_conda_installs_what_make_setup_does() -> None:
@@ -133,13 +132,15 @@ def lend(environment: str, lent: Path) -> list[str]:
 
 
 def joins(lines: list[str], here: str, address: Address, name: str) -> list[str]:
-    """The commands with this checkout as the project, and the class's own address and name in the last one."""
+    """The commands with this checkout as the project, and the class's own address and the worker's name."""
     folder = PROJECT.rpartition("/")[2]
     lines = [line.replace(CONSTRAINTS, str(ROOT / "constraints.txt")) for line in lines]
     lines = [line.replace(f"clone {PROJECT}", f"clone {here} {folder}").replace(PROJECT, here) for line in lines]
-    joined, num = JOIN.subn(f"GANNS_DATABASE_URL={shlex.quote(address.conninfo)} ganns worker --name {name}", lines[-1])
-    assert num == 1
-    return [*lines[:-1], joined]
+    assert sum(LINE in line for line in lines) == 1
+    assert JOIN.fullmatch(lines[-1])
+    return [
+        re.sub(r"--name \w+", f"--name {name}", line.replace(LINE, shlex.quote(address.conninfo))) for line in lines
+    ]
 
 
 @pytest.mark.slow
@@ -150,8 +151,8 @@ def test_each_section_of_the_page_joins_a_class(tmp_path: Path) -> None:
     with served_database() as address:
         coordinator = Coordinator(address, tiny(quorum=QuorumConfig(units=4), stop=StopConfig(rounds=1_000_000)))
 
-        venv, activate, install, worker = joins(path_of("Linux and macOS"), project, address, "ada")
-        native = [venv, *lend("class", lent), activate, install, worker]
+        venv, activate, install, join, worker = joins(path_of("Linux and macOS"), project, address, "ada")
+        native = [venv, *lend("class", lent), activate, install, join, worker]
 
         clone, enter, create, start, worker = joins(path_of("Conda"), project, address, "ben")
         assert (create, start) == ("conda env create -f environment.yml", "conda activate ganns")

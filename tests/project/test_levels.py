@@ -94,7 +94,7 @@ class Reader:
 def address_of(serving: Running) -> str:
     """The address that `ganns db serve` printed, whatever this machine is called in its network."""
     printed = serving.wait_for(r"^ *GANNS_DATABASE_URL='(\S+)' ganns worker$")[1]
-    return re.sub(r"@[^/]*:", "@127.0.0.1:", printed)
+    return re.sub(r"@[^/]*:", "@127.0.0.1:", printed)  # its certificate counts wherever the server is
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_level_3(tmp_path: Path) -> None:
         reader.follow(page, "## 4. Train", "Start a worker in another")
         address = address_of(reader.terminal("db serve"))
         reader.replaced["postgresql://ganns_class:SECRET@127.0.0.1:5432/ganns"] = address
-        other = without.start(f"GANNS_DATABASE_URL={address} ganns worker --name bare")  # who has not read the page
+        other = without.start(f"GANNS_DATABASE_URL='{address}' ganns worker --name bare")  # who has not read the page
         reader.follow(page, "Start a worker in another", "| plug-in |")
         other.wait_for(r"plug-in of ganns-example==0\.1\.0, and this machine has no such plug-in\. Install", 180)
         coordinator = reader.terminal("ganns train")
@@ -209,13 +209,13 @@ def owners(desk: Machine, address: str) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_levels_4_and_5(tmp_path: Path) -> None:
-    """The managed PostgreSQL is `ganns db serve` here, without TLS; ssh is tests/support/forward.py."""
-    managed, tunnel = "'postgresql://owner:SECRET@db.example.org:5432/ganns?sslmode=require'", "ssh -N -L 15432:"
+    """The managed PostgreSQL is `ganns db serve` here; ssh is tests/support/forward.py."""
+    managed, tunnel = "postgresql://owner:SECRET@db.example.org:5432/ganns", "ssh -N -L 15432:"
     with ExitStack() as stack:
-        desk, friend = (Machine(tmp_path / name, stack) for name in ("desk", "friend"))
+        desk, friend, student = (Machine(tmp_path / name, stack) for name in ("desk", "friend", "student"))
         port, friends_port = free_port(), free_port()
         settings = {"train": f"{SMALL} {ENDLESS}", "dashboard": f"--port {free_port()}", "db_serve": f"--port {port}"}
-        you, class_ = Reader(friend, **settings), Reader(desk, **settings)
+        you, class_, students = (Reader(one, **settings) for one in (friend, desk, student))
 
         page = "level-4-friends.md"
         class_.follow(page, "## With a tunnel", "Each friend who has a login")
@@ -248,9 +248,10 @@ def test_levels_4_and_5(tmp_path: Path) -> None:
         class_.ctrl_c("db serve")
 
         page = "level-5-class.md"
-        class_.replaced["postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns"] = address
+        students.replaced["postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns"] = address
         class_.behind["ganns train"] = f"{SMALL} {ENDLESS} quorum.units=2 quorum.spares=0 quorum.deadline_s=2"
-        class_.follow(page, "## 1. Open", "List the workers:")
+        class_.follow(page, "## 1. Open", "Each student pastes")
+        students.follow(page, "Each student pastes", "List the workers:")
         class_.terminal("ganns train").wait_for(r"round \d+ .*2 workers")
         class_.follow(page, "List the workers:", "## 5. End")
         assert "ben" in class_.printed["ganns tasks workers"]

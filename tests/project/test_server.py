@@ -74,6 +74,7 @@ def test_the_services_fit_each_other() -> None:
         "host": "database",
         "port": "5432",
         "dbname": "ganns",
+        "sslmode": "disable",  # between containers of one machine
     }
     login = (FOLDER / "login.sh").read_text()
     subprocess.run(["bash", "-n", FOLDER / "login.sh"], check=True)

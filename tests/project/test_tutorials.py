@@ -56,7 +56,7 @@ def test_first_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_machines() -> None:
     serve, line_for_others = commands(TWO_MACHINES, "1. Desk: open a database")
-    export, join, stock = commands(TWO_MACHINES, "2. Laptop: join")
+    join, work, stock = commands(TWO_MACHINES, "2. Laptop: join")
     [train] = commands(TWO_MACHINES, "3. Desk: train")
     resume = "ganns train resume=latest"
     assert f"`{resume}`" in (ROOT / TWO_MACHINES).read_text("utf-8")
@@ -74,9 +74,9 @@ def test_two_machines() -> None:
         assert line_for_others.replace(on_the_page[0], printed[1]) == printed[0].strip()
         address = re.sub(r"@[^/]*:", "@127.0.0.1:", printed[1])  # whatever this machine is called in its network
 
-        laptop.type(export.replace(on_the_page[0], address))
-        worker = laptop.start(join)
-        laptop.start(stock.replace(on_the_page[0], address))
+        laptop.type(join.replace(on_the_page[0], address))
+        worker = laptop.start(work)
+        laptop.start(stock)
         coordinator = desk.start(f"{train} {SMALL} stop.rounds=1000000")
         coordinator.wait_for(r"round \d+ .*images/s.*[23] workers")
 
@@ -103,3 +103,26 @@ def test_two_machines() -> None:
 
         assert worker.ctrl_c() == 0
         assert coordinator.ctrl_c() == 0
+
+
+@pytest.mark.slow
+def test_the_readme_trains_together() -> None:
+    lines = [line.partition("  #")[0] for line in commands("README.md", "Train together")]
+    serve, join, work, train, dashboard = lines
+    line = re.search(r"'postgresql://[^']+'", join)
+    assert line
+    port = free_port()
+    with ExitStack() as stack:
+        # Not below pytest's folder: each pytest that starts makes it private, and root's server is another user's.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ganns-")))
+        first, other = Machine(folder / "first", stack), Machine(folder / "other", stack)
+        database = first.start(f"{serve} --port {port}")
+        printed = database.wait_for(r"^ *ganns join ('\S+')$")[1]
+        other.type(join.replace(line[0], re.sub(r"@[^/]*:", "@127.0.0.1:", printed)))
+        worker = other.start(work)
+        coordinator = first.start(f"{train} {SMALL} stop.rounds=1000000 quorum.units=1")
+        coordinator.wait_for(r"round \d+ .*images/s.*1 worker")
+        shown = first.start(f"{dashboard} --port {free_port()}")
+        shown.wait_for(r"http://\S+")
+        for one in (shown, worker, coordinator, database):
+            assert one.ctrl_c() in (0, 130)

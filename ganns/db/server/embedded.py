@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import shlex
-import socket
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,10 @@ from psycopg import sql
 from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
+from ganns.db.invitation import join_url
 from ganns.db.queries import execute
+from ganns.db.server.entrance import Entrance
+from ganns.db.server.ports import require_free
 from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
 from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
 from ganns.utils.atomic import write_text
@@ -63,31 +65,19 @@ class EmbeddedServer:
         return path.read_text()
 
     def tcp_address(self, host: str, login: str = CLASS_LOGIN, password: str | None = None) -> Address:
-        """The address for other machines, with a password: give it only to people who should join.
+        """The address at this server's own TCP port, which does not encrypt; by default with the class's login.
 
-        Args:
-            host: this machine, as others reach it.
-            login: the class's common login by default, or a student's.
-            password: of the login; the class's by default.
+        `ganns.db.server.opened.address_for` is the one for other machines.
         """
-        host = f"[{host}]" if ":" in host else host
-        # Without require_auth, a program that only pretends to be the server could ask for the password in plain text.
-        conninfo = (
-            f"postgresql://{login}:{password or self.password}@{host}:{self.port}/{DATABASE}?require_auth=scram-sha-256"
-        )
-        return Address(conninfo, "ganns db serve")
+        password = password or self.password
+        url = join_url(login, password, host=host, port=self._port, database=DATABASE, certificate=None)
+        return Address(url, "ganns db serve")
 
     @property
-    def port(self) -> int:
-        """The port of the running server; else the one that it would have."""
+    def tcp_port(self) -> int | None:
+        """The port on which the server listens, or did when it was killed; None if it is open to its socket alone."""
         lines = self._postmaster()
-        return int(lines[3]) if lines else self._port
-
-    @property
-    def open_on(self) -> str | None:
-        """The address on which the running server listens, such as 0.0.0.0; None if only this machine reaches it."""
-        lines = self._postmaster()
-        return (lines[5] or None) if len(lines) > 5 else None
+        return int(lines[3]) if len(lines) > 5 and lines[5] else None
 
     def exists(self) -> bool:
         """Return True if the cluster was created."""
@@ -164,8 +154,10 @@ class EmbeddedServer:
             return
         lines = self._postmaster()
         if len(lines) > 5 and lines[5]:
+            entrance = Entrance.load(self.data_dir)
+            where = f"{entrance.host}:{entrance.port}" if entrance else f"{lines[5]}:{lines[3]}"
             raise DatabaseError(
-                f"The embedded PostgreSQL in {self.data_dir} is open on {lines[5]}:{lines[3]} already: end the other "
+                f"The embedded PostgreSQL in {self.data_dir} is open on {where} already: end the other "
                 "`ganns db serve` with Ctrl-C first."
             )
         raise DatabaseError(
@@ -182,6 +174,8 @@ class EmbeddedServer:
             folder.mkdir(mode=0o700, exist_ok=True)
             hand_over(folder)
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
+        if self._host is not None:
+            options += ["-c", "log_line_prefix=%m [%p] %r "]  # who it was: front.log says whose port this is
         log = self.data_dir / LOG
         # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(
@@ -239,24 +233,6 @@ class EmbeddedServer:
         path = self.data_dir / "postmaster.pid"
         lines = path.read_text().splitlines() if path.exists() else []
         return lines if len(lines) >= 5 else []
-
-
-def require_free(host: str, port: int) -> None:
-    """Check that we can listen on this host and port. PostgreSQL would report an error only in its log.
-
-    Raises:
-        DatabaseError: if the port is in use, or the address is not one of this machine's.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        # create_server adds text to the system's reason: get the plain one by its number, negative for unknown names.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise DatabaseError(
-            f"Cannot listen on {host}:{port} ({reason}): try `ganns db serve --port {port + 1}`, or "
-            "`--host` with an address of this machine."
-        ) from error
 
 
 def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:

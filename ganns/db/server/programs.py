@@ -46,7 +46,7 @@ PASSED_ON = {
 """The server gets no other variable of ours: a statement of its superuser could show an address or a token."""
 LOCALE = {"LC_ALL": "C"}
 """Not the user's: a Mac that logs in over ssh names a locale that this machine may not have, and initdb would fail."""
-_SERVER_USER = "pgserver"
+SERVER_USER = "pgserver"
 
 
 def run_program(
@@ -58,7 +58,7 @@ def run_program(
         DatabaseError: with what it printed, if it fails and `check` is true.
     """
     command = [str(_folder() / program), *arguments]
-    user = _SERVER_USER if is_root() else None
+    user = SERVER_USER if is_root() else None
     # The server goes on after pg_ctl and would keep our pipe open: reading it would never end.
     leaves_a_server = program == "pg_ctl"
     done = subprocess.run(
@@ -134,7 +134,7 @@ def hand_over(*folders: Path) -> None:
     for path in (_folder(), _folder().parent / "lib"):
         path.chmod(path.stat().st_mode | stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
     for folder in folders:
-        shutil.chown(folder, _SERVER_USER, _SERVER_USER)
+        shutil.chown(folder, SERVER_USER, SERVER_USER)
         folder.chmod(0o700)
 
 
@@ -147,9 +147,9 @@ def _create_user() -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         try:
-            pwd.getpwnam(_SERVER_USER)
+            pwd.getpwnam(SERVER_USER)
         except KeyError:
-            subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+            subprocess.run(["useradd", "--system", SERVER_USER], check=True, capture_output=True)
     finally:
         os.close(folder)
 
