@@ -46,6 +46,9 @@ ELSEWHERE = {
     "docs/reference/tasks.md": "tests/queue/test_reference_page.py",
     "docs/course/": "tests/exercises/test_course.py",
     "docs/howto/server.md": "tests/project/test_server.py",
+    "docs/howto/students.md": "tests/store/test_students.py",
+    "docs/howto/microscope.md": "tests/exercises/microscope/test_command.py",
+    "docs/explain/databases.md": "tests/exercises/microscope/test_command.py",
     # These train for a long time: their settings are composed there.
     **dict.fromkeys(
         (

@@ -82,6 +82,10 @@ WHOLE = {
     **dict.fromkeys(("export/folder.py", "export/model.py", "export/onnx.py"), "in the folder that `replacing` yields"),
     **dict.fromkeys(("data/sources/celeba_layout.py", "data/sources/synthetic.py"), "in the folder that it yields"),
     **dict.fromkeys(("notebook/background.py", "dashboard/lab/worker.py", "worker/launch.py"), "a log"),
+    **dict.fromkeys(
+        ("db/certificate.py", "db/server/entrance.py", "db/server/own_certificate.py"), "inside `replacing`"
+    ),
+    **dict.fromkeys(("cli/microscope.py", "exercises/microscope/library.py"), "inside `replacing`"),
     "demo/dashboard.py": "a log",
     "data/http/transfer.py": "a part of a download, which is resumed and checked",
     "data/packed/local.py": "rows that are marked when they are whole",
