@@ -19,8 +19,8 @@ from ganns.store import overdue
 from ganns.store.overdue import Identity
 
 OUTLIER = 8.0
-"""An accepted gradient is suspicious if its norm is this many times the median of its round. Of healthy results none had
-more than 4.2 times what the run remembered (docs/explain/refused-results.md)."""
+"""An accepted gradient is suspicious if its norm is this many times the median of its round. Of healthy results none
+had more than 4.2 times what the run remembered (docs/explain/refused-results.md)."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Reconciler:
 
     publisher: Publisher
     say: Callable[[str], None]
-    holder: Callable[[], str]  # who holds a lock, for a message
+    holder: Callable[[], str] = lambda: "who holds it is not known"  # a lock, for a message
     num_alive: int = 0  # workers with a recent heartbeat, as of the last tick
     _rescuer: Rescuer = field(default_factory=Rescuer)
     _is_blocked: bool = False

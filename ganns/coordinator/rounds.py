@@ -152,13 +152,12 @@ class Rounds:
         seconds = self._clock + time.monotonic()
         done = go_back(self.publisher, self.scheduler, before, reason, seconds, self.blame, self.refusals.accused)
         self.observer.say(
-            f"the model broke: {reason} The run went back to the weights of version {done.version} and goes on with them "
-            f"as version {self.state.progress.version}. It does so once, and again only after it left someone out."
+            f"the model broke: {reason} The run went back to the weights of version {done.version} and goes on with "
+            f"them as version {self.state.progress.version}; it does so once, and again if it can leave someone out."
         )
         for who, why in done.blamed.items():
-            self.observer.say(
-                f"login {who.login}{f', worker {who.worker}' if who.worker else ''} gets no more units of this run: {why}"
-            )
+            name = f", worker {who.worker}" if who.worker else ""
+            self.observer.say(f"login {who.login}{name} gets no more units of this run: {why}")
         return self._closed(done.size, done.goes_on, {WENT_BACK_TO: float(done.version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting

@@ -22,7 +22,15 @@ from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.queries import execute
-from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
+from ganns.db.server.programs import (
+    CLASS_LOGIN,
+    LOGINS,
+    OWNER,
+    create_cluster,
+    hand_over,
+    run_program,
+    start_settings,
+)
 from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
 from ganns.utils.atomic import write_text
 from ganns.utils.locks import FileLock
@@ -182,6 +190,7 @@ class EmbeddedServer:
             folder.mkdir(mode=0o700, exist_ok=True)
             hand_over(folder)
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
+        options += [word for name, value in start_settings().items() for word in ("-c", f"{name}={value}")]
         log = self.data_dir / LOG
         # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(
