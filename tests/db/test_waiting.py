@@ -19,7 +19,7 @@ from tests.support.helpers import wait_until
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is printed; looked at sooner than a user needs it."""
     texts: list[str] = []
-    monkeypatch.setattr(waiting, "print_line", lambda text, err: texts.append(text))
+    monkeypatch.setattr(waiting, "_print", texts.append)
     for name in ("LOOK_S", "AFTER_S", "END_S"):
         monkeypatch.setattr(waiting, name, getattr(waiting, name) / 10)
     return texts
