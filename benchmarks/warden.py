@@ -47,10 +47,9 @@ def main() -> None:
         owner = stack.enter_context(connect(address))
         migrate(owner)
         Lesson(owner, num_workers=arguments.students, units=arguments.students, spares=0).past(3)
-        owner.execute("CREATE ROLE ganns_students NOLOGIN")
         for number in range(arguments.students):
             login = sql.Identifier(f"s{number:02}")
-            owner.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE ganns_students").format(login))
+            owner.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE ganns_student").format(login))
             theirs = Address(make_conninfo(address.conninfo, user=f"s{number:02}"), "the benchmark")
             for _ in range(arguments.sessions):
                 stack.enter_context(connect(theirs))

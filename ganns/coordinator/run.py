@@ -24,7 +24,7 @@ from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import require_current
-from ganns.db.waiting import telling_who_blocks
+from ganns.db.waiting import telling_for_whom
 from ganns.store import control, fair_share, lease, runs, weights
 from ganns.store.runs import Run
 from ganns.utils.backoff import backoff_s
@@ -55,7 +55,7 @@ def train_run(
         Diverged: the model has diverged.
         SchemaOutdated: the database needs `ganns db migrate`.
     """
-    with connect(address, application="ganns coordinator: start") as conn, telling_who_blocks(conn, observer.say):
+    with connect(address, application="ganns coordinator: start") as conn, telling_for_whom(conn, observer.say):
         require_current(conn)
         new_quorum = False
         if config.resume is None:

@@ -26,7 +26,7 @@ from ganns.coordinator.offences import Limits, Seen, offence
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.db.server.programs import CLASS_LOGIN
-from ganns.errors import DatabaseError
+from ganns.errors import DatabaseError, GannsError
 from ganns.queue.commands import wake
 from ganns.store import sessions
 from ganns.store.rounds import QUEUE
@@ -187,12 +187,10 @@ class Warden:
             self._say_seldom(f"{who} is the login of the whole class, and is not shut out (db.revoke_after)")
             return
         try:
-            sessions.forbid_login(conn, self._run_id, student, f"{num} sessions were ended within a day")
-        except psycopg.errors.InsufficientPrivilege:
-            self._say_seldom(f"{who} cannot be shut out: this login, {self._login}, may not change that one")
+            sessions.revoke(conn, self._run_id, student, f"{num} sessions were ended within a day")
+        except (GannsError, psycopg.errors.InsufficientPrivilege) as error:
+            self._say_seldom(f"{who} cannot be shut out: {error}")
             return
-        for one in sessions.list_sessions(conn, [student.role]):
-            sessions.end_session(conn, one)
         self._say(f"{who} is shut out: {num} of its sessions were ended within a day (db.revoke_after)")
 
     def _who(self, role: int, login: str) -> str:

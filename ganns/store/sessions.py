@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import sql
-
 from ganns.db.connect import Connection
 from ganns.db.queries import execute, query
+from ganns.store import students
 
 UNREADABLE = "<insufficient privilege>"
 """The server's text of a statement that this login may not see; it shows no state and no times then, either."""
@@ -169,12 +168,11 @@ def record(conn: Connection, run_id: int, kind: str, login: str, worker: str, re
     )
 
 
-def forbid_login(conn: Connection, run_id: int, student: Student, reason: str) -> None:
-    """Let a student's login log in no more, and record it.
+def revoke(conn: Connection, run_id: int, student: Student, reason: str) -> None:
+    """Throw a student out as `ganns students revoke` does, and record it.
 
     Raises:
-        psycopg.errors.InsufficientPrivilege: this login may not change that one.
+        DatabaseError: this login may not change that one.
     """
-    with conn.transaction():
-        conn.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(student.login)))
-        execute(conn, "forbid_login", run_id=run_id, login=student.login, label=student.label, reason=reason)
+    students.revoke(conn, student.login)
+    execute(conn, "record_revoked", run_id=run_id, login=student.login, label=student.label, reason=reason)

@@ -70,17 +70,11 @@ ON CONFLICT (pid, session_start) DO NOTHING
 RETURNING worker, (SELECT count(*) FROM ganns.incidents i
                    WHERE i.login = %(login)s AND i.kind = 'ended' AND i.at > now() - interval '1 day') + 1 AS num;
 
--- forbid_login --
+-- record_revoked --
 -- Record that a login may not log in any more
 INSERT INTO ganns.incidents (run_id, kind, login, label, reason) VALUES (%(run_id)s, 'revoked', %(login)s, %(label)s, %(reason)s);
 
--- holders_of --
--- The sessions for which another session waits: who they are, and since when they do what they do
-SELECT a.pid, pg_get_userbyid(a.usesysid) AS login, a.application_name AS application, coalesce(a.state, '') AS state,
-       extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8 AS seconds
-FROM pg_stat_get_activity(NULL) a WHERE a.pid = ANY(pg_blocking_pids(%(pid)s::integer)) ORDER BY a.pid;
-
--- end_students_of --
--- End the students' sessions among these
+-- end_students --
+-- End the students' sessions among these; none where the database has no list of students yet
 SELECT s.login FROM pg_stat_get_activity(NULL) a JOIN ganns.student_logins() s ON s.role = a.usesysid
 WHERE a.pid = ANY(%(pids)s::integer[]) AND pg_terminate_backend(a.pid);

@@ -22,11 +22,10 @@ from ganns.coordinator.warden import Warden
 from ganns.db import migrate as schema
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from tests.coordinator.test_faults import wait_for_job
 from tests.support.coordinators import Coordinator
-from tests.support.fakes import FakeWorker, tiny
+from tests.support.fakes import FakeWorker, Job, tiny
 from tests.support.helpers import wait_until
-from tests.support.students import is_ended
+from tests.support.attackers import is_ended
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +59,7 @@ class Class:
 
     def was_ended(self, attacker: Connection, reason: str) -> None:
         """Wait until the coordinator says that it ended the attacker's session, and why."""
-        begin = f"ended a session of login {attacker.info.user}: "
+        begin = f"ended a session of login {attacker.info.user}"
         self.work_until(lambda: any(begin in text for text in self.coordinator.said), "the end of the attack")
         [text] = [text for text in self.coordinator.said if begin in text]
         assert reason in text
@@ -78,10 +77,17 @@ def besieged(coordinate, join, database: Address) -> Callable[..., Class]:
     return begin
 
 
+def fetching(attacker: Connection) -> str:
+    """Register a worker, and return the statement that fetches a job for it."""
+    [number] = attacker.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone() or ()
+    attacker.execute("SELECT task_register(%s, 'evil', '{}', 0, '{gradient}', '[]')", (number,))
+    return f"SELECT id FROM task_fetch(NULL, {number})"
+
+
 def test_a_transaction_that_keeps_blobs_from_being_vacuumed(besieged, student, conn: Connection) -> None:
     run, attacker = besieged(), student()
     attacker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-    attacker.execute("SELECT count(*) FROM ganns.migrations")
+    attacker.execute("SELECT count(*) FROM ganns_api.migrations()")
     oldest = "SELECT age(backend_xmin) FROM pg_stat_activity WHERE usename = %s AND backend_xmin IS NOT NULL"
     run.work_until(lambda: (conn.execute(oldest, (attacker.info.user,)).fetchone() or (0,))[0] > 3, "old rows")
     run.was_ended(attacker, "it kept a transaction open")
@@ -91,10 +97,9 @@ def test_a_transaction_that_keeps_blobs_from_being_vacuumed(besieged, student, c
 
 def test_a_transaction_that_fetched_one_job(besieged, student, conn: Connection) -> None:
     run, attacker = besieged(), student()
-    conn.execute("INSERT INTO procrastinate_workers (id) OVERRIDING SYSTEM VALUE VALUES (9000)")
+    fetch = fetching(attacker)
     attacker.execute("BEGIN")
     got: list[int] = []
-    fetch = "SELECT id FROM ganns_api.task_fetch(NULL, 9000)"
     run.work_until(
         lambda: (row := attacker.execute(fetch).fetchone()) and row[0] and (got.append(row[0]) or True), "a job"
     )
@@ -112,9 +117,8 @@ def test_where_sessions_cannot_be_ended_a_held_unit_gets_a_new_job(
     monkeypatch.setattr(overdue, "LOCKED_S", 1.0)
     monkeypatch.setattr(Warden, "_end", lambda *args: False)
     run, attacker = besieged(), student()
-    conn.execute("INSERT INTO procrastinate_workers (id) OVERRIDING SYSTEM VALUE VALUES (9000)")
+    fetch = fetching(attacker)
     attacker.execute("BEGIN")
-    fetch = "SELECT id FROM ganns_api.task_fetch(NULL, 9000)"
     run.work_until(lambda: (row := attacker.execute(fetch).fetchone()) and row[0], "a job")
     run.work_until(lambda: any("gets a new job" in text for text in run.coordinator.said), "a new job")
     assert any(f"a transaction of login {attacker.info.user} (server process " in t for t in run.coordinator.said)
@@ -125,14 +129,23 @@ def test_where_sessions_cannot_be_ended_a_held_unit_gets_a_new_job(
 def test_a_transaction_that_submitted_a_result(besieged, student, conn: Connection) -> None:
     """It holds the round's row: no round can be closed."""
     run, attacker = besieged(tiny(stop=ENDLESS, quorum=QuorumConfig(units=1, spares=1))), student()
-    held = run.honest.conn
-    job = wait_for_job(run.honest)
-    claim = run.honest.claim(job)
-    config, result = run.honest.compute(claim)
-    run.honest.conn = attacker  # the same program, in a transaction of the attacker's
+    [number] = attacker.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone() or ()
+    attacker.execute("SELECT task_register(%s, 'evil', '{}', 0, '{gradient}', '[]')", (number,))
+    got: list[Job] = []
+
+    def fetch() -> bool:
+        row = attacker.execute("SELECT id, attempts FROM task_fetch(NULL, %s)", (number,)).fetchone()
+        if row and row[0]:
+            got.append(Job(row[0], row[1], {}))
+        return bool(got)
+
+    wait_until(fetch, what="a job")
+    honest, mine = run.honest.conn, run.honest.id
+    run.honest.conn, run.honest.id = attacker, number  # the honest program, in a transaction of the attacker's
+    config, result = run.honest.compute(run.honest.claim(got[0]))
     attacker.execute("BEGIN")
-    assert run.honest.submit(job, config, result) == "stored"
-    run.honest.conn = held
+    assert run.honest.submit(got[0], config, result) == "stored"
+    run.honest.conn, run.honest.id = honest, mine
     waits = (
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'ganns coord%%'"
     )
@@ -172,12 +185,24 @@ def test_the_memory_for_locks(besieged, student) -> None:
     run.goes_on()
 
 
-def test_the_lock_of_the_migrations(besieged, student, conn: Connection) -> None:
-    run, attacker = besieged(), student()
-    attacker.execute("SELECT pg_advisory_lock(%s)", (schema.LOCK,))
-    assert conn.execute("SELECT pg_try_advisory_lock(%s)", (schema.LOCK,)).fetchone() == (False,)
-    run.was_ended(attacker, "it kept an advisory lock")
-    assert schema.migrate(conn) == []
+def test_the_lock_of_the_migrations(besieged, student, database: Address, conn: Connection) -> None:
+    """The class's login may lock the table; a student's may not."""
+    run, attacker = besieged(), student(shared=True)
+    attacker.execute("BEGIN")
+    attacker.execute("LOCK TABLE ganns.migrations IN SHARE ROW EXCLUSIVE MODE")
+    applied: list[list[str]] = []
+
+    def migrate() -> None:
+        with connect(database) as other:
+            applied.append(schema.migrate(other))
+
+    thread = threading.Thread(target=migrate, daemon=True)
+    thread.start()
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'ganns.migrations'::regclass"
+    run.work_until(lambda: conn.execute(waits).fetchone() != (0,), "the migration to wait")
+    run.was_ended(attacker, "it kept a transaction open")
+    thread.join(60)
+    assert applied == [[]]
     run.goes_on()
 
 

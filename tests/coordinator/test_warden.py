@@ -14,7 +14,7 @@ from ganns.db.connect import Connection, connect
 from ganns.store import sessions
 from tests.support.fakes import FakeWorker
 from tests.support.helpers import wait_until
-from tests.support.students import is_ended
+from tests.support.attackers import is_ended
 
 STRICT = Limits(transaction_s=0.0, statement_s=0.0, advisory_s=0.0)
 
@@ -40,7 +40,7 @@ def test_an_open_transaction_is_ended_and_recorded_with_who(
     attacker, honest = student(), student()
     login = login_of(attacker)
     attacker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-    attacker.execute("SELECT count(*) FROM ganns.migrations")
+    attacker.execute("SELECT count(*) FROM ganns_api.migrations()")
     xmin = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND backend_xmin IS NOT NULL"
     assert conn.execute(xmin, (login,)).fetchone() == (1,)  # what it deletes from now on cannot be vacuumed
     made = warden(conn, said)
@@ -51,7 +51,7 @@ def test_an_open_transaction_is_ended_and_recorded_with_who(
     assert honest.execute("SELECT 1").fetchone() == (1,)
     assert conn.execute(xmin, (login,)).fetchone() == (0,)
     [text] = said
-    assert text.startswith(f"ended a session of login {login}: it kept a transaction open for ")
+    assert text.startswith(f"ended a session of login {login} (student 0): it kept a transaction open for ")
     rows = conn.execute("SELECT kind, login::text, reason = %s FROM ganns.incidents", (reason,)).fetchall()
     assert rows == [("ended", login, True)]
     assert made.tick(conn) == []
@@ -120,12 +120,10 @@ def test_thousands_of_locks_are_ended(conn: Connection, student: Callable[..., C
 
 
 def test_the_label_and_the_workers_name_are_said(
-    conn: Connection, student: Callable[..., Connection], said: list[str], monkeypatch: pytest.MonkeyPatch
+    conn: Connection, student: Callable[..., Connection], said: list[str]
 ) -> None:
-    attacker = student()
-    login, logins = login_of(attacker), sessions.student_logins(conn)
-    labelled = {role: sessions.Student(role, one.login, "Ada L.", False) for role, one in logins.items()}
-    monkeypatch.setattr(sessions, "student_logins", lambda conn: labelled)
+    attacker = student("Ada L.")
+    login = login_of(attacker)
     conn.execute("INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE VALUES (70, now())")
     conn.execute("INSERT INTO ganns.workers (id, name, login) VALUES (70, 'ada-laptop', %s)", (login,))
     attacker.execute("BEGIN")
@@ -148,9 +146,9 @@ def test_a_repeated_offender_is_named_and_shut_out_only_if_the_instructor_asked(
         session.execute("SELECT 1")
         (asked if number == 4 else made).tick(conn)
         wait_until(lambda session=session: is_ended(session), what="the end of the session")
-        session.close()
         assert conn.execute(can_log_in, (login,)).fetchone() == (number < 4,)
     assert f"it is the 3. within a day: `ganns students revoke {login}`" in said[2]
+    assert conn.execute("SELECT revoked_at IS NOT NULL FROM ganns.students").fetchone() == (True,)
     assert "is shut out: 4 of its sessions were ended" in said[-1]
     wait_until(lambda: is_ended(attacker), what="the end of its other session")
     kinds = conn.execute("SELECT kind FROM ganns.incidents ORDER BY id").fetchall()

@@ -19,18 +19,16 @@ CREATE INDEX incidents_run ON ganns.incidents (run_id, id);  -- for viewers, at 
 CREATE TRIGGER incident AFTER INSERT ON ganns.incidents FOR EACH ROW EXECUTE FUNCTION ganns.announce('incident');
 
 CREATE FUNCTION ganns.student_logins() RETURNS TABLE (role oid, login name, label text, shared boolean)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
--- The logins that the warden watches: the students', and the one that a class shares. Never the coordinator's own.
-BEGIN
-    RETURN QUERY
-    SELECT r.oid, r.rolname, ''::text, r.rolname = 'ganns_class' FROM pg_roles r
+    -- The logins that the warden watches: the students', and the one that a class shares. Never the coordinator's own.
+    SELECT r.oid, r.rolname, coalesce(s.label, ''), r.rolname = 'ganns_class'
+    FROM pg_roles r LEFT JOIN ganns.students s ON s.login = r.rolname
     WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname <> session_user
       AND r.oid <> (SELECT d.datdba FROM pg_database d WHERE d.datname = current_database())
-      AND (r.rolname = 'ganns_class'
+      AND (s.login IS NOT NULL OR r.rolname = 'ganns_class'
            OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-                      WHERE m.member = r.oid AND g.rolname = 'ganns_students'));
-END
+                      WHERE m.member = r.oid AND g.rolname = 'ganns_student'))
 $$;
 
 CREATE TABLE ganns.overdue_units (  -- attempts that held a unit too long: another worker got it, and their results are late
