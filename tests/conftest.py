@@ -48,11 +48,11 @@ from ganns.utils.printable import PrintableRecord  # noqa: E402
 logging.setLogRecordFactory(PrintableRecord)
 
 pytest_plugins = [
-    "tests.support.attackers",
     "tests.support.coordinators",
     "tests.support.databases",
     "tests.support.queue_workers",
     "tests.support.students",
+    "tests.support.attackers",
 ]
 
 

@@ -22,10 +22,10 @@ from ganns.coordinator.warden import Warden
 from ganns.db import migrate as schema
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
+from tests.support.attackers import is_ended
 from tests.support.coordinators import Coordinator
 from tests.support.fakes import FakeWorker, Job, tiny
 from tests.support.helpers import wait_until
-from tests.support.attackers import is_ended
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.store import sessions
+from tests.support.attackers import is_ended
 from tests.support.fakes import FakeWorker
 from tests.support.helpers import wait_until
-from tests.support.attackers import is_ended
 
 STRICT = Limits(transaction_s=0.0, statement_s=0.0, advisory_s=0.0)
 
@@ -163,6 +163,7 @@ def test_a_login_without_the_right_says_so_in_one_sentence(
     attacker.execute("BEGIN")
     attacker.execute("SELECT 1")
     mine = login_of(coordinator)
+    conn.execute(f"GRANT USAGE ON SCHEMA ganns, procrastinate TO {mine}")
     conn.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ganns TO {mine}")
     conn.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ganns, procrastinate TO {mine}")
     made = warden(coordinator, said)

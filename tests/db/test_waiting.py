@@ -1,4 +1,4 @@
-"""A program that waits for a lock ends a student's session that keeps it; the warden does so only while a run is trained."""
+"""A program that waits for a lock ends a student's session that keeps it: without a run there is no warden."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ADVISORY = sql.SQL("GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO {}")
 
 @pytest.fixture
 def student(conn: Connection, database: Address, enrol: Callable[..., Student]) -> Iterator[Callable[..., Connection]]:
-    """Return a function that logs a new student in, or with `shared=True` the login of a class; all leave at the end."""
+    """Return a function that logs a new student in, or with `shared=True` a class's login; all leave at the end."""
     with ExitStack() as stack:
 
         def log_in(label: str = "", *, shared: bool = False) -> Connection:
@@ -44,7 +44,7 @@ def student(conn: Connection, database: Address, enrol: Callable[..., Student]) 
 
 def _forget(conn: Connection, login: str) -> None:
     """Take back what was granted beyond the rights of a student, so that the role can be removed."""
-    conn.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION pg_advisory_lock(bigint) FROM {}").format(sql.Identifier(login)))
+    conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(login)))
 
 
 @contextmanager
