@@ -64,6 +64,7 @@ class Warden:
         self._run_id, self._say, self._revoke_after = run_id, say, revoke_after
         self._limits = limits or Limits()
         self._students: dict[int, Student] = {}
+        self._others: set[int] = set()  # roles that are no students'
         self._role, self._login = 0, ""
         self._ticks = 0
         self._ticked_at = time.monotonic()
@@ -72,7 +73,7 @@ class Warden:
         self._too_many: Counter[int] = Counter()  # ticks in a row above the limit
         self._waits: list[Wait] = []
         self._said: dict[str, float] = {}
-        self._unrecorded: list[tuple[Student, Session, str]] = []
+        self._unrecorded: list[tuple[Session, str]] = []
         self._closing = threading.Event()
 
     # ---------------------------------------------------------------------------------------------- one tick
@@ -80,7 +81,7 @@ class Warden:
     def begin(self, conn: Connection) -> None:
         """Prepare a connection for ticks: read who is watched, and hear the notifications that our programs send."""
         self._role, self._login = sessions.me(conn)
-        self._students = sessions.student_logins(conn)
+        self._refresh(conn)
         if self._login == CLASS_LOGIN:
             self._say_seldom(
                 f"this coordinator uses the class's login, {CLASS_LOGIN}: the warden cannot tell its sessions from "
@@ -100,7 +101,12 @@ class Warden:
         now = time.monotonic()
         passed_s, self._ticked_at = max(now - self._ticked_at, 1e-3), now
         self._waits = sessions.list_waits(conn, self._role)
-        found = sessions.list_sessions(conn, list(self._students))
+        found = sessions.list_sessions(conn, self._others)
+        if any(one.role not in self._students for one in found):  # a login that is younger than the last look at them
+            # Where the memory for locks is used up, perhaps by itself, no one says whose it is: then it is a student's.
+            with suppress(psycopg.Error):
+                self._refresh(conn)
+                found = [one for one in found if one.role in self._students]
         ended = []
         for one in found:
             if not one.is_readable:
@@ -110,18 +116,28 @@ class Warden:
                 )
             reason = offence(one, self._look_at(one, now, passed_s), self._limits)
             if reason is not None and self._end(conn, one, reason):
-                ended.append((self._students[one.role], reason))
+                ended.append((self._student(one.role), reason))
         self._forget_gone(found)
         if (used := sessions.notification_queue(conn)) > QUEUE_FULL:
             self._say_seldom(f"the queue of notifications is {used:.0%} full: a session listens and reads nothing")
-        self._record(conn)
+        with suppress(psycopg.OperationalError):  # the session is not gone yet, or the table is locked: next time
+            self._record(conn)
         if ended:
-            with suppress(psycopg.Error):  # the jobs that they held can be fetched now
+            with suppress(psycopg.OperationalError):  # the jobs that they held can be fetched now
                 wake(QUEUE, connection=conn)
         self._ticks += 1
         if self._ticks % REFRESH_TICKS == 0:
-            self._students = sessions.student_logins(conn)
+            self._refresh(conn)
         return ended
+
+    def _refresh(self, conn: Connection) -> None:
+        """Read who is watched. A login that is made between the two queries is in neither, and so looked up again."""
+        roles = sessions.all_roles(conn)
+        self._students = sessions.student_logins(conn)
+        self._others = roles - self._students.keys()
+
+    def _student(self, role: int) -> Student:
+        return self._students.get(role) or Student(role, f"number {role}", "", shared=False)
 
     def holder(self) -> str:
         """Return who holds a lock that the coordinator waits for, or did at the last look: for a message."""
@@ -150,23 +166,26 @@ class Warden:
 
     def _end(self, conn: Connection, one: Session, reason: str) -> bool:
         """End a session first, and record it afterwards: nothing may keep the warden from the first."""
-        student = self._students[one.role]
         try:
             ended = sessions.end_session(conn, one)
         except psycopg.errors.InsufficientPrivilege:
+            who = self._who(one.role, self._student(one.role).login)
             self._say_seldom(
-                f"the warden cannot end a session of {self._who(one.role, student.login)} ({reason}): an administrator "
-                f"types GRANT pg_signal_backend TO {self._login}, or makes this login a member of theirs"
+                f"the warden cannot end a session of {who} ({reason}): an administrator types GRANT pg_signal_backend "
+                f"TO {self._login}, or makes this login a member of theirs"
             )
             return False
         if ended:
-            self._unrecorded.append((student, one, reason))
+            self._unrecorded.append((one, reason))
         return ended
 
     def _record(self, conn: Connection) -> None:
         """Record and say what was ended; what cannot be recorded now is tried again at the next tick."""
         while self._unrecorded:
-            student, one, reason = self._unrecorded[0]
+            one, reason = self._unrecorded[0]
+            if one.role not in self._students:
+                self._refresh(conn)
+            student = self._student(one.role)
             recorded = sessions.record_ended(conn, self._run_id, student, one, reason)
             self._unrecorded.pop(0)
             if recorded is None:

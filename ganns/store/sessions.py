@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,9 +91,14 @@ def student_logins(conn: Connection) -> dict[int, Student]:
     return {row["role"]: Student(**row) for row in execute(conn, "student_logins")}
 
 
-def list_sessions(conn: Connection, roles: list[int]) -> list[Session]:
-    """Return the sessions of these roles, in all databases of the server."""
-    return [Session(**row) for row in execute(conn, "warden_sessions", roles=roles)]
+def all_roles(conn: Connection) -> set[int]:
+    """Return the numbers of all roles of the server."""
+    return {row["role"] for row in execute(conn, "all_roles")}
+
+
+def list_sessions(conn: Connection, others: Collection[int]) -> list[Session]:
+    """Return the sessions of all roles but these, in all databases of the server."""
+    return [Session(**row) for row in execute(conn, "warden_sessions", others=list(others))]
 
 
 def list_waits(conn: Connection, role: int) -> list[Wait]:

@@ -8,11 +8,16 @@
 SELECT r.oid AS role, r.rolname AS login FROM pg_roles r WHERE r.rolname = current_user;
 
 -- student_logins --
--- The logins that the warden watches
-SELECT role, login, label, shared FROM ganns.student_logins();
+-- The logins that the warden watches. The condition is always true: it lets this server process keep each role in its
+-- memory, since `pg_terminate_backend` looks the role up, and could not where the memory for locks is used up
+SELECT role, login, label, shared FROM ganns.student_logins() WHERE pg_get_userbyid(role) = login;
+
+-- all_roles --
+-- The numbers of all roles of the server
+SELECT r.oid AS role FROM pg_roles r;
 
 -- warden_sessions --
--- The sessions of some roles, with the ages of their transaction and statement, and their locks
+-- The sessions of all roles but these, with the ages of their transaction and statement, and their locks
 SELECT a.pid, a.usesysid AS role, a.backend_start AS start, coalesce(a.state, '') AS state, coalesce(a.query, '') AS query,
        coalesce(a.wait_event_type, '') AS waits_for,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS transaction_s,
@@ -21,7 +26,7 @@ SELECT a.pid, a.usesysid AS role, a.backend_start AS start, coalesce(a.state, ''
 FROM pg_stat_get_activity(NULL) a
 LEFT JOIN (SELECT pid, count(*) AS num, count(*) FILTER (WHERE locktype = 'advisory' AND granted) AS num_advisory
            FROM pg_lock_status() GROUP BY pid) l ON l.pid = a.pid
-WHERE a.usesysid = ANY(%(roles)s::oid[]);
+WHERE coalesce(a.backend_type, 'client backend') = 'client backend' AND a.usesysid <> ALL(%(others)s::oid[]);
 
 -- warden_waits --
 -- Our sessions that wait for a lock, and the sessions at the end of each chain, which wait for no lock themselves

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from ganns.config import StopConfig
-from ganns.coordinator.blame import OUTLIER, Blame
+from ganns.coordinator.blame import OUTLIER, Blame, Outlier
+from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.store import runs
 from ganns.training.bounds import Size
-from tests.coordinator.test_rollback import Breaking, breaking, broken_model, went_back, work_until  # noqa: F401
+from tests.coordinator.test_rollback import Breaking, broken_model, went_back, work_until  # noqa: F401
 from tests.support.fakes import FakeWorker, tiny
 from tests.support.helpers import wait_until
 from tests.worker.classroom import check_ledger
@@ -26,7 +28,7 @@ def collected(round_: int, norms: dict[int, float]) -> SimpleNamespace:
 
 def test_a_result_that_is_far_larger_than_its_rounds_median_is_suspicious() -> None:
     blame = Blame()
-    blame.note(collected(3, {1: 1.0, 2: 1.2, 3: 1.1 * OUTLIER}))
+    blame.note(collected(3, {1: 1.0, 2: 1.2, 3: 1.3 * OUTLIER}))
     blame.note(collected(4, {1: 0.0, 2: 0.0}))
     blame.note(collected(5, {}))
     assert {(one.round, one.unit, one.worker_id) for one in blame.outliers} == {(3, 3, 3)}
@@ -55,57 +57,78 @@ def test_no_one_is_blamed_who_is_the_last(conn: Connection) -> None:
     assert {who.worker for who in blame.who(conn, run_id, 4, {evil})} == {"evil"}
 
 
+class Once(Breaking):
+    """A worker whose results of one round are NaN."""
+
+    breaks_in: int = -1
+
+    def compute(self, claim):
+        self.breaks_at = claim.round if claim.round == self.breaks_in else 10**9
+        return super().compute(claim)
+
+
+@pytest.fixture
+def pair(database: Address) -> Iterator[list[Once]]:
+    made = [Once(database, "one"), Once(database, "two")]
+    yield made
+    for worker in made:
+        worker.conn.close()
+
+
 def test_the_run_goes_on_without_those_who_broke_it(
     coordinate,
-    breaking: list[Breaking],  # noqa: F811
     join,
+    pair: list[Once],
+    broken_model,  # noqa: F811
     conn: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Twice it breaks; the second time one worker's results stood out, so it is left out and the run goes on."""
-    one, two = breaking
-    stands_out = []
+    """Twice it breaks; the second time one worker's results had stood out, so it is left out and the run goes on."""
+    one, two = pair
+    stands_out: list[int] = []
 
-    def stand_out(self, collector):
+    def note(self, collector):
         self.outliers += [
-            SimpleNamespace(round=collector.round, unit=unit, worker_id=one.id, times=50.0)
+            Outlier(collector.round, unit, one.id, 50.0)
             for unit, its in collector.submissions.items()
             if its.worker_id == one.id and stands_out
         ]
 
-    monkeypatch.setattr(Blame, "note", stand_out)
-    for worker in breaking:
-        conn.execute(
-            "INSERT INTO ganns.task_workers (worker_id, name, tasks) VALUES (%s, %s, '{gradient}')",
-            (worker.id, worker.name),
-        )
-        worker.breaks_at = 1
+    def break_the_model(returns: int) -> None:
+        for worker in pair:
+            worker.breaks_in = coordinator.reports[-1].version + 1
+        work_until(pair, lambda: len(went_back(coordinator)) == returns, f"return {returns}")
+
+    monkeypatch.setattr(Blame, "note", note)
+    for worker in pair:
+        register(conn, worker)
     coordinator = coordinate(tiny(stop=StopConfig(rounds=100_000)))
-    work_until(breaking, lambda: len(went_back(coordinator)) == 1, "the first return")
-    for worker in breaking:
-        worker.breaks_at = 10**9
-    stands_out.append(True)
+    work_until(pair, lambda: len(coordinator.reports) >= 2, "two rounds")
+    break_the_model(1)
+    assert conn.execute("SELECT count(*) FROM ganns.exclusions").fetchone() == (0,)
+    stands_out.append(1)
     reports = len(coordinator.reports)
-    work_until(breaking, lambda: len(coordinator.reports) >= reports + 2, "two good rounds")
-    for worker in breaking:
-        worker.breaks_at = 0
-    stands_out.clear()
-    work_until(breaking, lambda: len(went_back(coordinator)) == 2, "the second return")
-    assert any("worker one gets no more units of this run: its result" in text for text in coordinator.said)
+    work_until(pair, lambda: len(coordinator.reports) >= reports + 2, "two good rounds")
+    break_the_model(2)
+    wait_until(lambda: any("worker one gets no more units" in text for text in coordinator.said), what="the reason")
     rows = conn.execute("SELECT worker, login = session_user FROM ganns.exclusions").fetchall()
     assert rows == [("one", True)]
+    assert conn.execute("SELECT DISTINCT kind, worker FROM ganns.incidents").fetchall() == [("excluded", "one")]
     refused = "SELECT count(*) FROM ganns.task_refusals WHERE worker_id = %s AND args = jsonb_build_object('run', %s)"
     assert conn.execute(refused, (one.id, coordinator.run_id)).fetchone() == (1,)
-    # The same worker under a new number
-    again = join("one")
-    conn.execute(
-        "INSERT INTO ganns.task_workers (worker_id, name, tasks) VALUES (%s, 'one', '{gradient}')", (again.id,)
-    )
+    again = join("one")  # the same worker under a new number
+    register(conn, again)
+    two.beat()
     wait_until(lambda: conn.execute(refused, (again.id, coordinator.run_id)).fetchone() == (1,), what="its refusal")
-    two.breaks_at = 10**9
-    good: FakeWorker = join("good")
     reports = len(coordinator.reports)
-    wait_until(lambda: good.work() and len(coordinator.reports) >= reports + 2, what="rounds without it")
-    kinds = conn.execute("SELECT DISTINCT kind, worker FROM ganns.incidents").fetchall()
-    assert kinds == [("excluded", "one")]
+    wait_until(lambda: two.work() and len(coordinator.reports) >= reports + 2, what="rounds without it")
+    coordinator.stop.set()
+    coordinator.join()
     check_ledger(conn)
+
+
+def register(conn: Connection, worker: FakeWorker) -> None:
+    conn.execute(
+        "INSERT INTO ganns.task_workers (worker_id, name, tasks) VALUES (%s, %s, '{gradient}')",
+        (worker.id, worker.name),
+    )
