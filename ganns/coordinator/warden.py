@@ -38,6 +38,8 @@ LOOK_S = 0.25
 """How often the thread looks whether the program is told to stop."""
 STOP_S = 0.3
 """A statement that waits for a lock is cancelled this long after the program was told to stop."""
+HEAR_S = 0.05
+"""The notifications are read for this time in each tick."""
 REFRESH_TICKS = 5
 """The list of students is read again after so many ticks."""
 QUEUE_FULL = 0.05
@@ -67,7 +69,8 @@ class Warden:
         self._others: set[int] = set()  # roles that are no students'
         self._role, self._login = 0, ""
         self._ticks = 0
-        self._ticked_at = time.monotonic()
+        self._ear: Connection | None = None
+        self._heard_at = time.monotonic()
         self._advisory_since: dict[tuple[int, datetime], float] = {}
         self._notifies: Counter[int] = Counter()  # by the sender's process, since the last tick
         self._too_many: Counter[int] = Counter()  # ticks in a row above the limit
@@ -79,7 +82,7 @@ class Warden:
     # ---------------------------------------------------------------------------------------------- one tick
 
     def begin(self, conn: Connection) -> None:
-        """Prepare a connection for ticks: read who is watched, and hear the notifications that our programs send."""
+        """Prepare a connection for ticks: read who is watched."""
         self._role, self._login = sessions.me(conn)
         self._refresh(conn)
         if self._login == CLASS_LOGIN:
@@ -87,19 +90,36 @@ class Warden:
                 f"this coordinator uses the class's login, {CLASS_LOGIN}: the warden cannot tell its sessions from "
                 "students', and ends none of them. Train with a login of your own"
             )
-        conn.add_notify_handler(lambda note: self._notifies.update((note.pid,)))
+
+    def listen(self, ear: Connection) -> None:
+        """Hear the notifications on our programs' channels, on a connection that does nothing else.
+
+        In a flood, a connection that also asks would get each answer only behind all that was sent before.
+        """
+        self._ear = ear
         for channel in (
             f"ganns_run_{self._run_id}",
             "ganns_events",
             "procrastinate_any_queue_v1",
             f"procrastinate_queue_v1#{QUEUE}",
         ):
-            conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            ear.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+    def _hear(self) -> float:
+        """Count the notifications by sender, for a moment; return the seconds in which they came, or were read."""
+        now, self._notifies = time.monotonic(), Counter()
+        passed_s, self._heard_at = max(now - self._heard_at, HEAR_S), now
+        if self._ear is None or self._ear.closed:
+            return passed_s
+        self._notifies.update(note.pid for note in self._ear.notifies(timeout=HEAR_S))
+        if self._notifies.total() > passed_s * self._limits.notifies_per_s:
+            self._ear.close()  # with all that was sent and not read yet; another one is opened
+        return passed_s
 
     def tick(self, conn: Connection) -> list[tuple[Student, str]]:
         """Look at all sessions once, and end those that hold up the class; return whose they were, and why."""
         now = time.monotonic()
-        passed_s, self._ticked_at = max(now - self._ticked_at, 1e-3), now
+        passed_s = self._hear()
         self._waits = sessions.list_waits(conn, self._role)
         found = sessions.list_sessions(conn, self._others)
         if any(one.role not in self._students for one in found):  # a login that is younger than the last look at them
@@ -162,7 +182,6 @@ class Warden:
         there = {(one.pid, one.start) for one in found}
         self._advisory_since = {key: at for key, at in self._advisory_since.items() if key in there}
         self._too_many = Counter({one.pid: num for one in found if (num := self._too_many[one.pid])})
-        self._notifies.clear()
 
     def _end(self, conn: Connection, one: Session, reason: str) -> bool:
         """End a session first, and record it afterwards: nothing may keep the warden from the first."""
@@ -246,6 +265,8 @@ class Warden:
                     conn = None
                     conn = connect_own(address, self._run_id, "warden", LOOK_S, prepare=True)
                     self.begin(conn)
+                if self._ear is None or self._ear.closed or self._ear.broken:
+                    self.listen(connect_own(address, self._run_id, "warden's ear", LOOK_S))
                 now = time.monotonic()
                 if now >= tick_at:
                     tick_at = now + TICK_S
@@ -260,6 +281,6 @@ class Warden:
                     self._say_seldom(f"the warden could not look ({type(error).__name__}: {error!s:.200}); it goes on")
             if self._closing.wait(LOOK_S):
                 break
-        if conn is not None:
+        for one in filter(None, (conn, self._ear)):
             with suppress(psycopg.Error):
-                conn.close()
+                one.close()

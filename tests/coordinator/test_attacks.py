@@ -7,7 +7,6 @@ fifth of the real ones, so that the tests are short; nothing else differs.
 from __future__ import annotations
 
 import functools
-import itertools
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from ganns.coordinator.warden import Warden
 from ganns.db import migrate as schema
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
+from ganns.errors import DatabaseUnreachable
 from tests.support.attackers import is_ended
 from tests.support.coordinators import Coordinator
 from tests.support.fakes import FakeWorker, Job, tiny
@@ -169,19 +169,27 @@ def test_every_advisory_lock(besieged, student) -> None:
     run.goes_on()
 
 
-def test_the_memory_for_locks(besieged, student) -> None:
+def test_the_memory_for_locks(besieged, student, database: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is used up, no one can log in; locks of sessions outlive the statement that failed."""
+    may_look, looks, tick = threading.Event(), [0], Warden.tick
+
+    def counted(self, conn):
+        looks[0] += 1
+        return tick(self, conn) if may_look.is_set() else []
+
+    may_look.set()
+    monkeypatch.setattr(Warden, "tick", counted)
     run, attacker = besieged(), student()
-
-    def take_all() -> None:
-        for first in itertools.count(0, 20_000):
-            attacker.execute(
-                "SELECT pg_advisory_lock(n) FROM generate_series(%s::int, %s::int) n", (first, first + 20_000)
-            )
-
+    before = looks[0]
+    wait_until(lambda: looks[0] >= before + 2, what="the warden to see the login")
+    may_look.clear()  # or it ends the session while it takes its locks
     with pytest.raises(psycopg.errors.OutOfMemory):
-        take_all()
+        attacker.execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n")
+    with pytest.raises(DatabaseUnreachable, match="out of shared memory"):
+        connect(database)
+    may_look.set()
     run.was_ended(attacker, " locks")
+    connect(database).close()
     run.goes_on()
 
 
