@@ -218,10 +218,11 @@ class QuorumConfig:
 
 @dataclass
 class DbConfig:
-    """The time between checkpoints in the database, and the number of versions whose weights stay there."""
+    """Checkpoints, the number of versions whose weights stay, and when a login is shut out (0: never)."""
 
     checkpoint_s: float = number(60.0, 0, YEAR_S)
     keep_versions: int = number(2, 2, 10000)  # the newest version, and the one in use
+    revoke_after: int = number(0, 0, 10**6)  # of its sessions were ended within a day
 
 
 @dataclass

@@ -52,6 +52,7 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.queue_workers",
     "tests.support.students",
+    "tests.support.attackers",
 ]
 
 

@@ -2,7 +2,8 @@
 
 Read `rounds.py` first: the protocol. `collector.py` adds the results, `refusals.py` refuses bad ones, `publisher.py`
 makes a version visible, `run.py` creates, resumes and reconnects, `state_files.py` and `restore.py` make a kill at any
-moment harmless, `cleanup.py` keeps the database small, and `connections.py` opens the connections.
+moment harmless, `cleanup.py` keeps the database small, and `connections.py` opens the connections. `warden.py` ends
+sessions that hold up a class, `overdue.py` gives units on that are held too long, `blame.py` finds who broke a model.
 """
 
 from ganns.coordinator.observer import Observer, Quiet, RoundReport

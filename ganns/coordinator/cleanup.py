@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import psycopg
 
+from ganns.coordinator.connections import SIDE_LOCK_S, connect_own
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.address import Address
-from ganns.db.connect import Connection, connect
+from ganns.db.connect import Connection
 from ganns.errors import DatabaseError
 from ganns.queue.results import forget_groups
-from ganns.store import results, rounds, weights
+from ganns.store import overdue, results, rounds, weights
 from ganns.utils.background import Background
 
 VACUUM_BYTES = 8 << 20
@@ -43,7 +44,7 @@ class Cleanup:
         self._checkpoint_at = time.monotonic() + checkpoint_s
         self._background: Background[Connection, int] = Background(
             "cleanup",
-            lambda: connect(address, application="ganns coordinator: cleanup"),
+            lambda: connect_own(address, run_id, "cleanup", SIDE_LOCK_S),
             self._clean,
             (psycopg.Error, DatabaseError, OSError),
             pause_s=PAUSE_S,
@@ -62,7 +63,9 @@ class Cleanup:
     def _clean(self, conn: Connection, version: int) -> None:
         results.forget_results(conn, self._run_id, version)
         weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
+        rounds.revoke_left_over(conn, self._run_id)
         rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
+        overdue.forget_overdue(conn, self._run_id)
         # A round later: its workers have ended their jobs by then.
         old = []
         while self._groups and self._groups[0][0] < version:

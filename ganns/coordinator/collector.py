@@ -51,6 +51,7 @@ class Collector:
         self.units = list(units)
         self.totals = build_totals(state.config.aggregate)
         self.submissions: dict[int, Submission] = {}
+        self.sizes: dict[int, dict[str, Size]] = {}  # of the results that were added
         self.skipped = {unit.unit for unit in units if unit.skipped}
         self.config = in_round(state.config, settings)
         largest = max((unit.slice.num_images for unit in units), default=None)
@@ -179,6 +180,7 @@ class Collector:
             self._next += 1
 
     def _add(self, number: int) -> None:
+        self.sizes[number] = self._sizes(self.submissions[number])
         for key in _keys(self.submissions[number]):
             self.totals[key[2]].add(self._checked(key).part, self.units[number].slice.num_images)
             del self._parts[key]

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 import psycopg
 
 from ganns.config import Config
+from ganns.coordinator.connections import SIDE_LOCK_S, connect_own
 from ganns.coordinator.evaluator import Evaluator, describe
 from ganns.coordinator.health import SampleHealth
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.address import Address
-from ganns.db.connect import Connection, connect
+from ganns.db.connect import Connection
 from ganns.errors import DatabaseError, DataError, MissingExtra
 from ganns.evaluation.ranking import is_better
 from ganns.store import evaluations, runs, weights
@@ -77,7 +78,7 @@ class Evaluations:
 
     @contextmanager
     def _connect(self) -> Iterator[Evaluator]:
-        with connect(self._address, application="ganns coordinator: evaluation") as conn:
+        with connect_own(self._address, self._run_id, "evaluation", SIDE_LOCK_S) as conn:
             evaluations.forget_left_generators(conn, self._run_id, self._generation)
             yield Evaluator(conn, self._run_id, self._config, self._say)
 

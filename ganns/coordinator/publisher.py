@@ -10,7 +10,7 @@ from ganns.coordinator.scheduler import PlannedRound
 from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
 from ganns.queue.canvas import group
-from ganns.queue.commands import revoke
+from ganns.queue.commands import revoke_unlocked
 from ganns.queue.results import GroupResult
 from ganns.queue.signature import signature
 from ganns.store import lease, results, rounds, runs, weights
@@ -117,7 +117,7 @@ class Publisher:
         results.credit(conn, self.run_id, round_, ())
         results.forget_round(conn, self.run_id, round_)
         wanted = [unit for unit in units if not unit.skipped]
-        revoke([unit.job_id for unit in wanted], connection=conn)
+        revoke_unlocked([unit.job_id for unit in wanted], connection=conn)
         self.enqueue_again(round_, [unit.unit for unit in wanted])
 
     def take_groups(self, closed: int) -> list[int]:

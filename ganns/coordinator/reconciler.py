@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import psycopg
+
+from ganns.coordinator.overdue import Overdue
 from ganns.coordinator.publisher import Publisher
-from ganns.queue.commands import revoke
+from ganns.queue.commands import revoke_unlocked
 from ganns.queue.rescue import SILENT_S, Rescuer
-from ganns.store import lease, rounds, weights
+from ganns.store import lease, overdue, rounds, weights
 from ganns.utils.console import plural
 
 
@@ -23,19 +26,48 @@ class Reconciler:
 
     publisher: Publisher
     say: Callable[[str], None]
+    holder: Callable[[], str] = lambda: "who holds it is not known"  # a lock, for a message
     num_alive: int = 0  # workers with a recent heartbeat, as of the last tick
     _rescuer: Rescuer = field(default_factory=Rescuer)
+    _is_blocked: bool = False
+
+    def __post_init__(self) -> None:
+        """Prepare to give on what is held too long."""
+        self.overdue = Overdue(self.publisher, self.say)
 
     def count_alive(self) -> None:
         """Count the workers with a recent heartbeat."""
         self.num_alive = lease.count_alive(self.publisher.connections.main, SILENT_S)
 
     def tick(self, round_: int) -> list[int]:
-        """Hold the lease, rescue units of dead workers, and reconcile; return the units that were set aside."""
+        """Hold the lease, rescue units of dead workers, and reconcile; return the units that were set aside.
+
+        What is locked is left for the next tick: the other units of the round do not wait for it.
+        """
         self.publisher.hold_lease()
+        set_aside: list[int] = []
+        blocked = False
+        for step in (
+            self._rescue,
+            self._exclude,
+            lambda: self.overdue.tick(round_),
+            lambda: set_aside.extend(self.reconcile(round_)),
+        ):
+            try:
+                step()
+            except psycopg.errors.LockNotAvailable:
+                blocked = True
+        if blocked and not self._is_blocked:
+            self.say(f"a part of the upkeep waits for a lock and is left out: {self.holder()}")
+        self._is_blocked = blocked
+        return set_aside
+
+    def _rescue(self) -> None:
         self._rescuer.tick(self.publisher.connections.main)
         self.count_alive()
-        return self.reconcile(round_)
+
+    def _exclude(self) -> None:
+        overdue.enforce_exclusions(self.publisher.connections.main, self.publisher.run_id)
 
     def reconcile(self, round_: int) -> list[int]:
         """Make sure that the weights are there, and that each open unit has a job that can run.
@@ -73,7 +105,7 @@ class Reconciler:
             poison = [one for one in lost if one.poison]
             for one in poison:
                 rounds.skip_unit(conn, run_id, round_, one.unit, one.reason)
-            revoke([one.job_id for one in poison], connection=conn)
+            revoke_unlocked([one.job_id for one in poison], connection=conn)
             publisher.enqueue_again(round_, [one.unit for one in lost if not one.poison])
         for one in poison:
             last = _last_line(one.reason, "no traceback was kept")

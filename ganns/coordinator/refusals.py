@@ -18,7 +18,7 @@ refused, or of all that are there, if these are at least two.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ganns.coordinator.collector import Collector, Refused
@@ -26,7 +26,7 @@ from ganns.coordinator.judge import Judge
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import BadResult, Diverged, ImplausibleResult
 from ganns.queue.rescue import SILENT_S
-from ganns.store import results
+from ganns.store import overdue, results
 from ganns.store.results import Submission
 
 STRIKES = 3
@@ -53,11 +53,13 @@ class Refusals:
     _suspicions: dict[int, Suspicion] = field(default_factory=dict)  # by unit
     _cleared: set[int] = field(default_factory=set)  # units whose own result is plausible
     _has_said_why: bool = False
+    accused: frozenset[int] = frozenset()  # workers whose refused results alone say that the model is broken
 
     def begin(self) -> None:
         """Forget the round that was closed."""
         self.judge.begin()
         self._suspicions, self._cleared, self._has_said_why = {}, set(), False
+        self.accused = frozenset()
 
     def refuse(self, collector: Collector, refused: Iterable[Refused]) -> None:
         """Delete bad results and their parts, enqueue their units again, and remember their workers."""
@@ -80,6 +82,10 @@ class Refusals:
         else:
             self._strike([submission.worker_id])
 
+    def strike(self, worker_id: int) -> None:
+        """Count a unit that a worker did not finish in time like a wrong result."""
+        self._strike([worker_id])
+
     def decide(self, collector: Collector) -> None:
         """Look at what is known of the suspicious units, and draw the conclusions.
 
@@ -100,6 +106,8 @@ class Refusals:
                 if own is None:
                     self._strike(suspicion.workers)
             elif self._is_the_model(unit, suspicion, own):
+                if own is None:
+                    self.accused = frozenset(suspicion.refused_from)
                 raise Diverged(
                     f"Run {collector.run_id} diverged: unit {unit} of round {collector.round} was refused "
                     f"{len(suspicion.refused_from)} times ({suspicion.reason!s:.400}) Try a smaller optimizer.lr_d or "
@@ -119,11 +127,12 @@ class Refusals:
             for other, one in self._suspicions.items():
                 if isinstance(self.judge.answer(other), BadResult):
                     workers.update(one.refused_from)
-        if len(workers) >= (2 if own is not None else 3):
+        num = self._num_people(workers)
+        if num >= (2 if own is not None else 3):
             return True
         if results.others_present(self.publisher.connections.main, workers, SILENT_S):
             return False
-        if own is not None or len(workers) == 2:
+        if own is not None or num == 2:
             return True
         if not self._has_said_why:
             self._has_said_why = True
@@ -132,6 +141,11 @@ class Refusals:
                 f"cannot compute it ({self.judge.cannot}). Start another worker."
             )
         return False
+
+    def _num_people(self, workers: Collection[int]) -> int:
+        """Return how many different people's workers these are: one student may start any number of them."""
+        found = overdue.identities(self.publisher.connections.main, workers)
+        return len(set(found.values())) + len(set(workers) - found.keys())
 
     def accepted(self, submissions: Iterable[Submission]) -> None:
         """Let each result of a closed round make up for one that was wrong."""
@@ -147,6 +161,7 @@ class Refusals:
             if self._strikes[worker] == STRIKES:
                 name = results.set_aside_worker(self.publisher.connections.main, worker)
                 self.say(
-                    f"worker {worker} ({name or 'unknown'}) is set aside after {STRIKES} bad results: it takes no more "
-                    f"jobs until it is started again, or `ganns tasks drain --undo {worker}`"
+                    f"worker {worker} ({name or 'unknown'}) is set aside after {STRIKES} bad results or units that it "
+                    "did not finish in time: it takes no more jobs until it is started again, or "
+                    f"`ganns tasks drain --undo {worker}`"
                 )

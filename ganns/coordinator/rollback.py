@@ -1,9 +1,12 @@
-"""Go back to the last good version when the model has diverged, once a run.
+"""Go back to the last good version when the model has diverged: once a run, or after those who broke it are left out.
 
 Versions are still counted up, and none is undone. The open round closes without accepted results, and its images come
 again; the new version has the weights, moments and statistics of an earlier good one, but the run's own position in the
 epochs. So rounds, noise and images differ from those with which the model diverged, and the credit stays correct. It is
 one transaction, as for any round: after a kill the run has gone back completely, or not at all.
+
+Those whose results broke the model (`blame.py`) get no more units of the run, as long as others remain; then it may go
+back another time. Only when there is no one left to blame, it is given up.
 
 With `strategy.pipeline` the next round is open as well, and its units are being computed at weights that may be bad.
 It stays open, with the same images, but is computed again at the good weights.
@@ -11,22 +14,34 @@ It stays open, with the same images, but is computed again at the good weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
 from ganns.config import Config
+from ganns.coordinator.blame import Blame
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.scheduler import Scheduler
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
-from ganns.queue.commands import revoke
-from ganns.store import evaluations, results, rounds, runs, weights
+from ganns.queue.commands import revoke_unlocked
+from ganns.store import evaluations, overdue, results, rounds, runs, sessions, weights
+from ganns.store.overdue import Identity
 from ganns.training.state import Progress, TrainingState
 
 WENT_BACK_TO = "went_back_to"
 """The only metric of a round that went back: the version of the weights."""
+
+
+class Return(NamedTuple):
+    """What `go_back` did."""
+
+    goes_on: bool
+    size: int  # of the weights, in bytes
+    version: int  # the good one
+    blamed: dict[Identity, str]  # who is left out from now on, and why
 
 
 def is_finite(tensors: Iterable[torch.Tensor]) -> bool:
@@ -67,8 +82,14 @@ def last_good(conn: Connection, run_id: int, config: Config) -> TrainingState:
 
 
 def go_back(
-    publisher: Publisher, scheduler: Scheduler, before: Progress, reason: Diverged, seconds: float
-) -> tuple[bool, int, int]:
+    publisher: Publisher,
+    scheduler: Scheduler,
+    before: Progress,
+    reason: Diverged,
+    seconds: float,
+    blame: Blame,
+    accused: Collection[int] = (),
+) -> Return:
     """Close the open round without results and publish the last good version's weights as the next one.
 
     Args:
@@ -77,21 +98,22 @@ def go_back(
         before: the open round's version.
         reason: the sign that the model has diverged.
         seconds: of training so far.
-
-    Returns:
-        Whether the run goes on; the weights' bytes; the good version.
+        blame: the outliers among the accepted results.
+        accused: workers whose refused results are the only sign; they are left out the second time.
 
     Raises:
-        Diverged: `reason`, if the run went back before.
+        Diverged: `reason`, if the run went back before, and there is no one to leave out.
         LeaseLost: another coordinator has the run, or closed the round.
     """
     conn, run_id, round_, state = publisher.connections.main, publisher.run_id, before.version, publisher.state
-    if evaluations.went_back_at(conn, run_id) is not None:
+    good = last_good(conn, run_id, state.config)
+    again = evaluations.went_back_at(conn, run_id) is not None
+    blamed = blame.who(conn, run_id, good.progress.version, accused if again else ())
+    if again and not blamed:
         with conn.transaction():
             publisher.hold_lease()
             runs.set_state(conn, run_id, "diverged")
         raise reason
-    good = last_good(conn, run_id, state.config)
     units = rounds.list_units(conn, run_id, round_)
     ahead = scheduler.units_ahead(conn, round_)
     skipped = {unit.unit for unit in units if unit.skipped}
@@ -106,11 +128,15 @@ def go_back(
         metrics = {WENT_BACK_TO: float(good.progress.version)}
         runs.insert_metrics(conn, run_id, round_, images=before.images, seconds=seconds, metrics=metrics, timings={})
         rounds.close_round(conn, run_id, round_)
-        revoke([unit.job_id for unit in units], connection=conn)
+        revoke_unlocked([unit.job_id for unit in units], connection=conn)
         evaluations.set_went_back(conn, run_id, round_ + 1)
+        for who, why in blamed.items():
+            overdue.exclude(conn, run_id, who, why)
+            sessions.record(conn, run_id, "excluded", who.login, who.worker, why)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
         planned = scheduler.to_open(state, len(ahead), scheduler.choose(conn, round_ + 1, publisher.wish.units))
         goes_on = bool(ahead or planned)
         publisher.publish(planned, goes_on=goes_on)
-    return goes_on, size, good.progress.version
+    blame.forget()
+    return Return(goes_on, size, good.progress.version, blamed)

@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psycopg
+
+from ganns.coordinator.blame import Blame
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.collector import Collector
 from ganns.coordinator.commands import Commands, Interrupted
@@ -34,8 +37,9 @@ from ganns.coordinator.refusals import Refusals
 from ganns.coordinator.rollback import WENT_BACK_TO, go_back, require_finite
 from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
+from ganns.coordinator.warden import Warden
 from ganns.errors import Diverged, LeaseLost, RunError
-from ganns.queue.commands import revoke
+from ganns.queue.commands import revoke_unlocked
 from ganns.store import results, rounds, runs
 from ganns.store.rounds import Round
 from ganns.store.runs import Run
@@ -58,6 +62,7 @@ class Rounds:
     evaluations: Evaluations
     observer: Observer
     should_stop: Callable[[], bool]
+    warden: Warden
 
     def train(self) -> None:
         """Train round after round until the run is finished.
@@ -65,17 +70,19 @@ class Rounds:
         Raises:
             Interrupted: told to stop.
             LeaseLost: another coordinator took over.
-            Diverged: the model has diverged for the second time.
+            Diverged: the model has diverged again, and there is no one to leave out.
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections)
         self.scheduler = Scheduler(self.run, self.state.config)
-        self.reconciler = Reconciler(self.publisher, self.observer.say)
+        self.reconciler = Reconciler(self.publisher, self.observer.say, self.warden.holder)
         self.commands = Commands(self.publisher, self.reconciler)
         self.health = RoundHealth()
+        self.blame = Blame()
         judge = Judge(self.run, self.state.config)
         self.refusals = Refusals(self.publisher, judge, self.observer.say)
+        self.reconciler.overdue.on_overdue = self.refusals.strike
         self.reconciler.count_alive()
         self.publisher.hold_lease()
         if rounds.get_open_round(self.connections.main, self.run.id) is None and not self._open():
@@ -100,6 +107,7 @@ class Rounds:
             collected = time.monotonic()
             ahead = self.scheduler.units_ahead(self.connections.main, before.version)
             self._advance(this, collector, len(ahead))
+            self.blame.note(collector)
             require_finite(self.state)
         except Diverged as reason:
             return self._go_back(before, reason)
@@ -111,7 +119,7 @@ class Rounds:
             "aggregate": stepped - collected,
             "publish": time.monotonic() - stepped,
         }
-        goes_on = self._close_and_open(collector, timings, len(ahead))
+        goes_on = self._close_or_wait(collector, timings, len(ahead))
         self.refusals.accepted(collector.submissions.values())
         return self._closed(size, goes_on, collector.metrics(), timings, len(collector.submissions))
 
@@ -140,13 +148,17 @@ class Rounds:
         return goes_on
 
     def _go_back(self, before: Progress, reason: Diverged) -> bool:
-        """Go on from the last good version, once a run; see `rollback.py`."""
-        goes_on, size, version = go_back(self.publisher, self.scheduler, before, reason, self._clock + time.monotonic())
+        """Go on from the last good version, if the run may; see `rollback.py`."""
+        seconds = self._clock + time.monotonic()
+        done = go_back(self.publisher, self.scheduler, before, reason, seconds, self.blame, self.refusals.accused)
         self.observer.say(
-            f"the model broke: {reason} The run went back to the weights of version {version} and goes on with them as "
-            f"version {self.state.progress.version}; it does so once."
+            f"the model broke: {reason} The run went back to the weights of version {done.version} and goes on with "
+            f"them as version {self.state.progress.version}; it does so once, and again if it can leave someone out."
         )
-        return self._closed(size, goes_on, {WENT_BACK_TO: float(version)}, {}, 0)
+        for who, why in done.blamed.items():
+            name = f", worker {who.worker}" if who.worker else ""
+            self.observer.say(f"login {who.login}{name} gets no more units of this run: {why}")
+        return self._closed(done.size, done.goes_on, {WENT_BACK_TO: float(done.version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting
 
@@ -244,6 +256,22 @@ class Rounds:
                 runs.set_state(conn, self.run.id, "open" if planned else "finished")
         return bool(planned)
 
+    def _close_or_wait(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
+        """Close the round as soon as no transaction of a worker keeps its row locked: see `_close_and_open`.
+
+        Raises:
+            Interrupted: told to stop meanwhile. The round stays open, and is collected again when the run is resumed.
+        """
+        while True:
+            groups = list(self.publisher.groups)
+            try:
+                return self._close_and_open(collector, timings, num_ahead)
+            except psycopg.errors.LockNotAvailable:
+                self.publisher.groups = groups  # its transaction was undone
+                if self.should_stop():
+                    raise Interrupted from None
+                self.observer.say(f"round {collector.round} cannot be closed yet: {self.warden.holder()}")
+
     def _close_and_open(self, collector: Collector, timings: dict[str, float], num_ahead: int) -> bool:
         """Close the round (credit, metrics), publish the new version and open the next round, in one transaction.
 
@@ -270,7 +298,7 @@ class Rounds:
             )
             rounds.close_round(conn, run_id, collector.round)
             if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
-                revoke(left_over, connection=conn)
+                revoke_unlocked(left_over, connection=conn)
             choice = self.scheduler.choose(conn, progress.version, self.publisher.wish.units)
             planned = self.scheduler.to_open(self.state, num_ahead, choice)
             goes_on = bool(num_ahead or planned)

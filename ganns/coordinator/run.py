@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection
 from contextlib import nullcontext
 
@@ -19,11 +20,14 @@ from ganns.coordinator.observer import Observer
 from ganns.coordinator.restore import restore
 from ganns.coordinator.rounds import Rounds
 from ganns.coordinator.state_files import StateFiles
+from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import require_current
+from ganns.db.waiting import telling_for_whom
 from ganns.store import control, fair_share, lease, runs, weights
 from ganns.store.runs import Run
+from ganns.utils.backoff import backoff_s
 from ganns.utils.signals import stop_on_signals
 
 
@@ -51,7 +55,7 @@ def train_run(
         Diverged: the model has diverged.
         SchemaOutdated: the database needs `ganns db migrate`.
     """
-    with connect(address, application="ganns coordinator: start") as conn:
+    with connect(address, application="ganns coordinator: start") as conn, telling_for_whom(conn, observer.say):
         require_current(conn)
         new_quorum = False
         if config.resume is None:
@@ -68,25 +72,59 @@ def train_run(
             )  # typed, even if it is the same number
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(paths.home() / "state" / run.key)
-    begun = False
-    with stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop:
-        while not stop.is_set():
-            connections = open_connections(address, run.id, observer.say, stop.is_set)
-            if connections is None:
-                break
-            try:
-                generation = lease.acquire_lease(connections.main, run.id)
-                if not begun:  # after a reconnect, a stop is a command to this coordinator
-                    control.begin(connections.main, run.id, new_quorum=new_quorum)
-                    begun = True
-                return run.id, _train(connections, address, run, generation, config, files, observer, stop)
-            except psycopg.OperationalError as error:
-                # The server went away. Whether the open transaction was committed is not known here, but the
-                # database knows: begin again from there, exactly as after a crash of the coordinator.
-                observer.say(f"lost the connection to the database ({type(error).__name__}); reconnecting")
-            finally:
-                connections.close()
-    return run.id, False
+    warden = Warden(run.id, observer.say, revoke_after=config.db.revoke_after)
+    with (
+        stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop,
+        warden.watching(address, stop.is_set),
+    ):
+        return run.id, _train_until_stopped(address, run, config, files, observer, stop, warden, new_quorum=new_quorum)
+
+
+def _train_until_stopped(
+    address: Address,
+    run: Run,
+    config: Config,
+    files: StateFiles,
+    observer: Observer,
+    stop: threading.Event,
+    warden: Warden,
+    *,
+    new_quorum: bool,
+) -> bool:
+    """Connect and train, and begin again from the database after a lost connection; return True when it is finished."""
+    begun, failures = False, 0
+    while not stop.is_set():
+        connections = open_connections(address, run.id, observer.say, stop.is_set)
+        if connections is None:
+            break
+        tried_at = time.monotonic()
+        try:
+            generation = lease.acquire_lease(connections.main, run.id)
+            if not begun:  # after a reconnect, a stop is a command to this coordinator
+                control.begin(connections.main, run.id, new_quorum=new_quorum)
+                begun = True
+            return _train(connections, address, run, generation, config, files, observer, stop, warden)
+        except psycopg.OperationalError as error:
+            # Whether the open transaction was committed is not known here where the server went away, but the database
+            # knows: begin again from there, exactly as after a crash of the coordinator.
+            if not stop.is_set():
+                observer.say(_what_failed(error, warden))
+        finally:
+            connections.close()
+        failures = failures + 1 if time.monotonic() - tried_at < 10.0 else 0
+        until = time.monotonic() + backoff_s(failures - 1, 0.25, 5.0) if failures else 0.0
+        while time.monotonic() < until and not stop.is_set():
+            time.sleep(0.05)
+    return False
+
+
+def _what_failed(error: psycopg.OperationalError, warden: Warden) -> str:
+    """Return a sentence about an error after which the coordinator begins again."""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return f"a statement did not get a lock in time: {warden.holder()}; beginning again from the database"
+    if isinstance(error, psycopg.errors.OutOfMemory):
+        return f"the server has no memory left ({error.diag.message_primary}); beginning again from the database"
+    return f"lost the connection to the database ({type(error).__name__}); reconnecting"
 
 
 def _train(
@@ -98,6 +136,7 @@ def _train(
     files: StateFiles,
     observer: Observer,
     stop: threading.Event,
+    warden: Warden,
 ) -> bool:
     """Train over open connections until the run is finished (True) or told to stop (False)."""
     fair_share.join_queue(connections.main, run.id)
@@ -107,7 +146,7 @@ def _train(
     )
     evaluations = Evaluations(address, run.id, generation, config, files, observer)
     try:
-        Rounds(run, generation, state, files, connections, cleanup, evaluations, observer, stop.is_set).train()
+        Rounds(run, generation, state, files, connections, cleanup, evaluations, observer, stop.is_set, warden).train()
         done = True
         evaluations.finish(state.progress.version, stop.is_set)
     except Interrupted:

@@ -1,8 +1,12 @@
-"""Say for whom a statement waits: a session with an open transaction can stop a migration for as long as it likes."""
+"""Say for whom a statement waits: a session with an open transaction can stop a migration for as long as it likes.
+
+A student's session is ended, as the warden does while a run is trained (`ganns/coordinator/warden.py`).
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +19,8 @@ from ganns.db.queries import execute
 from ganns.errors import DatabaseUnreachable
 
 LOOK_EVERY_S = 2.0
+END_LOOKS = 2
+"""A student's session for which we waited at so many looks in a row is ended."""
 
 
 @contextmanager
@@ -39,16 +45,21 @@ def telling_for_whom(conn: Connection, say: Callable[[str], None] | None) -> Ite
 
 
 def _watch(address: Address, pid: int, say: Callable[[str], None], over: threading.Event) -> None:
-    told = set()
+    told, looks = set(), Counter[int]()
     try:
         if over.wait(LOOK_EVERY_S):
             return
         with connect(address, application="ganns: who blocks") as conn:
             while True:
-                for row in execute(conn, "who_blocks", pid=pid).fetchall():
+                rows = execute(conn, "who_blocks", pid=pid).fetchall()
+                for row in rows:
                     if row["pid"] not in told:
                         told.add(row["pid"])
                         say(_sentence(**row))
+                looks = Counter({row["pid"]: looks[row["pid"]] + 1 for row in rows})
+                if long := [number for number, num in looks.items() if num > END_LOOKS]:
+                    for row in execute(conn, "end_students", pids=long).fetchall():
+                        say(f"ended a session of the student's login {row['login']}, which kept us waiting")
                 if over.wait(LOOK_EVERY_S):
                     return
     except (psycopg.Error, DatabaseUnreachable):

@@ -13,7 +13,7 @@ from ganns.monitor.rows import LARGEST
 
 CHANNEL = "ganns_events"
 OF_ROUND = ("opened", "claimed", "requeued", "submitted", "refused", "skipped", "late", "closed")
-NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "changed", "controlled"))
+NAMES = frozenset((*OF_ROUND, "drawn", "evaluated", "joined", "created", "changed", "controlled", "incident"))
 NUMBERS = ("run", "round", "version", "unit", "worker")
 
 Event = dict[str, Any]

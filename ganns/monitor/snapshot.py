@@ -10,10 +10,11 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
 from ganns.monitor.rows import best_distances
-from ganns.monitor.wording import ends_wording, run_wording
+from ganns.monitor.wording import ends_wording, incident_wording, run_wording
 from ganns.store.samples import list_samples
 from ganns.training.plan import ends, share_done
 
+NUM_INCIDENTS = 3
 NUM_RATES = 20
 """Speed is measured over this many rounds."""
 
@@ -61,6 +62,10 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
         "rounds_per_min": rounds_per_min,
         "machines": worth(images_per_s, of_worker["images_per_s"] if of_worker else None),
         **remaining(config["stop"], row, seconds, rounds_per_min, images_per_s),
+        "incidents": [
+            {"number": one["number"], "at": one["at"].timestamp(), "text": incident_wording(one)}
+            for one in execute(conn, "watch_incidents", run_id=run_id, num=NUM_INCIDENTS)
+        ],
         "ends": ends_wording(config["stop"]),
         "quorum": config["quorum"],
         "config": redact(config),

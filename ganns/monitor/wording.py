@@ -41,3 +41,14 @@ def run_wording(run: Mapping[str, Any]) -> dict[str, str]:
 def ends_wording(stop: Mapping[str, Any]) -> list[str]:
     """Return where a run ends, as in ["5,000 rounds", "20 minutes"]: the end that comes first counts."""
     return [f"{stop[end]:,} {end}" for end in ("rounds", "epochs", "minutes") if stop.get(end)]
+
+
+def incident_wording(row: Mapping[str, Any]) -> str:
+    """Return what was done about a session or a worker, as a sentence that a class may read: a name, and no login."""
+    who, reason = row["worker"] or "a student", row["reason"]
+    return {
+        "ended": f"A session of {who} was ended: {reason}",
+        "revoked": f"The login of {who} was shut out: {reason}",
+        "overdue": f"{who} {reason}: another worker gets the unit",
+        "excluded": f"{who} gets no more units of this run: {reason}",
+    }[row["kind"]]

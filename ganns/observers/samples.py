@@ -13,11 +13,13 @@ from pathlib import Path
 import psycopg
 from PIL import Image
 
+from ganns.coordinator.connections import SIDE_LOCK_S
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.errors import DatabaseUnreachable
 from ganns.pictures.grid import grid, save
 from ganns.store.samples import put_sample
+from ganns.store.sessions import limit_lock_waits
 from ganns.training.seeds import sample_noise
 from ganns.training.state import TrainingState
 from ganns.utils.background import Background
@@ -53,7 +55,7 @@ class SampleUploader:
         """Start the thread; it connects when there is a grid to store."""
         self._background: Background[Connection, tuple[int, int, Path]] = Background(
             "samples",
-            lambda: connect(address, application="ganns coordinator: samples"),
+            lambda: _connect(address),
             _store,
             (psycopg.OperationalError, DatabaseUnreachable),
             num_kept=NUM_WAITING,
@@ -67,6 +69,12 @@ class SampleUploader:
     def close(self) -> None:
         """Store the grids that are left, if the database can be reached, and stop."""
         self._background.close()
+
+
+def _connect(address: Address) -> Connection:
+    conn = connect(address, application="ganns coordinator: samples")
+    limit_lock_waits(conn, SIDE_LOCK_S)
+    return conn
 
 
 def _store(conn: Connection, saved: tuple[int, int, Path]) -> None:

@@ -72,7 +72,18 @@ def pause(queue: str, *, connection: Connection | None = None) -> None:
 def resume(queue: str, *, connection: Connection | None = None) -> None:
     """Open a paused queue again, and wake the workers."""
     run(connection, "tasks_resume", queue=queue)
+    wake(queue, connection=connection)
+
+
+def wake(queue: str, *, connection: Connection | None = None) -> None:
+    """Wake the waiting workers of a queue, so that they look for jobs now."""
     run(connection, "tasks_wake_queue", queue=queue)
+
+
+def revoke_unlocked(job_ids: Sequence[int], *, connection: Connection | None = None) -> int:
+    """Revoke jobs as `revoke` does, but wait for none: return the number of those that a transaction has locked."""
+    row = run(connection, "tasks_revoke_unlocked", job_ids=list(job_ids)).fetchone()
+    return int(row["num_locked"]) if row else 0
 
 
 def drain(worker: int | str, *, draining: bool = True, connection: Connection | None = None) -> list[int]:

@@ -196,6 +196,11 @@ def lost_units(conn: Connection, run_id: int, round_: int, silent_s: float) -> l
     return [LostUnit(**row) for row in found]
 
 
+def revoke_left_over(conn: Connection, run_id: int) -> None:
+    """Revoke jobs of closed rounds that a transaction had locked when their round closed."""
+    execute(conn, "revoke_left_over", run_id=run_id)
+
+
 def forget_rounds(conn: Connection, run_id: int, before_round: int) -> None:
     """Delete finished jobs, and units of closed rounds before `before_round`."""
     execute(conn, "delete_finished_jobs", run_id=run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ class View:
     events: deque[str] = field(default_factory=lambda: deque(maxlen=NUM_EVENTS))
     trouble: str = ""
     _shown: int | None = None
+    _incident: int = 0  # the last one that is shown
 
     @property
     def number(self) -> int | None:
@@ -68,6 +70,7 @@ class View:
             self._shown, self.run, self.gone, self.people = number, None, False, None
             self.history, self.evaluations = {}, []
             self.events.clear()
+            self._incident = 0
 
     def take(self, text: str, at: str | None = None) -> None:
         """Process a message; `at` is the time of day to write before its events, now if None."""
@@ -81,6 +84,7 @@ class View:
             return  # it is about the run that was shown before
         elif kind == "run":
             self.run, self.gone = message, False
+            self._take_incidents(message.get("incidents", ()))
         elif kind == "gone":
             self.run, self.gone = None, True
         elif kind == "people":
@@ -93,6 +97,13 @@ class View:
             at = time.strftime("%H:%M:%S") if at is None else at
             said = (event_in_words(event, self._name_of(event), self._shown) for event in message["events"])
             self.events.extend(f"{at}  {one}" for one in said if one)
+
+    def _take_incidents(self, incidents: Sequence[Mapping[str, Any]]) -> None:
+        """Show what was done about sessions and workers among the events; each once, with the time when it was done."""
+        for one in reversed(incidents):
+            if one["number"] > self._incident:
+                self._incident = one["number"]
+                self.events.append(f"{time.strftime('%H:%M:%S', time.localtime(one['at']))}  {one['text']}")
 
     def _name_of(self, event: dict[str, Any]) -> str:
         """Return the name of an event's worker: by the worker's number, else by the worker that has the unit."""

@@ -114,6 +114,15 @@ SELECT u.run_id, u.round, u.unit, u.epoch, u.start, u.count, %(reason)s FROM gan
 WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.unit = %(unit)s
 ON CONFLICT DO NOTHING;
 
+-- revoke_left_over --
+-- Revoke jobs of closed rounds that were locked when their round closed
+SELECT ganns.revoke_unlocked(array_agg(j.id)) AS num_locked
+FROM ganns.units u JOIN ganns.rounds r ON r.run_id = u.run_id AND r.round = u.round
+JOIN procrastinate.procrastinate_jobs j ON j.id = u.job_id
+WHERE u.run_id = %(run_id)s AND r.closed_at IS NOT NULL
+  AND (j.status = 'todo' OR (j.status = 'doing' AND NOT j.abort_requested))
+HAVING count(*) > 0;
+
 -- delete_finished_jobs --
 -- Delete the finished jobs of a run's closed rounds
 DELETE FROM procrastinate.procrastinate_jobs j

@@ -112,6 +112,10 @@ DELETE FROM ganns.task_groups g USING tree WHERE g.id = tree.id;
 -- Cancel queued jobs and stop running ones, in one statement; return their number
 SELECT ganns.task_revoke(%(job_ids)s::bigint[], %(terminate)s) AS num_revoked;
 
+-- tasks_revoke_unlocked --
+-- The same, without waiting for a lock; return the number of jobs that are locked, and stay as they are
+SELECT ganns.revoke_unlocked(%(job_ids)s::bigint[]) AS num_locked;
+
 -- tasks_run_again --
 -- Queue jobs again that failed or were revoked; the reason for each that stays as it is
 SELECT wanted.job_id, ganns.task_run_again(wanted.job_id) AS why_not

@@ -34,6 +34,11 @@ SELECT r.id AS run, r.name, r.state, r.version, r.images, r.num_images, r.create
 FROM ganns.runs r LEFT JOIN ganns.evaluations e ON e.run_id = r.id AND e.version = r.best_version
 WHERE r.id = %(run_id)s;
 
+-- watch_incidents --
+-- What was done about sessions and workers for a run within the last hour, newest first; no login, for viewers
+SELECT id AS number, kind, worker, reason, at FROM ganns.incidents
+WHERE run_id = %(run_id)s AND at > now() - interval '1 hour' ORDER BY id DESC LIMIT %(num)s;
+
 -- watch_rounds --
 -- The open rounds and the one that closed last
 (SELECT round, weights_version AS version, quorum, closed_at IS NULL AS open,

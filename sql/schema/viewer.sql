@@ -26,5 +26,7 @@ BEGIN
     GRANT SELECT ON ganns.runs, ganns.versions, ganns.rounds, ganns.units, ganns.results, ganns.skipped, ganns.ledger,
         ganns.metrics, ganns.evaluations, ganns.samples, ganns.sweep_points, ganns.controls, ganns.workers,
         ganns.task_workers, ganns.migrations, ganns.components, procrastinate.procrastinate_workers TO ganns_viewer;
+    -- Not the logins and labels of students
+    GRANT SELECT (id, run_id, kind, worker, reason, at) ON ganns.incidents TO ganns_viewer;
 END
 $$;

@@ -15,6 +15,7 @@ export default {
       <p class="soft far">{{ far }}</p>
       <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} the model broke, so the
         run went back to a good version.</p>
+      <p v-for="one in now.incidents" :key="one.number" class="soft">{{ one.text }}</p>
     </template>
     <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
       <span>{{ one.label }}</span></div></div>

@@ -24,7 +24,15 @@ from ganns.db.invitation import join_url
 from ganns.db.queries import execute
 from ganns.db.server.entrance import Entrance
 from ganns.db.server.ports import require_free
-from ganns.db.server.programs import CLASS_LOGIN, LOGINS, OWNER, create_cluster, hand_over, run_program
+from ganns.db.server.programs import (
+    CLASS_LOGIN,
+    LOGINS,
+    OWNER,
+    create_cluster,
+    hand_over,
+    run_program,
+    start_settings,
+)
 from ganns.errors import ConfigError, DatabaseError, DatabaseUnreachable
 from ganns.utils.atomic import write_text
 from ganns.utils.locks import FileLock
@@ -176,6 +184,7 @@ class EmbeddedServer:
         options = ["-c", f"listen_addresses={self._host or ''}", "-p", str(self._port), "-k", str(folder)]
         if self._host is not None:
             options += ["-c", "log_line_prefix=%m [%p] %r "]  # who it was: front.log says whose port this is
+        options += [word for name, value in start_settings().items() for word in ("-c", f"{name}={value}")]
         log = self.data_dir / LOG
         # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(

@@ -29,6 +29,8 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "log_min_messages": "warning",
 }
+RESERVED = 10
+"""Connections that students cannot use up: for roles that are members of pg_use_reserved_connections."""
 LOGINS = f"""\
 local all all trust
 host all {OWNER} all reject
@@ -111,6 +113,16 @@ def create_cluster(data_dir: Path) -> None:
         raise DatabaseError(
             f"{data_dir} has files in it, but no PostgreSQL: move it away, or set GANNS_HOME to another folder."
         ) from error
+
+
+def start_settings() -> dict[str, str]:
+    """Return the settings with which a server starts, also one whose folder an older program made.
+
+    The memory for locks is one for all sessions: 256 for each connection are 80,000, before no one can log in any more.
+    The warden ends a session with a thousand (`ganns/coordinator/offences.py`).
+    """
+    reserved = {"reserved_connections": str(RESERVED)} if major_version() >= 16 else {}
+    return {"max_locks_per_transaction": "256"} | reserved
 
 
 def major_version() -> int:
