@@ -39,8 +39,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
     begun = time.monotonic()
     cached = cache.get_or_refuse(run, self.job_id, self.worker_id)
     try:
-        with cache.connection() as conn:
-            cached.load_version(conn, claim.weights_version)
+        cached.load_version(cache.connection, claim.weights_version)
     except WeightsMissing:
         if cache.claim(self.job_id, self.attempt, self.worker_id) is None:
             return  # the round closed after we claimed the unit, and its weights were deleted

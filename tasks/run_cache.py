@@ -23,6 +23,7 @@ from ganns.config import from_dict
 from ganns.data import ImageSet, images_of
 from ganns.db.address import require
 from ganns.db.connect import Connection, SharedConnection, connect
+from ganns.db.pieces import resumed
 from ganns.errors import (
     BadResult,
     DatabaseError,
@@ -90,11 +91,13 @@ class CachedRun:
         tensors = [tensor for network in self.computer.networks.values() for tensor in network.state_dict().values()]
         return 2 * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
-    def load_version(self, conn: Connection, version: int) -> None:
-        """Fetch and load a version's weights, unless they are loaded already."""
+    def load_version(self, use: Callable[[], AbstractContextManager[Connection]], version: int) -> None:
+        """Fetch and load a version's weights, unless they are loaded already; `use` yields a connection."""
         if self._version != version:
             self._version = None  # after an error half of the weights may be new
-            self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
+            download = worker_api.WeightsDownload(self.run_id, version)
+            resumed(use, download)
+            self.computer.load(unpack(*download.result()))
             self._version = version
 
     def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -197,8 +200,7 @@ class RunCache:
 
         def put() -> None:
             data = pack(encode_part(part, run.codec))
-            with self.connection() as conn:
-                results.put_part(conn, job_id, attempt, role, data)
+            resumed(self.connection, results.PartUpload(job_id, attempt, role, data))
 
         return self._uploader.submit(put)
 
