@@ -25,7 +25,7 @@ from ganns.store.rounds import Unit
 from ganns.training.aggregation import build_totals, weighted_metrics
 from ganns.training.bounds import NUM_FIRST, Size, check_metrics, measure, remembered
 from ganns.training.compression import get_codec
-from ganns.training.parts import decode_part, largest_part_bytes
+from ganns.training.parts import decode_part, largest_part_bytes, shapes_of
 from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.serialization import unpack
 from ganns.training.state import TrainingState
@@ -66,7 +66,7 @@ class Collector:
         largest = max((unit.slice.num_images for unit in units), default=None)
         self.limits = {r: remembered(r, self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
         self._state = state
-        self._codec = get_codec(state.config.codec.name)
+        self._codec = get_codec(state.config.codec.up)
         self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
         self._num_started = 0  # round-robin over the blob connections
         self._next = 0  # every unit before this one has been added
@@ -112,20 +112,26 @@ class Collector:
                 self._num_started += 1
                 num_images = self.units[unit].slice.num_images
                 is_near = unit < self._next + NUM_DECODED
-                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key, num_images, is_near)
+                self._parts[key] = connections.pool.submit(self._fetch_one, conn, key, unit, num_images, is_near)
 
-    def _fetch_one(self, conn: Connection, key: PartKey, num_images: int, is_near: bool) -> CheckedPart | BadResult:
+    def _fetch_one(
+        self, conn: Connection, key: PartKey, unit: int, num_images: int, is_near: bool
+    ) -> CheckedPart | BadResult:
         """Fetch and check one part. Whatever is wrong with it is returned, not raised: the worker made it."""
         try:
             network = self._state.networks[key[2]]
             encoded, found = get_part(conn, key, largest_part_bytes(network))
-            part = decode_part(unpack(encoded, found), self._codec)
+            part = self._decode(encoded, found, unit, key[2])
             size = measure(part, key[2], network, self.config, num_images)
             return CheckedPart(size, b"" if is_near else encoded, part if is_near else None)
         except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
             raise
         except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception
             return _as_bad_result(error)
+
+    def _decode(self, encoded: bytes, digest: str | None, unit: int, role: str) -> Part:
+        seed = (self.config.seed, self.round, unit, role)
+        return decode_part(unpack(encoded, digest), self._codec, shapes_of(self._state.networks[role]), seed)
 
     def _fault(self, submission: Submission) -> BadResult | None:
         """Return what is wrong with a complete result, or None."""
@@ -195,7 +201,7 @@ class Collector:
         self.sizes[number] = self._sizes(self.submissions[number])
         for key in _keys(self.submissions[number]):
             checked = self._checked(key)
-            part = checked.part or decode_part(unpack(checked.encoded), self._codec)
+            part = checked.part or self._decode(checked.encoded, None, number, key[2])
             self.totals[key[2]].add(part, self.units[number].slice.num_images)
             del self._parts[key]
 

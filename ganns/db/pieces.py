@@ -38,6 +38,7 @@ FIRST_BYTES = 4 * BLOCK_BYTES
 PIECE_S = 1.0
 """The time that a piece should take. Two are on the way: a heartbeat behind them waits for 2 s, and may wait for 5."""
 DEPTH = 2
+LOOK_S = 1.0
 PATIENCE = 6
 """Connections in a row that may break without an answered piece: about half a minute with the pauses between them."""
 
@@ -199,9 +200,10 @@ def _wait(conn: Connection) -> None:
         if not pgconn.is_busy():
             return
         socket = [pgconn.socket]
-        readable, _, _ = select.select(socket, socket if is_sending else [], [])
-        note_progress(conn)  # bytes have moved
-        if readable:
+        readable, writable, _ = select.select(socket, socket if is_sending else [], [], LOOK_S)
+        if readable or writable:
+            note_progress(conn)  # bytes have moved
+        if readable or not writable:  # TLS can hold bytes of which the socket knows nothing
             pgconn.consume_input()
 
 

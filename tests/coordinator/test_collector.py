@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import torch
 
-from ganns.config import CodecConfig, ModelConfig, SyntheticData
+from ganns.config import HomeCodec, ModelConfig, SyntheticData
 from ganns.coordinator import collector as collecting
 from ganns.coordinator.collector import NUM_DECODED, Collector, _as_bad_result
 from ganns.data import images_of
@@ -82,13 +82,13 @@ def dense_bytes() -> int:
 def test_parts_that_wait_for_their_turn_stay_encoded(monkeypatch):
     """Thirty results, and the first in turn comes last. The sum is the same as if it had come first."""
     model = ModelConfig(image_size=32, latent_dim=8, features_g=16, features_d=16)
-    config = tiny(model=model, data=SyntheticData(count=8, holdout=0), codec=CodecConfig("fp16"))
+    config = tiny(model=model, data=SyntheticData(count=8, holdout=0), codec=HomeCodec())
     state = TrainingState(config)
     result = build_computer(config).compute(images_of(config).train(np.arange(8)), (0, 0, 0))
-    codec = get_codec("fp16")
-    encoded = {role: bytes(pack(encode_part(part, codec))) for role, part in result.parts.items()}
-    sizes = {"encoded": sum(map(len, encoded.values())), "dense": 0}
-    sizes["dense"] = 4 * sum(value.numel() for part in result.parts.values() for value in part.gradients.values())
+    codec = get_codec("rot2")
+    # Encoded for unit 0; decoded with other units' rotations it is noise of the same size, and just as good here.
+    encoded = {role: bytes(pack(encode_part(part, codec, (0, 0, 0, role)))) for role, part in result.parts.items()}
+    dense = 4 * sum(value.numel() for part in result.parts.values() for value in part.gradients.values())
     arrived: list[int] = []
     monkeypatch.setattr(collecting, "list_parts", lambda *args: [])
     monkeypatch.setattr(
@@ -119,7 +119,8 @@ def test_parts_that_wait_for_their_turn_stay_encoded(monkeypatch):
     found, most = total([*range(1, NUM_UNITS), 0])
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
     # The parts near their turn, the sums and the last one's; not all thirty. The encoded ones are bytes, not tensors.
-    assert most < (NUM_DECODED + 3) * sizes["dense"] < NUM_UNITS * sizes["dense"] / 4
+    assert most < (NUM_DECODED + 3) * dense < NUM_UNITS * dense / 4
+    assert NUM_UNITS * sum(map(len, encoded.values())) < NUM_UNITS * dense / 3
 
 
 class Panic(BaseException):

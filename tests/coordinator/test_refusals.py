@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from ganns.config import CodecConfig, GradientStrategy, QuorumConfig, StopConfig
+from ganns.config import Fp16Codec, GradientStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import collector as collecting
 from ganns.coordinator.judge import Judge
 from ganns.coordinator.refusals import STRIKES
@@ -147,13 +147,13 @@ def test_no_bad_row_ends_a_run(coordinate, join, conn, faults, monkeypatch):
     """Each round gets another fault; afterwards the weights are those of a run without any."""
     decode_part = collecting.decode_part
 
-    def decode_or_panic(tensors, codec):
+    def decode_or_panic(tensors, *others):
         if "panic" in tensors:
             raise Panic("as a library in Rust does")
-        return decode_part(tensors, codec)
+        return decode_part(tensors, *others)
 
     monkeypatch.setattr(collecting, "decode_part", decode_or_panic)
-    config = tiny(codec=CodecConfig("fp16"), stop=StopConfig(rounds=len(faults) + 1))
+    config = tiny(codec=Fp16Codec(), stop=StopConfig(rounds=len(faults) + 1))
     coordinator, bad, good = coordinate(config), join("bad"), join("good")
     register(bad)
     for number, (name, (fault, reason)) in enumerate(faults.items(), 1):
