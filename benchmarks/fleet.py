@@ -54,7 +54,7 @@ def prepared(config: Config) -> dict[str, bytearray]:
             name: torch.tensor([0.0] * width + [counts[name]] * (width + 1), dtype=torch.float64)
             for name, width in ((name, layer.num_features) for name, layer in batchnorm_layers(network).items())
         }
-        parts[role] = pack(encode_part(Part(gradients, sums), get_codec(config.codec.name)))
+        parts[role] = pack(encode_part(Part(gradients, sums), get_codec(config.codec.up), (0, 0, 0, role)))
     return parts
 
 

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.cluster import Stopwatch, cluster
 from benchmarks.ddp import run_ddp
-from ganns.config import CodecConfig, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
+from ganns.config import OPTIONS, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 
 NUM_WORKERS, NUM_IMAGES = 2, 64
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", type=int, default=5, help="number of blocks of each side, alternating")
     parser.add_argument("--updates", type=int, default=12, help="measured updates in a block")
-    parser.add_argument("--codec", default="fp32", choices=["fp32", "fp16"])
+    parser.add_argument("--codec", default="fp32", choices=sorted(OPTIONS["codec"]))
     arguments = parser.parse_args()
 
     ours: list[float] = []
@@ -39,7 +39,7 @@ def main() -> None:
     config = Config(
         name="benchmark",
         data=SyntheticData(count=1024, holdout=8),
-        codec=CodecConfig(arguments.codec),
+        codec=OPTIONS["codec"][arguments.codec](),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),

@@ -224,5 +224,7 @@ def bytes_a_round(way: Way) -> tuple[int, int]:
     state, computer = TrainingState(config), build_computer(config)
     result = computer.compute(torch.zeros(way.batch, 3, 32, 32), (0, 0, 0))
     assert result is not None
-    codec = get_codec(config.codec.name)
-    return len(pack(state.weights())), sum(len(pack(encode_part(part, codec))) for part in result.parts.values())
+    codec = get_codec(config.codec.up)
+    return len(pack(state.weights())), sum(
+        len(pack(encode_part(part, codec, (0, 0, 0)))) for part in result.parts.values()
+    )

@@ -66,6 +66,10 @@ OPTIONS = {
 }
 
 
+INT8, ROT2 = 1.015, 0.26
+"""Bytes of a number, as `python -m benchmarks.codecs` prints them."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The settings that the model uses."""
@@ -73,21 +77,23 @@ class Plan:
     name: str
     typed: str
     unit_images: int = 64
-    result_bytes: int = 4  # of each number
+    result_bytes: float = 4  # of each number
     spares: bool = False  # as many as there are slow workers
+    weights_bytes: float = 4  # of each number
 
 
 BASE = Plan("gradient", "strategy=gradient strategy.unit_images=64")
 PLANS = (
     BASE,
-    Plan("gradient, fp16", "codec=fp16", result_bytes=2),
+    Plan("gradient, int8", "codec=int8", result_bytes=INT8, weights_bytes=INT8),
     Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
-    Plan("local_steps, fp16, spares", "strategy=local_steps strategy.unit_images=2048 codec=fp16", 2048, 2, True),
+    Plan("link=home", "link=home", 2048, ROT2, weights_bytes=INT8),
+    Plan("link=home, spares", "link=home quorum=spares", 2048, ROT2, True, INT8),
 )
 KNOBS = (
     Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
     Plan("larger units", "strategy.unit_images=256", 256),
-    Plan("fp16", "codec=fp16", result_bytes=2),
+    Plan("codec", "codec=home", result_bytes=ROT2, weights_bytes=INT8),
     Plan("spares", "quorum=spares", spares=True),
 )
 
@@ -97,32 +103,33 @@ def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = Non
     found = measured or Measured()
     weights_mb = (NUM_WEIGHTS_G + NUM_WEIGHTS_D) * 4 / MEGA
     result_mb = weights_mb * plan.result_bytes / 4
+    fetched_mb = weights_mb * plan.weights_bytes / 4
     slow = math.ceil(workers * yours.slow_share)
     accepted = workers - slow if plan.spares and slow < workers else workers
 
     compute_s = plan.unit_images * found.compute_s / found.compute_images
     if slow and accepted == workers:  # the slowest decides
         compute_s *= yours.slow_factor
-    fetch_s = 8 * max(weights_mb / yours.down_mbit, workers * weights_mb / yours.server_mbit)
+    fetch_s = 8 * max(fetched_mb / yours.down_mbit, workers * fetched_mb / yours.server_mbit)
     upload_s = 8 * max(result_mb / yours.up_mbit, workers * result_mb / yours.server_mbit)
     # A core's time for each unit, and for each MB that goes through PostgreSQL. Both include the clients' part.
     core_s = workers * found.units_cores / found.units_per_s
-    core_s += workers * (weights_mb + result_mb) * found.fetch_s / weights_mb
+    core_s += workers * (fetched_mb + result_mb) * found.fetch_s / weights_mb
     round_s = max(fetch_s + compute_s + upload_s, core_s / yours.server_cores) + found.fixed_s
 
-    gb_hour = workers * weights_mb / 1000 * 3600 / round_s
+    gb_hour = workers * fetched_mb / 1000 * 3600 / round_s
     state_mb = (3 * (NUM_WEIGHTS_G + NUM_WEIGHTS_D) + NUM_WEIGHTS_G) * 4 / MEGA  # weights, Adam's moments, the average
     transfers = math.ceil(workers * (fetch_s + upload_s) / round_s)  # at the same time, on average
     figures = {
         "round_s": round_s,
         "images_per_s": accepted * plan.unit_images / round_s,
-        "out_mbit": 8 * workers * weights_mb / round_s,
+        "out_mbit": 8 * workers * fetched_mb / round_s,
         "in_mbit": 8 * workers * result_mb / round_s,
         "out_gb_hour": gb_hour,
         "connections": workers * WORKER_CONNECTIONS + COORDINATOR_CONNECTIONS,
         "connections_pooled": transfers + COORDINATOR_CONNECTIONS,
         # Three versions (two kept, one being uploaded), two rounds' results (deleted, not yet reused), two checkpoints.
-        "database_mb": found.database_mb + 3 * weights_mb + 2 * workers * result_mb + 2 * state_mb,
+        "database_mb": found.database_mb + 3 * fetched_mb + 2 * workers * result_mb + 2 * state_mb,
         "server_cores_busy": core_s / round_s,
         "cost_hour": yours.price_hour + yours.price_gb * gb_hour,
     }

@@ -217,7 +217,7 @@ def bytes_per_image(config: Config) -> float:
     computer.load(state.weights())
     result = computer.compute(images, (0, 0, 0))
     assert result is not None
-    up = sum(len(pack(encode_part(part, get_codec(config.codec.name)))) for part in result.parts.values())
+    up = sum(len(pack(encode_part(part, get_codec(config.codec.up), (0, 0, 0)))) for part in result.parts.values())
     return (down + up) / config.strategy.unit_images
 
 

@@ -1,6 +1,7 @@
 """The configuration of a run: one dataclass for each group of `conf/`, with the range of every number.
 
-In the groups `data`, `strategy` and `loss` each option has a dataclass of its own, with only the keys that it uses.
+In the groups `data`, `strategy`, `loss` and `codec` each option has a dataclass of its own, with only the keys that it
+uses, and its defaults.
 
 `ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker
 reads them back with `from_dict`: no laptop has YAML that can disagree. The dataclasses are plain Python:
@@ -199,11 +200,50 @@ class AggregateConfig:
     max_norm: float | None = number(None, TINY, 1e12)
 
 
+UP = ("fp32", "fp16", "int8", "int4", "rot2")
+DOWN = ("fp32", "int8")
+
+
 @dataclass
 class CodecConfig:
-    """The coding of tensors as bytes."""
+    """The keys of every option of `codec`, the coding of tensors as bytes: `up` of results, `down` of weights."""
+
+    name: str
+    up: str = choice("fp32", UP)
+    down: str = choice("fp32", DOWN)
+
+
+@dataclass
+class Fp32Codec(CodecConfig):
+    """Exact."""
 
     name: str = "fp32"
+
+
+@dataclass
+class Fp16Codec(CodecConfig):
+    """Half the bytes."""
+
+    name: str = "fp16"
+    up: str = choice("fp16", UP)
+
+
+@dataclass
+class Int8Codec(CodecConfig):
+    """A quarter of the bytes."""
+
+    name: str = "int8"
+    up: str = choice("int8", UP)
+    down: str = choice("int8", DOWN)
+
+
+@dataclass
+class HomeCodec(CodecConfig):
+    """A fifteenth of the bytes up and a quarter down, for workers at home."""
+
+    name: str = "home"
+    up: str = choice("rot2", UP)
+    down: str = choice("int8", DOWN)
 
 
 @dataclass
@@ -255,7 +295,7 @@ class Config:
     loss: LossConfig = field(default_factory=NonSaturatingLoss)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
-    codec: CodecConfig = field(default_factory=CodecConfig)
+    codec: CodecConfig = field(default_factory=Fp32Codec)
     quorum: QuorumConfig = field(default_factory=QuorumConfig)
     db: DbConfig = field(default_factory=DbConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
@@ -272,8 +312,9 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "image_folder": ImageFolderData, "celeba": CelebAData, "packed": PackedData},
     "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
+    "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec},
 }
-"""Groups whose options have keys of their own, and the dataclass of each option; the default option comes first."""
+"""Groups whose options have keys or defaults of their own, and their dataclasses; the default option comes first."""
 PLUGGED: dict[str, type[Any]] = {
     "data": PluginData,
     "loss": NonSaturatingLoss,
@@ -286,7 +327,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "model": ("dcgan",),
     "optimizer": ("adam",),
     "aggregate": ("mean", "median"),
-    "codec": ("fp32", "fp16"),
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
 OLD_KEYS = {

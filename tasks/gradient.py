@@ -39,8 +39,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
     begun = time.monotonic()
     cached = cache.get_or_refuse(run, self.job_id, self.worker_id)
     try:
-        with cache.connection() as conn:
-            cached.load_version(conn, claim.weights_version)
+        cached.load_version(cache.connection, claim.weights_version, cache.speed)
     except WeightsMissing:
         if cache.claim(self.job_id, self.attempt, self.worker_id) is None:
             return  # the round closed after we claimed the unit, and its weights were deleted
@@ -49,12 +48,12 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
     images, labels = cached.load_images(claim)
     loaded = time.monotonic()
 
+    seed_parts = (cached.config.seed, claim.round, claim.unit)
     uploads: list[Future[None]] = []  # the first part is uploaded while the second is computed
 
     def on_part(role: str, part: Part) -> None:
-        uploads.append(cache.upload(cached, self.job_id, self.attempt, role, part))
+        uploads.append(cache.upload(cached, self.job_id, self.attempt, seed_parts, role, part))
 
-    seed_parts = (cached.config.seed, claim.round, claim.unit)
     cached.computer.config = in_round(cached.config, claim.settings)
     result = cached.computer.compute(images, seed_parts, on_part, self.should_abort, labels)
     if result is None:
@@ -77,5 +76,6 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
             "unit": claim.unit,
             "images": len(images),
             "timings": timings,
+            **cache.speed.mbit(),
         }
     )

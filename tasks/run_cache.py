@@ -23,6 +23,7 @@ from ganns.config import from_dict
 from ganns.data import ImageSet, images_of
 from ganns.db.address import require
 from ganns.db.connect import Connection, SharedConnection, connect
+from ganns.db.pieces import LinkSpeed, resumed
 from ganns.errors import (
     BadResult,
     DatabaseError,
@@ -40,6 +41,7 @@ from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
+from ganns.training.published import decode_weights
 from ganns.training.seeds import permutation, permutation_digest
 from ganns.training.serialization import pack, unpack
 from ganns.training.strategies import build_computer
@@ -80,7 +82,7 @@ class CachedRun:
         if os.environ.get(COMPILE_VARIABLE) == "1":
             self.computer.compile()
         self.computer.choose_precision()
-        self.codec = get_codec(self.config.codec.name)
+        self.codec = get_codec(self.config.codec.up)
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -90,11 +92,23 @@ class CachedRun:
         tensors = [tensor for network in self.computer.networks.values() for tensor in network.state_dict().values()]
         return 2 * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
-    def load_version(self, conn: Connection, version: int) -> None:
-        """Fetch and load a version's weights, unless they are loaded already."""
+    def load_version(
+        self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
+    ) -> None:
+        """Fetch and load a version's weights, unless they are loaded already.
+
+        Args:
+            use: yields a connection.
+            version: its number.
+            speed: takes the time of the download into account.
+        """
         if self._version != version:
             self._version = None  # after an error half of the weights may be new
-            self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
+            download = worker_api.WeightsDownload(self.run_id, version, speed.down)
+            seconds = resumed(use, download)
+            speed.moved("down", download.done, seconds)
+            found, shapes = unpack(*download.result()), self.computer.weight_shapes()
+            self.computer.load(decode_weights(found, self.config.codec.down, shapes))
             self._version = version
 
     def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -114,6 +128,7 @@ class RunCache:
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._shared = SharedConnection("ganns worker: blobs")
+        self.speed = LinkSpeed()
         self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
         self._images: dict[int, ImageSet] = {}  # of runs that were prepared, until they are built
         self._registered: tuple[int, int] | None = None  # worker, and the number of connections opened by then
@@ -192,13 +207,19 @@ class RunCache:
                 return lost
         return found
 
-    def upload(self, run: CachedRun, job_id: int, attempt: int, role: str, part: Part) -> Future[None]:
-        """Upload one network's part on a thread, while the other network's is computed."""
+    def upload(
+        self, run: CachedRun, job_id: int, attempt: int, seed: tuple[int | str, ...], role: str, part: Part
+    ) -> Future[None]:
+        """Upload one network's part on a thread, while the other network's is computed.
+
+        `seed` is (run seed, round, unit), for what the codec draws at random.
+        """
 
         def put() -> None:
-            data = pack(encode_part(part, run.codec))
-            with self.connection() as conn:
-                results.put_part(conn, job_id, attempt, role, data)
+            data = pack(encode_part(part, run.codec, (*seed, role)))
+            upload = results.PartUpload(job_id, attempt, role, data, self.speed.up)
+            seconds = resumed(self.connection, upload)
+            self.speed.moved("up", upload.done, seconds)
 
         return self._uploader.submit(put)
 

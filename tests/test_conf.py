@@ -168,7 +168,7 @@ def test_a_wrong_type_is_answered_with_the_key(key: str, value: Any) -> None:
         ("stop.rounds", 0),
         ("stop.minutes", -1.0),
         ("sample_every", -1),
-        ("codec.name", "fp61"),
+        ("codec.up", "fp61"),
         ("optimizer.name", "sgd"),
     ],
 )
@@ -335,3 +335,18 @@ def test_an_even_older_run_loads() -> None:
 def test_an_unknown_key_of_an_old_run_is_refused_all_the_same() -> None:
     with pytest.raises(ConfigError, match=r"^data\.cuont is not a setting; did you mean data\.count\?$"):
         from_dict(OLD | {"data": {"name": "celeba", **ALL_DATA, "cuont": 3}})
+
+
+def test_a_run_that_was_stored_before_codecs_had_keys_keeps_its_codec() -> None:
+    for name, up in (("fp32", "fp32"), ("fp16", "fp16")):
+        assert from_dict(OLD | {"codec": {"name": name}}).codec == OPTIONS["codec"][name](name=name, up=up)
+
+
+@pytest.mark.parametrize(
+    ("link", "units", "codec"), [("lan", 1024, "fp32"), ("home", 2048, "home"), ("slow", 8192, "home")]
+)
+def test_a_link_chooses_units_and_codec_together(link: str, units: int, codec: str) -> None:
+    config = compose.compose(["experiment=demo", f"link={link}"])
+    assert (config.strategy.name, config.strategy.unit_images, config.codec.name) == ("local_steps", units, codec)
+    typed = compose.compose([f"link={link}", "strategy.unit_images=512", "codec=int8"])
+    assert (typed.strategy.unit_images, typed.codec.name) == (512, "int8")

@@ -19,6 +19,7 @@ from ganns.store.runs import Run
 from ganns.training.bounds import Size, check_metrics, measure
 from ganns.training.compression import get_codec
 from ganns.training.parts import through_codec
+from ganns.training.published import as_published
 from ganns.training.seeds import permutation
 from ganns.training.state import Tensors, TrainingState
 from ganns.training.strategies import build_computer
@@ -75,7 +76,7 @@ class Judge:
         try:
             epoch, start, count = unit.slice
             order = permutation(self.config.seed, epoch, self._images.num_train)
-            self._computer.load(weights)
+            self._computer.load(as_published(weights, self.config.codec.down))
             self._computer.config = config
             seed_parts = (self.config.seed, version, unit.unit)
             chosen = order[start : start + count]
@@ -84,7 +85,7 @@ class Judge:
             if result is None:
                 return None  # the round was closed
             check_metrics(result.metrics)
-            parts = through_codec(result, get_codec(self.config.codec.name)).parts
+            parts = through_codec(result, get_codec(self.config.codec.up), seed_parts).parts
             networks = self._computer.networks
             return {role: measure(part, role, networks[role], config, count) for role, part in parts.items()}
         except BadResult as error:

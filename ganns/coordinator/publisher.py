@@ -17,6 +17,7 @@ from ganns.store import lease, results, rounds, runs, weights
 from ganns.store.fair_share import take_turn
 from ganns.store.lease import Wish
 from ganns.store.rounds import QUEUE, TASK, Unit
+from ganns.training.published import encode_weights
 from ganns.training.serialization import digest, pack
 from ganns.training.state import TrainingState
 
@@ -44,7 +45,7 @@ class Publisher:
     def upload(self, version: int) -> int:
         """Upload the weights of a version, the state's own or its `base_version`; return their bytes."""
         self._state_digest = None
-        data = pack(self.state.weights_of(version))
+        data = pack(encode_weights(self.state.weights_of(version), self.state.config.codec.down))
         blobs, pool = self.connections.blobs, self.connections.pool
         self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
         self._version, self._size, self._digest = version, len(data), digest(data)

@@ -161,8 +161,10 @@ def explain_refusal(text: str) -> tuple[str, str] | None:
 
 IDLE_S = 5.0
 """A worker that waits for a round holds no connection for blobs; between two units of a round it keeps one."""
-STUCK_S = 120.0
-"""The longest time for one use, in case no other connection notices the fault: 25 MB at 2 Mbit/s take this long."""
+STUCK_S = 60.0
+"""A connection on which no byte has moved for this time is cut, in case no other connection notices the fault."""
+RECOVER_S = 10.0
+"""The same, when another connection has just noticed a fault: a slow link may rest for seconds, and is not dead."""
 
 _shared: weakref.WeakSet[SharedConnection] = weakref.WeakSet()
 
@@ -177,12 +179,19 @@ def cut(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
         copy.shutdown(socket.SHUT_RDWR)
 
 
-def cut_waiting(older_than_s: float = 3.0) -> int:
-    """Cut the shared connections that have waited for an answer for `older_than_s` seconds; return their number.
+def cut_waiting(older_than_s: float = RECOVER_S) -> int:
+    """Cut the shared connections that wait, and on which nothing has moved for `older_than_s`; return their number.
 
-    Called after a reconnect: an older connection that still waits, waits for a server that is gone.
+    Called after a reconnect: such a connection waits for a server that is gone. One that still sends is left alone,
+    however long its statement takes.
     """
     return sum(one.cut_if_waiting(older_than_s) for one in list(_shared))
+
+
+def note_progress(conn: Connection) -> None:
+    """Record that bytes have moved on a connection; if it is a shared one, it is then not taken for dead."""
+    for one in list(_shared):
+        one.note_progress(conn)
 
 
 class SharedConnection:
@@ -194,6 +203,7 @@ class SharedConnection:
         self._turn = threading.RLock()
         self._conn: Connection | None = None
         self._busy_since: float | None = None
+        self._moved_at = 0.0
         self._used_at = time.monotonic()
         self._monitor: threading.Thread | None = None
         self.num_opened = 0
@@ -220,10 +230,15 @@ class SharedConnection:
                 if outermost:
                     self._busy_since = None
 
+    def note_progress(self, conn: Connection) -> None:
+        """Record that bytes have moved, if `conn` is this one."""
+        if conn is self._conn:
+            self._moved_at = time.monotonic()
+
     def cut_if_waiting(self, longer_than_s: float) -> bool:
-        """Cut the connection if a thread has used it for longer than this; return True if it was cut."""
+        """Cut the connection if a thread uses it, and nothing has moved for longer than this; return True if cut."""
         since, conn = self._busy_since, self._conn
-        if since is None or conn is None or time.monotonic() - since < longer_than_s:
+        if since is None or conn is None or time.monotonic() - max(since, self._moved_at) < longer_than_s:
             return False
         cut(conn)
         return True

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg import sql
 
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
+from ganns.db.pieces import LARGEST_BYTES, Pace, Value, pipelined
 from ganns.db.queries import execute
 
 HEAR_S = 3.0
 TRIES = 3
+LINK_S, LINK_BYTES = 2.0, 8_000_000
 
 
 def clock_ahead_s(conn: Connection) -> float:
@@ -50,6 +54,37 @@ def hears_notifications(address: Address, hear_s: float = HEAR_S) -> bool:
             if list(here.notifies(timeout=hear_s / TRIES, stop_after=1)):
                 return True
     return False
+
+
+def link_mbit(conn: Connection, seconds: float = LINK_S, most_bytes: int = LINK_BYTES) -> dict[str, float]:
+    """Measure the link to the server and from it: return {"up", "down"} in Mbit/s.
+
+    Args:
+        conn: a connection; it moves pieces as workers do.
+        seconds: for each direction.
+        most_bytes: to move in each direction, on a fast link.
+    """
+    return {
+        "up": _one_way(conn, "link_up", seconds, most_bytes),
+        "down": _one_way(conn, "link_down", seconds, most_bytes),
+    }
+
+
+def _one_way(conn: Connection, name: str, seconds: float, most_bytes: int) -> float:
+    data, pace, sizes, sent, moved = memoryview(bytes(LARGEST_BYTES)), Pace(), deque[int](), 0, 0
+    begun = time.monotonic()
+
+    def requests() -> Iterator[dict[str, Value]]:
+        nonlocal sent
+        while sent < most_bytes and time.monotonic() - begun < seconds:
+            sizes.append(pace.size)
+            sent += pace.size
+            yield {"data": data[: pace.size], "length": pace.size}  # each query has one of the two
+
+    for _, took in pipelined(conn, name, requests()):
+        moved += sizes[0]
+        pace.took(sizes.popleft(), took)
+    return 8e-6 * moved / max(time.monotonic() - begun, 1e-6)
 
 
 def describe(conn: Connection) -> dict[str, Any]:

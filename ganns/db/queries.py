@@ -69,17 +69,6 @@ def query(name: str) -> str:
         raise ResourceMissing(f"There is no query called {name!r} in sql/queries.") from None
 
 
-def fetch_blob(conn: psycopg.Connection[Any], name: str, /, **parameters: Any) -> tuple[bytes, str] | None:
-    """Run a query for a blob's chunks, in order; return (all bytes, digest), or None if a chunk is missing.
-
-    Rows are read one by one as they arrive, so libpq needs memory for one chunk, not for the whole blob.
-    """
-    chunks, num_chunks, digest = [], 0, ""
-    for num_chunks, digest, data in conn.cursor(binary=True).stream(query(name), parameters):  # noqa: B007
-        chunks.append(data)
-    return (b"".join(chunks), digest) if chunks and len(chunks) == num_chunks else None
-
-
 def execute(conn: psycopg.Connection[Any], name: str, /, **parameters: Any) -> psycopg.Cursor[dict[str, Any]]:
     """Run the named query and return its cursor: rows as dictionaries, values in binary."""
     cursor = conn.cursor(row_factory=dict_row, binary=True)

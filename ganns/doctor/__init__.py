@@ -57,6 +57,7 @@ def _examine_database() -> Iterator[Finding]:
 def _ask(address: Address, conn: Connection) -> Iterator[Finding]:
     yield _safely(server.check_encryption, address, conn)
     yield _safely(server.check_notifications, address)
+    yield _safely(server.check_link, conn)
     yield _safely(server.check_clock, conn)
     schema = _safely(database.check_schema, conn)
     yield schema

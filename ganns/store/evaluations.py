@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute, fetch_blob
+from ganns.db.pieces import fetch_blob
+from ganns.db.queries import execute
 from ganns.training.serialization import digest, split
 
 TASK, QUEUE = "evaluate", "evaluations"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute, fetch_blob
+from ganns.db.pieces import BLOCK_BYTES, Pace, Value, pipelined
+from ganns.db.queries import execute, query
 from ganns.errors import BadResult
-from ganns.training.serialization import CHUNK_BYTES, digest, split
+from ganns.training.serialization import digest
 
 METRICS, TIMINGS = ("d_loss", "g_loss", "d_real", "d_fake"), ("fetch", "load", "compute", "upload")
 """The numbers of a worker's report: losses and probabilities; seconds."""
@@ -31,22 +32,56 @@ class Submission:
 PartKey = tuple[int, int, str]  # job, attempt, role
 
 
+class PartUpload:
+    """One network's part of a unit on its way to the server, in pieces; see `ganns.db.pieces`.
+
+    It does not count before `submit`.
+    """
+
+    def __init__(self, job_id: int, attempt: int, role: str, data: bytes | bytearray, pace: Pace | None = None) -> None:
+        """Prepare the upload of `data`, the part `role` of the unit of (job, attempt), at this link's pace."""
+        self._pace = pace or Pace()
+        self._key: dict[str, Value] = {"job_id": job_id, "attempt": attempt, "role": role}
+        self._data, self._digest = memoryview(data), digest(data)
+        self._num_blocks = num_blocks(len(data))
+        self._was_begun, self._is_wanted = False, True
+        self.done = 0
+
+    def run(self, conn: Connection) -> None:
+        """Send what the server does not have. It ends early if the unit is no longer wanted from this attempt."""
+        block = 0
+        self._pace.begin(again=self._was_begun)
+        if self._was_begun:
+            [found] = execute(conn, "api_part_received", **self._key, digest=self._digest)
+            block = found["blocks"]
+            self.done = min(block * BLOCK_BYTES, len(self._data))
+        self._was_begun = True
+        sizes = deque[int]()
+
+        def requests() -> Iterator[dict[str, Value]]:
+            nonlocal block
+            while block < self._num_blocks and self._is_wanted:
+                piece = self._data[block * BLOCK_BYTES :][: self._pace.size]
+                where: dict[str, Value] = {"chunk": block, "num_chunks": self._num_blocks}
+                sizes.append(len(piece))
+                block += num_blocks(len(piece))
+                yield self._key | where | {"data": piece, "digest": self._digest}
+
+        for row, seconds in pipelined(conn, "api_put_part", requests()):
+            size = sizes.popleft()
+            self._is_wanted = row == [b"\x01"]
+            self.done += size
+            self._pace.took(size, seconds)
+
+
+def num_blocks(num_bytes: int) -> int:
+    """Return the number of blocks of a piece or a part; without bytes it has one."""
+    return max(1, -(-num_bytes // BLOCK_BYTES))
+
+
 def put_part(conn: Connection, job_id: int, attempt: int, role: str, data: bytes | bytearray) -> None:
-    """Upload one network's part of a unit, in one transaction; it does not count before `submit`."""
-    chunks, found = split(data), digest(data)
-    with conn.transaction() if len(chunks) > 1 else nullcontext():  # one statement is a transaction by itself
-        for number, chunk in enumerate(chunks):
-            execute(
-                conn,
-                "api_put_part",
-                job_id=job_id,
-                attempt=attempt,
-                role=role,
-                chunk=number,
-                num_chunks=len(chunks),
-                data=chunk,
-                digest=found,
-            )
+    """Upload one network's part of a unit over one connection; it does not count before `submit`."""
+    PartUpload(job_id, attempt, role, data).run(conn)
 
 
 def submit(
@@ -102,20 +137,24 @@ def list_parts(conn: Connection, run_id: int, round_: int) -> list[tuple[int, Pa
 
 
 def get_part(conn: Connection, key: PartKey, max_bytes: int) -> tuple[bytes, str]:
-    """Return (bytes, digest) of a part. No more is fetched than `max_bytes`, rounded up to whole chunks.
+    """Return (bytes, digest) of a part. No more is fetched than `max_bytes`, rounded up to a whole piece.
 
     Raises:
-        BadResult: if a chunk is missing (it was lost with a crash of the server), or the part has more chunks.
+        BadResult: if a piece is missing (it was lost with a crash of the server), or the part is larger.
     """
     job_id, attempt, role = key
-    max_chunks = -(-max_bytes // CHUNK_BYTES)
-    found = fetch_blob(conn, "get_part", job_id=job_id, attempt=attempt, role=role, max_chunks=max_chunks)
-    if found is None:
+    parameters = {"job_id": job_id, "attempt": attempt, "role": role, "max_bytes": max_bytes}
+    pieces, have, wanted, digest = [], 0, 1, ""
+    for chunk, wanted, digest, data in conn.cursor(binary=True).stream(query("get_part"), parameters):  # noqa: B007
+        if chunk == have:  # else there is a gap, or pieces overlap
+            pieces.append(data)
+            have += num_blocks(len(data))
+    if have != wanted:
         raise BadResult(
             f"Part {role!r} of the result of job {job_id}, attempt {attempt} is not whole, or has more than "
-            f"{max_chunks} MB, which this network cannot need."
+            f"{max_bytes / 1e6:.1f} MB, which this network cannot need."
         )
-    return found
+    return b"".join(pieces), digest
 
 
 def refuse_result(conn: Connection, run_id: int, round_: int, submission: Submission) -> list[int]:

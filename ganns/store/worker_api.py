@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
-from ganns.db.queries import execute, fetch_blob
+from ganns.db.pieces import LARGEST_BYTES, Pace, Row, Value, pipelined
+from ganns.db.queries import execute
 from ganns.errors import RunError, WeightsMissing
 from ganns.training.per_class import RoundSettings, from_columns
 from ganns.training.plan import Slice
@@ -68,16 +71,75 @@ def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) ->
     return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"], from_columns(row))
 
 
+@dataclass
+class WeightsDownload:
+    """A version's weights on their way here, in ranges; see `ganns.db.pieces`."""
+
+    run_id: int
+    version: int
+    pace: Pace = field(default_factory=Pace)
+    digest: str = ""  # of all bytes; known after the first range
+    done: int = 0  # bytes that have arrived
+    _pieces: list[bytes] = field(default_factory=list)
+    _size: int | None = None
+    _was_begun: bool = False
+
+    def run(self, conn: Connection) -> None:
+        """Fetch what is missing.
+
+        Raises:
+            WeightsMissing: if a part of the weights is not there; the coordinator uploads them again within a second
+                or two.
+        """
+        self.pace.begin(again=self._was_begun)
+        self._was_begun = True
+        starts, is_missing = deque[int](), False
+
+        def requests() -> Iterator[dict[str, Value]]:
+            at = self.done
+            # The first ranges are asked for before the size is known.
+            while not is_missing and (self._size is None or at < self._size):
+                length = min(self.pace.size, LARGEST_BYTES - at % LARGEST_BYTES)  # not beyond a stored chunk's end
+                starts.append(at)
+                yield {"run_id": self.run_id, "version": self.version, "start": at, "length": length}
+                at += length
+
+        for row, seconds in pipelined(conn, "api_weights", requests()):
+            start = starts.popleft()
+            if not is_missing and (self._size is None or start < self._size):
+                is_missing = not self._take(row, seconds)
+        if is_missing:
+            self._pieces, self._size, self.done = [], None, 0
+            raise WeightsMissing
+
+    def _take(self, row: Row | None, seconds: float) -> bool:
+        """Add the next range's bytes; return False if they are not there."""
+        if row is None:
+            return False
+        size, digest, data = (column or b"" for column in row)
+        if self._size is None:
+            self._size, self.digest = int.from_bytes(size, "big"), digest.decode()
+        if digest.decode() != self.digest or not data:  # the version was published anew, or has less bytes
+            return False
+        self._pieces.append(data)
+        self.done += len(data)
+        self.pace.took(len(data), seconds)
+        return True
+
+    def result(self) -> tuple[bytes, str]:
+        """Return (bytes, digest) of the complete weights."""
+        return b"".join(self._pieces), self.digest
+
+
 def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:
-    """Return (bytes, digest) of a version's weights.
+    """Return (bytes, digest) of a version's weights, fetched over one connection.
 
     Raises:
         WeightsMissing: if a part of them is not there; the coordinator uploads them again within a second or two.
     """
-    found = fetch_blob(conn, "api_weights", run_id=run_id, version=version)
-    if found is None:
-        raise WeightsMissing
-    return found
+    download = WeightsDownload(run_id, version)
+    download.run(conn)
+    return download.result()
 
 
 def fail_unit(conn: Connection, job_id: int, attempt: int, worker_id: int | None, reason: str) -> None:

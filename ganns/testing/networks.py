@@ -23,7 +23,7 @@ from ganns.training.bounds import measure
 from ganns.training.compression import get_codec
 from ganns.training.gradient import GradientUnit
 from ganns.training.networks import NETWORKS, ROLES, Networks, build, parameters_of
-from ganns.training.parts import decode_part, encode_part
+from ganns.training.parts import decode_part, encode_part, shapes_of
 from ganns.training.plan import plan_round
 from ganns.training.probe import checks
 from ganns.training.seeds import permutation
@@ -142,7 +142,7 @@ def _compute(config: Config, computer: GradientUnit, images: ImageSet, unit: int
 
 def _in_class(config: Config, images: ImageSet) -> str:
     """Train as a class does, each unit on a machine of its own and the last one first; return the weights' digest."""
-    state, codec = TrainingState(config), get_codec(config.codec.name)
+    state, codec = TrainingState(config), get_codec(config.codec.up)
     for number in range(ROUNDS):
         slices, cursor = plan_round(
             state.progress.cursor, UNITS, num_images=images.num_train, unit_images=UNIT, epochs=None
@@ -158,8 +158,10 @@ def _in_class(config: Config, images: ImageSet) -> str:
         totals = build_totals(config.aggregate)
         for unit, one in enumerate(slices):
             for role in results[unit].parts:
-                part = decode_part(unpack(_packed(results[unit], role)), codec)
-                measure(part, role, state.networks[role], config, one.num_images)
+                network, seed = state.networks[role], (config.seed, number, unit, role)
+                encoded = pack(encode_part(results[unit].parts[role], codec, seed))
+                part = decode_part(unpack(encoded), codec, shapes_of(network), seed)
+                measure(part, role, network, config, one.num_images)
                 totals[role].add(part, one.num_images)
         seen = state.progress.images + sum(one.num_images for one in slices)
         state.advance(totals, Progress(0, seen, 0.0, cursor))
@@ -167,7 +169,7 @@ def _in_class(config: Config, images: ImageSet) -> str:
 
 
 def _packed(result: UnitResult, role: str) -> bytearray:
-    return pack(encode_part(result.parts[role], get_codec("fp32")))
+    return pack(encode_part(result.parts[role], get_codec("fp32"), ()))
 
 
 def _adding(wanted: dict[tuple[str, str], torch.Tensor], key: tuple[str, str]) -> Callable[..., None]:

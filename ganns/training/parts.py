@@ -9,24 +9,42 @@ import torch
 
 from ganns.errors import BadResult, ImplausibleResult
 from ganns.training.batchnorm import batchnorm_layers
-from ganns.training.compression import Codec
+from ganns.training.compression import Codec, Seed, Shapes
 from ganns.training.unit import Part, UnitResult
 
 Tensors = dict[str, torch.Tensor]
 GRADIENT, SUMS = "gradient.", "sums."  # prefixes of the names of an encoded part's tensors
-HEADER, ENTRY = 1 << 16, 1 << 8
+HEADER, ENTRY = 1 << 16, 1 << 9
 """Bytes for the names and shapes of an encoded part: in all, and for each tensor beside its name."""
+ENTRIES = 3
+"""Tensors that a codec makes of one, at most."""
 
 
-def encode_part(part: Part, codec: Codec) -> Tensors:
-    """Return the tensors to upload: gradients through the codec, sums unchanged."""
-    encoded = codec.encode({GRADIENT + name: gradient for name, gradient in part.gradients.items()})
+def encode_part(part: Part, codec: Codec, seed: Seed) -> Tensors:
+    """Return the tensors to upload: gradients through the codec, sums unchanged.
+
+    Args:
+        part: of one network.
+        codec: the run's.
+        seed: (run seed, round, unit, network), which no other part has.
+    """
+    encoded = codec.encode({GRADIENT + name: gradient for name, gradient in part.gradients.items()}, seed)
     return encoded | {SUMS + name: sums for name, sums in part.sums.items()}
 
 
-def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec) -> Part:
-    """Return the part that `encode_part` encoded (`check_part` checks its contents)."""
-    gradients = codec.decode({name: value for name, value in tensors.items() if name.startswith(GRADIENT)})
+def shapes_of(network: torch.nn.Module) -> Shapes:
+    """Return the shape of each of a network's gradients."""
+    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+
+
+def decode_part(tensors: Mapping[str, torch.Tensor], codec: Codec, shapes: Shapes, seed: Seed) -> Part:
+    """Return the part that `encode_part` encoded with the same seed (`check_part` checks its contents).
+
+    Raises:
+        PayloadError: if the tensors are not those that this codec makes of gradients of these `shapes`.
+    """
+    encoded = {name: value for name, value in tensors.items() if name.startswith(GRADIENT)}
+    gradients = codec.decode(encoded, {GRADIENT + name: shape for name, shape in shapes.items()}, seed)
     return Part(
         {name.removeprefix(GRADIENT): value for name, value in gradients.items()},
         {name.removeprefix(SUMS): value for name, value in tensors.items() if name.startswith(SUMS)},
@@ -40,7 +58,7 @@ def check_part(part: Part, like: torch.nn.Module, max_norm: float | None) -> flo
         BadResult: for a missing, extra or misshapen tensor.
         ImplausibleResult: for a number that is not finite, or a norm above `max_norm`.
     """
-    shapes = {name: tuple(parameter.shape) for name, parameter in like.named_parameters()}
+    shapes = shapes_of(like)
     found = {name: tuple(gradient.shape) for name, gradient in part.gradients.items()}
     if found != shapes:
         name = min(set(found.items()) ^ set(shapes.items()))[0]
@@ -67,11 +85,17 @@ def largest_part_bytes(like: torch.nn.Module) -> int:
     layers = batchnorm_layers(like)
     sums = sum(2 * layer.num_features + 1 for layer in layers.values())
     names = [*layers, *(name for name, _ in like.named_parameters())]
-    header = HEADER + sum(ENTRY + len(name) for name in names)
+    header = HEADER + sum(ENTRY + ENTRIES * len(name) for name in names)
     return 4 * sum(parameter.numel() for parameter in like.parameters()) + 8 * sums + header
 
 
-def through_codec(result: UnitResult, codec: Codec) -> UnitResult:
-    """Return the result as the coordinator receives it, with the codec's rounding; `ganns solo` uses it."""
-    parts = {role: decode_part(encode_part(part, codec), codec) for role, part in result.parts.items()}
+def through_codec(result: UnitResult, codec: Codec, seed: Seed) -> UnitResult:
+    """Return the result as the coordinator receives it, with the codec's rounding; `ganns solo` uses it.
+
+    `seed` is (run seed, round, unit).
+    """
+    parts = {}
+    for role, part in result.parts.items():
+        shapes = {name: tuple(gradient.shape) for name, gradient in part.gradients.items()}
+        parts[role] = decode_part(encode_part(part, codec, (*seed, role)), codec, shapes, (*seed, role))
     return UnitResult(result.num_images, parts, result.metrics)

@@ -19,6 +19,7 @@ from ganns.training.compression import get_codec
 from ganns.training.parts import check_part, through_codec
 from ganns.training.per_class import RecordedRound, choose, in_round, is_per_class
 from ganns.training.plan import Cursor, Slice, plan_round
+from ganns.training.published import as_published
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState, finished
 from ganns.training.strategies import build_computer
@@ -62,7 +63,7 @@ class _Alone:
 
     def __init__(self, config: Config, images: ImageSet, state: TrainingState) -> None:
         self.config, self.images, self.state = config, images, state
-        self.computer, self.codec = build_computer(config), get_codec(config.codec.name)
+        self.computer, self.codec = build_computer(config), get_codec(config.codec.up)
         self.started, self.before = time.monotonic(), state.progress.seconds
         self.order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -70,7 +71,8 @@ class _Alone:
         """Compute a round's units, and advance the state, whose cursor is then `cursor`; return the metrics."""
         state, seed = self.state, self.config.seed
         config = self.computer.config = in_round(self.config, this.settings)
-        self.computer.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
+        # With strategy.pipeline, those of the version before
+        self.computer.load(as_published(state.weights_of(state.base_version), self.config.codec.down))
         totals = build_totals(config.aggregate)
         reports = []
         for unit, one in sorted(this.slices.items()):
@@ -78,7 +80,7 @@ class _Alone:
             seed_parts = (seed, state.progress.version, unit)
             result = self.computer.compute(self.images.train(chosen), seed_parts, labels=self.images.labels(chosen))
             assert result is not None  # `should_stop` is never true here
-            for role, part in through_codec(result, self.codec).parts.items():
+            for role, part in through_codec(result, self.codec, seed_parts).parts.items():
                 check_part(part, state.networks[role], config.aggregate.max_norm)
                 totals[role].add(part, one.num_images)
             reports.append((one.num_images, result.metrics))

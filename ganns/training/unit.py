@@ -108,6 +108,14 @@ class UnitComputer(ABC):
         assert labels is not None, "conditional networks need the images' labels"
         return (labels[start : start + count].to(self.device),)
 
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each weight, named "g.<parameter>" and "d.<parameter>"."""
+        return {
+            f"{role}.{name}": tuple(parameter.shape)
+            for role, network in self.networks.items()
+            for name, parameter in network.named_parameters()
+        }
+
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Copy in the learned tensors, named "g.<parameter>" and "d.<parameter>"."""

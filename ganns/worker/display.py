@@ -27,7 +27,7 @@ class WorkerLine:
         self._doing = self._last = self._preparing = ""
         self._credit: dict[str, Any] = {}
         self._done: deque[tuple[float, int]] = deque()
-        self._hold = ""
+        self._hold = self._link = ""
         self._idle = "waiting for a unit"
 
     def take(self, event: dict[str, Any]) -> str | None:
@@ -64,6 +64,7 @@ class WorkerLine:
         elif kind == "unit":
             self._last = f"round {event.get('round')}, unit {event.get('unit')}"
             self._done.append((self._clock(), int(event.get("images") or 0)))
+            self._link = _link(event)
         elif kind in ("status", "log"):
             return str(event.get("text"))
         return None
@@ -97,8 +98,16 @@ class WorkerLine:
         if self._credit:
             late = f", {self._credit['late']:,} late" if self._credit.get("late") else ""
             parts.append(f"contributed {self._credit['units']:,} units, {self._credit['images']:,} images{late}")
-        parts += [f"last: {self._last}" if rate else "", self.device]
+        parts += [self._link, f"last: {self._last}" if rate else "", self.device]
         return " · ".join(part for part in parts if part)
+
+
+def _link(event: dict[str, Any]) -> str:
+    """Return the speed of the worker's link, and the share of a unit's time that it computed."""
+    found = [f"{event[f'{way}_mbit']:.3g} Mbit/s {way}" for way in ("up", "down") if f"{way}_mbit" in event]
+    timings = event.get("timings") or {}
+    total = sum(timings.values())
+    return f"{', '.join(found)}, computed {timings['compute'] / total:.0%} of the time" if found and total else ""
 
 
 class Display:

@@ -15,3 +15,11 @@ SELECT ARRAY(SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid 
        OR coalesce(has_table_privilege(to_regclass('procrastinate_workers'), 'INSERT')
                    AND has_table_privilege(to_regclass('procrastinate_workers'), 'UPDATE'), false) AS may_register,
        current_user::text AS role;
+
+-- link_up --
+-- Take bytes, and say how many they were: the speed of the link to the server. Nothing is stored
+SELECT octet_length(%(data)b::bytea) AS size;
+
+-- link_down --
+-- Send bytes: the speed of the link from the server
+SELECT repeat('x', %(length)s::integer) AS data;

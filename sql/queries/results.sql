@@ -8,15 +8,17 @@ FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.r
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s ORDER BY r.unit;
 
 -- list_parts --
--- The stored parts of a round's open units, even if the unit is still being computed
+-- The parts of a round's open units whose last piece is there, even if the unit is still being computed
 SELECT u.unit, p.job_id, p.attempt, p.role
-FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attempt = u.attempt AND p.chunk = 0
-WHERE u.run_id = %(run_id)s AND u.round = %(round)s;
+FROM ganns.units u JOIN ganns.result_parts p ON p.job_id = u.job_id AND p.attempt = u.attempt
+WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND p.chunk + ganns.num_blocks(p.data) = p.num_chunks;
 
 -- get_part --
--- One part's bytes, in chunks; never more than the network can need
-SELECT num_chunks, digest, data FROM ganns.result_parts
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s ORDER BY chunk LIMIT %(max_chunks)s::integer;
+-- One part's bytes, in pieces; never more than the network can need, however often the pieces overlap
+SELECT chunk, num_chunks, digest, data
+FROM (SELECT chunk, num_chunks, digest, data, sum(octet_length(data)) OVER (ORDER BY chunk) - octet_length(data) AS before
+      FROM ganns.result_parts WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND role = %(role)s) p
+WHERE before < %(max_bytes)s::bigint ORDER BY chunk;
 
 -- refuse_result --
 -- Delete a result that failed the checks, with its parts, and record its worker
@@ -79,8 +81,12 @@ WITH parts AS (
 )
 DELETE FROM ganns.results WHERE run_id = %(run_id)s AND round = %(round)s;
 
+-- api_part_received --
+-- The number of a part's blocks that the server has, to go on after a lost connection
+SELECT ganns_api.part_received(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(digest)s) AS blocks;
+
 -- api_put_part --
--- Upload one chunk of a network's part, while the other network is still being computed
+-- Upload one piece of a network's part, while the other network is still being computed; `chunk` is its first block
 SELECT ganns_api.put_part(%(job_id)s::bigint, %(attempt)s::integer, %(role)s, %(chunk)s::integer,
                           %(num_chunks)s::integer, %(data)b::bytea, %(digest)s) AS stored;
 

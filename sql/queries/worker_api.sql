@@ -18,8 +18,9 @@ SELECT run_id, round, unit, epoch, start, count, weights_version, class_size, un
 FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint);
 
 -- api_weights --
--- A version's weights, in chunks
-SELECT num_chunks, digest, data FROM ganns_api.weights(%(run_id)s::bigint, %(version)s::integer) ORDER BY chunk;
+-- A range of a version's weights, at most to the end of a stored chunk; no row if it is not there
+SELECT size_bytes, digest, data
+FROM ganns_api.weights_range(%(run_id)s::bigint, %(version)s::integer, %(start)s::bigint, %(length)s::integer);
 
 -- api_fail_unit --
 -- Record an error that may be the unit's, with its traceback

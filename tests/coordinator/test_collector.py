@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
 import psycopg
 import pytest
+import torch
 
-from ganns.coordinator.collector import _as_bad_result
+from ganns.config import HomeCodec, ModelConfig, SyntheticData
+from ganns.coordinator import collector as collecting
+from ganns.coordinator.collector import NUM_DECODED, Collector, _as_bad_result
+from ganns.data import images_of
 from ganns.errors import BadResult, PayloadError
 from ganns.store import results
+from ganns.store.results import Submission
+from ganns.store.rounds import Unit
+from ganns.training.compression import get_codec
+from ganns.training.parts import encode_part
+from ganns.training.plan import Slice
+from ganns.training.serialization import pack
+from ganns.training.state import TrainingState
+from ganns.training.strategies import build_computer
 from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import tiny
 
@@ -50,6 +67,60 @@ def test_a_report_is_eight_numbers(coordinate, join, conn):
     worker.finish(job)
     finish_run(coordinator, worker)
     assert not [text for text in coordinator.said if "refused" in text]  # the parts that were replaced are not
+
+
+NUM_UNITS = 30
+
+
+def dense_bytes() -> int:
+    """Return the bytes of all tensors in this process, each storage once."""
+    gc.collect()
+    tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+    return sum({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}.values())
+
+
+def test_parts_that_wait_for_their_turn_stay_encoded(monkeypatch):
+    """Thirty results, and the first in turn comes last. The sum is the same as if it had come first."""
+    model = ModelConfig(image_size=32, latent_dim=8, features_g=16, features_d=16)
+    config = tiny(model=model, data=SyntheticData(count=8, holdout=0), codec=HomeCodec())
+    state = TrainingState(config)
+    result = build_computer(config).compute(images_of(config).train(np.arange(8)), (0, 0, 0))
+    codec = get_codec("rot2")
+    # Encoded for unit 0; decoded with other units' rotations it is noise of the same size, and just as good here.
+    encoded = {role: bytes(pack(encode_part(part, codec, (0, 0, 0, role)))) for role, part in result.parts.items()}
+    dense = 4 * sum(value.numel() for part in result.parts.values() for value in part.gradients.values())
+    arrived: list[int] = []
+    monkeypatch.setattr(collecting, "list_parts", lambda *args: [])
+    monkeypatch.setattr(
+        collecting,
+        "list_results",
+        lambda *args: [Submission(unit, unit, 0, 1, result.metrics, {}) for unit in sorted(arrived)],
+    )
+    # A new object each time, as from the database
+    monkeypatch.setattr(collecting, "get_part", lambda conn, key, most: (bytes(bytearray(encoded[key[2]])), None))
+    units = [Unit(unit, Slice(0, 0, 8), unit, 0, [], False) for unit in range(NUM_UNITS)]
+
+    def total(order: list[int]) -> tuple[list[torch.Tensor], int]:
+        """Return the sums of the results that came in this order, and the most bytes of tensors on the way."""
+        collector, most, before = Collector(1, state, units), 0, dense_bytes()
+        with ThreadPoolExecutor(2) as pool:
+            connections = SimpleNamespace(main=None, blobs=[None], pool=pool)
+            arrived.clear()
+            for unit in order:
+                arrived.append(unit)
+                assert collector.receive(connections) == []
+                if len(arrived) == NUM_UNITS - 1:
+                    most = dense_bytes() - before
+        assert collector._next == NUM_UNITS
+        assert not collector._parts
+        return [value for one in collector.totals.values() for value in one.combine().values()], most
+
+    expected, _ = total(list(range(NUM_UNITS)))
+    found, most = total([*range(1, NUM_UNITS), 0])
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    # The parts near their turn, the sums and the last one's; not all thirty. The encoded ones are bytes, not tensors.
+    assert most < (NUM_DECODED + 3) * dense < NUM_UNITS * dense / 4
+    assert NUM_UNITS * sum(map(len, encoded.values())) < NUM_UNITS * dense / 3
 
 
 class Panic(BaseException):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import CodecConfig, GradientStrategy, LocalStepsStrategy, ModelConfig, QuorumConfig, StopConfig
+from ganns.config import (
+    Fp16Codec,
+    GradientStrategy,
+    HomeCodec,
+    Int8Codec,
+    LocalStepsStrategy,
+    ModelConfig,
+    QuorumConfig,
+    StopConfig,
+)
 from ganns.store.results import worker_totals
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import workers
@@ -24,16 +33,27 @@ def test_twenty_rounds_equal_solo_bit_for_bit(coordinate, database, conn, tmp_pa
 
 
 def test_fp16_and_micro_batches_equal_solo_too(coordinate, database, tmp_path):
-    config = tiny(codec=CodecConfig("fp16"), strategy=GradientStrategy(unit_images=8, micro_batch=4))
+    config = tiny(codec=Fp16Codec(), strategy=GradientStrategy(unit_images=8, micro_batch=4))
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)
     assert coordinator.digest == solo_digest(config)
 
 
+@pytest.mark.parametrize("codec", [HomeCodec(), Int8Codec(up="int4")], ids=lambda one: one.up)
+def test_what_a_codec_draws_at_random_is_the_same_on_every_worker(coordinate, database, tmp_path, codec):
+    """The pipeline, where the seed's round and the version that a unit computes at are two numbers."""
+    strategy = GradientStrategy(unit_images=8, micro_batch=4, pipeline=True)
+    config = tiny(codec=codec, strategy=strategy, stop=StopConfig(rounds=5))
+    with workers(database, 2, tmp_path):
+        coordinator = coordinate(config).join(120)
+    assert coordinator.digest == solo_digest(config)
+    assert coordinator.digest != solo_digest(tiny(strategy=strategy, stop=StopConfig(rounds=5)))
+
+
 def test_local_steps_equal_solo_too(coordinate, database, tmp_path):
     """Whichever worker computes a unit, and whatever it did before: with Nesterov's momentum in the state."""
     strategy = LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5)
-    config = tiny(strategy=strategy, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
+    config = tiny(codec=HomeCodec(), strategy=strategy, quorum=QuorumConfig(units=3), stop=StopConfig(rounds=5))
     with workers(database, 2, tmp_path):
         coordinator = coordinate(config).join(120)
     assert coordinator.done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import StopConfig
+from ganns.config import HomeCodec, StopConfig
 from ganns.coordinator.reconciler import Reconciler
 from ganns.errors import Retry, WeightsMissing
 from ganns.queue.runner import Context
@@ -48,12 +48,12 @@ def test_a_unit_whose_round_closed_before_the_weights_were_fetched_ends_quietly(
     coordinator, slow, quick, fetched = coordinate(config), join("slow"), join("quick"), []
     job, load = wait_for_job(slow), CachedRun.load_version
 
-    def load_late(bench, connection, version):  # the job is claimed; now others compute its unit, and many more
+    def load_late(bench, connection, version, speed):  # the job is claimed; now others compute its unit, and many more
         slow.fall_silent()
         finish_run(coordinator, quick)
         assert 0 not in stored(conn)
         fetched.append(version)
-        load(bench, connection, version)
+        load(bench, connection, version, speed)
 
     monkeypatch.setattr(CachedRun, "load_version", load_late)
     task(slow, job)  # raises nothing: no warning, no second attempt
@@ -71,6 +71,21 @@ def test_weights_of_an_open_round_that_a_crash_took_are_waited_for(coordinate, j
         task(worker, job)
     assert isinstance(caught.value.__cause__, WeightsMissing)
     assert not caught.value.counts
+
+
+def test_weights_that_are_published_again_are_the_same_bytes(coordinate, join, conn):
+    """`codec.down`: what workers compute at follows from the exact weights alone, also after a crash of the server."""
+    config = tiny(codec=HomeCodec())
+    coordinator, worker = coordinate(config), join()
+    job = wait_for_job(worker)
+    digests = "SELECT digest FROM ganns.versions WHERE version = 0"
+    before = conn.execute(digests).fetchone()
+    conn.execute("TRUNCATE ganns.weights")
+    wait_until(worker.weights_there, what="the weights again")
+    assert conn.execute(digests).fetchone() == before
+    assert worker.work(job) == "stored"
+    finish_run(coordinator, worker)
+    assert coordinator.digest == solo_digest(config)
 
 
 @both

@@ -26,6 +26,7 @@ from ganns.cli import join
 from ganns.db import encryption
 from ganns.db.address import Address, resolve
 from ganns.db.connect import connect
+from ganns.db.diagnostics import link_mbit
 from ganns.db.migrate import migrate
 from ganns.db.server import front as fronts
 from ganns.db.server.front_process import MAX_ENDS
@@ -303,6 +304,16 @@ def test_a_run_through_it_has_the_digest_of_the_plain_loop(opened: OpenServer, a
         assert conn.pgconn.ssl_in_use
     assert run.error is None
     assert run.digest == solo_digest(config)
+
+
+def test_pieces_in_a_pipeline_go_through_it_both_ways(opened: OpenServer, address: Address) -> None:
+    """TLS holds bytes of which the socket knows nothing: waiting for the socket alone could wait for ever."""
+    with connect(address) as conn:
+        assert conn.pgconn.ssl_in_use
+        found = link_mbit(conn, seconds=60.0, most_bytes=20_000_000)
+        assert found["up"] > 0
+        assert found["down"] > 0
+        assert conn.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_front_that_is_killed_comes_back_on_the_same_port(opened: OpenServer, address: Address) -> None:

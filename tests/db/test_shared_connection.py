@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import psycopg
 import pytest
 
 from ganns.db import connect as connections
-from ganns.db.connect import SharedConnection, cut_waiting
+from ganns.db.connect import SharedConnection, cut_waiting, note_progress
 from tests.support.helpers import wait_until
 
 
@@ -88,6 +89,18 @@ def test_a_statement_that_hangs_is_cut_after_a_reconnect(make_shared):
     with shared.use() as conn:  # and the next one works
         conn.execute("SELECT 1")
     assert shared.num_opened == 2
+
+
+def test_a_connection_on_which_bytes_move_is_left_alone(make_shared):
+    """A slow upload can take minutes: it is not its time that counts, but the time without a byte."""
+    shared = make_shared()
+    thread, raised = wait_for_ever(shared)
+    wait_until(lambda: time.monotonic() - shared._busy_since > 0.3, what="the statement to be older than the limit")
+    note_progress(shared._conn)
+    assert cut_waiting(older_than_s=0.3) == 0
+    wait_until(lambda: cut_waiting(older_than_s=0.3), what="the time without progress")
+    thread.join(60)
+    assert len(raised) == 1
 
 
 def test_the_last_resort(make_shared):

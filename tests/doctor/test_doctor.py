@@ -262,6 +262,18 @@ def test_what_a_server_says(text: str, said: str) -> None:
     assert found.todo
 
 
+def test_the_link_and_the_preset_that_fits(served: Address) -> None:
+    with connect(served) as conn:
+        found = way.check_link(conn)
+        assert (found.state, "Mbit/s up" in found.said) == (OK, True)
+        conn.execute("SELECT 1")  # the connection is as it was
+        for up, preset in ((200.0, "lan"), (10.0, "home"), (1.0, "slow")):
+            found = way.check_link(conn, {"up": up, "down": 50.0})
+            assert f"link={preset} fits" in found.said
+            assert (found.state == WARNING) == (preset == "slow")
+        assert "takes 13 s" in found.said  # 1.64 MB at 1 Mbit/s
+
+
 def test_encryption_and_clock(served: Address) -> None:
     with connect(served) as conn:
         assert way.check_encryption(served, conn).said.startswith("none, and none is needed")

@@ -92,9 +92,8 @@ def tensors(draw: st.DrawFn, like: dict[str, torch.Tensor]) -> bytes:
         elif what == 1:
             found[name] = torch.ones(draw(shapes), dtype=draw(st.sampled_from(DTYPES)))
         elif what == 2:
-            found[name] = torch.full_like(like[name], draw(st.sampled_from([0, 1, 3e4]))).to(
-                draw(st.sampled_from(DTYPES))
-            )
+            value = draw(st.sampled_from([0.0, 1.0, 3e4]))  # the last is none of uint8's
+            found[name] = torch.full(like[name].shape, value, dtype=torch.float64).to(draw(st.sampled_from(DTYPES)))
         else:
             found[draw(texts.filter(lambda text: text.isprintable()))] = like[name]
     return draw(damaged(bytes(pack(found)))) if draw(st.integers(0, 4)) == 0 else Data(pack(found))

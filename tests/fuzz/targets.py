@@ -34,13 +34,15 @@ from ganns.monitor.settings_table import table
 from ganns.monitor.topics import message
 from ganns.queue import arguments
 from ganns.training.compression import get_codec
-from ganns.training.parts import check_part, decode_part, encode_part
+from ganns.training.parts import check_part, decode_part, encode_part, shapes_of
 from ganns.training.serialization import metadata, pack, unpack
 from ganns.training.state import TrainingState
 from ganns.training.unit import Part
 from ganns.utils.printable import printable
 from tests.fuzz import inputs
 from tests.support.fakes import tiny
+
+SEED = (0, 0, 0, "d")
 
 _CONTROL = {chr(one) for one in (*range(32), *range(127, 160), 0x202E, 0x2066, 0x2028)}
 
@@ -131,10 +133,12 @@ def result(codec: str) -> Callable[[bytes], None]:
     """Return the reader of one network's part in this codec, and hold it to the memory that the bytes need."""
 
     def read(data: bytes) -> None:
-        found = decode_part(unpack(data), get_codec(codec))
+        network = state().networks["d"]
+        found = decode_part(unpack(data), get_codec(codec), shapes_of(network), SEED)
         size = sum(value.numel() * 4 for value in found.gradients.values())
-        assert size <= 4 * len(data), f"{len(data)} bytes became {size}"
-        check_part(found, state().networks["d"], None)
+        most = max(4 * len(data), 4 * sum(value.numel() for value in network.parameters()))
+        assert size <= most, f"{len(data)} bytes became {size}"
+        check_part(found, network, None)
 
     return read
 
@@ -191,7 +195,7 @@ def _index() -> dict[str, Any]:
 
 
 def _encoded(codec: str) -> dict[str, torch.Tensor]:
-    return encode_part(part(), get_codec(codec))
+    return encode_part(part(), get_codec(codec), SEED)
 
 
 TARGETS: dict[str, Target] = {
@@ -208,6 +212,12 @@ TARGETS: dict[str, Target] = {
     "checkpoint": Target(checkpoint, st.deferred(lambda: inputs.tensors(state().tensors())), 10),
     "result in fp32": Target(result("fp32"), st.deferred(lambda: inputs.tensors(_encoded("fp32"))), 20),
     "result in fp16": Target(result("fp16"), st.deferred(lambda: inputs.tensors(_encoded("fp16"))), 20),
+    **{
+        f"result in {codec}": Target(
+            result(codec), st.deferred(lambda codec=codec: inputs.tensors(_encoded(codec))), 10
+        )
+        for codec in ("int8", "int4", "rot2")
+    },
     "exported model": Target(
         model,
         st.deferred(lambda: st.tuples(inputs.changed(model_files()[0]), inputs.damaged(model_files()[1]))),

@@ -170,6 +170,7 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "claim without fetching": ("SELECT ganns_api.claim(%(waiting)s, 0, %(eve)s)", None),
     "claim as another": ("SELECT ganns_api.claim(%(held)s, %(attempt)s, %(ada)s)", DENIED),
     "change another's part": (PART, DENIED),
+    "ask which part of it is there": ("SELECT ganns_api.part_received(%(held)s, %(attempt)s, 'd', 'x')", DENIED),
     "submit as another": (SUBMIT.format("%(ada)s"), DENIED),
     "submit another's unit": (SUBMIT.format("%(eve)s"), "stale"),
     "submit as nobody": (SUBMIT.format("NULL"), DENIED),

@@ -27,6 +27,7 @@ from ganns.store.worker_api import Claim
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.per_class import in_round
+from ganns.training.published import decode_weights
 from ganns.training.seeds import permutation
 from ganns.training.serialization import digest, pack, unpack
 from ganns.training.solo import train_solo
@@ -112,7 +113,8 @@ class FakeWorker:
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or images_of(config)
         computer = build_computer(in_round(config, claim.settings))
-        computer.load(unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version)))
+        found = unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version))
+        computer.load(decode_weights(found, config.codec.down, computer.weight_shapes()))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
         chosen = order[start : start + count]
@@ -123,9 +125,9 @@ class FakeWorker:
 
     def submit(self, job: Job, config: Config, result: UnitResult) -> str:
         """Upload the parts and submit; return the server's answer."""
-        codec = get_codec(config.codec.name)
+        codec, seed = get_codec(config.codec.up), (config.seed, job.args["round"], job.args["unit"])
         for role, part in result.parts.items():
-            results.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec)))
+            results.put_part(self.conn, job.id, job.attempt, role, pack(encode_part(part, codec, (*seed, role))))
         timings = dict.fromkeys(results.TIMINGS, 0.001)
         return results.submit(self.conn, job.id, job.attempt, self.id, result.metrics, timings)
 

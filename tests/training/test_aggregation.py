@@ -92,9 +92,9 @@ def test_a_scale_that_is_not_one_number_is_refused_before_it_is_used(scale):
     """A tensor of 300 numbers times a scale of 100 rows would have 30,000."""
     tensors = {"gradient.w": torch.zeros(1, 300).half()} | ({} if scale is None else {"gradient.w.scale": scale})
     with pytest.raises(PayloadError, match=r"needs torch\.float16 and one torch\.float32"):
-        decode_part(tensors, get_codec("fp16"))
+        decode_part(tensors, get_codec("fp16"), {}, ())
     with pytest.raises(PayloadError):
-        decode_part({"gradient.w": torch.zeros(3), "gradient.w.scale": torch.ones(())}, get_codec("fp16"))
+        decode_part({"gradient.w": torch.zeros(3), "gradient.w.scale": torch.ones(())}, get_codec("fp16"), {}, ())
 
 
 def test_codecs_keep_names_and_sums_and_fp16_halves_the_bytes():
@@ -104,9 +104,9 @@ def test_codecs_keep_names_and_sums_and_fp16_halves_the_bytes():
     sizes = {}
     for name in ("fp32", "fp16"):
         codec = get_codec(name)
-        data = pack(encode_part(part, codec))
+        data = pack(encode_part(part, codec, ()))
         sizes[name] = len(data)
-        back = decode_part(unpack(data, digest(data)), codec)
+        back = decode_part(unpack(data, digest(data)), codec, {}, ())
         assert back.sums.keys() == part.sums.keys()
         assert all(torch.equal(back.sums[n], part.sums[n]) for n in part.sums)
         for n, gradient in part.gradients.items():
@@ -120,7 +120,7 @@ def test_codecs_keep_names_and_sums_and_fp16_halves_the_bytes():
 def test_an_all_zero_gradient_survives_fp16():
     codec = get_codec("fp16")
     zero = {"w": torch.zeros(3)}
-    assert torch.equal(codec.decode(codec.encode(zero))["w"], zero["w"])
+    assert torch.equal(codec.decode(codec.encode(zero, ()), {}, ())["w"], zero["w"])
 
 
 def test_payloads_notice_what_happened_to_them_on_the_way(tmp_path):

@@ -13,7 +13,7 @@ from ganns.errors import ConfigError, PluginError
 from ganns.testing import check_networks, report
 from ganns.training import bounds
 from ganns.training.bounds import expected_counts, measure
-from ganns.training.compression import get_codec
+from ganns.training.compression import CODECS
 from ganns.training.networks import DCGAN, NETWORKS, Networks, build, make, sample, statistics_of
 from ganns.training.parts import encode_part, largest_part_bytes
 from ganns.training.probe import examine
@@ -120,7 +120,8 @@ def test_networks_of_all_kinds_train_and_are_checked(use, kind):
         for role, part in result.parts.items():
             network = state.networks[role]
             measure(part, role, network, config, 8)
-            assert len(pack(encode_part(part, get_codec("fp32")))) <= largest_part_bytes(network)
+            for codec in CODECS.values():
+                assert len(pack(encode_part(part, codec, ()))) <= largest_part_bytes(network)
         assert solo_digest(config) == solo_digest(config)
 
 

@@ -28,6 +28,16 @@ def test_name_device_unit_rate_and_contribution():
         assert part in shown
 
 
+def test_the_speed_of_the_link_and_the_share_of_the_time_that_it_computes():
+    line = WorkerLine("ada")
+    unit = {"event": "unit", "round": 4, "unit": 0, "images": 8}
+    line.take(unit | {"timings": {"fetch": 1.0, "load": 0.0, "compute": 18.0, "upload": 1.0}})
+    assert "Mbit/s" not in str(line)  # nothing was transferred that is large enough
+    timings = {"fetch": 1.0, "load": 0.0, "compute": 18.0, "upload": 1.0}
+    line.take(unit | {"timings": timings, "up_mbit": 9.83, "down_mbit": 48.2})
+    assert "9.83 Mbit/s up, 48.2 Mbit/s down, computed 90% of the time" in str(line)
+
+
 def test_it_says_how_far_the_preparation_is():
     line = WorkerLine("ada")
     line.take(JOINED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import shutil
 import subprocess
 from contextlib import nullcontext
@@ -16,8 +17,11 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.doctor import OK, WARNING
 from ganns.doctor.server import check_notifications
-from ganns.store import students
+from ganns.store import results, students, worker_api
+from ganns.training.serialization import digest
+from tests.store.test_pieces import ATTEMPT, JOB, open_unit, publish
 from tests.support.helpers import free_port, wait_until
+from tests.support.relay import relayed
 from tests.worker.proxy import Proxy
 
 STUDENT = "s_pooler"
@@ -54,6 +58,20 @@ def test_half_open_connections(classroom, proxy):
     proxy.thaw()
     classroom.wait_works(worker)
     assert worker.child() == child
+
+
+@pytest.mark.slow
+def test_a_worker_on_a_slow_link_that_breaks(classroom):
+    """Results, weights and heartbeats share 60 kB/s, and the link is cut in the middle of uploads and downloads."""
+    cuts = [150_000, 400_000]
+    link = relayed(classroom.server.address, rate=60_000, delay_s=0.04, cut_up=cuts, cut_down=list(cuts))
+    with link as (address, relay):
+        worker = classroom.worker(address=address)
+        classroom.coordinate()
+        classroom.wait_rounds(4, timeout_s=240)
+        wait_until(lambda: relay.num_cuts == 4, timeout_s=120, what="the cuts")
+        classroom.wait_works(worker)
+        assert worker.joined() >= 1
 
 
 @pytest.fixture
@@ -115,6 +133,18 @@ def test_a_connection_goes_on_at_another_server_process(pgbouncer):
                     other.execute("SELECT 1")  # takes what `one` had, until the transaction ends
                 processes |= {one.execute("SELECT pg_backend_pid()").fetchone()[0]}
         assert len(processes) > 1
+
+
+@pytest.mark.parametrize("pgbouncer", ["transaction"], indirect=True)
+def test_pieces_go_through_a_pooler_that_changes_the_process_between_them(pgbouncer):
+    """Two pieces are on the way at once, each in a transaction of its own."""
+    with connect(pgbouncer) as conn, connect(pgbouncer) as other:
+        run_id = open_unit(conn)
+        data = random.Random(0).randbytes(3_000_000)
+        publish(conn, run_id, data)
+        results.put_part(conn, JOB, ATTEMPT, "g", data)
+        assert results.get_part(other, (JOB, ATTEMPT, "g"), len(data)) == (data, digest(data))
+        assert worker_api.fetch_weights(other, run_id, 0) == (data, digest(data))
 
 
 @pytest.mark.parametrize(
