@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
@@ -193,10 +194,59 @@ class OptimizerConfig:
 
 @dataclass
 class AggregateConfig:
-    """The rule that turns results into one update; a result whose gradient norm is above `max_norm` is refused."""
+    """The rule that turns results into one update.
+
+    A result whose gradient norm is above `max_norm` is refused. One whose norm is above `clip` times the median norm of
+    the results before it is scaled down to that.
+    """
 
     name: str = "mean"
     max_norm: float | None = number(None, TINY, 1e12)
+    clip: float | None = number(10.0, 1, 1e6)
+
+
+@dataclass
+class MedianAggregate(AggregateConfig):
+    """The median of each number."""
+
+    name: str = "median"
+
+
+@dataclass
+class CenteredClippingAggregate(AggregateConfig):
+    """The mean of the results, each clipped to a distance from a centre."""
+
+    name: str = "centered_clipping"
+
+
+@dataclass
+class TrimmedMeanAggregate(AggregateConfig):
+    """The mean without extremes; `hostile` is the share of the results that may be wrong, rounded up to results."""
+
+    name: str = "trimmed_mean"
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
+class MultiKrumAggregate(AggregateConfig):
+    """The mean of the results with the nearest neighbours; `hostile` as for the trimmed mean."""
+
+    name: str = "multi_krum"
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
+class AuditConfig:
+    """Results that are computed again, and compared (docs/explain/robust.md).
+
+    Each of the first results of `of` is, until `first` in a row agreed; then at most the `share` of them. `failures`
+    wrong ones in a run end a login's part in it.
+    """
+
+    of: str = choice("students", ("students", "everyone", "nobody"))
+    first: int = number(10, 0, 10000)
+    share: float = number(0.1, 0, 1)
+    failures: int = number(3, 1, 1000)
 
 
 @dataclass
@@ -255,6 +305,7 @@ class Config:
     loss: LossConfig = field(default_factory=NonSaturatingLoss)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     quorum: QuorumConfig = field(default_factory=QuorumConfig)
     db: DbConfig = field(default_factory=DbConfig)
@@ -272,6 +323,13 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "image_folder": ImageFolderData, "celeba": CelebAData, "packed": PackedData},
     "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
+    "aggregate": {
+        "mean": AggregateConfig,
+        "median": MedianAggregate,
+        "trimmed_mean": TrimmedMeanAggregate,
+        "centered_clipping": CenteredClippingAggregate,
+        "multi_krum": MultiKrumAggregate,
+    },
 }
 """Groups whose options have keys of their own, and the dataclass of each option; the default option comes first."""
 PLUGGED: dict[str, type[Any]] = {
@@ -285,7 +343,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{group: tuple(options) for group, options in OPTIONS.items()},
     "model": ("dcgan",),
     "optimizer": ("adam",),
-    "aggregate": ("mean", "median"),
     "codec": ("fp32", "fp16"),
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
@@ -397,6 +454,7 @@ def validate(config: Config) -> None:
             f"choose from {', '.join(AUGMENTATIONS)}, joined by commas."
         )
     _validate_model(config.model)
+    _validate_aggregate(config)
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
@@ -416,6 +474,29 @@ def _validate_model(model: ModelConfig) -> None:
         raise ConfigError(
             f"model.attributes={model.attributes} cannot be used: give 1 to {MAX_ATTRIBUTES} different names, joined "
             'by commas, like "Eyeglasses,Smiling".'
+        )
+
+
+def num_hostile(share: float, num_results: int) -> int:
+    """Return how many of `num_results` results may be wrong: the share of them, rounded up."""
+    return math.ceil(share * num_results - 1e-9)
+
+
+def least_results(name: str, hostile: int) -> int:
+    """Return the least number of results with which a rule bears `hostile` wrong ones, as its paper says."""
+    return {"trimmed_mean": 2 * hostile + 1, "multi_krum": 2 * hostile + 3}.get(name, 1)
+
+
+def _validate_aggregate(config: Config) -> None:
+    rule, units = config.aggregate, config.quorum.units
+    if not isinstance(rule, TrimmedMeanAggregate | MultiKrumAggregate):
+        return
+    hostile = num_hostile(rule.hostile, units)
+    if units < (least := least_results(rule.name, hostile)):
+        raise ConfigError(
+            f"aggregate={rule.name} needs {least} results a round to bear {hostile} wrong ones "
+            f"(aggregate.hostile={rule.hostile:g}), and quorum.units={units}: give a larger quorum.units, a smaller "
+            "aggregate.hostile, or aggregate=median."
         )
 
 

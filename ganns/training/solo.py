@@ -71,7 +71,7 @@ class _Alone:
         state, seed = self.state, self.config.seed
         config = self.computer.config = in_round(self.config, this.settings)
         self.computer.load(state.weights_of(state.base_version))  # with strategy.pipeline, those of the version before
-        totals = build_totals(config.aggregate)
+        totals = build_totals(config.aggregate, state.norms)
         reports = []
         for unit, one in sorted(this.slices.items()):
             chosen = self._chosen(one)
