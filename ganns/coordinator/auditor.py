@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import psycopg
 
 from ganns.config import Config
+from ganns.coordinator.verdict import Verdict
 from ganns.data import ImageSet, images_of
 from ganns.db.address import Address
 from ganns.db.connect import connect
@@ -60,16 +61,10 @@ class Asked:
         tensors = [*self.case.weights.values(), *(v for p in self.case.parts.values() for v in p.gradients.values())]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome of an audit."""
-
-    asked: Asked
-    found: Difference
-    alike: bool  # both machines are of one kind
-    agreed: bool
-    auditor: str
+    def verdict(self, found: Difference, alike: bool, agreed: bool, auditor: str) -> Verdict:
+        """Return the outcome."""
+        case = self.case
+        return Verdict("unit", case.round, case.unit, self.worker_id, self.subject, found, alike, agreed, auditor)
 
 
 class Auditor:
@@ -105,6 +100,11 @@ class Auditor:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="audits", daemon=True)
             self._thread.start()
+
+    def report(self, verdicts: Sequence[Verdict]) -> None:
+        """Add the verdicts of another audit."""
+        with self._changed:
+            self._done += verdicts
 
     def take(self) -> list[Verdict]:
         """Return the verdicts that are new, oldest first."""
@@ -169,7 +169,7 @@ class Auditor:
             if again is None or compare(mine, again).is_wrong(self._config, alike=False):
                 self._say(f"an audit of unit {case.unit} of round {case.round} gave two results on this machine")
                 return None
-        return Verdict(asked, found, alike, not wrong, "the coordinator")
+        return asked.verdict(found, alike, not wrong, "the coordinator")
 
     def _audit_elsewhere(self, asked: Asked) -> Verdict | None:
         """Let a worker of a trusted login audit; None if there is none.
@@ -208,7 +208,7 @@ class Auditor:
             return None
         found = Difference(said["same"], *(float(said[key]) for key in ("distance", "sums", "metrics")))
         alike = are_alike(asked.worker.info, said["machine"])
-        return Verdict(asked, found, alike, not found.is_wrong(self._config, alike), said["worker"])
+        return asked.verdict(found, alike, not found.is_wrong(self._config, alike), said["worker"])
 
     def _be_unable(self, why: str) -> None:
         self._unable_until = time.monotonic() + UNABLE_S

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ganns.config import AuditConfig
-from ganns.coordinator.auditor import Asked, Auditor, Verdict
+from ganns.coordinator.auditor import Asked, Auditor
 from ganns.coordinator.collector import Collector
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.refusals import Refusals
+from ganns.coordinator.verdict import Verdict
 from ganns.store import audits, rounds
 from ganns.store.audits import AuditedWorker, Subject
 from ganns.store.results import Submission
@@ -96,15 +97,13 @@ class Audits:
         """Record the audits that are done, and put logins that lied too often into quarantine."""
         for verdict in self.auditor.take():
             self._record(verdict)
-            subject = verdict.asked.subject
+            subject = verdict.subject
+            if verdict.kind == "evaluation" and verdict.agreed:
+                continue  # a part costs little: trust is earned by units alone
             trust = self._trust[subject] = self._trust.get(subject, Trust()).after(verdict.agreed)
             if verdict.agreed or subject in self._out:
                 continue
-            found, case = verdict.found, verdict.asked.case
-            reason = (
-                f"its result of unit {case.unit} of round {case.round} is {found.distance:.2g} away from that of "
-                f"{verdict.auditor}, BatchNorm's sums {found.sums:.2g} and losses {found.metrics:.2g}"
-            )
+            reason = in_words(verdict)
             self.say(f"an audit found a wrong result of {subject}: {reason} (wrong result {trust.failed} of this run)")
             if is_auditor_suspect(self._trust):
                 if not self._has_doubts:
@@ -117,19 +116,10 @@ class Audits:
                 self._quarantine(subject, reason, collector)
 
     def _record(self, verdict: Verdict) -> None:
-        case = verdict.asked.case
-        audits.insert_audit(
-            self.publisher.connections.main,
-            self.publisher.run_id,
-            case.round,
-            case.unit,
-            worker_id=verdict.asked.worker_id,
-            subject=verdict.asked.subject,
-            found=verdict.found,
-            agreed=verdict.agreed,
-            alike=verdict.alike,
-            auditor=verdict.auditor,
-        )
+        fields = vars(verdict) | {"login": verdict.subject.login, "name": verdict.subject.name}
+        del fields["subject"], fields["found"]
+        conn, run_id = self.publisher.connections.main, self.publisher.run_id
+        audits.insert_audit(conn, run_id, **fields, **vars(verdict.found))
 
     def _quarantine(self, subject: Subject, reason: str, collector: Collector | None) -> None:
         """Take no more results of a login: not those that it is computing, and not those that were not added yet."""
@@ -157,3 +147,14 @@ class Audits:
         while not should_stop() and waited < LAST_S and not self.auditor.wait_idle(0.5):
             waited += 0.5
         self.decide()
+
+
+def in_words(verdict: Verdict) -> str:
+    """Return what was wrong with a result, as the end of a sentence."""
+    found = verdict.found
+    if verdict.kind == "evaluation":
+        return f"part {verdict.unit} of the evaluation of version {verdict.round} is {found.distance:.2g} away"
+    return (
+        f"its result of unit {verdict.unit} of round {verdict.round} is {found.distance:.2g} away from that of "
+        f"{verdict.auditor}, BatchNorm's sums {found.sums:.2g} and losses {found.metrics:.2g}"
+    )

@@ -145,8 +145,8 @@ def _train(
     cleanup = Cleanup(
         address, run.id, generation, files, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
     )
-    evaluations = Evaluations(address, run.id, generation, config, files, observer)
     auditor = Auditor(run, config, address, generation, observer.say)
+    evaluations = Evaluations(address, run.id, generation, config, files, observer, auditor.report)
     try:
         Rounds(
             run, generation, state, files, connections, cleanup, evaluations, auditor, observer, stop.is_set, warden

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ganns.config import AuditConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import RunError
-from ganns.training.audit import Difference, Trust
+from ganns.training.audit import Trust
 
 TASK, QUEUE = "audit", "audits"
 """The name of the task that computes a result again, and its queue."""
@@ -52,34 +52,14 @@ def list_trust(conn: Connection, run_id: int) -> dict[Subject, Trust]:
     return {Subject(row["login"], row["name"]): Trust(row["agreed"], row["failed"]) for row in rows}
 
 
-def insert_audit(
-    conn: Connection,
-    run_id: int,
-    round_: int,
-    unit: int,
-    *,
-    worker_id: int | None,
-    subject: Subject,
-    found: Difference,
-    agreed: bool,
-    alike: bool,
-    auditor: str,
-) -> None:
-    """Record an audit."""
-    execute(
-        conn,
-        "insert_audit",
-        run_id=run_id,
-        round=round_,
-        unit=unit,
-        worker_id=worker_id,
-        login=subject.login,
-        name=subject.name,
-        agreed=agreed,
-        alike=alike,
-        auditor=auditor,
-        **vars(found),
-    )
+def insert_audit(conn: Connection, run_id: int, **fields: Any) -> None:
+    """Record an audit; `fields` are the other columns of `ganns.audits`."""
+    execute(conn, "insert_audit", run_id=run_id, **fields)
+
+
+def workers_of_jobs(conn: Connection, job_ids: Sequence[int]) -> dict[int, int | None]:
+    """Return the worker that had each job last; None: it has left."""
+    return {row["id"]: row["worker_id"] for row in execute(conn, "workers_of_jobs", job_ids=list(job_ids))}
 
 
 def list_audits(conn: Connection, run_id: int) -> list[dict[str, Any]]:

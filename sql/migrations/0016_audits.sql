@@ -1,9 +1,10 @@
 -- Results that are computed again, and logins whose results are taken no more.
 
-CREATE TABLE ganns.audits (  -- an accepted result that the coordinator, or a trusted worker, computed again
+CREATE TABLE ganns.audits (  -- a result that the coordinator, or a trusted worker, computed again
     run_id bigint NOT NULL REFERENCES ganns.runs ON DELETE CASCADE,
-    round integer NOT NULL,
-    unit integer NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('unit', 'evaluation')),
+    round integer NOT NULL,  -- of an evaluation: the version
+    unit integer NOT NULL,  -- of an evaluation: the part
     worker_id bigint,
     login name NOT NULL,
     name text NOT NULL,  -- the worker's; '' for a student, whose workers all count as one
@@ -15,7 +16,7 @@ CREATE TABLE ganns.audits (  -- an accepted result that the coordinator, or a tr
     metrics double precision NOT NULL,
     auditor text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (run_id, round, unit)
+    PRIMARY KEY (run_id, kind, round, unit)
 );
 CREATE INDEX audits_subject ON ganns.audits (login, name);  -- for the trust of a login, over all runs
 

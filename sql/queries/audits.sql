@@ -7,15 +7,20 @@ SELECT w.id AS worker_id, coalesce(t.login, w.login) AS login, coalesce(t.name, 
 FROM ganns.workers w LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
 WHERE w.id = ANY(%(worker_ids)s::bigint[]);
 
+-- workers_of_jobs --
+-- The workers that had these jobs last
+SELECT id, worker_id FROM procrastinate.procrastinate_jobs WHERE id = ANY(%(job_ids)s::bigint[]);
+
 -- insert_audit --
--- Record an audit; a unit is audited once
-INSERT INTO ganns.audits (run_id, round, unit, worker_id, login, name, agreed, alike, same, distance, sums, metrics, auditor)
-VALUES (%(run_id)s, %(round)s, %(unit)s, %(worker_id)s, %(login)s, %(name)s, %(agreed)s, %(alike)s, %(same)s,
+-- Record an audit
+INSERT INTO ganns.audits (run_id, kind, round, unit, worker_id, login, name, agreed, alike, same, distance, sums, metrics,
+                          auditor)
+VALUES (%(run_id)s, %(kind)s, %(round)s, %(unit)s, %(worker_id)s, %(login)s, %(name)s, %(agreed)s, %(alike)s, %(same)s,
         %(distance)s::float8, %(sums)s::float8, %(metrics)s::float8, %(auditor)s)
-ON CONFLICT (run_id, round, unit) DO NOTHING;
+ON CONFLICT (run_id, kind, round, unit) DO NOTHING;
 
 -- list_trust --
--- For each audited login: the audits in a row that agreed, over all runs, and the failed ones of this run, since an
+-- For each audited login: the units in a row that agreed, over all runs, and the failed ones of this run, since an
 -- instructor took a quarantine back
 WITH readmitted AS (
     SELECT login, name, undone_at FROM ganns.quarantines WHERE run_id = %(run_id)s
@@ -23,7 +28,7 @@ WITH readmitted AS (
     SELECT login, name, max(at) AS at FROM ganns.audits WHERE NOT agreed GROUP BY login, name
 )
 SELECT a.login, a.name,
-       count(*) FILTER (WHERE a.agreed AND a.at > coalesce(f.at, '-infinity')) AS agreed,
+       count(*) FILTER (WHERE a.agreed AND a.kind = 'unit' AND a.at > coalesce(f.at, '-infinity')) AS agreed,
        count(*) FILTER (WHERE NOT a.agreed AND a.run_id = %(run_id)s AND a.at > coalesce(r.undone_at, '-infinity')) AS failed
 FROM ganns.audits a
 LEFT JOIN failed f ON f.login = a.login AND f.name = a.name
@@ -34,7 +39,7 @@ GROUP BY a.login, a.name;
 -- The audits of a run for each login, with the first round of a wrong result, and its quarantine
 SELECT a.login, a.name, count(*) AS audits, count(*) FILTER (WHERE NOT a.agreed) AS failed,
        count(*) FILTER (WHERE a.same) AS same, max(a.distance) AS distance,
-       min(a.round) FILTER (WHERE NOT a.agreed) AS first_bad_round, q.reason, q.at
+       min(a.round) FILTER (WHERE NOT a.agreed AND a.kind = 'unit') AS first_bad_round, q.reason, q.at
 FROM ganns.audits a
 LEFT JOIN ganns.quarantines q
        ON q.run_id = a.run_id AND q.login = a.login AND q.name = a.name AND q.undone_at IS NULL
