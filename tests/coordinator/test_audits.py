@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +18,7 @@ from ganns.evaluation.batches import encode
 from ganns.store import audits
 from ganns.store.audits import AuditedWorker, Subject
 from ganns.training.audit import Trust
-from tests.coordinator.test_faults import finish_run, wait_for_job
+from tests.coordinator.test_faults import finish_run
 from tests.coordinator.test_refusals import register
 from tests.support.fakes import FakeWorker, solo_digest, tiny
 from tests.support.helpers import wait_until, workers
@@ -109,30 +108,33 @@ def test_an_instructor_takes_a_quarantine_back(coordinate, join, liars, conn):
     )
 
 
-def test_what_a_liar_is_computing_is_given_to_another_at_once(coordinate, join, liars, conn):
-    """It holds a unit when it is found, and its heart beats: the round does not wait for it."""
-    coordinator, liar, good = coordinate(long_run()), liars("liar"), join("good")
-    known = threading.Event()
+def test_what_a_liar_is_computing_is_given_to_another_at_once(coordinate, join, liars, conn, monkeypatch):
+    """Another process of the same name holds a unit, and its heart beats: the round does not wait for it."""
+    held, find = [], audits.held_units
 
-    def found() -> bool:
-        turns(coordinator, liar, good)
-        return conn.execute("SELECT count(*) FROM ganns.audits WHERE NOT agreed").fetchone()[0] >= 2
+    def held_units(*args):
+        held.append(find(*args))
+        return held[-1]
 
-    wait_until(found, what="two wrong results")
-    while not known.is_set():  # a unit that is taken, computed, and not sent
-        job = wait_for_job(liar)
-        claim = liar.claim(job)
-        if claim is None or is_said(coordinator, "quarantine"):
-            break
-        computed = liar.compute(claim)
-        if conn.execute("SELECT count(*) FROM ganns.audits WHERE NOT agreed").fetchone()[0] >= 3:
-            break
-        liar.submit(job, *computed)
-        liar.finish(job)
-        turns(coordinator, good)
-    wait_until(lambda: turns(coordinator, good) and is_said(coordinator, "quarantine"), what="the quarantine")
-    done = len(coordinator.reports)
-    wait_until(lambda: turns(coordinator, good) and len(coordinator.reports) > done + 2, what="more rounds")
+    monkeypatch.setattr(audits, "held_units", held_units)
+    config = long_run(quorum=QuorumConfig(units=2, spares=1))
+    coordinator, liar, holder, good = coordinate(config), liars("liar"), liars("liar"), join("good")
+
+    def hold() -> None:
+        job = holder.fetch()
+        if job is not None:
+            holder.claim(job)
+
+    wait_until(
+        lambda: hold() or (turns(coordinator, liar, good) and is_said(coordinator, "quarantine")), what="quarantine"
+    )
+    rows = conn.execute(
+        "SELECT u.unit FROM ganns.units u JOIN ganns.rounds r USING (run_id, round) "
+        "WHERE r.closed_at IS NULL AND u.claimed_by = ANY(%s)",
+        ([liar.id, holder.id],),
+    ).fetchall()
+    assert rows == []
+    assert any(held), "it held no unit when it was found"
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -218,8 +220,9 @@ def test_a_student_gets_no_audit(liars, students, conn):
         "SET search_path = pg_catalog, pg_temp AS $$ SELECT _login = session_user $$"
     )
     conn.execute("UPDATE ganns.task_workers SET tasks = '{gradient,audit}'")
-    defer = "SELECT procrastinate.procrastinate_defer_jobs_v1(ARRAY[ROW('audits', 'audit', 0, NULL, NULL, %s, NULL)::procrastinate.procrastinate_job_to_defer_v1])"
-    conn.execute(defer, ('{"run": 1, "audit": "x"}',))
+    conn.execute(
+        "INSERT INTO procrastinate.procrastinate_jobs (queue_name, task_name, args) VALUES ('audits', 'audit', '{}')"
+    )
     fetch = "SELECT id FROM ganns_api.task_fetch(NULL, %s)"
     assert liar.one(fetch, liar.id)["id"] is None
     conn.execute(
