@@ -35,6 +35,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 HYDRA = ("train", "solo")
 # The values that an option cannot know.
 NEEDED = {"data=image_folder": ["data.path=/pictures"], "data=packed": ["data.url=http://host/faces"]}
+NEEDED["aggregate=multi_krum"] = ["quorum=spares"]  # more results a round than the default
 
 
 def name_of(page: Path) -> str:
