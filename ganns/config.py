@@ -236,6 +236,13 @@ class MultiKrumAggregate(AggregateConfig):
 
 
 @dataclass
+class PluginAggregate(AggregateConfig):
+    """A rule of another package (`ganns.plugins`), which decides whether it uses `hostile`."""
+
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
 class AuditConfig:
     """Results that are computed again, and compared (docs/explain/robust.md).
 
@@ -335,7 +342,7 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
 PLUGGED: dict[str, type[Any]] = {
     "data": PluginData,
     "loss": NonSaturatingLoss,
-    "aggregate": AggregateConfig,
+    "aggregate": PluginAggregate,
     "model": ModelConfig,
 }
 """Groups to which other packages may add options (`ganns.plugins`), and the dataclass with such an option's keys."""

@@ -38,13 +38,13 @@ from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim, RunInfo
-from ganns.training.audit import Case, recompute
+from ganns.training.audit import Case, Finding, audit
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.seeds import permutation, permutation_digest
 from ganns.training.serialization import pack, unpack
 from ganns.training.strategies import build_computer
-from ganns.training.unit import Part, UnitResult
+from ganns.training.unit import Part
 from tasks.blame import is_of_the_worker, named, pick_device
 
 log = logging.getLogger(__name__)
@@ -98,10 +98,10 @@ class CachedRun:
             self.computer.load(unpack(*worker_api.fetch_weights(conn, self.run_id, version)))
             self._version = version
 
-    def recompute(self, case: Case, should_stop: Callable[[], bool]) -> UnitResult | None:
-        """Compute the unit of another worker's result again, at its own version; None if told to stop."""
+    def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
+        """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""
         self._version = None
-        return recompute(self.computer, self.images, self.config, case, should_stop)
+        return audit(self.computer, self.images, self.config, case, describe(), should_stop)
 
     def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the unit's images, float32 [count, 3, S, S], and for a conditional run their labels [count, A]."""

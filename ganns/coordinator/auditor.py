@@ -27,9 +27,9 @@ from ganns.queue.machine import describe
 from ganns.queue.rescue import SILENT_S
 from ganns.queue.signature import signature
 from ganns.store import audits, evaluations
-from ganns.store.audits import AuditedWorker, Subject
+from ganns.store.audits import Subject
 from ganns.store.runs import Run
-from ganns.training.audit import Case, Difference, are_alike, compare, recompute, to_tensors
+from ganns.training.audit import Case, Difference, Finding, audit, to_tensors
 from ganns.training.serialization import pack
 from ganns.training.strategies import build_computer
 from ganns.training.unit import UnitComputer
@@ -51,7 +51,6 @@ class Asked:
 
     case: Case
     worker_id: int | None
-    worker: AuditedWorker
     subject: Subject
     agreed: int  # audits in a row, when it was chosen
 
@@ -61,10 +60,20 @@ class Asked:
         tensors = [*self.case.weights.values(), *(v for p in self.case.parts.values() for v in p.gradients.values())]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    def verdict(self, found: Difference, alike: bool, agreed: bool, auditor: str) -> Verdict:
+    def verdict(self, finding: Finding, auditor: str) -> Verdict:
         """Return the outcome."""
         case = self.case
-        return Verdict("unit", case.round, case.unit, self.worker_id, self.subject, found, alike, agreed, auditor)
+        return Verdict(
+            "unit",
+            case.round,
+            case.unit,
+            self.worker_id,
+            self.subject,
+            finding.found,
+            finding.alike,
+            finding.agreed,
+            auditor,
+        )
 
 
 class Auditor:
@@ -157,19 +166,13 @@ class Auditor:
 
     def _audit_here(self, asked: Asked) -> Verdict | None:
         """Audit on this machine; None if told to stop, or if this machine does not agree with itself."""
-        case, alike = asked.case, are_alike(asked.worker.info, self._machine)
-        own = recompute(self._computer, self._images, self._config, case, self._stop.is_set)
-        if own is None:
-            return None
-        found = compare(case, own)
-        wrong = found.is_wrong(self._config, alike)
-        if wrong:  # before anyone is blamed: does this machine get the same twice?
-            again = recompute(self._computer, self._images, self._config, case, self._stop.is_set)
-            mine = Case(case.round, case.unit, case.slice, case.settings, {}, own.parts, own.metrics)
-            if again is None or compare(mine, again).is_wrong(self._config, alike=False):
-                self._say(f"an audit of unit {case.unit} of round {case.round} gave two results on this machine")
-                return None
-        return asked.verdict(found, alike, not wrong, "the coordinator")
+        case = asked.case
+        finding = audit(self._computer, self._images, self._config, case, self._machine, self._stop.is_set)
+        if finding is not None:
+            return asked.verdict(finding, "the coordinator")
+        if not self._stop.is_set():
+            self._say(f"an audit of unit {case.unit} of round {case.round} gave two results on this machine")
+        return None
 
     def _audit_elsewhere(self, asked: Asked) -> Verdict | None:
         """Let a worker of a trusted login audit; None if there is none.
@@ -207,8 +210,7 @@ class Auditor:
         if said is None:
             return None
         found = Difference(said["same"], *(float(said[key]) for key in ("distance", "sums", "metrics")))
-        alike = are_alike(asked.worker.info, said["machine"])
-        return asked.verdict(found, alike, not found.is_wrong(self._config, alike), said["worker"])
+        return asked.verdict(Finding(found, said["alike"], said["agreed"]), said["worker"])
 
     def _be_unable(self, why: str) -> None:
         self._unable_until = time.monotonic() + UNABLE_S

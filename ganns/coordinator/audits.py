@@ -88,9 +88,18 @@ class Audits:
             worker = self._worker(submission.worker_id)
             if worker is None or worker.subject is None:
                 continue
-            case = Case(collector.round, number, unit.slice, collector.settings, weights, parts, submission.metrics)
+            case = Case(
+                collector.round,
+                number,
+                unit.slice,
+                collector.settings,
+                weights,
+                parts,
+                submission.metrics,
+                worker.info,
+            )
             agreed = self._trust[worker.subject].agreed
-            asked.append(Asked(case, submission.worker_id, worker, worker.subject, agreed))
+            asked.append(Asked(case, submission.worker_id, worker.subject, agreed))
         return asked
 
     def decide(self, collector: Collector | None = None) -> None:

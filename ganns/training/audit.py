@@ -12,9 +12,10 @@ measurements behind the numbers.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -25,15 +26,19 @@ from ganns.training.compression import get_codec
 from ganns.training.parts import through_codec
 from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.plan import Slice
-from ganns.training.seeds import permutation
+from ganns.training.seeds import generator, permutation
 from ganns.training.unit import Part, Tensors, UnitComputer, UnitResult
 
 FLOOR = 0.25
 """The probability of an audit never falls below this part of `audit.share`: a login that turns is found, too."""
-DISTANCE = {"gradient": 0.05, "local_steps": 0.5}
-"""Largest relative L2 distance of a network's gradient, or change, from the one that another machine computed."""
-SUMS, METRICS = 0.05, 0.05
-"""The same for BatchNorm's sums, in standard deviations of a layer's inputs, and for losses and probabilities."""
+AGREED = {"distance": 0.03, "sums": 0.03, "metrics": 0.03}
+"""Two results agree that differ by no more than this; see `Difference`."""
+NOISE = {"cpu": 1e-6, "other": 1e-3}
+"""Relative noise in the weights, in place of another machine's rounding: float32's, or that of the short numbers of GPUs."""
+SPREAD = 3.0
+"""Two right results differ by at most this many times as much as the same unit with and without noise."""
+MOST = {"distance": 1.3, "sums": 3.0, "metrics": 1.0}
+"""What is more than this is wrong, however much the unit amplifies rounding: unrelated directions are 1.41 apart."""
 
 
 # ------------------------------------------------------------------------------------------------------ comparing
@@ -50,6 +55,7 @@ class Case:
     weights: Tensors  # by "g.<parameter>" and "d.<parameter>"
     parts: dict[str, Part]
     metrics: dict[str, float]
+    machine: dict[str, Any] = field(default_factory=dict)  # as `ganns.queue.machine.describe` says it of the worker's
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,69 @@ class Difference:
     """The differences between two results of one unit; each is 0 if the results are equal."""
 
     same: bool  # bit for bit
-    distance: float  # the larger one of G's and D's
-    sums: float  # the largest one of all BatchNorm layers
-    metrics: float
+    distance: float  # relative, L2, of the gradient or change: the larger one of G's and D's
+    sums: float  # of means and deviations of a BatchNorm layer's inputs, in deviations: the largest one
+    metrics: float  # of losses and probabilities, relative above 1
 
-    def is_wrong(self, config: Config, alike: bool) -> bool:
-        """Tell whether two correct machines cannot differ so much; `alike`: these two compute the same bits."""
-        if alike:
-            return not self.same
-        within = self.distance <= DISTANCE[config.strategy.name] and self.sums <= SUMS and self.metrics <= METRICS
-        return not within  # NaN is wrong
+    def exceeds(self, spread: Difference | None = None) -> bool:
+        """Tell whether two right results do not differ so much.
+
+        Args:
+            spread: between results of this unit with and without noise in the weights; None: little.
+        """
+        for name, agreed in AGREED.items():
+            usual = 0.0 if spread is None else getattr(spread, name)
+            if not getattr(self, name) <= min(max(agreed, SPREAD * usual), MOST[name]):  # also if it is NaN
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of an audit."""
+
+    found: Difference
+    alike: bool  # both machines compute the same bits
+    agreed: bool
+
+
+def audit(
+    computer: UnitComputer,
+    images: ImageSet,
+    config: Config,
+    case: Case,
+    machine: Mapping[str, Any],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Finding | None:
+    """Compute a unit again on this machine, and once more before its worker is blamed.
+
+    Args:
+        computer: of the run.
+        images: the run's.
+        config: the run's.
+        case: the result.
+        machine: this one, as `describe` says.
+        should_stop: see `UnitComputer.compute`.
+
+    Returns:
+        The outcome; None if told to stop, or if this machine does not agree with itself.
+    """
+    alike = are_alike(case.machine, machine)
+    own = recompute(computer, images, config, case, should_stop)
+    if own is None:
+        return None
+    found = compare(case, own)
+    if found.same or (not alike and not found.exceeds()):
+        return Finding(found, alike, agreed=True)
+    coarse = case.machine.get("device") != "cpu" or config.strategy.mixed_precision
+    noise = 0.0 if alike else NOISE["other" if coarse else "cpu"]
+    again = recompute(computer, images, config, case, should_stop, noise)
+    if again is None:
+        return None
+    spread = compare(replace(case, parts=own.parts, metrics=own.metrics), again)
+    if alike:
+        return Finding(found, alike, agreed=False) if spread.same else None
+    return Finding(found, alike, agreed=not found.exceeds(spread))
 
 
 def recompute(
@@ -75,11 +134,18 @@ def recompute(
     config: Config,
     case: Case,
     should_stop: Callable[[], bool] = lambda: False,
+    noise: float = 0.0,
 ) -> UnitResult | None:
-    """Compute a case's unit, as the coordinator would have received it; None if told to stop."""
+    """Compute a case's unit, as the coordinator would have received it; None if told to stop.
+
+    With `noise` each weight is multiplied by 1 + noise * n, with n from a normal distribution.
+    """
     epoch, start, count = case.slice
     chosen = permutation(config.seed, epoch, images.num_train)[start : start + count]
-    computer.load(case.weights)
+    weights, rng = case.weights, generator(config.seed, case.round, case.unit, "audit")
+    if noise:
+        weights = {n: value * (1 + noise * torch.randn(value.shape, generator=rng)) for n, value in weights.items()}
+    computer.load(weights)
     computer.config = in_round(config, case.settings)
     seed_parts = (config.seed, case.round, case.unit)
     result = computer.compute(images.train(chosen), seed_parts, should_stop=should_stop, labels=images.labels(chosen))
@@ -210,7 +276,7 @@ def is_auditor_suspect(trusts: Mapping[Any, Trust]) -> bool:
 
 # ----------------------------------------------------------------------------------------- a case, for a trusted worker
 
-_UNIT, _SETTINGS, _METRICS = ".unit", ".settings", ".metrics"
+_UNIT, _SETTINGS, _METRICS, _MACHINE = ".unit", ".settings", ".metrics", ".machine"
 _NAMES = ("d_loss", "g_loss", "d_real", "d_fake")
 
 
@@ -222,6 +288,7 @@ def to_tensors(case: Case) -> Tensors:
         tensors |= {f"sums.{role}.{name}": value for name, value in part.sums.items()}
     tensors[_UNIT] = torch.tensor([case.round, case.unit, *case.slice], dtype=torch.int64)
     tensors[_METRICS] = torch.tensor([case.metrics[name] for name in _NAMES], dtype=torch.float64)
+    tensors[_MACHINE] = torch.tensor(list(json.dumps(case.machine).encode()), dtype=torch.uint8)
     if case.settings is not None:
         values = [float(value) for value in vars(case.settings).values()]
         tensors[_SETTINGS] = torch.tensor(values, dtype=torch.float64)
@@ -241,4 +308,5 @@ def from_tensors(tensors: Tensors) -> Case:
         settings = RoundSettings(int(size), int(images), int(batch), *rates)
     parts = {role: Part(below(f"gradient.{role}."), below(f"sums.{role}.")) for role in ("d", "g")}
     metrics = dict(zip(_NAMES, tensors[_METRICS].tolist(), strict=True))
-    return Case(round_, unit, Slice(*cut), settings, below("weights."), parts, metrics)
+    machine = json.loads(bytes(tensors[_MACHINE].tolist()))
+    return Case(round_, unit, Slice(*cut), settings, below("weights."), parts, metrics, machine)

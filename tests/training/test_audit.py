@@ -17,8 +17,10 @@ from ganns.training.audit import (
     FLOOR,
     Case,
     Difference,
+    Finding,
     Trust,
     are_alike,
+    audit,
     compare,
     from_tensors,
     is_auditor_suspect,
@@ -62,9 +64,17 @@ def honest(request):
 def test_an_honest_result_is_the_same_bit_for_bit(honest):
     config, (case, _) = honest
     own = recompute(build_computer(config), images_of(config), config, case)
-    found = compare(case, own)
-    assert found == Difference(True, 0.0, 0.0, 0.0)
-    assert not found.is_wrong(config, alike=True)
+    assert compare(case, own) == Difference(True, 0.0, 0.0, 0.0)
+    assert audited(config, case) == Finding(Difference(True, 0.0, 0.0, 0.0), True, True)
+
+
+MACHINE = {"device": "cpu", "threads": 1, "torch": "2", "processor": "x", "compiled": False, "ganns": "1"}
+OTHER = MACHINE | {"processor": "y"}
+
+
+def audited(config, case, machine=MACHINE, auditor=MACHINE):
+    """Let a machine audit a result of another one."""
+    return audit(build_computer(config), images_of(config), config, replace(case, machine=machine), auditor)
 
 
 LIES = sorted(set(ATTACKS) - {"small_bias", "stale", "turncoat"})
@@ -73,13 +83,20 @@ LIES = sorted(set(ATTACKS) - {"small_bias", "stale", "turncoat"})
 @pytest.mark.parametrize("name", LIES)
 def test_every_attack_is_found(honest, name):
     config, cases = honest
-    case, other = cases
+    case = cases[0]
     results = [UnitResult(8, one.parts, one.metrics) for one in cases]
     own = results[0]
     sent = ATTACKS[name](Scene(0, 3, 5, results), own)
     lie = replace(case, parts=sent.parts, metrics=sent.metrics)
-    assert compare(lie, own).is_wrong(config, alike=False), compare(lie, own)
-    assert compare(replace(case, parts=other.parts, metrics=other.metrics), own).is_wrong(config, alike=False)  # stale
+    finding = audited(config, lie, OTHER)
+    assert (finding.alike, finding.agreed) == (False, False), finding
+
+
+def test_the_result_of_another_unit_is_found(honest):
+    config, (case, other) = honest
+    stale = replace(case, parts=other.parts, metrics=other.metrics)
+    assert not audited(config, stale, OTHER).agreed
+    assert not audited(config, stale, OTHER | {"device": "cuda"}).agreed  # what it says of itself does not help it
 
 
 def test_rounding_is_no_lie_but_for_a_machine_of_the_same_kind(honest):
@@ -91,31 +108,52 @@ def test_rounding_is_no_lie_but_for_a_machine_of_the_same_kind(honest):
     }
     found = compare(replace(case, parts=parts), own)
     assert 0 < found.distance < 1e-4
-    assert not found.is_wrong(config, alike=False)
-    assert found.is_wrong(config, alike=True)
+    assert audited(config, replace(case, parts=parts), OTHER).agreed
+    same_kind = audited(config, replace(case, parts=parts))
+    assert (same_kind.alike, same_kind.agreed) == (True, False)
+
+
+def test_a_unit_that_amplifies_rounding_is_given_more_room(honest):
+    found = Difference(False, 0.5, 0.2, 0.2)
+    assert found.exceeds()
+    assert not found.exceeds(Difference(False, 0.3, 0.1, 0.1))
+    assert found.exceeds(Difference(False, 0.3, 0.01, 0.1))
+    assert Difference(False, 1.41, 0.0, 0.0).exceeds(Difference(False, 10.0, 10.0, 10.0))  # unrelated
+    assert Difference(False, math.nan, 0.0, 0.0).exceeds()
+
+
+def test_a_machine_that_does_not_agree_with_itself_blames_nobody(honest, monkeypatch):
+    config, (case, other) = honest
+    computed = []
+
+    def unsteady(computer, images, config, case, should_stop, noise=0.0):
+        computed.append(noise)
+        one = (case, other)[len(computed) % 2]
+        return UnitResult(8, one.parts, one.metrics)
+
+    monkeypatch.setattr("ganns.training.audit.recompute", unsteady)
+    assert audited(config, case) is None
+    assert computed == [0.0, 0.0]
 
 
 def test_a_false_loss_is_found(honest):
     config, (case, _) = honest
-    own = UnitResult(8, case.parts, case.metrics)
-    assert compare(replace(case, metrics=case.metrics | {"d_real": 1.0}), own).is_wrong(config, alike=False)
-    assert compare(replace(case, metrics=case.metrics | {"d_loss": math.nan}), own).is_wrong(config, alike=False)
+    for lie in ({"d_real": 1.0}, {"d_loss": math.nan}):
+        assert not audited(config, replace(case, metrics=case.metrics | lie), OTHER).agreed
 
 
 @pytest.mark.parametrize("of_round", [None, RoundSettings(4, 16, 4, 1e-3, 2e-3)])
 def test_a_case_survives_the_way_to_a_trusted_worker(honest, of_round):
-    case = replace(honest[1][1], settings=of_round)
+    case = replace(honest[1][1], settings=of_round, machine={"threads": 1, "gpu": "ü"})
     there = from_tensors({name: value.clone() for name, value in to_tensors(case).items()})
-    assert (there.round, there.unit, there.slice, there.settings, there.metrics) == (
-        *(case.round, case.unit, case.slice, of_round),
-        case.metrics,
-    )
+    for name in ("round", "unit", "slice", "settings", "metrics", "machine"):
+        assert getattr(there, name) == getattr(case, name), name
     assert compare(there, UnitResult(8, case.parts, case.metrics)).same
     assert all(torch.equal(there.weights[name], value) for name, value in case.weights.items())
 
 
 def test_which_machines_are_alike():
-    machine = {"device": "cpu", "threads": 1, "torch": "2", "processor": "x", "compiled": False, "ganns": "1"}
+    machine = MACHINE
     assert are_alike(machine, dict(machine))
     for key, value in {"device": "cuda", "threads": 2, "torch": "3", "processor": "y", "compiled": True}.items():
         assert not are_alike(machine, machine | {key: value}), key
