@@ -33,16 +33,16 @@ from benchmarks.variants import small
 from ganns.config import OPTIONS as GROUPS
 from ganns.config import AuditConfig, Config, GradientStrategy, QuorumConfig, StopConfig
 from ganns.coordinator.refusals import STRIKES
-from ganns.data import open_images
+from ganns.data import ImageSet, open_images
 from ganns.errors import BadResult
 from ganns.training.aggregation import build_totals
-from ganns.training.audit import Case, Trust, compare, is_auditor_suspect, is_chosen, is_out
+from ganns.training.audit import Case, Trust, audit, compare, is_auditor_suspect, is_chosen, is_out
 from ganns.training.bounds import NUM_FIRST, check_metrics, measure, remembered
-from ganns.training.plan import plan_round
+from ganns.training.plan import Slice, plan_round
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState
 from ganns.training.strategies import build_computer
-from ganns.training.unit import UnitResult
+from ganns.training.unit import UnitComputer, UnitResult
 
 NUM_WORKERS, HOSTILE = 10, (3, 7)
 RULES = ["mean", "mean+audits", "median", "trimmed_mean", "centered_clipping", "multi_krum"]
@@ -53,6 +53,8 @@ class Class:
     """Ten simulated workers, and what the coordinator knows of them."""
 
     config: Config
+    computer: UnitComputer
+    images: ImageSet
     attack: str | None
     has_audits: bool
     present: list[int] = field(default_factory=lambda: list(range(NUM_WORKERS)))
@@ -102,10 +104,15 @@ class Class:
             self.num_audits += trust.agreed >= self.config.audit.first
             self.waiting.append((worker, case, own))
 
+    def is_right(self, case: Case) -> bool:
+        """Audit a result that differs as a coordinator does, on a machine of another kind."""
+        finding = audit(self.computer, self.images, self.config, case, {})
+        return finding is not None and finding.agreed
+
     def audit(self) -> None:
         """Compare the results that wait."""
         for worker, case, own in self.waiting:
-            agreed = not compare(case, own).is_wrong(self.config, alike=False)
+            agreed = not compare(case, own).exceeds() or self.is_right(case)
             self.trust[worker] = self.trust[worker].after(agreed)
             if not agreed and is_out(self.trust[worker], self.config.audit) and not is_auditor_suspect(self.trust):
                 self.put_out(worker)
@@ -130,7 +137,7 @@ def configuration(rule: str, strategy: str, seed: int) -> Config:
 def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) -> tuple[TrainingState, Class]:
     """Train with ten workers; return the last version, and the class."""
     images, state, computer = open_images(config.data, 32), TrainingState(config), build_computer(config)
-    cursor, seen, group = Progress().cursor, 0, Class(config, attack, has_audits)
+    cursor, seen, group = Progress().cursor, 0, Class(config, computer, images, attack, has_audits)
     for number in range(rounds):
         group.audit()
         slices, cursor = plan_round(
@@ -145,7 +152,7 @@ def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) 
             assert result is not None
             honest.append(result)
         totals = build_totals(config.aggregate, state.norms)
-        for unit, result in enumerate(accepted(group, state, honest, number)):
+        for unit, result in enumerate(accepted(group, state, slices, honest, number)):
             for role, part in result.parts.items():
                 totals[role].add(part, slices[unit].num_images)
         seen += sum(one.num_images for one in slices)
@@ -153,9 +160,12 @@ def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) 
     return state, group
 
 
-def accepted(group: Class, state: TrainingState, honest: list[UnitResult], number: int) -> list[UnitResult]:
+def accepted(
+    group: Class, state: TrainingState, slices: list[Slice], honest: list[UnitResult], number: int
+) -> list[UnitResult]:
     """Return a round's accepted results in unit order; a refused one is computed again by the next worker."""
     config, results = group.config, []
+    weights = {name: value.clone() for name, value in state.weights().items()}
     limits = {r: remembered(r, config, state.networks[r], state.optimizers[r]) for r in ("d", "g")}
     workers = [group.present[(number + unit) % len(group.present)] for unit in range(len(honest))]
     sent = [group.send(worker, number, own, honest) for worker, own in zip(workers, honest, strict=True)]
@@ -177,7 +187,7 @@ def accepted(group: Class, state: TrainingState, honest: list[UnitResult], numbe
             group.refuse(worker)
             result, worker = own, next(one for one in range(NUM_WORKERS) if one not in HOSTILE)
         results.append(result)
-        case = Case(number, unit, None, None, {}, result.parts, result.metrics)  # type: ignore[arg-type]
+        case = Case(number, unit, slices[unit], None, weights, result.parts, result.metrics, {"device": "cpu"})
         group.accept(worker, case, own)
     return results
 

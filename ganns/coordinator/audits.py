@@ -135,13 +135,12 @@ class Audits:
         publisher = self.publisher
         conn, run_id = publisher.connections.main, publisher.run_id
         self._out.add(subject)
-        workers = [number for number, worker in self._workers.items() if worker.subject == subject]
         with conn.transaction():
             publisher.hold_lease()
             audits.quarantine(conn, run_id, subject, reason)
             for this in rounds.list_open_rounds(conn, run_id):
                 rounds.lock_round(conn, run_id, this.round)  # no result comes while its unit is given away
-                publisher.enqueue_again(this.round, audits.held_units(conn, run_id, this.round, workers))
+                publisher.enqueue_again(this.round, audits.held_units(conn, run_id, this.round, subject))
         who = subject.name or subject.login
         self.say(
             f"{subject} is in quarantine after {self.config.failures} wrong results, and gets no more units of this "

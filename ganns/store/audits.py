@@ -87,9 +87,9 @@ def list_quarantined(conn: Connection, run_id: int) -> set[Subject]:
     return {Subject(row["login"], row["name"]) for row in execute(conn, "list_quarantined", run_id=run_id)}
 
 
-def held_units(conn: Connection, run_id: int, round_: int, worker_ids: Collection[int]) -> list[int]:
-    """Return a round's units that some workers have claimed, and not returned."""
-    rows = execute(conn, "held_units", run_id=run_id, round=round_, worker_ids=list(worker_ids))
+def held_units(conn: Connection, run_id: int, round_: int, subject: Subject) -> list[int]:
+    """Return a round's units that a login has claimed, and not returned."""
+    rows = execute(conn, "held_units", run_id=run_id, round=round_, login=subject.login, name=subject.name)
     return [row["unit"] for row in rows]
 
 

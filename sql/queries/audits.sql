@@ -60,9 +60,11 @@ WHERE run_id = %(run_id)s AND undone_at IS NULL AND %(who)s IN (login::text, nam
 SELECT login, name FROM ganns.quarantines WHERE run_id = %(run_id)s AND undone_at IS NULL;
 
 -- held_units --
--- A round's units that some workers have claimed, without a result
-SELECT u.unit FROM ganns.units u
-WHERE u.run_id = %(run_id)s AND u.round = %(round)s AND u.claimed_by = ANY(%(worker_ids)s::bigint[])
+-- A round's units that a login's workers, or those of one name, have claimed, without a result
+SELECT u.unit FROM ganns.units u JOIN ganns.workers w ON w.id = u.claimed_by
+LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
+WHERE u.run_id = %(run_id)s AND u.round = %(round)s
+  AND coalesce(t.login, w.login) = %(login)s AND %(name)s IN ('', coalesce(t.name, w.name))
   AND NOT EXISTS (SELECT FROM ganns.results r WHERE r.run_id = u.run_id AND r.round = u.round AND r.unit = u.unit)
   AND NOT EXISTS (SELECT FROM ganns.skipped s WHERE s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit)
 ORDER BY u.unit;

@@ -185,6 +185,7 @@ def students(conn) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_images_a_worker_with_the_owners_login_audits(
     coordinate, liars, students, conn, database, tmp_path, monkeypatch
 ):
@@ -298,6 +299,7 @@ def test_results_of_the_least_trusted_come_first_and_memory_is_bounded(monkeypat
     auditor.close()
 
 
+@pytest.mark.slow
 def test_the_recommended_rule_and_audits_go_together(coordinate, join, liars, conn):
     """A robust rule keeps all results until the end of the round: an audit compares what came, not what was used."""
     rule = OPTIONS["aggregate"]["multi_krum"]()
