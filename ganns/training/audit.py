@@ -34,7 +34,7 @@ FLOOR = 0.25
 AGREED = {"distance": 0.03, "sums": 0.03, "metrics": 0.03}
 """Two results agree that differ by no more than this; see `Difference`."""
 NOISE = {"cpu": 1e-6, "other": 1e-3}
-"""Relative noise in the weights that stands for another machine's rounding: in float32, or with a GPU's short numbers."""
+"""Relative noise in the weights in place of another machine's rounding: in float32, or in a GPU's short numbers."""
 SPREAD = 3.0
 """Two right results differ by at most this many times as much as the same unit with and without noise."""
 MOST = {"distance": 1.3, "sums": 3.0, "metrics": 1.0}
