@@ -245,14 +245,17 @@ def summary(done: dict[tuple[Any, ...], dict[str, Any]], options: argparse.Names
             keys = [(attack, rule, options.strategy, seed, options.rounds) for seed in range(options.seeds)]
             clean = [done[None, *key[1:]] for key in keys]
             some = [done[key] for key in keys]
-            found.setdefault(attack or "none", {})[rule] = {
-                **{name: round(statistics.mean(one[name] for one in some), 2) for name in ("fid", "swd")},
-                **{f"{name}_clean": round(statistics.mean(one[name] for one in clean), 2) for name in ("fid", "swd")},
+            figures = {
+                "fid": round(statistics.mean(one["fid"] for one in some), 2),
+                "swd": round(statistics.mean(one["swd"] for one in some), 2),
+                "fid_clean": round(statistics.mean(one["fid"] for one in clean), 2),
+                "swd_clean": round(statistics.mean(one["swd"] for one in clean), 2),
                 "quarantined_after_units": [number for one in some for number in one["quarantined_after_units"]],
                 "false_quarantines": sum(one["false_quarantines"] for one in some),
                 "audit_overhead": max(one["audit_overhead"] for one in some),
                 "refused": sum(one["refused"] for one in some),
             }
+            found.setdefault(attack or "none", {})[rule] = figures
     return found
 
 
