@@ -10,8 +10,8 @@ result that is audited is compared one round after its own; the second result is
 
 The last line is JSON: for each attack and rule `fid` and `swd` of the averaged generator, `fid_clean` and `swd_clean`
 of the same rule without hostile workers, `quarantined_after_units` (of each hostile worker; null: never),
-`false_quarantines`, `audit_overhead` (audits beyond the first ten of each worker, for each accepted result), and
-`refused`. With several seeds `fid` and `swd` are means.
+`false_quarantines`, `audit_overhead` (audits beyond the first ten of each worker, for each accepted result), `refused`,
+and `norm_ratio` (the largest norm of a result over the median before it). With several seeds `fid` and `swd` are means.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from ganns.errors import BadResult
 from ganns.training.aggregation import build_totals
 from ganns.training.audit import Case, Trust, audit, compare, is_auditor_suspect, is_chosen, is_out
 from ganns.training.bounds import NUM_FIRST, check_metrics, measure, remembered
+from ganns.training.clipping import LEAST_NORMS
 from ganns.training.plan import Slice, plan_round
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState
@@ -65,6 +66,7 @@ class Class:
     out_after: dict[int, int] = field(default_factory=dict)
     num_audits: int = 0
     num_refused: int = 0
+    norm_ratio: float = 0.0
     waiting: list[tuple[int, Case, UnitResult]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -156,6 +158,10 @@ def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) 
             for role, part in result.parts.items():
                 totals[role].add(part, slices[unit].num_images)
         seen += sum(one.num_images for one in slices)
+        for role, total in totals.items():  # how far honest norms are from the median before them
+            if len(state.norms[role]) >= LEAST_NORMS:
+                ratio = max(total.norms) / statistics.median(state.norms[role])
+                group.norm_ratio = max(group.norm_ratio, ratio)
         state.advance(totals, Progress(0, seen, 0.0, cursor))
     return state, group
 
@@ -205,6 +211,7 @@ def measured(attack: str | None, rule: str, strategy: str, seed: int, rounds: in
         "false_quarantines": sum(worker not in HOSTILE or attack is None for worker in group.out_after),
         "audit_overhead": round(group.num_audits / sum(group.units.values()), 4),
         "refused": group.num_refused,
+        "norm_ratio": round(group.norm_ratio, 2),
     }
 
 
@@ -254,6 +261,7 @@ def summary(done: dict[tuple[Any, ...], dict[str, Any]], options: argparse.Names
                 "false_quarantines": sum(one["false_quarantines"] for one in some),
                 "audit_overhead": max(one["audit_overhead"] for one in some),
                 "refused": sum(one["refused"] for one in some),
+                "norm_ratio": max(one["norm_ratio"] for one in some),
             }
             found.setdefault(attack or "none", {})[rule] = figures
     return found
