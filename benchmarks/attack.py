@@ -5,7 +5,7 @@
 32x32 faces, networks with 16 features, ten workers of which two are hostile (`benchmarks.attacks`). The workers are
 simulated in one process, one after the other. What decides is the program's own: the checks and limits of a result
 (`ganns/training/bounds.py`), clipping and the rules, the choice of the results to audit, their comparison, trust and
-quarantine (`ganns/training/audit.py`). A worker whose result is refused three times is set aside, as in a run. A
+quarantine (`audit.py` and `trust.py` there). A worker whose result is refused three times is set aside, as in a run. A
 result that is audited is compared one round after its own; the second result is the honest one of this machine.
 
 The last line is JSON: for each attack and rule `fid` and `swd` of the averaged generator, `fid_clean` and `swd_clean`
@@ -36,13 +36,14 @@ from ganns.coordinator.refusals import STRIKES
 from ganns.data import ImageSet, open_images
 from ganns.errors import BadResult
 from ganns.training.aggregation import build_totals
-from ganns.training.audit import Case, Trust, audit, compare, is_auditor_suspect, is_chosen, is_out
+from ganns.training.audit import Case, audit, compare
 from ganns.training.bounds import NUM_FIRST, check_metrics, measure, remembered
 from ganns.training.clipping import LEAST_NORMS
 from ganns.training.plan import Slice, plan_round
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState
 from ganns.training.strategies import build_computer
+from ganns.training.trust import Trust, is_auditor_suspect, is_chosen, is_out
 from ganns.training.unit import UnitComputer, UnitResult
 
 NUM_WORKERS, HOSTILE = 10, (3, 7)

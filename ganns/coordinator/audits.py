@@ -20,8 +20,9 @@ from ganns.coordinator.verdict import Verdict
 from ganns.store import audits, rounds
 from ganns.store.audits import AuditedWorker, Subject
 from ganns.store.results import Submission
-from ganns.training.audit import Case, Trust, is_auditor_suspect, is_chosen, is_out
+from ganns.training.audit import Case
 from ganns.training.state import TrainingState
+from ganns.training.trust import Trust, is_auditor_suspect, is_chosen, is_out
 
 LAST_S = 30.0
 """The time that an ending run waits for the audits that are left."""

@@ -20,7 +20,8 @@ from ganns.errors import PayloadError
 from ganns.evaluation.batches import Tensors, decode
 from ganns.store import audits
 from ganns.store.audits import Subject
-from ganns.training.audit import Difference, Trust, is_chosen
+from ganns.training.audit import Difference
+from ganns.training.trust import Trust, is_chosen
 
 DISTANCE = 0.05
 """Largest relative distance of the features, and of the pixels, from those that another machine computed."""

@@ -9,7 +9,8 @@ from ganns.config import AuditConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import RunError
-from ganns.training.audit import Trust
+from ganns.training.trust import Trust
+from ganns.utils.printable import printable
 
 TASK, QUEUE = "audit", "audits"
 """The name of the task that computes a result again, and its queue."""
@@ -23,7 +24,8 @@ class Subject(NamedTuple):
 
     def __str__(self) -> str:
         """Return the words for messages."""
-        return f"{self.name} (login {self.login})" if self.name else f"login {self.login}"
+        login = printable(self.login, 100)
+        return f"{printable(self.name, 100)} (login {login})" if self.name else f"login {login}"
 
 
 class AuditedWorker(NamedTuple):

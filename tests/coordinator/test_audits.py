@@ -17,7 +17,7 @@ from ganns.errors import DataError, RunError
 from ganns.evaluation.batches import encode
 from ganns.store import audits
 from ganns.store.audits import AuditedWorker, Subject
-from ganns.training.audit import Trust
+from ganns.training.trust import Trust
 from tests.coordinator.test_faults import finish_run
 from tests.coordinator.test_refusals import register
 from tests.support.fakes import FakeWorker, solo_digest, tiny

@@ -14,19 +14,13 @@ from benchmarks.attacks import ATTACKS, Scene
 from ganns.config import AuditConfig, GradientStrategy, LocalStepsStrategy
 from ganns.data import images_of
 from ganns.training.audit import (
-    FLOOR,
     Case,
     Difference,
     Finding,
-    Trust,
     are_alike,
     audit,
     compare,
     from_tensors,
-    is_auditor_suspect,
-    is_chosen,
-    is_out,
-    probability,
     recompute,
     to_tensors,
 )
@@ -34,6 +28,7 @@ from ganns.training.per_class import RoundSettings
 from ganns.training.plan import Slice
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
+from ganns.training.trust import FLOOR, Trust, is_auditor_suspect, is_chosen, is_out, probability
 from ganns.training.unit import UnitResult
 from tests.support.fakes import tiny
 
