@@ -3,7 +3,7 @@
 -- audited_workers --
 -- The logins and names of some workers, and their descriptions of their machines
 SELECT w.id AS worker_id, coalesce(t.login, w.login) AS login, coalesce(t.name, w.name) AS name, w.info,
-       ganns.is_student(coalesce(t.login, w.login)) AS is_student
+       ganns.is_students_login(coalesce(t.login, w.login)) AS is_student
 FROM ganns.workers w LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
 WHERE w.id = ANY(%(worker_ids)s::bigint[]);
 

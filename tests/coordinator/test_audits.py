@@ -181,7 +181,7 @@ def test_an_auditor_that_does_not_agree_with_itself_blames_nobody(coordinate, jo
 def students(conn) -> None:
     """Let the login `student_7` be a student's, whatever table says so."""
     conn.execute(
-        "CREATE OR REPLACE FUNCTION ganns.is_student(_login name) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
+        "CREATE OR REPLACE FUNCTION ganns.is_students_login(_login name) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
         "SET search_path = pg_catalog, pg_temp AS $$ SELECT _login = 'student_7' $$"
     )
 
@@ -213,7 +213,7 @@ def test_without_images_a_worker_with_the_owners_login_audits(
 def test_a_student_gets_no_audit(liars, students, conn):
     liar = liars("liar")
     conn.execute(
-        "CREATE OR REPLACE FUNCTION ganns.is_student(_login name) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
+        "CREATE OR REPLACE FUNCTION ganns.is_students_login(_login name) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
         "SET search_path = pg_catalog, pg_temp AS $$ SELECT _login = session_user $$"
     )
     conn.execute("UPDATE ganns.task_workers SET tasks = '{gradient,audit}'")
@@ -223,7 +223,7 @@ def test_a_student_gets_no_audit(liars, students, conn):
     fetch = "SELECT id FROM ganns_api.task_fetch(NULL, %s)"
     assert liar.one(fetch, liar.id)["id"] is None
     conn.execute(
-        "CREATE OR REPLACE FUNCTION ganns.is_student(_login name) RETURNS boolean LANGUAGE sql AS 'SELECT false'"
+        "CREATE OR REPLACE FUNCTION ganns.is_students_login(_login name) RETURNS boolean LANGUAGE sql AS 'SELECT false'"
     )
     assert liar.one(fetch, liar.id)["id"] is not None
 

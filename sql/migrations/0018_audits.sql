@@ -30,17 +30,10 @@ CREATE TABLE ganns.quarantines (  -- logins that get no more units of a run
     PRIMARY KEY (run_id, login, name)
 );
 
-CREATE FUNCTION ganns.is_student(_login name) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION ganns.is_students_login(_login name) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    _found boolean := false;
-BEGIN
-    IF to_regclass('ganns.students') IS NOT NULL THEN  -- a database without students' logins may not have it
-        EXECUTE 'SELECT EXISTS (SELECT FROM ganns.students WHERE login = $1)' INTO _found USING _login;
-    END IF;
-    RETURN _found;
-END
+    SELECT EXISTS (SELECT FROM ganns.students s WHERE s.login = _login)
 $$;
 
 CREATE FUNCTION ganns.is_trusted(_login name) RETURNS boolean
@@ -48,7 +41,7 @@ CREATE FUNCTION ganns.is_trusted(_login name) RETURNS boolean
 AS $$
     -- It may write the tables themselves, so that nothing is hidden from it anyway
     SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = _login)
-       AND has_any_column_privilege(_login, 'ganns.runs', 'UPDATE') AND NOT ganns.is_student(_login)
+       AND has_any_column_privilege(_login, 'ganns.runs', 'UPDATE') AND NOT ganns.is_students_login(_login)
 $$;
 
 CREATE FUNCTION ganns.is_quarantined(_run_id bigint, _login name, _name text) RETURNS boolean
