@@ -113,8 +113,8 @@ class Audits:
             trust = self._trust[subject] = self._trust.get(subject, Trust()).after(verdict.agreed)
             if verdict.agreed or subject in self._out:
                 continue
-            reason = in_words(verdict)
-            self.say(f"an audit found a wrong result of {subject}: {reason} (wrong result {trust.failed} of this run)")
+            reason, who = in_words(verdict), audits.shown(self.publisher.connections.main, subject)
+            self.say(f"an audit found a wrong result of {who}: {reason} (wrong result {trust.failed} of this run)")
             if is_auditor_suspect(self._trust):
                 if not self._has_doubts:
                     self._has_doubts = True
@@ -144,7 +144,7 @@ class Audits:
                 publisher.enqueue_again(this.round, audits.held_units(conn, run_id, this.round, subject))
         who = subject.name or subject.login
         self.say(
-            f"{subject} is in quarantine after {self.config.failures} wrong results, and gets no more units of this "
+            f"{audits.shown(conn, subject)} is in quarantine after {self.config.failures} wrong results, and gets no more units of this "
             f"run; `ganns runs audits {run_id} --readmit {who}` takes it back"
         )
         if collector is not None:

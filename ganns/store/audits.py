@@ -22,11 +22,6 @@ class Subject(NamedTuple):
     login: str
     name: str = ""  # of the worker; "" for a student
 
-    def __str__(self) -> str:
-        """Return the words for messages."""
-        login = printable(self.login, 100)
-        return f"{printable(self.name, 100)} (login {login})" if self.name else f"login {login}"
-
 
 class AuditedWorker(NamedTuple):
     """A worker whose result was accepted."""
@@ -65,13 +60,20 @@ def workers_of_jobs(conn: Connection, job_ids: Sequence[int]) -> dict[int, int |
 
 
 def list_audits(conn: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return {login, name, audits, failed, same, distance, first_bad_round, reason, at} of each audited login."""
+    """Return {login, name, label, audits, failed, same, distance, first_bad_round, reason, at} of each audited login."""
     return execute(conn, "list_audits", run_id=run_id).fetchall()
 
 
 def quarantine(conn: Connection, run_id: int, subject: Subject, reason: str) -> None:
     """Let a login, or one worker of it, get no more units of a run."""
     execute(conn, "quarantine", run_id=run_id, login=subject.login, name=subject.name, reason=reason)
+
+
+def shown(conn: Connection, subject: Subject) -> str:
+    """Return a login's words for messages, with the student's label or the worker's name."""
+    row = execute(conn, "student_label", login=subject.login).fetchone()
+    login, name = printable(subject.login, 100), subject.name or (row["label"] if row else "")
+    return f"{printable(name, 100)} (login {login})" if name else f"login {login}"
 
 
 def readmit(conn: Connection, run_id: int, who: str) -> None:

@@ -7,6 +7,10 @@ SELECT w.id AS worker_id, coalesce(t.login, w.login) AS login, coalesce(t.name, 
 FROM ganns.workers w LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
 WHERE w.id = ANY(%(worker_ids)s::bigint[]);
 
+-- student_label --
+-- The name by which people know a student's login
+SELECT label FROM ganns.students WHERE login = %(login)s;
+
 -- workers_of_jobs --
 -- The workers that had these jobs last
 SELECT id, worker_id FROM procrastinate.procrastinate_jobs WHERE id = ANY(%(job_ids)s::bigint[]);
@@ -37,7 +41,7 @@ GROUP BY a.login, a.name;
 
 -- list_audits --
 -- The audits of a run for each login, with the first round of a wrong result, and its quarantine
-SELECT a.login, a.name, count(*) AS audits, count(*) FILTER (WHERE NOT a.agreed) AS failed,
+SELECT a.login, a.name, (SELECT s.label FROM ganns.students s WHERE s.login = a.login) AS label, count(*) AS audits, count(*) FILTER (WHERE NOT a.agreed) AS failed,
        count(*) FILTER (WHERE a.same) AS same, max(a.distance) AS distance,
        min(a.round) FILTER (WHERE NOT a.agreed AND a.kind = 'unit') AS first_bad_round, q.reason, q.at
 FROM ganns.audits a
@@ -53,7 +57,8 @@ ON CONFLICT (run_id, login, name) DO UPDATE SET reason = excluded.reason, at = c
 -- readmit --
 -- Take a quarantine back; its failed audits count no more
 UPDATE ganns.quarantines SET undone_at = clock_timestamp()
-WHERE run_id = %(run_id)s AND undone_at IS NULL AND %(who)s IN (login::text, name) RETURNING login;
+WHERE run_id = %(run_id)s AND undone_at IS NULL
+  AND %(who)s IN (login::text, name, (SELECT s.label FROM ganns.students s WHERE s.login = quarantines.login)) RETURNING login;
 
 -- list_quarantined --
 -- The logins that get no more units of a run
