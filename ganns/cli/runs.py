@@ -165,8 +165,8 @@ def _show_audits(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         first = "-" if row["first_bad_round"] is None else row["first_bad_round"]
         since = f"since {row['at']:%Y-%m-%d %H:%M}" if row["at"] else "-"
-        worker, distance = row["name"] or row["label"] or "all", f"{row['distance']:.2g}"
-        shown.add_row(*cells(row["login"], worker, row["audits"], row["failed"], row["same"], distance, first, since))
+        who, distance = row["name"] or row["label"] or "all", f"{row['distance']:.2g}"
+        shown.add_row(*cells(row["login"], who, row["audits"], row["failed"], row["same"], distance, first, since))
     wide_console().print(shown)
 
 

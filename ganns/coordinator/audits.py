@@ -142,9 +142,9 @@ class Audits:
             for this in rounds.list_open_rounds(conn, run_id):
                 rounds.lock_round(conn, run_id, this.round)  # no result comes while its unit is given away
                 publisher.enqueue_again(this.round, audits.held_units(conn, run_id, this.round, subject))
-        who = subject.name or subject.login
+        who, shown = subject.name or subject.login, audits.shown(conn, subject)
         self.say(
-            f"{audits.shown(conn, subject)} is in quarantine after {self.config.failures} wrong results, and gets no more units of this "
+            f"{shown} is in quarantine after {self.config.failures} wrong results, and gets no more units of this "
             f"run; `ganns runs audits {run_id} --readmit {who}` takes it back"
         )
         if collector is not None:

@@ -60,7 +60,7 @@ def workers_of_jobs(conn: Connection, job_ids: Sequence[int]) -> dict[int, int |
 
 
 def list_audits(conn: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return {login, name, label, audits, failed, same, distance, first_bad_round, reason, at} of each audited login."""
+    """Return the figures of each audited login, and its quarantine: the columns of `list_audits` in audits.sql."""
     return execute(conn, "list_audits", run_id=run_id).fetchall()
 
 
