@@ -93,7 +93,7 @@ def list_quarantined(conn: Connection, run_id: int) -> set[Subject]:
 
 def held_units(conn: Connection, run_id: int, round_: int, subject: Subject) -> list[int]:
     """Return a round's units that a login has claimed, and not returned."""
-    rows = execute(conn, "held_units", run_id=run_id, round=round_, login=subject.login, name=subject.name)
+    rows = execute(conn, "units_of_login", run_id=run_id, round=round_, login=subject.login, name=subject.name)
     return [row["unit"] for row in rows]
 
 

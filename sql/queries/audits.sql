@@ -64,7 +64,7 @@ WHERE run_id = %(run_id)s AND undone_at IS NULL
 -- The logins that get no more units of a run
 SELECT login, name FROM ganns.quarantines WHERE run_id = %(run_id)s AND undone_at IS NULL;
 
--- held_units --
+-- units_of_login --
 -- A round's units that a login's workers, or those of one name, have claimed, without a result
 SELECT u.unit FROM ganns.units u JOIN ganns.workers w ON w.id = u.claimed_by
 LEFT JOIN ganns.task_workers t ON t.worker_id = w.id
