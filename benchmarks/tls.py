@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.cluster import Stopwatch, temporary_home
-from ganns.config import CodecConfig, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
+from ganns.config import OPTIONS, Config, EvaluateConfig, QuorumConfig, StopConfig, SyntheticData
 from ganns.coordinator import train_run
 from ganns.db.address import Address, resolve
 from ganns.db.connect import connect
@@ -99,7 +99,7 @@ def rounds(
     config = Config(
         name="benchmark",
         data=SyntheticData(count=1024, holdout=8),
-        codec=CodecConfig(codec),
+        codec=OPTIONS["codec"][codec](),
         quorum=QuorumConfig(units=NUM_WORKERS),
         evaluate=EvaluateConfig(every=0),
         stop=StopConfig(rounds=0),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
@@ -194,10 +195,66 @@ class OptimizerConfig:
 
 @dataclass
 class AggregateConfig:
-    """The rule that turns results into one update; a result whose gradient norm is above `max_norm` is refused."""
+    """The rule that turns results into one update.
+
+    A result whose gradient norm is above `max_norm` is refused. One whose norm is above `clip` times the median norm of
+    the results before it is scaled down to that.
+    """
 
     name: str = "mean"
     max_norm: float | None = number(None, TINY, 1e12)
+    clip: float | None = number(10.0, 1, 1e6)
+
+
+@dataclass
+class MedianAggregate(AggregateConfig):
+    """The median of each number."""
+
+    name: str = "median"
+
+
+@dataclass
+class CenteredClippingAggregate(AggregateConfig):
+    """The mean of the results, each clipped to a distance from a centre."""
+
+    name: str = "centered_clipping"
+
+
+@dataclass
+class TrimmedMeanAggregate(AggregateConfig):
+    """The mean without extremes; `hostile` is the share of the results that may be wrong, rounded up to results."""
+
+    name: str = "trimmed_mean"
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
+class MultiKrumAggregate(AggregateConfig):
+    """The mean of the results with the nearest neighbours; `hostile` as for the trimmed mean."""
+
+    name: str = "multi_krum"
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
+class PluginAggregate(AggregateConfig):
+    """A rule of another package (`ganns.plugins`), which decides whether it uses `hostile`."""
+
+    hostile: float = number(0.2, 0, 0.49)
+
+
+@dataclass
+class AuditConfig:
+    """Results that are computed again, and compared (docs/explain/robust.md).
+
+    Each of the first results of `of` is, until `first` in a row agreed; then at most the `share` of them. `failures`
+    wrong ones in a run end a login's part in it.
+    """
+
+    of: str = choice("students", ("students", "everyone", "nobody"))
+    first: int = number(10, 0, 10000)
+    share: float = number(0.1, 0, 1)
+    failures: int = number(3, 1, 1000)
 
 
 UP = ("fp32", "fp16", "int8", "int4", "rot2")
@@ -295,6 +352,7 @@ class Config:
     loss: LossConfig = field(default_factory=NonSaturatingLoss)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     codec: CodecConfig = field(default_factory=Fp32Codec)
     quorum: QuorumConfig = field(default_factory=QuorumConfig)
     db: DbConfig = field(default_factory=DbConfig)
@@ -313,12 +371,19 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
     "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec},
+    "aggregate": {
+        "mean": AggregateConfig,
+        "median": MedianAggregate,
+        "trimmed_mean": TrimmedMeanAggregate,
+        "centered_clipping": CenteredClippingAggregate,
+        "multi_krum": MultiKrumAggregate,
+    },
 }
 """Groups whose options have keys or defaults of their own, and their dataclasses; the default option comes first."""
 PLUGGED: dict[str, type[Any]] = {
     "data": PluginData,
     "loss": NonSaturatingLoss,
-    "aggregate": AggregateConfig,
+    "aggregate": PluginAggregate,
     "model": ModelConfig,
 }
 """Groups to which other packages may add options (`ganns.plugins`), and the dataclass with such an option's keys."""
@@ -326,7 +391,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{group: tuple(options) for group, options in OPTIONS.items()},
     "model": ("dcgan",),
     "optimizer": ("adam",),
-    "aggregate": ("mean", "median"),
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
 OLD_KEYS = {
@@ -437,6 +501,7 @@ def validate(config: Config) -> None:
             f"choose from {', '.join(AUGMENTATIONS)}, joined by commas."
         )
     _validate_model(config.model)
+    _validate_aggregate(config)
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
@@ -456,6 +521,29 @@ def _validate_model(model: ModelConfig) -> None:
         raise ConfigError(
             f"model.attributes={model.attributes} cannot be used: give 1 to {MAX_ATTRIBUTES} different names, joined "
             'by commas, like "Eyeglasses,Smiling".'
+        )
+
+
+def num_hostile(share: float, num_results: int) -> int:
+    """Return how many of `num_results` results may be wrong: the share of them, rounded up."""
+    return math.ceil(share * num_results - 1e-9)
+
+
+def least_results(name: str, hostile: int) -> int:
+    """Return the least number of results with which a rule bears `hostile` wrong ones, as its paper says."""
+    return {"trimmed_mean": 2 * hostile + 1, "multi_krum": 2 * hostile + 3}.get(name, 1)
+
+
+def _validate_aggregate(config: Config) -> None:
+    rule, units = config.aggregate, config.quorum.units
+    if not isinstance(rule, TrimmedMeanAggregate | MultiKrumAggregate):
+        return
+    hostile = num_hostile(rule.hostile, units)
+    if units < (least := least_results(rule.name, hostile)):
+        raise ConfigError(
+            f"aggregate={rule.name} needs {least} results a round to bear {hostile} wrong ones "
+            f"(aggregate.hostile={rule.hostile:g}), and quorum.units={units}: give a larger quorum.units, a smaller "
+            "aggregate.hostile, or aggregate=median."
         )
 
 

@@ -34,7 +34,8 @@
        ├─ DeviceError           the device that computes cannot be used: which other one to choose
        ├─ WeightsMissing        the version's weights are not there (yet, or after a crash): retry
        └─ BadResult             a result of a wrong form: refused, and its unit is computed again
-          └─ ImplausibleResult  a result of the right form with a NaN, or far too large: the model may be broken
+          ├─ ImplausibleResult  a result of the right form with a NaN, or far too large: the model may be broken
+          └─ Quarantined        a result of a login that audits have found lying
 
 The command line prints `str(error)` alone: one sentence and a next step. `--debug` shows the traceback.
 An error whose docstring is a complete sentence can be raised without a message: the docstring is the message.
@@ -197,6 +198,10 @@ class BadResult(WorkError):
 
 class ImplausibleResult(BadResult):
     """A result was refused: its numbers are not finite, or far too large. A broken model has such results, too."""
+
+
+class Quarantined(BadResult):
+    """A result was refused: audits found wrong results of its login, which gets no more units of this run."""
 
 
 class ProgramTooOld(WorkError):

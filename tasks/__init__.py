@@ -12,5 +12,7 @@ from ganns.queue.decorator import task
 
 __all__ = ["app", "chain", "chord", "group", "task"]
 
-app = set_default(App(import_paths=["tasks.gradient", "tasks.evaluate"], check="tasks.blame:pick_device"))
+app = set_default(
+    App(import_paths=["tasks.gradient", "tasks.evaluate", "tasks.audit"], check="tasks.blame:pick_device")
+)
 """The procrastinate app that every worker runs, with the task framework inside."""

@@ -39,6 +39,7 @@ from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
 from ganns.store.worker_api import Claim, RunInfo
+from ganns.training.audit import Case, Finding, audit
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.published import decode_weights
@@ -110,6 +111,11 @@ class CachedRun:
             found, shapes = unpack(*download.result()), self.computer.weight_shapes()
             self.computer.load(decode_weights(found, self.config.codec.down, shapes))
             self._version = version
+
+    def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
+        """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""
+        self._version = None
+        return audit(self.computer, self.images, self.config, case, describe(), should_stop)
 
     def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the unit's images, float32 [count, 3, S, S], and for a conditional run their labels [count, A]."""

@@ -23,7 +23,11 @@ GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and 
 FILES = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [option for group, option in FILES if group == "experiment"]
 # The values that an option cannot know.
-NEEDED = {("data", "packed"): ["data.url=http://host/faces"], ("data", "image_folder"): ["data.path=/pictures"]}
+NEEDED = {
+    ("data", "packed"): ["data.url=http://host/faces"],
+    ("data", "image_folder"): ["data.path=/pictures"],
+    ("aggregate", "multi_krum"): ["quorum=spares"],
+}
 
 
 def composed(*overrides: str) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_built_in_names_are_never_looked_up(site: Path, monkeypatch: pytest.Monk
     [
         ("import a_missing_module", "ModuleNotFoundError: No module named 'a_missing_module'"),
         ("1 / 0", "ZeroDivisionError"),
-        ("Wild = 3", "is no subclass of ganns.training.aggregation.Rule"),
+        ("Wild = 3", "is no subclass of ganns.training.rule.Rule"),
         ("", "has no attribute 'Wild'"),
     ],
 )

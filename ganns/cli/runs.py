@@ -132,6 +132,45 @@ def quorum(
 
 
 @app.command()
+def audits(
+    run: Which,
+    readmit: Annotated[str | None, typer.Option("--readmit", help="Take this login's quarantine back.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show whose results were computed again, whose were wrong, and which logins get no more units of a run."""
+    from ganns.store import audits as table
+
+    with _run(run) as (conn, run_id, _):
+        if readmit is not None:
+            table.readmit(conn, run_id, readmit)
+            say(f"{readmit} gets units of run {run_id} again; its wrong results count no more")
+            return
+        rows = table.list_audits(conn, run_id)
+    if as_json:
+        say_json([row | {"at": row["at"] and row["at"].isoformat()} for row in rows])
+    elif not rows:
+        say(f"no result of run {run_id} was audited: `audit=everyone` audits workers without a student's login, too")
+    else:
+        _show_audits(rows)
+
+
+def _show_audits(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from ganns.utils.console import cells, wide_console
+
+    shown = Table(
+        "login", "worker", "audits", "wrong", "bit for bit", "largest distance", "first wrong round", "quarantine"
+    )
+    for row in rows:
+        first = "-" if row["first_bad_round"] is None else row["first_bad_round"]
+        since = f"since {row['at']:%Y-%m-%d %H:%M}" if row["at"] else "-"
+        who, distance = row["name"] or row["label"] or "all", f"{row['distance']:.2g}"
+        shown.add_row(*cells(row["login"], who, row["audits"], row["failed"], row["same"], distance, first, since))
+    wide_console().print(shown)
+
+
+@app.command()
 def delete(
     runs: Annotated[list[str], typer.Argument(help="The runs' numbers, or latest.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

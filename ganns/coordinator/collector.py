@@ -11,7 +11,7 @@ decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ import psycopg
 
 from ganns.coordinator.connections import Connections
 from ganns.db.connect import Connection
-from ganns.errors import BadResult, PayloadError
+from ganns.errors import BadResult, PayloadError, Quarantined
 from ganns.store.results import PartKey, Submission, get_part, list_parts, list_results
 from ganns.store.rounds import Unit
 from ganns.training.aggregation import build_totals, weighted_metrics
@@ -52,16 +52,35 @@ class Collector:
     """The results of one open round, added up in one accumulator for each network."""
 
     def __init__(
-        self, run_id: int, state: TrainingState, units: Sequence[Unit], settings: RoundSettings | None = None
+        self,
+        run_id: int,
+        state: TrainingState,
+        units: Sequence[Unit],
+        settings: RoundSettings | None = None,
+        *,
+        keeps: Callable[[Submission], bool] = lambda submission: False,
+        is_out: Callable[[int | None], bool] = lambda worker_id: False,
     ) -> None:
-        """Begin without results; `units` are the round's, in order, and `settings` those in its row."""
+        """Begin without results.
+
+        Args:
+            run_id: the run.
+            state: the round's version.
+            units: the round's, in order.
+            settings: those in the round's row.
+            keeps: tells whether a result's parts are kept in `kept`, for an audit.
+            is_out: tells whether a worker's results are refused, since its login is in quarantine.
+        """
         self.run_id = run_id
         self.round = state.progress.version
         self.units = list(units)
-        self.totals = build_totals(state.config.aggregate)
+        self.totals = build_totals(state.config.aggregate, state.norms)
         self.submissions: dict[int, Submission] = {}
         self.sizes: dict[int, dict[str, Size]] = {}  # of the results that were added
         self.skipped = {unit.unit for unit in units if unit.skipped}
+        self.settings = settings
+        self.kept: dict[int, dict[str, Part]] = {}  # by unit
+        self._keeps, self._is_out = keeps, is_out
         self.config = in_round(state.config, settings)
         largest = max((unit.slice.num_images for unit in units), default=None)
         self.limits = {r: remembered(r, self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
@@ -135,6 +154,8 @@ class Collector:
 
     def _fault(self, submission: Submission) -> BadResult | None:
         """Return what is wrong with a complete result, or None."""
+        if self._is_out(submission.worker_id):
+            return Quarantined()
         parts = [self._parts[key].result() for key in _keys(submission)]
         try:
             for part in parts:
@@ -154,6 +175,15 @@ class Collector:
 
     def _sizes(self, submission: Submission) -> dict[str, Size]:
         return {key[2]: self._checked(key).size for key in _keys(submission)}
+
+    def refuse_banned(self) -> list[Refused]:
+        """Take out the results of workers in quarantine that were not added yet; return them."""
+        found = [
+            one for number, one in self.submissions.items() if number >= self._next and self._is_out(one.worker_id)
+        ]
+        for submission in found:
+            self._take_out(submission)
+        return [(submission, Quarantined()) for submission in found]
 
     def _take_out(self, submission: Submission) -> None:
         del self.submissions[submission.unit]
@@ -199,11 +229,14 @@ class Collector:
 
     def _add(self, number: int) -> None:
         self.sizes[number] = self._sizes(self.submissions[number])
+        parts = {}
         for key in _keys(self.submissions[number]):
             checked = self._checked(key)
-            part = checked.part or self._decode(checked.encoded, None, number, key[2])
-            self.totals[key[2]].add(part, self.units[number].slice.num_images)
+            parts[key[2]] = checked.part or self._decode(checked.encoded, None, number, key[2])
+            self.totals[key[2]].add(parts[key[2]], self.units[number].slice.num_images)
             del self._parts[key]
+        if self._keeps(self.submissions[number]):
+            self.kept[number] = parts
 
     def finish(self) -> None:
         """Add the results behind the first missing unit. Call it once, when no more are received."""

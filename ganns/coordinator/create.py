@@ -17,7 +17,9 @@ from ganns.store.runs import Run
 from ganns.training.probe import examine
 from ganns.training.seeds import permutation_digest
 
-FREE_ON_RESUME = {"name", "stop", "quorum", "db", "evaluate", "sample_every", "tensorboard", "observers", "resume"}
+FREE_ON_RESUME = {
+    *("name", "stop", "quorum", "db", "audit", "evaluate", "sample_every", "tensorboard", "observers", "resume"),
+}
 """Settings that may change when a run is resumed; all others determine its versions."""
 
 

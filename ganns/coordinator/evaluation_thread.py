@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -20,6 +20,7 @@ from ganns.coordinator.evaluator import Evaluator, describe
 from ganns.coordinator.health import SampleHealth
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.state_files import StateFiles
+from ganns.coordinator.verdict import Verdict
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseError, DataError, MissingExtra
@@ -40,12 +41,19 @@ class Evaluations:
     """Evaluates a version of a run every `evaluate.every` rounds, in the background."""
 
     def __init__(
-        self, address: Address, run_id: int, generation: int, config: Config, files: StateFiles, observer: Observer
+        self,
+        address: Address,
+        run_id: int,
+        generation: int,
+        config: Config,
+        files: StateFiles,
+        observer: Observer,
+        report: Callable[[Sequence[Verdict]], None] = lambda verdicts: None,
     ) -> None:
         """Start the thread, unless the run is not to be evaluated; it does nothing until `after_version` is called."""
         self._address, self._run_id, self._generation = address, run_id, generation
         self._config, self._files, self._observer = config, files, observer
-        self._say = observer.say
+        self._say, self._report = observer.say, report
         self._every = config.evaluate.every
         self._stopping, self._has_given_up = threading.Event(), False
         self._done: int | None = None  # the last evaluated version; None: not looked up yet
@@ -80,7 +88,7 @@ class Evaluations:
     def _connect(self) -> Iterator[Evaluator]:
         with connect_own(self._address, self._run_id, "evaluation", SIDE_LOCK_S) as conn:
             evaluations.forget_left_generators(conn, self._run_id, self._generation)
-            yield Evaluator(conn, self._run_id, self._config, self._say)
+            yield Evaluator(conn, self._run_id, self._config, self._say, self._report)
 
     def _handle(self, evaluator: Evaluator, request: tuple[int, bool]) -> None:
         version, is_last = request

@@ -5,12 +5,16 @@ The coordinator uses it on a thread (`evaluation_thread.py`), and `ganns evaluat
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import nn
 
 from ganns.config import Config
+from ganns.coordinator.evaluation_audit import check_parts
+from ganns.coordinator.verdict import Verdict
 from ganns.data import images_of
 from ganns.db.connect import Connection
 from ganns.errors import DataError, PayloadError, ResultTimeout
@@ -35,9 +39,16 @@ PRIORITY = -1  # units come first
 class Evaluator:
     """Evaluates versions of one run."""
 
-    def __init__(self, conn: Connection, run_id: int, config: Config, say: Callable[[str], None]) -> None:
-        """Use an open connection. The networks and images are loaded by `prepare`."""
-        self.conn, self.run_id, self.config, self.say = conn, run_id, config, say
+    def __init__(
+        self,
+        conn: Connection,
+        run_id: int,
+        config: Config,
+        say: Callable[[str], None],
+        report: Callable[[Sequence[Verdict]], None] = lambda verdicts: None,
+    ) -> None:
+        """Use an open connection; `report` gets the audits. The networks and images are loaded by `prepare`."""
+        self.conn, self.run_id, self.config, self.say, self.report = conn, run_id, config, say, report
         self._real: tuple[torch.Tensor, torch.Tensor] | None = None
         self._labels: torch.Tensor | None = None  # of the real images, if the networks are conditional
 
@@ -111,7 +122,16 @@ class Evaluator:
         try:
             if not _wait(parts, should_stop, begun + timeout_s):
                 return None
-            found = [batches.decode(value) for value in parts.join(timeout=JOIN_S)]
+            found, verdicts = check_parts(
+                self.conn,
+                self.run_id,
+                self.config,
+                version,
+                parts.job_ids,
+                parts.join(timeout=JOIN_S),
+                self._drawer(state),
+            )
+            self.report(verdicts)
         finally:
             evaluations.forget_generator(self.conn, evaluation)
             parts.revoke()
@@ -122,13 +142,24 @@ class Evaluator:
         """Draw images and compute features in this process; store and return the metrics."""
         begun = time.monotonic()
         self.prepare()
-        generator = batches.build_generator(self.config, batches.averaged_generator(state))
-        network = feature_network(self.run_id, self.config, self._stored_network())
-        found = [
-            batches.extract(batches.draw(self.config, generator, start, count, self._labels), network, start)
-            for start, count in batches.parts(self.config.evaluate.images)
-        ]
+        compute = self._drawer(state)
+        found = [compute(index) for index in range(len(batches.parts(self.config.evaluate.images)))]
         return self._assemble(version, found, begun)
+
+    def _drawer(self, state: Mapping[str, torch.Tensor]) -> Callable[[int], batches.Tensors]:
+        """Return a function that computes a part here, by its index; the networks are built at its first call."""
+
+        @functools.cache
+        def networks() -> tuple[nn.Module, nn.Module]:
+            generator = batches.build_generator(self.config, batches.averaged_generator(state))
+            return generator, feature_network(self.run_id, self.config, self._stored_network())
+
+        def compute(index: int) -> batches.Tensors:
+            generator, network = networks()
+            start, count = batches.parts(self.config.evaluate.images)[index]
+            return batches.extract(batches.draw(self.config, generator, start, count, self._labels), network, start)
+
+        return compute
 
     def _assemble(self, version: int, parts: list[batches.Tensors], begun: float) -> dict[str, float]:
         try:

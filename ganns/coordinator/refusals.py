@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from ganns.coordinator.collector import Collector, Refused
 from ganns.coordinator.judge import Judge
 from ganns.coordinator.publisher import Publisher
-from ganns.errors import BadResult, Diverged, ImplausibleResult
+from ganns.errors import BadResult, Diverged, ImplausibleResult, Quarantined
 from ganns.queue.rescue import SILENT_S
 from ganns.store import overdue, results
 from ganns.store.results import Submission
@@ -79,7 +79,7 @@ class Refusals:
             suspicion.reason, suspicion.refused_from = reason, refused_from
             suspicion.workers.append(submission.worker_id)
             self.judge.ask(publisher.state, collector.units[unit], collector.config)
-        else:
+        elif not isinstance(reason, Quarantined):  # such a worker may still compute other runs
             self._strike([submission.worker_id])
 
     def strike(self, worker_id: int) -> None:

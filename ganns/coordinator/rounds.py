@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import psycopg
 
+from ganns.coordinator.auditor import Asked, Auditor
+from ganns.coordinator.audits import Audits
 from ganns.coordinator.blame import Blame
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.collector import Collector
@@ -60,6 +62,7 @@ class Rounds:
     connections: Connections
     cleanup: Cleanup
     evaluations: Evaluations
+    auditor: Auditor
     observer: Observer
     should_stop: Callable[[], bool]
     warden: Warden
@@ -83,6 +86,8 @@ class Rounds:
         judge = Judge(self.run, self.state.config)
         self.refusals = Refusals(self.publisher, judge, self.observer.say)
         self.reconciler.overdue.on_overdue = self.refusals.strike
+        self.audits = Audits(self.publisher, self.refusals, self.auditor, self.state.config.audit, self.observer.say)
+        self.audits.begin()
         self.reconciler.count_alive()
         self.publisher.hold_lease()
         if rounds.get_open_round(self.connections.main, self.run.id) is None and not self._open():
@@ -92,6 +97,7 @@ class Rounds:
         try:
             while self._round():
                 pass
+            self.audits.finish(self.should_stop)
         finally:
             judge.close()
 
@@ -106,7 +112,7 @@ class Rounds:
             collector = self._collect(this)
             collected = time.monotonic()
             ahead = self.scheduler.units_ahead(self.connections.main, before.version)
-            self._advance(this, collector, len(ahead))
+            asked = self._advance(this, collector, len(ahead))
             self.blame.note(collector)
             require_finite(self.state)
         except Diverged as reason:
@@ -121,6 +127,7 @@ class Rounds:
         }
         goes_on = self._close_or_wait(collector, timings, len(ahead))
         self.refusals.accepted(collector.submissions.values())
+        self.audits.auditor.put(asked)
         return self._closed(size, goes_on, collector.metrics(), timings, len(collector.submissions))
 
     def _closed(
@@ -166,13 +173,17 @@ class Rounds:
         """Wait until the open round can be closed, and return its results."""
         conn, run_id = self.connections.main, self.run.id
         deadline = None if this.deadline_in_s is None else time.monotonic() + this.deadline_in_s
-        collector = Collector(run_id, self.state, rounds.list_units(conn, run_id, this.round), this.settings)
+        units = rounds.list_units(conn, run_id, this.round)
+        collector = Collector(
+            run_id, self.state, units, this.settings, keeps=self.audits.wants, is_out=self.audits.is_out
+        )
         self.refusals.begin()
         quorum_at: float | None = None
         reconcile_at, said_at = time.monotonic() + POLL_S, time.monotonic() + 10.0
         while True:
             self.refusals.refuse(collector, collector.receive(self.connections))
             self.refusals.decide(collector)
+            self.audits.decide(collector)
             now, count = time.monotonic(), len(collector.submissions)
             possible = len(collector.units) - len(collector.skipped)
             if not possible:
@@ -201,6 +212,7 @@ class Rounds:
             if now >= reconcile_at:
                 collector.skip(self.reconciler.tick(this.round))
                 self.commands.say_news()
+                self.audits.look()
                 reconcile_at = now + POLL_S
             if now >= said_at:
                 said_at = now + 10.0
@@ -218,15 +230,17 @@ class Rounds:
 
     # ---------------------------------------------------------------------------------- advancing, publishing
 
-    def _advance(self, this: Round, collector: Collector, num_ahead: int) -> None:
-        """Turn the state into the next version, in memory."""
+    def _advance(self, this: Round, collector: Collector, num_ahead: int) -> list[Asked]:
+        """Turn the state into the next version, in memory; return the results that will be audited."""
         collector.finish()
+        asked = self.audits.gather(collector, self.state)
         before = self.state.progress
         done = collector.submissions.keys() | collector.skipped
         cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead, this.settings)
         images = before.images + collector.num_images()
         progress = Progress(0, images, self._clock + time.monotonic(), cursor)
         self.state.advance(collector.totals, progress, collector.config)
+        return asked
 
     def _wait_and_open(self) -> bool:
         """Wait while the run is paused, then open its next round; return False if the run is finished."""

@@ -11,6 +11,7 @@ import psycopg
 
 from ganns import paths, plugins
 from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.auditor import Auditor
 from ganns.coordinator.cleanup import Cleanup
 from ganns.coordinator.commands import Interrupted
 from ganns.coordinator.connections import Connections, open_connections
@@ -144,14 +145,18 @@ def _train(
     cleanup = Cleanup(
         address, run.id, generation, files, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
     )
-    evaluations = Evaluations(address, run.id, generation, config, files, observer)
+    auditor = Auditor(run, config, address, generation, observer.say)
+    evaluations = Evaluations(address, run.id, generation, config, files, observer, auditor.report)
     try:
-        Rounds(run, generation, state, files, connections, cleanup, evaluations, observer, stop.is_set, warden).train()
+        Rounds(
+            run, generation, state, files, connections, cleanup, evaluations, auditor, observer, stop.is_set, warden
+        ).train()
         done = True
         evaluations.finish(state.progress.version, stop.is_set)
     except Interrupted:
         done = False
     finally:
+        auditor.close()
         evaluations.close()
         cleanup.close()
     # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.

@@ -45,6 +45,16 @@ def worker_name() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def processor() -> str:
+    """Return the kind of this machine's processor; "" if the system does not say it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()
+
+
 def program_version() -> str:
     """Return the version of the installed program."""
     return importlib.metadata.version("ganns")
@@ -70,6 +80,8 @@ def describe() -> dict[str, Any]:
         "memory_mb": memory_mb(),
         "host": socket.gethostname(),
         "system": platform.platform(terse=True),
+        "processor": processor(),
+        "compiled": os.environ.get("GANNS_COMPILE") == "1",
         "python": platform.python_version(),
         "ganns": program_version(),
         "procrastinate": importlib.metadata.version("procrastinate"),

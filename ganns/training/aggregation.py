@@ -1,7 +1,7 @@
 """Aggregation: one update of a network from the results of a round, by a rule.
 
 A rule gets one network's results, unit by unit, and then returns the update. It may add each result at once (`Mean`: it
-needs the memory of one result), or keep them until the end (`Median`: it needs the memory of all).
+needs the memory of one result), or keep them until the end (those of `robust.py`: they need the memory of all).
 
 Requirements for every rule; `ganns plugin check NAME` tests them:
 
@@ -12,44 +12,26 @@ Requirements for every rule; `ganns plugin check NAME` tests them:
 - *Shapes and dtypes.* The tensors that `combine` returns have the names, shapes and dtype (float32) of those that `add`
   got, and are finite. A rule does not change the tensors that it gets.
 
-A rule does not get BatchNorm's sums: `Accumulator` always pools them.
+A rule does not get BatchNorm's sums: `Accumulator` always pools them. It also scales down results that are far larger
+than those of the rounds before, whatever the rule is (`clipping.py`).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from ganns import plugins
 from ganns.config import AggregateConfig
+from ganns.training.clipping import clipped, largest_norm, rounded_norm
+from ganns.training.robust import ROBUST, Median
+from ganns.training.rule import Rule, Tensors
 from ganns.training.unit import Part
 
-Tensors = dict[str, torch.Tensor]
-
-
-class Rule(ABC):
-    """Combines one network's results of one round; there is a new object for each network and round."""
-
-    def __init__(self, config: AggregateConfig) -> None:
-        """Begin without results; `config` has the run's `aggregate.*`."""
-        self.config = config
-
-    @abstractmethod
-    def add(self, gradients: Tensors, num_images: int) -> None:
-        """Add one unit's result; called in unit order.
-
-        Args:
-            gradients: by parameter name, float32, on the CPU: the mean gradient over the unit's images, or for
-                `strategy=local_steps` the weights before minus the weights after. Finite, and with a norm of at most
-                `aggregate.max_norm`. A rule may keep it, but not change it.
-            num_images: number of the unit's images, at least 2; the last unit of an epoch may have fewer than others.
-        """
-
-    @abstractmethod
-    def combine(self) -> Tensors:
-        """Return the update by parameter name, float32; called once, after at least one `add`."""
+__all__ = ["Accumulator", "Mean", "Median", "Rule", "Tensors", "build_rule", "build_totals", "weighted_metrics"]
 
 
 class Mean(Rule):
@@ -75,34 +57,7 @@ class Mean(Rule):
         return {name: total / self.num_images for name, total in self.sums.items()}
 
 
-class Median(Rule):
-    """`aggregate=median`: for each number of the gradient, the median over all units (Yin et al., arXiv 1803.01498).
-
-    While fewer than half of the units send wrong numbers, the median lies between the numbers of the others. The cost:
-    the median of correct gradients is not their mean, so a round learns less; and all results are in memory at once.
-    Each unit has the same weight, whatever its number of images: else one large unit could decide.
-    """
-
-    def __init__(self, config: AggregateConfig) -> None:
-        """Begin without results."""
-        super().__init__(config)
-        self.all: list[Tensors] = []
-
-    def add(self, gradients: Tensors, num_images: int) -> None:
-        """Keep the result."""
-        self.all.append(gradients)
-
-    def combine(self) -> Tensors:
-        """Return the median; for an even number of units, the mean of the two in the middle."""
-        low, high = (len(self.all) - 1) // 2, len(self.all) // 2
-        update: Tensors = {}
-        for name in self.all[0]:  # one parameter after the other: sorting needs a copy
-            ordered = torch.stack([gradients[name] for gradients in self.all]).sort(dim=0).values
-            update[name] = (ordered[low] + ordered[high]) / 2
-        return update
-
-
-RULES: dict[str, type[Rule]] = {"mean": Mean, "median": Median}
+RULES: dict[str, type[Rule]] = {"mean": Mean, **ROBUST}
 
 
 def build_rule(config: AggregateConfig) -> Rule:
@@ -121,11 +76,15 @@ class Accumulator:
 
     rule: Rule = field(default_factory=lambda: Mean(AggregateConfig()))
     sums: Tensors = field(default_factory=dict)
+    largest: float = math.inf  # norm; a result with a larger one is scaled down to it
+    norms: list[float] = field(default_factory=list)  # of the added results, as they came
 
     @torch.no_grad()
     def add(self, part: Part, num_images: int) -> None:
         """Add a unit's part, with its number of images. Call it in unit order."""
-        self.rule.add(part.gradients, num_images)
+        norm = rounded_norm(part.gradients)
+        self.norms.append(norm)
+        self.rule.add(clipped(part.gradients, norm, self.largest), num_images)
         for name, sums in part.sums.items():
             self.sums[name] = self.sums[name] + sums if name in self.sums else sums.clone()
 
@@ -151,13 +110,20 @@ class Accumulator:
         return statistics
 
 
-def build_totals(config: AggregateConfig) -> dict[str, Accumulator]:
+def build_totals(config: AggregateConfig, norms: Mapping[str, Sequence[float]] | None = None) -> dict[str, Accumulator]:
     """Return a round's accumulators for "d" and "g", with the rule of `config`.
+
+    Args:
+        config: the run's `aggregate.*`.
+        norms: by network, the norms of the results before (`TrainingState.norms`), for `aggregate.clip`.
 
     Raises:
         PluginError: if there is no such rule.
     """
-    return {role: Accumulator(build_rule(config)) for role in ("d", "g")}
+    return {
+        role: Accumulator(build_rule(config), largest=largest_norm(config.clip, (norms or {}).get(role, ())))
+        for role in ("d", "g")
+    }
 
 
 def weighted_metrics(results: list[tuple[int, dict[str, float]]]) -> dict[str, float]:

@@ -73,7 +73,7 @@ class _Alone:
         config = self.computer.config = in_round(self.config, this.settings)
         # With strategy.pipeline, those of the version before
         self.computer.load(as_published(state.weights_of(state.base_version), self.config.codec.down))
-        totals = build_totals(config.aggregate)
+        totals = build_totals(config.aggregate, state.norms)
         reports = []
         for unit, one in sorted(this.slices.items()):
             chosen = self._chosen(one)

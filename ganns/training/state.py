@@ -19,6 +19,7 @@ from torch import nn
 from ganns.config import Config, LocalStepsStrategy
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
+from ganns.training.clipping import NUM_NORMS
 from ganns.training.networks import make, parameters_of, sample, statistics_of
 from ganns.training.optimizers import adam, outer
 from ganns.training.plan import Cursor, ends, num_steps, share_done
@@ -56,6 +57,7 @@ class TrainingState:
         gen, disc = build_checked(config.model, config.seed)
         self.networks: dict[str, nn.Module] = {"g": gen, "d": disc}
         self.ema: Tensors = {name: value.clone() for name, value in parameters_of(gen).items()}
+        self.norms: dict[str, list[float]] = {"g": [], "d": []}  # of the last accepted results, see `clipping`
         self.previous: Tensors = {}  # the weights of the version before, where the open round's units need them
         strategy = config.strategy
         self.local = isinstance(strategy, LocalStepsStrategy)
@@ -79,6 +81,7 @@ class TrainingState:
         if self.config.strategy.pipeline:
             self.previous = {name: value.clone() for name, value in self.weights().items()}
         for role, network in self.networks.items():
+            self.norms[role] = [*self.norms[role], *totals[role].norms][-NUM_NORMS:]
             gradients = totals[role].combine()
             for name, parameter in network.named_parameters():
                 # Adam's fused implementation goes through memory and ignores strides: it would apply a channels_last
@@ -97,6 +100,7 @@ class TrainingState:
     def take_over(self, other: TrainingState, progress: Progress) -> None:
         """Go on at `progress` with the networks, average and moments of `other`, which must not be used any more."""
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
+        self.norms = other.norms
         self.previous = {}  # its round is computed at its own weights
         self.progress = replace(progress, steps=progress.steps + self.num_steps())
 
@@ -168,7 +172,7 @@ class TrainingState:
         """Return the metadata that is stored beside the tensors."""
         progress = self.progress
         fields = {name: getattr(progress, name) for name in ("version", "images", "seconds", "steps")}
-        return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json()})}
+        return {"ganns": json.dumps(fields | {"cursor": progress.cursor.to_json(), "norms": self.norms})}
 
     def save(self, path: Path) -> str:
         """Write the state to a file (the caller renames it into place) and return its digest."""
@@ -188,6 +192,7 @@ class TrainingState:
             state._restore(tensors)
             cursor = Cursor.from_json(header["cursor"], config.strategy.unit_images)
             steps = header.get("steps", header["version"] * state.num_steps())  # older versions did not count them
+            state.norms |= {role: [float(norm) for norm in found] for role, found in header.get("norms", {}).items()}
         except (KeyError, ValueError, TypeError, RuntimeError) as error:  # RuntimeError: tensors of other shapes
             raise PayloadError(f"{len(data)} bytes are not the state of this run's model ({error}).") from error
         state.progress = Progress(header["version"], header["images"], header["seconds"], cursor, steps=steps)

@@ -11,7 +11,8 @@ from ganns import paths
 from ganns.cli.app import app
 from ganns.config import OptimizerConfig, StopConfig
 from ganns.errors import ConfigError, LeaseLost, RunError
-from ganns.store import runs, sweeps
+from ganns.store import audits, runs, sweeps
+from ganns.store.audits import Subject
 from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import tiny
 
@@ -120,3 +121,27 @@ def test_a_backup_is_typed_and_restored(ganns, conn, tmp_path):
     file = str(tmp_path / "all.zip")
     assert "0 run(s) with 0 further rows in" in ganns("db", "backup", file).output
     assert "restored 0 run(s)" in ganns("db", "restore", file).output
+
+
+def test_audits_by_login_and_a_readmission(ganns, coordinate, join, conn):
+    finish_run(coordinate(tiny(stop=StopConfig(rounds=1))), join())
+    assert "no result of run 1 was audited" in ganns("runs", "audits", "1").output
+    liar = Subject("ganns_s7")
+    for unit, agreed in enumerate((True, False)):
+        distances = {"same": agreed, "distance": 0.0 if agreed else 2.0, "sums": 0.0, "metrics": 0.0}
+        who = {"worker_id": 1, "login": liar.login, "name": liar.name, "auditor": "the coordinator"}
+        place = {"kind": "unit", "round": 4, "unit": unit}
+        audits.insert_audit(conn, 1, **place, **who, **distances, agreed=agreed, alike=False)
+    audits.quarantine(conn, 1, liar, "it lies")
+    [row] = json.loads(ganns("runs", "audits", "1", "--json").output)
+    assert (row["login"], row["audits"], row["failed"], row["first_bad_round"]) == ("ganns_s7", 2, 1, 4)
+    assert row["at"] is not None
+    shown = ganns("runs", "audits", "latest").output
+    assert "ganns_s7" in shown
+    assert "since" in shown
+    assert audits.list_trust(conn, 1)[liar].failed == 1
+    assert "gets units of run 1 again" in ganns("runs", "audits", "1", "--readmit", "ganns_s7").output
+    assert audits.list_quarantined(conn, 1) == set()
+    assert audits.list_trust(conn, 1)[liar].failed == 0  # its wrong results count no more
+    with pytest.raises(RunError, match="ganns_s7 is not in quarantine in run 1"):
+        ganns("runs", "audits", "1", "--readmit", "ganns_s7")

@@ -36,7 +36,7 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parents[2]
 PRELOADED = (
     *("ganns.cli.app", "ganns.coordinator", "ganns.launch.train"),
-    *("procrastinate.cli", "tasks.evaluate", "tasks.gradient"),
+    *("procrastinate.cli", "tasks.audit", "tasks.evaluate", "tasks.gradient"),
 )
 _AT_THE_START = ("CUDA", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON", "TORCH")
 """Beginnings of variables that Python or torch reads only once: with others than ours, a process starts by itself."""
