@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from ganns.db.protocol import PROTOCOL
+
 VARIABLE = "GANNS_ABILITIES"
 """Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
 
@@ -60,7 +62,7 @@ def _major_minor(version: str) -> tuple[int, ...]:
 
 
 def describe() -> dict[str, Any]:
-    """Return device, threads, memory_mb, host, system and the versions that influence results.
+    """Return device, threads, memory_mb, host, system, protocol and the versions that influence results.
 
     torch's version is in it only if a task's module has loaded torch: other tasks do not need torch.
     """
@@ -72,6 +74,7 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "ganns": program_version(),
+        "protocol": PROTOCOL,
         "procrastinate": importlib.metadata.version("procrastinate"),
         "pid": os.getpid(),
     }
