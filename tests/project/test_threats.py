@@ -1,4 +1,4 @@
-"""docs/explain/threats.md: each protected line names a test that exists, and no line is in both tables."""
+"""docs/explain/threat-model.md: each protected line names a test that exists, and no line is in both tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from tests.project.test_docs import DOCS, ROOT, text_of
 
-PAGE = DOCS / "explain" / "threats.md"
+PAGE = DOCS / "explain" / "threat-model.md"
 TESTS = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 
 
