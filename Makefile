@@ -40,12 +40,13 @@ fuzz: $(READY) ## ten minutes of random input for everything that reads what oth
 soak: $(READY) ## kill something every few seconds, for 10 minutes, and check that nothing is lost (an hour: MINUTES=60)
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-check: $(READY) docs ## check style, spelling, types, imports, and the documentation's site
+check: $(READY) docs ## check style, spelling, types, imports, the documentation's site, and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@BIN=$(BIN) bash .ci/audit
 
 docs: $(READY) ## build the documentation's site in build/docs/html
 	$(BIN)/python -m sphinx -E -W --keep-going -n -q -b html docs build/docs/html

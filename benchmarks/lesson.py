@@ -41,6 +41,8 @@ DEVICES = (
     {"device": "mps", "threads": 10},
 )
 UNIT_IMAGES = 64
+INFLUENCE = "0.55 + 0.25 * sin(unit * 3 + 1), 0.35 + 0.3 * cos(unit * 5), (1 + 0.3 * sin(unit)) / %s, 1.0 / %s"
+"""Directions and shares of a unit, made up."""
 
 
 @dataclass
@@ -147,10 +149,12 @@ class Lesson:
         with self.conn.transaction():
             self.conn.execute(
                 "INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images,"
-                " seconds, network_s, accepted)"
-                " SELECT run_id, round, unit, job_id, attempt, worker_id, 0, 0, %s, 0.4, 0.05, unit = ANY(%s)"
-                " FROM ganns.results WHERE run_id = %s AND round = %s",
-                (UNIT_IMAGES, accepted, self.run, self.round),
+                " seconds, network_s, accepted, claimed_at, submitted_at, cosine_d, cosine_g, share_d, share_g)"
+                " SELECT r.run_id, r.round, unit, r.job_id, r.attempt, worker_id, 0, 0, %s, 0.4, 0.05, unit = ANY(%s),"
+                " claimed_at, submitted_at, i.* FROM ganns.results r JOIN ganns.units u USING (run_id, round, unit)"
+                f" LEFT JOIN LATERAL (SELECT {INFLUENCE}) i ON unit = ANY(%s)"
+                " WHERE r.run_id = %s AND r.round = %s",
+                (UNIT_IMAGES, accepted, self.units, self.units, accepted, self.run, self.round),
             )
             self._metrics(self.round)
             self.conn.execute(
@@ -187,13 +191,27 @@ class Lesson:
         )
         self.conn.execute(
             "INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds,"
-            " network_s, accepted, at) SELECT %s, r, u, r * 1000 + u, 1,"
-            " (%s::bigint[])[1 + (r * 7 + u) %% %s], 0, 0, %s, 0.3 + 0.1 * (u %% 4), 0.05, u < %s,"
-            " now() - make_interval(secs => %s - r) FROM generate_series(%s::int, %s) r, generate_series(0, %s) u"
-            " WHERE u < %s OR r %% 9 = 0",
+            " network_s, accepted, at, claimed_at, submitted_at, cosine_d, cosine_g, share_d, share_g)"
+            " SELECT %s, r, unit, r * 1000 + unit, 1,"
+            " (%s::bigint[])[1 + (r * 7 + unit) %% %s], 0, 0, %s, 0.3 + 0.1 * (unit %% 4), 0.05, unit < %s,"
+            " t, t - interval '0.5 s', t - interval '0.1 s', i.*"
+            " FROM generate_series(%s::int, %s) r CROSS JOIN generate_series(0, %s) unit"
+            " CROSS JOIN LATERAL (SELECT now() - make_interval(secs => %s - r) AS t) time"
+            f" LEFT JOIN LATERAL (SELECT {INFLUENCE}) i ON unit < %s"
+            " WHERE unit < %s OR r %% 9 = 0",
             (
-                *(self.run, self.workers, len(self.workers), UNIT_IMAGES, self.units),
-                *(last, first, last - 1, self.units, self.units),
+                *(
+                    self.run,
+                    self.workers,
+                    len(self.workers),
+                    UNIT_IMAGES,
+                    self.units,
+                    first,
+                    last - 1,
+                    self.units,
+                    last,
+                ),
+                *(self.units, self.units, self.units, self.units),
             ),
         )
         with self.conn.cursor().copy(

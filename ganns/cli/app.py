@@ -18,6 +18,7 @@ from ganns.cli import (
     compare,
     completion,
     course,
+    credit,
     dashboard,
     data,
     db,
@@ -107,6 +108,7 @@ app.command("timelapse")(sample.timelapse)
 app.command("push")(export.push)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
+app.add_typer(credit.app, name="credit")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(students.app, name="students")
 app.add_typer(db.app, name="db")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganns.utils.console import cells, say
+from ganns.utils.console import Json, cells, say, say_json
+from ganns.utils.lms import System
+from ganns.utils.lms import grades as table
 
 if TYPE_CHECKING:
     from ganns.exercises.catalogue import Exercise
-    from ganns.exercises.report import CheckResult
+    from ganns.exercises.report import CheckResult, Report
 
 app = typer.Typer(help="Exercises for a course: start one, check it, show a solution.", no_args_is_help=True)
 
@@ -66,6 +69,7 @@ def start(
 def check(
     n: Number,
     file: Annotated[Path | None, typer.Argument(help="Your file; default: the one that `start` wrote.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Check your file, and explain each mistake; exit with 1 if there is one."""
     from ganns.exercises import progress
@@ -74,8 +78,14 @@ def check(
 
     exercise = find(n)
     chosen = _file(exercise, file)
-    say(f"Exercise {n}: {exercise.title}, {chosen}\n")
+    if not as_json:
+        say(f"Exercise {n}: {exercise.title}, {chosen}\n")
     report, printed = run_check(exercise, chosen)
+    if as_json:
+        if report.passed:
+            progress.finish(n, chosen)
+        say_json({"exercise": n, "file": str(chosen), **_plain(report), "printed": printed})
+        raise typer.Exit(0 if report.passed else 1)
     for result in report.results:
         _show(result)
     if printed:
@@ -89,6 +99,46 @@ def check(
 
 
 @app.command()
+def grade(
+    folder: Annotated[Path, typer.Argument(help="The unpacked download of Moodle or Canvas, or a folder of folders.")],
+    exercise: Annotated[
+        list[int] | None, typer.Option("--exercise", help="Only this exercise; repeatable. Default: all in the folder.")
+    ] = None,
+    csv: Annotated[System | None, typer.Option("--csv", help="Print a CSV file for this system.")] = None,
+    as_json: Json = False,
+    feedback: Annotated[
+        Path | None, typer.Option("--feedback", help="A folder for a text file for each student.")
+    ] = None,
+) -> None:
+    """Check what a class handed in. It runs the students' programs: use an account without valuable data."""
+    from ganns.exercises import grading
+    from ganns.exercises.catalogue import find
+    from ganns.utils.atomic import replacing
+
+    submissions = grading.find_submissions(folder)
+    exercises = [find(number) for number in exercise] if exercise else grading.exercises_in(submissions)
+    graded = []
+    for submission in submissions:
+        grades = [grading.grade(submission, one) for one in exercises]
+        marks = ", ".join(f"exercise {one.exercise.number}: {one.points:g} %" for one in grades)
+        say(f"{submission.student}: {marks}", err=csv is not None or as_json)
+        if feedback is not None:
+            with replacing(feedback / f"{grading.file_name(submission.student)}.txt") as part:
+                part.write_text(grading.feedback(grades), encoding="utf-8")
+        graded.append((submission.student, grades))
+    if csv is not None:
+        columns = [(name, {f"Exercise {one.exercise.number}": one.points for one in grades}) for name, grades in graded]
+        typer.echo(table(csv, columns), nl=False)
+    elif as_json:
+        say_json(
+            [
+                {"student": name, "exercises": {str(one.exercise.number): _plain(one.report) for one in grades}}
+                for name, grades in graded
+            ]
+        )
+
+
+@app.command()
 def solution(n: Number) -> None:
     """Print a solution. Asks first."""
     from ganns.exercises.catalogue import find
@@ -97,6 +147,18 @@ def solution(n: Number) -> None:
     typer.confirm(f"Show a solution of exercise {n}? You learn more if you solve it first", abort=True)
     for path in exercise.solution:
         say(f"\n# ---- {path.name}\n\n{path.read_text(encoding='utf-8')}", nl=False)
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    """Return a report as programs get it."""
+    results = [asdict(result) for result in report.results]
+    judged = [one for one in results if one["right"] is not None]
+    return {
+        "passed": report.passed,
+        "right": sum(bool(one["right"]) for one in judged),
+        "judged": len(judged),
+        "results": results,
+    }
 
 
 def _file(exercise: Exercise, file: Path | None) -> Path:

@@ -25,6 +25,7 @@ from ganns.store.rounds import Unit
 from ganns.training.aggregation import build_totals, weighted_metrics
 from ganns.training.bounds import NUM_FIRST, Size, check_metrics, measure, remembered
 from ganns.training.compression import get_codec
+from ganns.training.influence import Influence, observe
 from ganns.training.parts import decode_part, largest_part_bytes, shapes_of
 from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.serialization import unpack
@@ -75,6 +76,8 @@ class Collector:
         self.round = state.progress.version
         self.units = list(units)
         self.totals = build_totals(state.config.aggregate, state.norms)
+        self._observed = observe(self.totals)
+        self._added: list[int] = []  # units, in the order in which they were added
         self.submissions: dict[int, Submission] = {}
         self.sizes: dict[int, dict[str, Size]] = {}  # of the results that were added
         self.skipped = {unit.unit for unit in units if unit.skipped}
@@ -229,6 +232,7 @@ class Collector:
 
     def _add(self, number: int) -> None:
         self.sizes[number] = self._sizes(self.submissions[number])
+        self._added.append(number)
         parts = {}
         for key in _keys(self.submissions[number]):
             checked = self._checked(key)
@@ -254,6 +258,11 @@ class Collector:
         return weighted_metrics(
             [(self.units[n].slice.num_images, self.submissions[n].metrics) for n in sorted(self.submissions)]
         )
+
+    def influences(self) -> dict[int, dict[str, Influence]]:
+        """Return for each unit and network what its gradient did in the step; call it after the step."""
+        found = {role: observed.influences() for role, observed in self._observed.items()}
+        return {unit: {role: found[role][n] for role in ROLES if found[role]} for n, unit in enumerate(self._added)}
 
     def timings(self) -> dict[str, float]:
         """Return the workers' timings in seconds: the mean over the accepted results."""

@@ -294,13 +294,14 @@ class Rounds:
         False when the run is finished.
         """
         conn, run_id, progress = self.connections.main, self.run.id, self.state.progress
+        influences = collector.influences()
         # A pipeline sends a statement before the one before it is answered, unless its answer is needed. This saves a
         # dozen round trips, during which a whole class would wait.
         with conn.pipeline(), conn.transaction():
             self.publisher.hold_lease()
             if not rounds.lock_round(conn, run_id, collector.round):
                 raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by another coordinator.")
-            results.credit(conn, run_id, collector.round, collector.submissions.values())
+            results.credit(conn, run_id, collector.round, collector.submissions.values(), influences)
             runs.insert_metrics(
                 conn,
                 run_id,

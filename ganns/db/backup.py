@@ -40,6 +40,8 @@ TABLES = (
     "samples",
     "sweep_points",
     "controls",
+    "presence",
+    "certificates",
 )
 """In the order of their references. tests/db/test_backup.py checks that no other logged table has data of runs."""
 FORMAT = 1

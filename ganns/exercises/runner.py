@@ -29,18 +29,21 @@ NUM_KEPT = 2000
 """Number of characters that are shown of the learner's output: the last ones."""
 
 
-def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None) -> tuple[Report, str]:
+def run_check(
+    exercise: Exercise, file: Path, time_limit_s: float | None = None, variables: Mapping[str, str] | None = None
+) -> tuple[Report, str]:
     """Return the report on a file, and the end of its output.
 
     Args:
         exercise: the file's exercise.
         file: the learner's file.
         time_limit_s: replaces the exercise's own limit.
+        variables: of the environment, in place of this process's own.
     """
     limit = exercise.time_limit_s if time_limit_s is None else time_limit_s
-    with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as variables:
+    with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as address:
         found = Path(folder) / "results"
-        code, printed = _run(exercise, file, found, variables, limit)
+        code, printed = _run(exercise, file, found, {**(variables or {}), **address}, limit)
         report = Report(results=read(found))
         if code is None:
             report.wrong(

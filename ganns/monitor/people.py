@@ -8,7 +8,7 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.monitor.rows import clean, plain
+from ganns.monitor.rows import clean, numbers, plain
 from ganns.utils.printable import printable
 
 WINDOW = 30
@@ -133,13 +133,22 @@ def look_at_person(conn: Connection, name: str, num: int = 200) -> dict[str, Any
     """
     return {
         "name": name,
-        "units": [plain(row) for row in execute(conn, "watch_person", name=name, num=num)],
+        "units": [_unit(row) for row in execute(conn, "watch_person", name=name, num=num)],
         "runs": [plain(row) for row in execute(conn, "watch_person_runs", name=name, num=num)],
         "joined": [
             {"at": row["registered_at"].timestamp(), "machine": _machine(row["info"])}
             for row in execute(conn, "watch_registrations", name=name, num=num)
         ],
     }
+
+
+def _unit(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a unit with the class's losses before and after its round's step, as `g_loss_before` and so on."""
+    found = plain(row)
+    for when in ("before", "after"):
+        metrics = numbers(found.pop(when))
+        found |= {f"{name}_{when}": metrics.get(name) for name in ("g_loss", "d_loss")}
+    return found
 
 
 def _machine(info: Any) -> dict[str, Any]:

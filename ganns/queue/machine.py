@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from ganns.db.protocol import PROTOCOL
+
 VARIABLE = "GANNS_ABILITIES"
 """Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
 
@@ -70,7 +72,7 @@ def _major_minor(version: str) -> tuple[int, ...]:
 
 
 def describe() -> dict[str, Any]:
-    """Return device, threads, memory_mb, host, system and the versions that influence results.
+    """Return device, threads, memory_mb, host, system, protocol and the versions that influence results.
 
     torch's version is in it only if a task's module has loaded torch: other tasks do not need torch.
     """
@@ -84,6 +86,7 @@ def describe() -> dict[str, Any]:
         "compiled": os.environ.get("GANNS_COMPILE") == "1",
         "python": platform.python_version(),
         "ganns": program_version(),
+        "protocol": PROTOCOL,
         "procrastinate": importlib.metadata.version("procrastinate"),
         "pid": os.getpid(),
     }

@@ -11,6 +11,7 @@ from ganns.db.connect import Connection
 from ganns.db.pieces import BLOCK_BYTES, Pace, Value, pipelined
 from ganns.db.queries import execute, query
 from ganns.errors import BadResult
+from ganns.training.influence import Influence
 from ganns.training.serialization import digest
 
 METRICS, TIMINGS = ("d_loss", "g_loss", "d_real", "d_fake"), ("fetch", "load", "compute", "upload")
@@ -183,8 +184,18 @@ def set_aside_worker(conn: Connection, worker_id: int) -> str | None:
     return str(row["name"]) if row else None
 
 
-def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[Submission]) -> None:
-    """Write every result of a closing round into the ledger: the accepted ones, and all others as late."""
+def credit(
+    conn: Connection,
+    run_id: int,
+    round_: int,
+    accepted: Collection[Submission],
+    influences: Mapping[int, Mapping[str, Influence]] | None = None,
+) -> None:
+    """Write every result of a closing round into the ledger: the accepted ones, and all others as late.
+
+    `influences`: what each unit's gradients did in the round's step, by unit and network.
+    """
+    did = [(influences or {}).get(one.unit, {}) for one in accepted]
     execute(
         conn,
         "credit",
@@ -193,6 +204,8 @@ def credit(conn: Connection, run_id: int, round_: int, accepted: Collection[Subm
         units=[one.unit for one in accepted],
         job_ids=[one.job_id for one in accepted],
         attempts=[one.attempt for one in accepted],
+        **{f"cosine_{role}": [one[role].cosine if role in one else None for one in did] for role in ("d", "g")},
+        **{f"share_{role}": [one[role].share if role in one else None for one in did] for role in ("d", "g")},
     )
 
 

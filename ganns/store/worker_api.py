@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
 from ganns.db.pieces import LARGEST_BYTES, Pace, Row, Value, pipelined
+from ganns.db.protocol import refusal_of
 from ganns.db.queries import execute
 from ganns.errors import RunError, WeightsMissing
 from ganns.training.per_class import RoundSettings, from_columns
@@ -40,8 +42,17 @@ class RunInfo:
 
 
 def register(conn: Connection, worker_id: int, name: str, info: dict[str, Any]) -> None:
-    """Store the worker's name, and facts about its machine."""
-    execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
+    """Store the worker's name, and facts about its machine, with the protocol that it speaks.
+
+    Raises:
+        ProgramTooOld: if the database speaks this protocol no more.
+    """
+    try:
+        execute(conn, "api_register", worker_id=worker_id, name=name, info=Jsonb(info))
+    except psycopg.DatabaseError as error:
+        if (refused := refusal_of(error)) is not None:
+            raise refused from error
+        raise
 
 
 def get_run_info(conn: Connection, run_id: int) -> RunInfo:

@@ -15,7 +15,7 @@ import psycopg
 
 from ganns.db.address import require
 from ganns.db.connect import connect
-from ganns.db.migrate import require_current
+from ganns.db.protocol import require_protocol
 from ganns.errors import DatabaseError, GannsError, NoDatabaseAddress
 from ganns.queue.app import App
 from ganns.queue.events import PID_VARIABLE, report
@@ -133,7 +133,7 @@ async def _first(task: asyncio.Task[None], leaving: asyncio.Event) -> bool:
 
 
 async def _get_ready(app: App, connector: ResilientConnector) -> None:
-    """Load the tasks' modules, and wait for a database with this program's schema."""
+    """Load the tasks' modules, and wait for a database that speaks this program's protocol."""
     loading = asyncio.create_task(asyncio.to_thread(load_tasks, app))  # torch takes seconds
     attempt = 0
     while (reason := await asyncio.to_thread(why_wait)) is not None:
@@ -150,11 +150,16 @@ async def _get_ready(app: App, connector: ResilientConnector) -> None:
 
 
 def why_wait() -> str | None:
-    """Return the reason to wait: no server, or not this program's schema; None if both are there."""
+    """Return the reason to wait: no server, or a schema that is too old; None if both are there.
+
+    Raises:
+        ProgramTooOld: if the database speaks this program's protocol no more.
+    """
     begun = time.monotonic()
     try:
         with connect(require(), application="ganns worker: start") as conn:
-            require_current(conn)
+            if (remark := require_protocol(conn)) is not None:
+                report({"event": "status", "text": remark})
     except NoDatabaseAddress:
         raise  # an address does not come by waiting
     except (psycopg.Error, DatabaseError) as error:

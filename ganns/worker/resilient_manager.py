@@ -16,6 +16,7 @@ import psycopg
 from procrastinate import exceptions, jobs
 
 from ganns.db.connect import explain_refusal
+from ganns.db.protocol import refusal_of
 from ganns.db.queries import query
 from ganns.queue.app import App
 from ganns.queue.connection import is_lost
@@ -105,8 +106,17 @@ class ResilientJobManager(JobManager):
         return await self._one("api_worker_view", name=name)
 
     async def introduce(self, worker_id: int, name: str, info: dict[str, Any]) -> None:
-        """Store the worker's name and its hardware."""
-        await self._one("api_register", worker_id=worker_id, name=name, info=info)
+        """Store the worker's name and its hardware.
+
+        Raises:
+            ProgramTooOld: if the database speaks its protocol no more.
+        """
+        try:
+            await self._one("api_register", worker_id=worker_id, name=name, info=info)
+        except Exception as error:
+            if (refused := refusal_of(error)) is not None:
+                raise refused from error
+            raise
 
 
 def brief(error: BaseException) -> str:

@@ -188,6 +188,10 @@ class Worker(stock.Worker):
                 await self._beat()
                 attempt = 0
                 pause_s = self.update_heartbeat_interval * random.uniform(0.8, 1.0)
+            except ProgramTooOld as error:  # the database was updated while it was away; a new process may be newer
+                report({"event": "status", "text": str(error)})
+                self.stop()  # type: ignore[no-untyped-call]
+                return
             except Exception as error:
                 if isinstance(error.__cause__ or error, psycopg.errors.InsufficientPrivilege):
                     # A student's worker that was silent for a day is forgotten: a new process registers again.

@@ -117,9 +117,12 @@ LEFT JOIN LATERAL (SELECT u.run_id, u.round, u.unit FROM ganns.units u
 ORDER BY w.name, p.last_heartbeat DESC NULLS LAST, w.id DESC;
 
 -- watch_person --
--- One name's units, newest first
-SELECT l.run_id AS run, l.round, l.unit, l.images, l.accepted, l.undone, l.seconds AS compute_s, l.network_s, l.at
+-- One name's units, newest first, and what their gradients did; the losses are of all units of the round and of the next
+SELECT l.run_id AS run, l.round, l.unit, l.images, l.accepted, l.undone, l.seconds AS compute_s, l.network_s, l.at,
+       l.cosine_d, l.cosine_g, l.share_d, l.share_g, before.metrics AS before, after.metrics AS after
 FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id
+LEFT JOIN ganns.metrics before ON before.run_id = l.run_id AND before.round = l.round AND l.cosine_g IS NOT NULL
+LEFT JOIN ganns.metrics after ON after.run_id = l.run_id AND after.round = l.round + 1 AND l.cosine_g IS NOT NULL
 WHERE w.name = %(name)s ORDER BY l.at DESC LIMIT %(num)s;
 
 -- watch_registrations --
@@ -138,10 +141,10 @@ WHERE l.run_id = %(run_id)s AND NOT l.undone AND l.round < %(before)s
 GROUP BY 1;
 
 -- watch_person_runs --
--- The contribution of a name to each run, newest first
+-- The contribution of a name to each run, newest first; the seconds are the server's, from the claim to the result
 SELECT l.run_id AS run, r.name, coalesce(sum(l.images) FILTER (WHERE l.accepted), 0) AS images,
        count(*) FILTER (WHERE l.accepted) AS units, count(*) FILTER (WHERE NOT l.accepted) AS late,
-       sum(l.seconds)::float8 AS compute_s, min(l.at) AS first_at, max(l.at) AS last_at
+       sum(coalesce(extract(epoch FROM l.submitted_at - l.claimed_at)::float8, l.seconds)) AS compute_s, min(l.at) AS first_at, max(l.at) AS last_at
 FROM ganns.ledger l JOIN ganns.workers w ON w.id = l.worker_id JOIN ganns.runs r ON r.id = l.run_id
 WHERE w.name = %(name)s AND NOT l.undone
 GROUP BY l.run_id, r.name ORDER BY l.run_id DESC LIMIT %(num)s;

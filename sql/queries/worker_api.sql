@@ -1,5 +1,9 @@
 -- What workers call, but for uploading a result (results.sql). The hardened worker's own calls are at the end.
 
+-- protocol --
+-- Whether the database speaks this protocol, its own newest one, and a sentence for the worker's user
+SELECT accepted, newest, sentence FROM ganns_api.protocol(%(mine)s::integer);
+
 -- api_register --
 -- Register this worker's name and machine
 SELECT ganns_api.register(%(worker_id)s::bigint, %(name)s, %(info)s::jsonb);

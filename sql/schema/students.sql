@@ -6,7 +6,7 @@
 DO $$
 DECLARE
     _for_students text[] := ARRAY[
-        'migrations', 'component',
+        'migrations', 'component', 'protocol',
         'procrastinate_register_worker_v1', 'procrastinate_unregister_worker_v1', 'procrastinate_prune_stalled_workers_v1',
         'procrastinate_finish_job_v1',
         'register', 'worker_view', 'hand_back',

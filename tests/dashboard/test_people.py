@@ -126,6 +126,22 @@ def test_a_person_has_a_page_with_its_history(page: Page, site: Site, lesson: Le
     expect(units).not_to_have_text(str(before))
 
 
+def test_a_person_sees_what_the_gradients_did(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/people/anna")
+    card = page.locator(".influence")
+    expect(card.get_by_role("heading", name="What did the gradient do?")).to_be_visible()
+    picture = card.get_by_role(
+        "img", name=re.compile(r"Direction of the last \d+ units: discriminator [+-]0\.\d\d to ")
+    )
+    expect(picture).to_be_visible()
+    assert picture.locator("line.g").count() == picture.locator("line.d").count() > 10
+    expect(card.locator("tbody tr")).to_have_count(10)
+    row = card.locator("tbody tr").first
+    expect(row.locator('[data-label="direction G"]')).to_have_text(re.compile(r"^[+-]0\.\d\d$"))
+    expect(row.locator('[data-label="share D"]')).to_have_text(re.compile(r"^\d+ %$"))
+    expect(row.locator('[data-label="loss D"]')).to_have_text(re.compile(r"^\d\.\d+ → (\d\.\d+|–)$"))
+
+
 def test_an_unknown_name_and_an_unknown_run_are_said_to_be_so(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/people/{quote('<b>nobody</b>', safe='')}")
     expect(page.get_by_role("heading", level=1)).to_have_text("<b>nobody</b>")

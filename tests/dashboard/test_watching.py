@@ -234,6 +234,10 @@ def test_a_person_has_a_history(conn: Connection, viewer: Connection) -> None:
     lesson.past(3, samples=0)
     person = look_at_person(viewer, "ben")
     assert {unit["run"] for unit in person["units"]} == {lesson.run}
+    (last, *_, first) = person["units"]
+    assert -1 <= first["cosine_g"] <= 1
+    assert first["d_loss_after"] != first["d_loss_before"] != last["d_loss_before"] is not None
+    assert last["d_loss_after"] is None  # the next round is not closed yet
     assert [(one["run"], one["images"], one["units"]) for one in person["runs"]] == [(lesson.run, 192, 3)]
     assert [one["machine"]["device"] for one in person["joined"]] == ["cpu"]
     assert "host" not in person["joined"][0]["machine"]

@@ -13,7 +13,7 @@ from ganns.paths import sql_dir
 from tests.support.students import Student
 
 FOR_STUDENTS = {
-    *("migrations", "component"),
+    *("migrations", "component", "protocol"),
     *("procrastinate_register_worker_v1", "procrastinate_unregister_worker_v1"),
     *("procrastinate_prune_stalled_workers_v1", "procrastinate_finish_job_v1"),
     *("register", "worker_view", "hand_back"),

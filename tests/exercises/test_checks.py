@@ -65,9 +65,6 @@ def test_the_starter_fails_with_words(number: int, said: str, tmp_path: Path) ->
         ),
         (1, ("return {name: tensor / num_images", "{name: tensor / num_images"), "one unit", "`return` missing"),
         (1, ("tensor / num_images", "(tensor / num_images).double()"), "one unit", "should be torch.float32"),
-        (2, ("(total - 1)", "total"), "workers with different values", "divides by 4 - 1"),
-        (2, ("(count - 1) * v + count", "count * v + count"), "workers with different values", "Expected the variance"),
-        (2, ("dtype=torch.float64", "dtype=torch.float32"), "values far from 0", "compute in float64"),
         (5, ("seconds_alone / seconds_together", "seconds_together / seconds_alone"), "speedup()", "upside down"),
         (5, ("/ num_workers\n\n", "/ (num_workers - 1 or 1)\n\n"), "efficiency()", "expected 1, got 2"),
         (5, (") / (1 - 1 / num_workers)", ")"), "amdahl_fraction()", "expected 1, got 0.666667"),
@@ -80,6 +77,65 @@ def test_a_mistake_is_named(number: int, change: tuple[str, str], title: str, sa
     details = [detail for name, detail in found.items() if name.startswith(title)]
     assert details, found
     assert said in details[0]
+
+
+OF_WORKERS, FAR = "workers with different values", "values far from 0"
+POOLED = "(count - 1) * v + count * m.square()"
+ONE_PASS = {".double()": ".float()", "dtype=torch.float64": "dtype=torch.float32"}
+MUTANTS: dict[str, tuple[dict[str, str], str, str]] = {
+    "divides by n": ({"(total - 1)": "total"}, OF_WORKERS, "divides by 4 - 1"),
+    "divides by n - workers": ({"(total - 1)": "(total - len(counts))"}, OF_WORKERS, "of all values it is one mean"),
+    "biased sums": ({POOLED: "count * v + count * m.square()"}, OF_WORKERS, "Expected the variance"),
+    "only between": ({POOLED: "count * m.square()"}, OF_WORKERS, "only the spread between the means"),
+    "only within": ({POOLED: "(count - 1) * v"}, OF_WORKERS, "got 0."),
+    "no square": ({"m.square()": "m"}, OF_WORKERS, "Expected the variance"),
+    "the standard deviation": ({"variance.clamp_min(0)": "variance.sqrt()"}, OF_WORKERS, "got 5.88784"),
+    "an unweighted mean": ({"first += count * m": "first += m * total / len(counts)"}, "the mean", "Expected (0+2+3"),
+    "the mean of means": ({"mean = first / total": "mean = first / total * 0 + means[0]"}, "the mean", "got 1"),
+    "swapped": ({"mean.float(), variance": "variance.float(), mean + 0 * variance"}, "the mean", "= 4, got"),
+    "a list": ({"return mean.float(), variance.clamp_min(0).float()": "return [mean, variance]"}, "the mean", "two"),
+    "sums in float32": ({"dtype=torch.float64": "dtype=torch.float32"}, FAR, "compute in float64"),
+    "one pass in float32": (ONE_PASS, FAR, "Expected the variance 0.000536146, got 0.1"),
+    "E[x^2] - E[x]^2 in float32": (
+        ONE_PASS | {"(second - first * mean) / (total - 1)": "(second / total - mean * mean) * total / (total - 1)"},
+        FAR,
+        "compute in float64",
+    ),
+    "float16": ({".double()": ".half()"}, FAR, "compute in float64"),
+    "as if all had the same number": (
+        {
+            POOLED: "(total / len(counts) - 1) * v + total / len(counts) * m.square()",
+            "first += count * m": "first += total / len(counts) * m",
+        },
+        "workers with different numbers of values",
+        "A worker with more values has more weight",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_wrong_answers_to_the_batchnorm_bug_are_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+    changes, title, said = MUTANTS[name]
+    found = wrong(checked(2, solved(2, tmp_path, *changes.items())))
+    details = [detail for part, detail in found.items() if part.startswith(title)]
+    assert details, found
+    assert said in details[0]
+
+
+def test_other_right_answers_to_the_batchnorm_bug_pass(tmp_path: Path) -> None:
+    """Two passes over the means square no large number, and are right in float32, too."""
+    file = tmp_path / "batchnorm_bug.py"
+    file.write_text(
+        "import torch\n\n"
+        "def pooled(counts, means, variances):\n"
+        "    n = torch.tensor(counts, dtype=torch.float32)[:, None]\n"
+        "    m, v = torch.stack(means), torch.stack(variances)\n"
+        "    shift = m[0]\n"
+        "    mean = (n * (m - shift)).sum(0) / n.sum()\n"
+        "    inside, between = ((n - 1) * v).sum(0), (n * (m - shift - mean).square()).sum(0)\n"
+        "    return shift + mean, (inside + between) / (n.sum() - 1)\n"
+    )
+    assert checked(2, file).passed
 
 
 # ---------------------------------------------------------------------------------------- one wild gradient

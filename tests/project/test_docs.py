@@ -355,11 +355,11 @@ def check_command(words: list[str]) -> None:
     """Fail if `ganns` would not understand the words."""
     command: Any = typer.main.get_command(app)
     words = [word for word in words if word not in ("--debug", "--help", "--version")]
-    while hasattr(command, "commands") and words:
+    while hasattr(command, "commands") and words and not (command.invoke_without_command and words[0].startswith("-")):
         assert words[0] in command.commands, f"there is no command {words[0]}"
         name = words.pop(0)
         command = command.commands[name]
-    if hasattr(command, "commands"):
+    if hasattr(command, "commands") and not words:
         return
     if name in HYDRA:
         words, _ = without_schedule(words) if name == "solo" else (words, None)

@@ -39,6 +39,14 @@ class Leaderboard(Component, component="leaderboard.js"):
         super().__init__(run=run, follow=follow)
 
 
+class Influence(Component, component="influence.js"):
+    """What the gradients of a name's last units did in the class's steps; nothing if that is not known."""
+
+    def __init__(self, units: Sequence[Mapping[str, Any]]) -> None:
+        """Show `units` of the result of `look_at_person`."""
+        super().__init__(units=[dict(unit) for unit in units])
+
+
 class Person(Component, component="person.js"):
     """A name's present credit in a run, and its history."""
 

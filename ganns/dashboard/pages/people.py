@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from ganns.dashboard.components.lists import Leaderboard, Person
+from ganns.dashboard.components.lists import Influence, Leaderboard, Person
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.people import look_at_person
@@ -40,6 +40,7 @@ def register(dashboard: Dashboard) -> None:
             text("h1", name)
             if found["joined"] or found["units"]:
                 Person(found, run)
+                Influence(found["units"])
                 return
             with ui.element("section").classes("card"):
                 text("p", "No worker with this name has joined. A worker gets its name when it starts:")
