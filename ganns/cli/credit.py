@@ -45,7 +45,7 @@ def credit(
     if csv is not None:
         from ganns.utils.lms import grades
 
-        typer.echo(grades(csv, [(one.person, _columns(one)) for one in people]), nl=False)
+        say(grades(csv, [(one.person, _columns(one)) for one in people]), nl=False)
     elif as_json:
         say_json([_plain(one) for one in people])
     else:

@@ -128,7 +128,7 @@ def grade(
         graded.append((submission.student, grades))
     if csv is not None:
         columns = [(name, {f"Exercise {one.exercise.number}": one.points for one in grades}) for name, grades in graded]
-        typer.echo(table(csv, columns), nl=False)
+        say(table(csv, columns), nl=False)
     elif as_json:
         say_json(
             [

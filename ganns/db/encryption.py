@@ -14,6 +14,7 @@ clear.
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,7 +47,7 @@ def encrypted(conninfo: str, source: str) -> str:
     mode, roots = parts.get("sslmode", ""), parts.get("sslrootcert", "")
     if roots == "system":
         return _with(conninfo, sslmode="verify-full", sslrootcert=system_roots())
-    if mode in CHECKED and not roots and not Path("~/.postgresql/root.crt").expanduser().exists():
+    if mode in CHECKED and not roots and not Path(os.path.expanduser("~/.postgresql/root.crt")).exists():
         return _with(conninfo, sslrootcert=system_roots())
     if mode in FALLING_BACK and "service" not in conninfo_to_dict(conninfo):
         return _with(conninfo, sslmode="require")  # a service's file may have a mode, which this would replace

@@ -36,6 +36,7 @@ def _logging_stays() -> Iterator[None]:
 def ganns(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
     """Run a command in this process; return its exit code, and what it said on stderr in one line."""
     monkeypatch.setattr(sys, "argv", ["ganns", *map(str, words)])
+    monkeypatch.setattr(logging.root, "handlers", [])  # of an earlier command in this process, whose stderr is closed
     with pytest.raises(SystemExit) as stopped:
         application.main()
     said = capfd.readouterr().err

@@ -129,12 +129,12 @@ def test_what_a_liar_is_computing_is_given_to_another_at_once(coordinate, join, 
     wait_until(
         lambda: hold() or (turns(coordinator, liar, good) and is_said(coordinator, "quarantine")), what="quarantine"
     )
-    rows = conn.execute(
+    held_now = (
         "SELECT u.unit FROM ganns.units u JOIN ganns.rounds r USING (run_id, round) "
-        "WHERE r.closed_at IS NULL AND u.claimed_by = ANY(%s)",
-        ([liar.id, holder.id],),
-    ).fetchall()
-    assert rows == []
+        "WHERE r.closed_at IS NULL AND u.claimed_by = ANY(%s)"
+    )
+    # It is said before the transaction that gives the units on
+    wait_until(lambda: not conn.execute(held_now, ([liar.id, holder.id],)).fetchall(), what="their units given on")
     assert any(held), "it held no unit when it was found"
 
 

@@ -43,7 +43,13 @@ def statements(source: str) -> list[str]:
     return [f"line {line}: {text}" for line, text in strings(source) if STATEMENT.match(text)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+MICROSCOPE = ROOT / "ganns/exercises/microscope"
+"""Reads and plays statements that others wrote: their words (BEGIN, COMMIT) are its data. Its scenes are SQL files."""
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in FILES if MICROSCOPE not in one.parents], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_no_python_file_contains_a_statement(path: Path) -> None:
     assert statements(path.read_text(encoding="utf-8")) == []
 

@@ -47,12 +47,14 @@ ELSEWHERE = {
     "docs/course/": "tests/exercises/test_course.py",
     "docs/howto/server.md": "tests/project/test_server.py",
     "docs/howto/students.md": "tests/store/test_students.py",
+    "docs/howto/credit.md": "tests/store/test_credit.py",
     "docs/howto/microscope.md": "tests/exercises/microscope/test_command.py",
     "docs/explain/databases.md": "tests/exercises/microscope/test_command.py",
     # These train for a long time: their settings are composed there.
     **dict.fromkeys(
         (
-            *(f"docs/explain/{name}.md" for name in ("conditional", "evaluation", "gan", "pipeline", "strategies")),
+            *(f"docs/explain/{name}.md" for name in ("compression", "conditional", "evaluation", "gan")),
+            *(f"docs/explain/{name}.md" for name in ("pipeline", "strategies")),
             "docs/howto/data.md",
             "docs/howto/half-an-hour.md",
             "docs/howto/benchmarks.md",

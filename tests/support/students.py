@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ class StudentWorker(FakeWorker):
         self.beat()
         row = execute(self.conn, "tasks_fetch", queues=None, worker_id=self.id).fetchone()
         assert row is not None
-        return Job(row["id"], row["attempts"], {}) if row["id"] is not None else None
+        arguments = json.loads(row["args"]) if isinstance(row["args"], str) else row["args"]
+        return Job(row["id"], row["attempts"], arguments) if row["id"] is not None else None
 
     def finish(self, job: Job, status: str = "succeeded") -> None:
         """End the job, as the job manager does for its holder."""

@@ -86,6 +86,7 @@ WHOLE = {
         ("db/certificate.py", "db/server/entrance.py", "db/server/own_certificate.py"), "inside `replacing`"
     ),
     **dict.fromkeys(("cli/microscope.py", "exercises/microscope/library.py"), "inside `replacing`"),
+    **dict.fromkeys(("cli/exercise.py", "export/certificate.py"), "inside `replacing`"),
     "demo/dashboard.py": "a log",
     "data/http/transfer.py": "a part of a download, which is resumed and checked",
     "data/packed/local.py": "rows that are marked when they are whole",
