@@ -198,7 +198,8 @@ def _first_process() -> socket.socket:
     with _lock:
         if _first is None:
             ours, theirs = socket.socketpair()
-            kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "GANNS"))}
+            environment = _without_torchs(os.environ)
+            kept = {name: value for name, value in environment.items() if not name.startswith(("PYTEST", "GANNS"))}
             command = [sys.executable, "-m", "tests.support.warm", str(theirs.fileno()), _ROOM]
             with theirs:
                 process = subprocess.Popen(
