@@ -10,7 +10,7 @@ from procrastinate import exceptions
 from ganns.errors import GannsError, TaskUsageError
 from ganns.queue.app import App
 from ganns.queue.texts import line_of, message_of
-from ganns.utils.interpreter import add_the_folder
+from ganns.utils.interpreter import add_the_folder, import_own
 
 CLASS_APP = "tasks.app"
 """The app of a class that trains."""
@@ -24,10 +24,11 @@ def load_app(path: str) -> App:
     Raises:
         TaskUsageError: if there is none.
     """
-    if path != CLASS_APP:
-        add_the_folder()
     todo = "Give the module and the name of its App, as in `--app my_tasks.app`, in the folder of my_tasks.py"
     try:
+        if path != CLASS_APP:
+            add_the_folder()
+            import_own(path.partition(".")[0])
         app = procrastinate.App.from_path(path)
     except exceptions.LoadFromPathError as error:
         raise TaskUsageError(f"There is no app {path!r} ({message_of(error)}). {todo}.") from error
