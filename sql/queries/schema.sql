@@ -19,8 +19,11 @@ FROM unnest(pg_blocking_pids(%(pid)s::integer)) AS b(pid) JOIN pg_stat_activity 
 SELECT pg_backend_pid() AS pid;
 
 -- function_exists --
--- Whether there is a function of this qualified name and these arguments, and the schema of the tables that it reads
-SELECT to_regprocedure(%(signature)s) IS NOT NULL AND to_regnamespace('ganns') IS NOT NULL AS found;
+-- Whether there is a function of this qualified name and these arguments that this login may call, and the schema of the
+-- tables that it reads. To a viewer, who may not use the function's schema, even its name would be an error.
+SELECT CASE WHEN has_schema_privilege(to_regnamespace(split_part(%(signature)s, '.', 1)), 'USAGE')
+            THEN has_function_privilege(to_regprocedure(%(signature)s), 'EXECUTE') AND to_regnamespace('ganns') IS NOT NULL
+            ELSE false END IS TRUE AS found;
 
 -- api_migrations --
 -- The applied migrations, for a login that may not read the table
