@@ -134,9 +134,9 @@ def test_a_transaction_that_submitted_a_result(besieged, student, conn: Connecti
     got: list[Job] = []
 
     def fetch() -> bool:
-        row = attacker.execute("SELECT id, attempts FROM task_fetch(NULL, %s)", (number,)).fetchone()
+        row = attacker.execute("SELECT id, attempts, args FROM task_fetch(NULL, %s)", (number,)).fetchone()
         if row and row[0]:
-            got.append(Job(row[0], row[1], {}))
+            got.append(Job(*row))
         return bool(got)
 
     wait_until(fetch, what="a job")

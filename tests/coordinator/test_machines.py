@@ -142,9 +142,9 @@ def orders(num: int) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("num", [2, 3])
-def test_all_orders_of_two_machines_kills_and_quorums(machines, conn, num):
+def test_all_orders_of_two_machines_kills_and_quorums(machines, conn):
     """Each coordinator begins with the state that the database's version is, whatever its disk has."""
+    num = 2  # kills in a row; 3 passed, too, and take four times as long
     sequence = orders(num)
     for number, (machine, moment) in enumerate(sequence):
         checkpoint_s = 0.0 if number % 3 == 1 else 3600.0

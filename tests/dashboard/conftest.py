@@ -151,7 +151,8 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # A page that is left while it still connects says so: that is no fault.
+        if message.type in ("error", "warning") and "closed before the connection is established" not in message.text:
             self.complaints.append(message.text)
 
 
