@@ -171,18 +171,20 @@ def test_every_advisory_lock(besieged, student) -> None:
 
 def test_the_memory_for_locks(besieged, student, database: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is used up, no one can log in; locks of sessions outlive the statement that failed."""
-    may_look, looks, tick = threading.Event(), [0], Warden.tick
+    may_look, looks, tick, looking = threading.Event(), [0], Warden.tick, threading.Lock()
 
     def counted(self, conn):
         looks[0] += 1
-        return tick(self, conn) if may_look.is_set() else []
+        with looking:
+            return tick(self, conn) if may_look.is_set() else []
 
     may_look.set()
     monkeypatch.setattr(Warden, "tick", counted)
     run, attacker = besieged(), student()
     before = looks[0]
     wait_until(lambda: looks[0] >= before + 2, what="the warden to see the login")
-    may_look.clear()  # or it ends the session while it takes its locks
+    with looking:  # a look that has begun ends first
+        may_look.clear()  # or it ends the session while it takes its locks
     with pytest.raises(psycopg.errors.OutOfMemory):
         attacker.execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n")
     with pytest.raises(DatabaseUnreachable, match="out of shared memory"):
