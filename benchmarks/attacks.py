@@ -1,4 +1,4 @@
-"""Attacks of hostile workers, for `benchmarks.attack`: each changes a unit's honest result into the one that is sent.
+"""Change a unit's honest result into the one that a hostile worker sends, for `benchmarks.attack`.
 
 The attackers know everything: the honest results of the round, and the rule.
 """
@@ -18,7 +18,7 @@ Attack = Callable[["Scene", UnitResult], UnitResult]
 
 @dataclass
 class Scene:
-    """What an attacker sees."""
+    """Hold all that an attacker sees."""
 
     seed: int
     worker: int

@@ -1,4 +1,4 @@
-"""How soon a newcomer helps: from the typed line to the first accepted unit, on a machine that has no images yet.
+"""Measure how soon a newcomer helps: from the typed line to the first accepted unit, on a machine without images.
 
     python -m benchmarks.newcomer
 

@@ -1,4 +1,4 @@
-"""What encryption costs: blobs and rounds through the TLS front, and past it.
+"""Measure what encryption costs: blobs and rounds through the TLS front, and past it.
 
     python -m benchmarks.tls
 

@@ -1,4 +1,4 @@
-"""What a tick of the warden costs, and how many ticks it needs to end an attack.
+"""Measure what a tick of the warden costs, and how many ticks it needs to end an attack.
 
     python -m benchmarks.warden
 

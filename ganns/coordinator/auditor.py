@@ -94,7 +94,7 @@ class Auditor:
 
     @property
     def is_able(self) -> bool:
-        """Whether somebody can audit, as far as is known."""
+        """Tell whether this machine or a trusted worker can audit, as far as is known."""
         return time.monotonic() >= self._unable_until
 
     def put(self, asked: Sequence[Asked]) -> None:

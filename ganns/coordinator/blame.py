@@ -1,4 +1,4 @@
-"""Who broke the model: whose accepted results were far larger than the other results of their rounds.
+"""Find who broke the model: whose accepted results were far larger than the other results of their rounds.
 
 A result below the limits is added (`ganns/training/bounds.py`), and enough of such results can break a model. Before a
 run is given up, those who sent them get no more of its units, and the run goes back once more.
@@ -16,7 +16,7 @@ from ganns.coordinator.collector import ROLES, Collector
 from ganns.db.connect import Connection
 from ganns.queue.rescue import SILENT_S
 from ganns.store import overdue
-from ganns.store.overdue import Identity
+from ganns.store.audits import Subject
 
 OUTLIER = 8.0
 """An accepted gradient is suspicious if its norm is this many times the median of its round. Of healthy results none
@@ -49,7 +49,7 @@ class Blame:
                 if worker_id is not None and middle > 0 and norm > OUTLIER * middle:
                     self.outliers.append(Outlier(collector.round, unit, worker_id, norm / middle))
 
-    def who(self, conn: Connection, run_id: int, since: int, accused: Collection[int]) -> dict[Identity, str]:
+    def who(self, conn: Connection, run_id: int, since: int, accused: Collection[int]) -> dict[Subject, str]:
         """Return who should be left out, and why; no one if no other worker would remain.
 
         Args:

@@ -1,4 +1,4 @@
-"""What a student's session may not do, and for how long: the rules of the warden, without a database.
+"""Judge a student's session by the rules of the warden: what it may not do, and for how long. Without a database.
 
 What binds a student are limits outside of the student's reach. A session's own settings, such as `statement_timeout`,
 are none: every session may change them.
@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of a session beyond its row."""
+    """Hold what is known of a session beyond its row."""
 
     blocks_s: float = 0.0  # the coordinator has waited so long for its locks
     advisory_s: float = 0.0  # it has had advisory locks for so long

@@ -28,7 +28,7 @@ from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
 from ganns.queue.commands import revoke_unlocked
 from ganns.store import evaluations, overdue, results, rounds, runs, sessions, weights
-from ganns.store.overdue import Identity
+from ganns.store.audits import Subject
 from ganns.training.state import Progress, TrainingState
 
 WENT_BACK_TO = "went_back_to"
@@ -41,7 +41,7 @@ class Return(NamedTuple):
     goes_on: bool
     size: int  # of the weights, in bytes
     version: int  # the good one
-    blamed: dict[Identity, str]  # who is left out from now on, and why
+    blamed: dict[Subject, str]  # who is left out from now on, and why
 
 
 def is_finite(tensors: Iterable[torch.Tensor]) -> bool:
@@ -132,7 +132,7 @@ def go_back(
         evaluations.set_went_back(conn, run_id, round_ + 1)
         for who, why in blamed.items():
             overdue.exclude(conn, run_id, who, why)
-            sessions.record(conn, run_id, "excluded", who.login, who.worker, why)
+            sessions.record(conn, run_id, "excluded", who.login, who.name, why)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
         planned = scheduler.to_open(state, len(ahead), scheduler.choose(conn, round_ + 1, publisher.wish.units))

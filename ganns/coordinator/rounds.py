@@ -163,7 +163,7 @@ class Rounds:
             f"them as version {self.state.progress.version}; it does so once, and again if it can leave someone out."
         )
         for who, why in done.blamed.items():
-            name = f", worker {who.worker}" if who.worker else ""
+            name = f", worker {who.name}" if who.name else ""
             self.observer.say(f"login {who.login}{name} gets no more units of this run: {why}")
         return self._closed(done.size, done.goes_on, {WENT_BACK_TO: float(done.version)}, {}, 0)
 

@@ -35,7 +35,7 @@ from ganns.utils.background import end_before_exit
 
 TICK_S = 1.0
 LOOK_S = 0.25
-"""How often the thread looks whether the program is told to stop."""
+"""The thread looks this often whether the program is told to stop."""
 STOP_S = 0.3
 """A statement that waits for a lock is cancelled this long after the program was told to stop."""
 HEAR_S = 0.05

@@ -17,7 +17,7 @@ TASK, QUEUE = "audit", "audits"
 
 
 class Subject(NamedTuple):
-    """Whose results are audited: a student's login, or one worker of a login that several people may have."""
+    """Name whose results count together: a student's login, or one worker of a login that others share."""
 
     login: str
     name: str = ""  # of the worker; "" for a student

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.store.audits import Subject
 from ganns.store.rounds import TASK
 
 
@@ -37,14 +38,6 @@ class LockedUnit:
     held_s: float
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who a worker is: a login, and where several people use it, a worker's name."""
-
-    login: str
-    worker: str  # "": all workers of the login
-
-
 def held_units(conn: Connection, run_id: int, round_: int, longer_than_s: float) -> list[HeldUnit]:
     """Return the units of an open round that a worker has had for longer than this, the oldest first."""
     found = execute(conn, "held_units", run_id=run_id, round=round_, longer_than_s=longer_than_s)
@@ -72,15 +65,15 @@ def forget_overdue(conn: Connection, run_id: int) -> None:
     execute(conn, "delete_old_overdue", run_id=run_id)
 
 
-def identities(conn: Connection, worker_ids: Collection[int]) -> dict[int, Identity]:
+def identities(conn: Connection, worker_ids: Collection[int]) -> dict[int, Subject]:
     """Return who some workers are: a student's own login stands for all its workers, another one for one name."""
     rows = execute(conn, "who_are", worker_ids=list(worker_ids))
-    return {row["worker_id"]: Identity(row["login"], row["worker"] if row["shared"] else "") for row in rows}
+    return {row["worker_id"]: Subject(row["login"], row["worker"] if row["shared"] else "") for row in rows}
 
 
-def exclude(conn: Connection, run_id: int, who: Identity, reason: str) -> None:
+def exclude(conn: Connection, run_id: int, who: Subject, reason: str) -> None:
     """Leave someone out of a run, with a reason that they read; part of the caller's transaction."""
-    execute(conn, "exclude", run_id=run_id, login=who.login, worker=who.worker, reason=reason)
+    execute(conn, "exclude", run_id=run_id, login=who.login, worker=who.name, reason=reason)
     enforce_exclusions(conn, run_id)
 
 
@@ -89,8 +82,8 @@ def enforce_exclusions(conn: Connection, run_id: int) -> None:
     execute(conn, "enforce_exclusions", run_id=run_id, task=TASK)
 
 
-def count_others(conn: Connection, run_id: int, who: Collection[Identity], silent_s: float) -> int:
+def count_others(conn: Connection, run_id: int, who: Collection[Subject], silent_s: float) -> int:
     """Return the number of live workers that take units of a run and are none of these."""
-    logins, workers = [one.login for one in who], [one.worker for one in who]
+    logins, workers = [one.login for one in who], [one.name for one in who]
     row = execute(conn, "count_others", run_id=run_id, silent_s=silent_s, logins=logins, workers=workers).fetchone()
     return int(row["num"]) if row else 0

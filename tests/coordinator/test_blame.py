@@ -51,10 +51,10 @@ def test_no_one_is_blamed_who_is_the_last(conn: Connection) -> None:
     assert blame.who(conn, run_id, 0, ()) == {}
     present(conn, 72, "good")
     [(who, why)] = blame.who(conn, run_id, 0, ()).items()
-    assert who.worker == "evil"
+    assert who.name == "evil"
     assert "was 100 times as large as the round's median" in why
     assert blame.who(conn, run_id, 4, ()) == {}  # the run goes back to what that result did not touch
-    assert {who.worker for who in blame.who(conn, run_id, 4, {evil})} == {"evil"}
+    assert {who.name for who in blame.who(conn, run_id, 4, {evil})} == {"evil"}
 
 
 class Once(Breaking):
