@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -111,30 +112,39 @@ def test_an_instructor_takes_a_quarantine_back(coordinate, join, liars, conn):
 
 def test_what_a_liar_is_computing_is_given_to_another_at_once(coordinate, join, liars, conn, monkeypatch):
     """Another process of the same name holds a unit, and its heart beats: the round does not wait for it."""
-    held, find = [], audits.held_units
+    held, find, take, holds = [], audits.held_units, Auditor.take, threading.Event()
 
     def held_units(*args):
         held.append(find(*args))
         return held[-1]
 
     monkeypatch.setattr(audits, "held_units", held_units)
+    # The audits are heard only when the other process holds a unit of a round that cannot close.
+    monkeypatch.setattr(Auditor, "take", lambda auditor: take(auditor) if holds.is_set() else [])
     config = long_run(quorum=QuorumConfig(units=2, spares=1))
     coordinator, liar, holder, good = coordinate(config), liars("liar"), liars("liar"), join("good")
-
-    def hold() -> None:
-        job = holder.fetch()
-        if job is not None:
-            holder.claim(job)
-
-    wait_until(
-        lambda: hold() or (turns(coordinator, liar, good) and is_said(coordinator, "quarantine")), what="quarantine"
-    )
-    held_now = (
+    wait_until(lambda: turns(coordinator, liar, good) and len(liar.submitted) > config.audit.failures, what="lies")
+    of_an_open_round = (
         "SELECT u.unit FROM ganns.units u JOIN ganns.rounds r USING (run_id, round) "
         "WHERE r.closed_at IS NULL AND u.claimed_by = ANY(%s)"
     )
+    that_cannot_close = (
+        " AND (SELECT count(*) FROM ganns.results s WHERE (s.run_id, s.round) = (u.run_id, u.round)) < 2"
+    )
+
+    def hold() -> bool:
+        job = holder.fetch()
+        if job is not None:
+            holder.claim(job)
+        return bool(conn.execute(of_an_open_round + that_cannot_close, ([holder.id],)).fetchall())
+
+    wait_until(hold, what="a unit that is held")
+    holds.set()
+    wait_until(lambda: is_said(coordinator, "quarantine"), what="quarantine")
     # It is said before the transaction that gives the units on
-    wait_until(lambda: not conn.execute(held_now, ([liar.id, holder.id],)).fetchall(), what="their units given on")
+    wait_until(
+        lambda: not conn.execute(of_an_open_round, ([liar.id, holder.id],)).fetchall(), what="their units given on"
+    )
     assert any(held), "it held no unit when it was found"
 
 
