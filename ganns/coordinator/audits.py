@@ -63,11 +63,16 @@ class Audits:
         return self._workers.get(worker_id)
 
     def is_out(self, worker_id: int | None) -> bool:
-        """Tell whether a worker's results are taken no more."""
-        if not self._out:
+        """Tell whether a worker's results are taken no more.
+
+        Before it says so, it looks again. A worker that was just readmitted would else lose three results of one unit,
+        may then not claim that unit any more, and takes its job from the others each second.
+        """
+        worker = self._worker(worker_id) if self._out else None
+        if worker is None or worker.subject not in self._out:
             return False
-        worker = self._worker(worker_id)
-        return worker is not None and worker.subject in self._out
+        self.look()
+        return worker.subject in self._out
 
     def wants(self, submission: Submission) -> bool:
         """Decide whether a result, which is being accepted, will be audited; called once for each."""
