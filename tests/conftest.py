@@ -7,6 +7,7 @@ migrated template (pytest-postgresql), which takes a tenth of a second.
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import re
@@ -20,6 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.support.memory import folder_in_memory, remove_left
+
 # Before anything imports torch: results are compared bit for bit, which holds for one thread.
 os.environ["OMP_NUM_THREADS"] = "1"
 # The results depend on no variable or signal of the caller: `make` hands its flags down, and `nohup` ignores signals.
@@ -29,7 +32,8 @@ for _name in [name for name in os.environ if name.startswith("PG") or name in _F
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-_HOME = Path(tempfile.mkdtemp(prefix="ganns-tests-"))
+remove_left("ganns-tests-")
+_HOME = Path(tempfile.mkdtemp(prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory()))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)  # also where no test uses the server
 os.environ["GANNS_HOME"] = str(_HOME / "home")
 
@@ -54,6 +58,12 @@ pytest_plugins = [
     "tests.support.students",
     "tests.support.attackers",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage forget the 3,500 tests and the modules: it looked at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -84,6 +94,7 @@ def server() -> Iterator[SimpleNamespace]:
         if external is None:
             with psycopg.connect(conninfo, autocommit=True) as owner:  # it will not outlive a crash of the machine
                 owner.execute("ALTER SYSTEM SET fsync = off")
+                owner.execute("ALTER SYSTEM SET max_wal_size = '256MB'")  # it is in memory
                 owner.execute("SELECT pg_reload_conf()")
         parts = conninfo_to_dict(conninfo)
         yield SimpleNamespace(
