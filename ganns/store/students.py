@@ -204,9 +204,11 @@ def _end(conn: Connection, login: str) -> tuple[int, int]:
             f"The login can come no more, but its open sessions go on ({error.diag.message_primary}): a member of "
             f"pg_signal_backend can end them, as {login}."
         ) from error
-    if stays := [row["pid"] for row in ended if not row["ended"]]:
+    # A session that ends by itself meanwhile answers like one that stays.
+    pids = [row["pid"] for row in ended if not row["ended"]]
+    if pids and (stays := execute(conn, "sessions_left", login=login, pids=pids).fetchall()):
         raise DatabaseError(
-            f"The login can come no more, but its session {stays[0]} has not ended yet: type the same again."
+            f"The login can come no more, but its session {stays[0]['pid']} has not ended yet: type the same again."
         )
     row = execute(conn, "hand_on", login=login).fetchone()
     return len(ended), int(row["num"]) if row else 0

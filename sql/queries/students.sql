@@ -32,8 +32,15 @@ UPDATE ganns.students SET revoked_at = CASE WHEN %(revoked)s THEN coalesce(revok
 DELETE FROM ganns.students WHERE login = %(login)s::name;
 
 -- end_sessions --
--- End a login's sessions, and wait for each until it is gone; false if it still is there
+-- End a login's sessions, and wait for each until it is gone; false if it still is there, or was gone already
 SELECT a.pid, pg_terminate_backend(a.pid, 5000) AS ended FROM pg_stat_activity a WHERE a.usename = %(login)s::name;
+
+-- sessions_left --
+-- Which of these sessions of a login are still there (MATERIALIZED: after the list was forgotten, which is kept till the
+-- end of a transaction)
+WITH forgotten AS MATERIALIZED (SELECT pg_stat_clear_snapshot())
+SELECT a.pid FROM forgotten CROSS JOIN LATERAL pg_stat_get_activity(NULL) a JOIN pg_roles r ON r.oid = a.usesysid
+WHERE r.rolname = %(login)s::name AND a.pid = ANY(%(pids)s::integer[]);
 
 -- hand_on --
 -- Queue all that a login's workers hold again, and forget these workers; return the number of jobs

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -45,10 +46,10 @@ BLOB = os.urandom(1000) * 2_000
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenServer]:
+def opened() -> Iterator[OpenServer]:
     """Yield an open server that the tests of this file share."""
-    home = Path(os.environ["GANNS_HOME"]).parent / "front"  # not in pytest's folder: see tests/support/databases.py
-    home.mkdir()
+    # Not in pytest's folder: see tests/support/databases.py. Made anew each time: other files' tests may come between.
+    home = Path(tempfile.mkdtemp(dir=Path(os.environ["GANNS_HOME"]).parent, prefix="front-"))
     copy_cluster(home / "pg")
     with OpenServer(home / "pg", "127.0.0.1", free_port()) as server:
         with connect(server.server.address) as conn:
@@ -78,6 +79,7 @@ class Sniffer:
     def __init__(self, port: int) -> None:
         self._to, self._listening, self.seen = port, socket.create_server(("127.0.0.1", 0)), bytearray()
         self.port = self._listening.getsockname()[1]
+        self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -85,6 +87,7 @@ class Sniffer:
             while True:
                 near, _ = self._listening.accept()
                 far = socket.create_connection(("127.0.0.1", self._to))
+                self._open += [near, far]
                 for pair in ((near, far), (far, near)):
                     threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
@@ -96,7 +99,8 @@ class Sniffer:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        self._listening.close()
+        for one in (self._listening, *self._open):
+            one.close()
 
 
 def use(address: Address, question: str) -> bytes:

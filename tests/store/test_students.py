@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -18,7 +19,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection, connect, explain_refusal
 from ganns.db.migrate import require_current
 from ganns.doctor.database import check_rights, check_schema
-from ganns.errors import ConfigError
+from ganns.errors import ConfigError, DatabaseError
 from ganns.store import students, worker_api
 from ganns.store.results import worker_totals
 from ganns.store.rounds import lost_units
@@ -330,6 +331,28 @@ def test_where_one_login_is_present_three_attempts_count(how: str, coordinate, c
             eve.one("SELECT fate FROM ganns_api.task_worker_ended(%s, 1)", eve.id)
     assert conn.execute("SELECT status::text FROM procrastinate_jobs").fetchone() == ("failed",)
     eve.conn.close()
+
+
+def test_a_session_that_ends_by_itself_is_no_session_that_stays(
+    conn: Connection, enrol: Enrol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL says the same of both: it could not end them."""
+    eve, execute = enrol("eve"), students.execute
+    with connect(eve.address) as session:
+        pid = session.info.backend_pid
+
+        def could_not_end(conn: Connection, name: str, /, **parameters: object) -> object:
+            if name == "end_sessions":
+                return SimpleNamespace(fetchall=lambda: [{"pid": pid, "ended": False}])
+            return execute(conn, name, **parameters)
+
+        monkeypatch.setattr(students, "execute", could_not_end)
+        with pytest.raises(DatabaseError, match=f"its session {pid} has not ended yet: type the same again"):
+            students.revoke(conn, "eve")
+    wait_until(
+        lambda: not conn.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall(), what="its end"
+    )
+    assert students.revoke(conn, "eve") == (1, 0)
 
 
 def test_a_students_workers_are_one_where_errors_are_counted(coordinate, conn: Connection, enrol: Enrol) -> None:
