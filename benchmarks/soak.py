@@ -8,9 +8,9 @@ a service would start again is started again (as a fork of a process that has lo
 the faults to hit). Every 10 s the rules in tests/support/invariants.py are checked by SQL.
 Then the run is asked for ten more rounds, and its weights are compared with those of `ganns solo`, where nothing is
 killed. A unit that loses three workers is set aside, and solo would not be equal any more: so no worker is broken while
-an open job has lost two. On a busy machine a fault takes longer: the soak goes on, up to twice its time, until there were 10 kills a
-minute asked for. The last line is one JSON object. The exit code is 1 if a rule does not hold, a kind of fault never
-happened, or there were fewer than 10 kills or 10 versions a minute.
+an open job has lost two. On a busy machine a fault takes longer: the soak goes on, up to twice its time, until there
+were 10 kills a minute asked for. The last line is one JSON object. The exit code is 1 if a rule does not hold, a kind
+of fault never happened, or there were fewer than 10 kills or 10 versions a minute.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ OTHERS: dict[str, tuple[int, injections.Inject]] = {
 }
 OF_WORKERS = {"worker killed", "supervisor killed", "worker frozen", "worker asleep"}
 LOST_TWO = """
-    SELECT j.id FROM procrastinate.procrastinate_jobs j JOIN ganns.task_attempts a ON a.job_id = j.id AND a.kind = 'died'
-    WHERE j.status IN ('todo', 'doing') GROUP BY j.id HAVING count(*) >= 2"""
+    SELECT j.id FROM procrastinate.procrastinate_jobs j JOIN ganns.task_attempts a ON a.job_id = j.id
+    WHERE j.status IN ('todo', 'doing') AND a.kind = 'died' GROUP BY j.id HAVING count(*) >= 2"""
 FAULTS = KILLS | OTHERS
 """Name -> (how often in a deck, what breaks). A deck is shuffled, and used up before the next one."""
 
