@@ -1,4 +1,4 @@
--- Who gets no more units of a run, and why: one table for all reasons. Before, those who broke a model were in
+-- Who gets no more units of a run, and why: one table for all reasons; and who is a student. Before, those who broke a model were in
 -- ganns.exclusions, and those whose results an audit found wrong in ganns.quarantines.
 
 ALTER TABLE ganns.exclusions RENAME COLUMN worker TO name;  -- as in ganns.audits
@@ -53,3 +53,18 @@ BEGIN
 END
 $do$;
 DROP FUNCTION ganns.is_quarantined(bigint, name, text);
+
+CREATE OR REPLACE FUNCTION ganns.student_logins() RETURNS TABLE (role oid, login name, label text, shared boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The logins that the warden watches: the students', and the one that a class shares. Never the coordinator's own, and
+    -- none that may give the students' role to others: such a login owns this database or another one of the server.
+    SELECT r.oid, r.rolname, coalesce(s.label, ''), r.rolname = 'ganns_class'
+    FROM pg_roles r LEFT JOIN ganns.students s ON s.login = r.rolname
+    WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname <> session_user
+      AND r.oid <> (SELECT d.datdba FROM pg_database d WHERE d.datname = current_database())
+      AND (s.login IS NOT NULL OR r.rolname = 'ganns_class'
+           OR (SELECT count(*) > 0 AND NOT bool_or(m.admin_option)
+               FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+               WHERE m.member = r.oid AND g.rolname = 'ganns_student'))
+$$;

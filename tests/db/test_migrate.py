@@ -271,9 +271,11 @@ def test_quarantines_and_exclusions_become_one_table(empty_conn: Connection, fol
             path.rename(tmp_path / path.name)
     migrate(empty_conn, folder)
     empty_conn.execute(
-        "INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest) VALUES ('', '{}', '', 2, '');"
+        "INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest)"
+        " VALUES ('', '{}', '', 2, '');"
         "INSERT INTO ganns.task_workers (worker_id, name, login, tasks) VALUES (7, 'evil', 'all', '{gradient}');"
-        "INSERT INTO ganns.exclusions (run_id, login, worker, reason) VALUES (1, 'all', 'evil', 'too large'), (1, 's_1', '', 'x');"
+        "INSERT INTO ganns.exclusions (run_id, login, worker, reason)"
+        " VALUES (1, 'all', 'evil', 'too large'), (1, 's_1', '', 'x');"
         "INSERT INTO ganns.task_refusals (worker_id, task_name, args, reason)"
         " VALUES (7, 'gradient', '{\"run\": 1}', 'too large'), (7, 'gradient', '{\"run\": 2}', 'other images');"
         "INSERT INTO ganns.quarantines (run_id, login, name, reason, undone_at)"
