@@ -46,7 +46,7 @@ def exclude(conn: Connection, run_id: int, who: Subject, kind: Kind, reason: str
         kind: the kind of the reason.
         reason: the end of a sentence, which viewers read.
     """
-    execute(conn, "exclude", run_id=run_id, login=who.login, name=who.name, kind=kind, reason=reason)
+    execute(conn, "exclude", run_id=run_id, login=who.login, name=who.name, kind=kind.value, reason=reason)
     sessions.record(conn, run_id, "excluded", who.login, who.name or None, reason)
 
 

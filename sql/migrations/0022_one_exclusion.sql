@@ -43,12 +43,12 @@ BEGIN
         ('ganns.another_login(bigint, name)',
          'AND coalesce(r.requires <@', 'AND NOT ganns.is_excluded(j.args, w.login, w.name)
           AND coalesce(r.requires <@')
-    ) AS edits(function, old, new) LOOP
+    ) AS edits(function, line, instead) LOOP
         _before := pg_get_functiondef(e.function::regprocedure);
-        IF strpos(_before, e.old) = 0 THEN
-            RAISE EXCEPTION '% has no line %', e.function, e.old;
+        IF strpos(_before, e.line) = 0 THEN
+            RAISE EXCEPTION '% has no line %', e.function, e.line;
         END IF;
-        EXECUTE replace(_before, e.old, e.new);
+        EXECUTE replace(_before, e.line, e.instead);
     END LOOP;
 END
 $do$;
