@@ -43,7 +43,7 @@ SELECT DISTINCT pg_get_userbyid(owner)::text FROM (
     UNION ALL SELECT relnamespace::regnamespace::text, relowner FROM pg_class
     UNION ALL SELECT pronamespace::regnamespace::text, proowner FROM pg_proc
     UNION ALL SELECT typnamespace::regnamespace::text, typowner FROM pg_type
-) AS things WHERE schema IN ('ganns', 'ganns_api', 'procrastinate')
+) AS things WHERE schema IN ('ganns', 'ganns_api', 'procrastinate', 'exercise')
 UNION SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()
 """
 
@@ -102,6 +102,7 @@ def test_a_folder_of_an_older_program_changes_hands(cluster: Path) -> None:
         as_an_older_program_left_it(old)
         migrate(old)
         ada = students.add(old, "ada")
+        old.execute("CREATE SCHEMA exercise CREATE TABLE units (id int)")  # a learner's, on the server of the exercises
         assert old.execute(OWNERS).fetchall() == [("postgres",)]
         server.start()  # as the next command does, while the old one still runs
         assert old.execute(OWNERS).fetchall() == [("ganns_owner",)]
@@ -109,7 +110,8 @@ def test_a_folder_of_an_older_program_changes_hands(cluster: Path) -> None:
             require_current(owner)
             assert migrate(owner) == []
             train(server.address, FakeWorker(server.address))
-            assert [door.kind for door in audit(owner)] == []
+            owner.execute("DROP SCHEMA exercise CASCADE")
+            assert audit(owner) == []
             with connect(Address(make_conninfo(server.address.conninfo, user=ada.login), "the test")) as theirs:
                 students.revoke(owner, "ada")
                 assert is_ended(theirs)
