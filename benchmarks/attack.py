@@ -8,8 +8,9 @@ simulated in one process, one after the other. What decides is the program's own
 quarantine (`audit.py` and `trust.py` there). A worker whose result is refused three times is set aside, as in a run. A
 result that is audited is compared one round after its own; the second result is the honest one of this machine.
 
-The last line is JSON: for each attack and rule `fid` and `swd` of the averaged generator, `fid_clean` and `swd_clean`
-of the same rule without hostile workers, `quarantined_after_units` (of each hostile worker; null: never),
+The last line is JSON: for each attack and rule `fid` and `swd` of the averaged generator (the means of five looks in
+the last quarter of the rounds, since one look alone varies much), `fid_range` of these looks, `fid_clean` and
+`swd_clean` of the same rule without hostile workers, `quarantined_after_units` (of each hostile worker; null: never),
 `false_quarantines`, `audit_overhead` (audits beyond the first ten of each worker, for each accepted result), `refused`,
 and `norm_ratio` (the largest norm of a result over the median before it). With several seeds `fid` and `swd` are means.
 """
@@ -21,6 +22,7 @@ import json
 import random
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ from ganns.training.trust import Trust, is_auditor_suspect, is_chosen, is_out
 from ganns.training.unit import UnitComputer, UnitResult
 
 NUM_WORKERS, HOSTILE = 10, (3, 7)
+NUM_LOOKS = 5
 RULES = ["mean", "mean+audits", "median", "trimmed_mean", "centered_clipping", "multi_krum"]
 
 
@@ -137,8 +140,10 @@ def configuration(rule: str, strategy: str, seed: int) -> Config:
     return replace(config, quorum=quorum, aggregate=aggregate, audit=AuditConfig(of="everyone"))
 
 
-def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) -> tuple[TrainingState, Class]:
-    """Train with ten workers; return the last version, and the class."""
+def simulate(
+    config: Config, attack: str | None, has_audits: bool, rounds: int, look: Callable[[TrainingState], None]
+) -> Class:
+    """Train with ten workers; return the class. `look` sees five versions of the last quarter, the last one too."""
     images, state, computer = open_images(config.data, 32), TrainingState(config), build_computer(config)
     cursor, seen, group = Progress().cursor, 0, Class(config, computer, images, attack, has_audits)
     for number in range(rounds):
@@ -164,7 +169,10 @@ def simulate(config: Config, attack: str | None, has_audits: bool, rounds: int) 
                 ratio = max(total.norms) / statistics.median(state.norms[role])
                 group.norm_ratio = max(group.norm_ratio, ratio)
         state.advance(totals, Progress(0, seen, 0.0, cursor))
-    return state, group
+        left, step = rounds - number - 1, max(1, rounds // (4 * NUM_LOOKS))
+        if left % step == 0 and left < NUM_LOOKS * step:
+            look(state)
+    return group
 
 
 def accepted(
@@ -202,12 +210,18 @@ def accepted(
 def measured(attack: str | None, rule: str, strategy: str, seed: int, rounds: int, judge: Judge) -> dict[str, Any]:
     """Return the figures of one run."""
     config = configuration(rule, strategy, seed)
-    state, group = simulate(config, attack, rule.endswith("+audits"), rounds)
-    is_finite = all(bool(value.isfinite().all()) for value in state.tensors().values())
-    fid, swd = judge.distances(state) if is_finite else (float("inf"), float("inf"))
+    looks: list[tuple[float, float]] = []
+
+    def look(state: TrainingState) -> None:
+        is_finite = all(bool(value.isfinite().all()) for value in state.tensors().values())
+        looks.append(judge.distances(state) if is_finite else (float("inf"), float("inf")))
+
+    group = simulate(config, attack, rule.endswith("+audits"), rounds, look)
+    fids = [fid for fid, _ in looks]
     return {
-        "fid": fid,
-        "swd": swd,
+        "fid": statistics.mean(fids),
+        "fid_range": [round(min(fids), 2), round(max(fids), 2)],
+        "swd": statistics.mean(swd for _, swd in looks),
         "quarantined_after_units": [group.out_after.get(worker) for worker in HOSTILE] if attack else [],
         "false_quarantines": sum(worker not in HOSTILE or attack is None for worker in group.out_after),
         "audit_overhead": round(group.num_audits / sum(group.units.values()), 4),
@@ -255,6 +269,7 @@ def summary(done: dict[tuple[Any, ...], dict[str, Any]], options: argparse.Names
             some = [done[key] for key in keys]
             figures = {
                 "fid": round(statistics.mean(one["fid"] for one in some), 2),
+                "fid_range": [one["fid_range"] for one in some],
                 "swd": round(statistics.mean(one["swd"] for one in some), 2),
                 "fid_clean": round(statistics.mean(one["fid"] for one in clean), 2),
                 "swd_clean": round(statistics.mean(one["swd"] for one in clean), 2),

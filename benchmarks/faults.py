@@ -88,7 +88,7 @@ def main() -> None:
         names = arguments.only or list(faults)
         for number in range(1, NUM_WORKERS):
             room.start_worker(f"w{number}")
-        room.start_worker("proxied", f"postgresql://postgres@127.0.0.1:{proxy.port}/ganns")
+        room.start_worker("proxied", f"postgresql://ganns_owner@127.0.0.1:{proxy.port}/ganns")
         room.start_coordinator(config)
         wait_for(lambda: len(room.rows(DONE, (0,))) == NUM_WORKERS, "all workers to work", 300, 0.2)
         for name in names:

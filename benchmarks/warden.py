@@ -43,7 +43,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        address = stack.enter_context(EmbeddedServer(folder / "pg")).address
+        server = stack.enter_context(EmbeddedServer(folder / "pg"))
+        address = server.address
         owner = stack.enter_context(connect(address))
         migrate(owner)
         Lesson(owner, num_workers=arguments.students, units=arguments.students, spares=0).past(3)
@@ -57,7 +58,7 @@ def main() -> None:
         warden = Warden(1, print)
         warden.begin(own)
         times = [tick_ms(warden, own) for _ in range(arguments.ticks)]
-        locker = stack.enter_context(connect(address))
+        locker = stack.enter_context(connect(server.superuser_address))  # others may take no advisory lock
         locker.execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 50000) n")
         with_locks = [tick_ms(warden, own) for _ in range(5)]
     print(

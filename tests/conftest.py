@@ -90,7 +90,7 @@ def server() -> Iterator[SimpleNamespace]:
     """Yield where the tests' PostgreSQL is, in the words of pytest-postgresql."""
     external = os.environ.get("GANNS_TEST_DATABASE_URL")
     with ExitStack() as stack:
-        conninfo = external or stack.enter_context(EmbeddedServer(_HOME / "pg")).address.conninfo
+        conninfo = external or stack.enter_context(EmbeddedServer(_HOME / "pg")).superuser_address.conninfo
         if external is None:
             with psycopg.connect(conninfo, autocommit=True) as owner:  # it will not outlive a crash of the machine
                 owner.execute("ALTER SYSTEM SET fsync = off")

@@ -13,6 +13,9 @@ from ganns.utils.console import Json, say, say_json
 if TYPE_CHECKING:
     from ganns.db.connect import Connection
 
+WHY = {"wrong_results": "wrong results", "broke_model": "broke the model"}
+"""The kinds of `ganns.exclusions`, in a word or two."""
+
 Which = Annotated[str, typer.Argument(help="The run's number, or latest.")]
 
 app = typer.Typer(help="List the runs; control or delete them.", invoke_without_command=True)
@@ -134,22 +137,26 @@ def quorum(
 @app.command()
 def audits(
     run: Which,
-    readmit: Annotated[str | None, typer.Option("--readmit", help="Take this login's quarantine back.")] = None,
+    readmit: Annotated[str | None, typer.Option("--readmit", help="Give this login units again.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show whose results were computed again, whose were wrong, and which logins get no more units of a run."""
     from ganns.store import audits as table
+    from ganns.store import exclusions
 
     with _run(run) as (conn, run_id, _):
         if readmit is not None:
-            table.readmit(conn, run_id, readmit)
+            exclusions.readmit(conn, run_id, readmit)
             say(f"{readmit} gets units of run {run_id} again; its wrong results count no more")
             return
         rows = table.list_audits(conn, run_id)
     if as_json:
         say_json([row | {"at": row["at"] and row["at"].isoformat()} for row in rows])
     elif not rows:
-        say(f"no result of run {run_id} was audited: `audit=everyone` audits workers without a student's login, too")
+        say(
+            f"no result of run {run_id} was audited, and no one is left out: `audit=everyone` audits workers without a "
+            "student's login, too"
+        )
     else:
         _show_audits(rows)
 
@@ -160,12 +167,13 @@ def _show_audits(rows: list[dict[str, Any]]) -> None:
     from ganns.utils.console import cells, wide_console
 
     shown = Table(
-        "login", "worker", "audits", "wrong", "bit for bit", "largest distance", "first wrong round", "quarantine"
+        "login", "worker", "audits", "wrong", "bit for bit", "largest distance", "first wrong round", "left out"
     )
     for row in rows:
         first = "-" if row["first_bad_round"] is None else row["first_bad_round"]
-        since = f"since {row['at']:%Y-%m-%d %H:%M}" if row["at"] else "-"
-        who, distance = row["name"] or row["label"] or "all", f"{row['distance']:.2g}"
+        since = f"since {row['at']:%Y-%m-%d %H:%M}, {WHY[row['kind']]}" if row["at"] else "-"
+        who = row["name"] or row["label"] or "all"
+        distance = "-" if row["distance"] is None else f"{row['distance']:.2g}"
         shown.add_row(*cells(row["login"], who, row["audits"], row["failed"], row["same"], distance, first, since))
     wide_console().print(shown)
 

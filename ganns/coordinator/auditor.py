@@ -27,7 +27,7 @@ from ganns.queue.machine import describe
 from ganns.queue.rescue import SILENT_S
 from ganns.queue.signature import signature
 from ganns.store import audits, evaluations
-from ganns.store.audits import Subject
+from ganns.store.exclusions import Subject
 from ganns.store.runs import Run
 from ganns.training.audit import Case, Difference, Finding, audit, to_tensors
 from ganns.training.serialization import pack

@@ -17,8 +17,9 @@ from ganns.coordinator.collector import Collector
 from ganns.coordinator.publisher import Publisher
 from ganns.coordinator.refusals import Refusals
 from ganns.coordinator.verdict import Verdict
-from ganns.store import audits, rounds
-from ganns.store.audits import AuditedWorker, Subject
+from ganns.store import audits, exclusions, rounds
+from ganns.store.audits import AuditedWorker
+from ganns.store.exclusions import Kind, Subject
 from ganns.store.results import Submission
 from ganns.training.audit import Case
 from ganns.training.published import as_published
@@ -48,11 +49,11 @@ class Audits:
         """Read what is known of the logins."""
         conn, run_id = self.publisher.connections.main, self.publisher.run_id
         self._trust = audits.list_trust(conn, run_id)
-        self._out = audits.list_quarantined(conn, run_id)
+        self._out = exclusions.list_excluded(conn, run_id)
 
     def look(self) -> None:
-        """Read the quarantines again: an instructor may have taken one back."""
-        if self._out and self._out != audits.list_quarantined(self.publisher.connections.main, self.publisher.run_id):
+        """Read again who is left out: an instructor may have taken it back."""
+        if self._out and self._out != exclusions.list_excluded(self.publisher.connections.main, self.publisher.run_id):
             self.begin()
 
     def _worker(self, worker_id: int | None) -> AuditedWorker | None:
@@ -145,7 +146,7 @@ class Audits:
         self._out.add(subject)
         with conn.transaction():
             publisher.hold_lease()
-            audits.quarantine(conn, run_id, subject, reason)
+            exclusions.exclude(conn, run_id, subject, Kind.WRONG_RESULTS, reason)
             for this in rounds.list_open_rounds(conn, run_id):
                 rounds.lock_round(conn, run_id, this.round)  # no result comes while its unit is given away
                 publisher.enqueue_again(this.round, audits.held_units(conn, run_id, this.round, subject))

@@ -15,8 +15,8 @@ from statistics import median_low
 from ganns.coordinator.collector import ROLES, Collector
 from ganns.db.connect import Connection
 from ganns.queue.rescue import SILENT_S
-from ganns.store import overdue
-from ganns.store.audits import Subject
+from ganns.store import exclusions
+from ganns.store.exclusions import Subject
 
 OUTLIER = 8.0
 """An accepted gradient is suspicious if its norm is this many times the median of its round. Of healthy results none
@@ -65,9 +65,9 @@ class Blame:
                     f"its result of unit {one.unit} of round {one.round} was {one.times:.0f} times as large as the "
                     "round's median, and the model broke after it"
                 )
-        found = overdue.identities(conn, reasons)
+        found = exclusions.identities(conn, reasons)
         blamed = {found[worker]: reason for worker, reason in reasons.items() if worker in found}
-        return blamed if blamed and overdue.count_others(conn, run_id, list(blamed), SILENT_S) else {}
+        return blamed if blamed and exclusions.count_others(conn, run_id, list(blamed), SILENT_S) else {}
 
     def forget(self) -> None:
         """Begin anew after the run went back."""

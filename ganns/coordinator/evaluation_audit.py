@@ -19,7 +19,7 @@ from ganns.db.connect import Connection
 from ganns.errors import PayloadError
 from ganns.evaluation.batches import Tensors, decode
 from ganns.store import audits
-from ganns.store.audits import Subject
+from ganns.store.exclusions import Subject
 from ganns.training.audit import Difference
 from ganns.training.trust import Trust, is_chosen
 

@@ -16,7 +16,7 @@ from ganns.coordinator.overdue import Overdue
 from ganns.coordinator.publisher import Publisher
 from ganns.queue.commands import revoke_unlocked
 from ganns.queue.rescue import SILENT_S, Rescuer
-from ganns.store import lease, overdue, rounds, weights
+from ganns.store import lease, rounds, weights
 from ganns.utils.console import plural
 
 
@@ -49,7 +49,6 @@ class Reconciler:
         blocked = False
         for step in (
             self._rescue,
-            self._exclude,
             lambda: self.overdue.tick(round_),
             lambda: set_aside.extend(self.reconcile(round_)),
         ):
@@ -65,9 +64,6 @@ class Reconciler:
     def _rescue(self) -> None:
         self._rescuer.tick(self.publisher.connections.main)
         self.count_alive()
-
-    def _exclude(self) -> None:
-        overdue.enforce_exclusions(self.publisher.connections.main, self.publisher.run_id)
 
     def reconcile(self, round_: int) -> list[int]:
         """Make sure that the weights are there, and that each open unit has a job that can run.
@@ -121,7 +117,7 @@ class Reconciler:
         if unable := lease.list_unable(self.publisher.connections.main, self.publisher.run_id, SILENT_S):
             name, reason = unable[0]
             last = _last_line(reason, "no reason was given")
-            words += f"; {len(unable)} of them cannot compute this run: {name} says: {last}"
+            words += f"; {len(unable)} of them get no unit of this run: {name}: {last}"
         self.say(words)
 
 

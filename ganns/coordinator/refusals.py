@@ -26,7 +26,7 @@ from ganns.coordinator.judge import Judge
 from ganns.coordinator.publisher import Publisher
 from ganns.errors import BadResult, Diverged, ImplausibleResult, Quarantined
 from ganns.queue.rescue import SILENT_S
-from ganns.store import overdue, results
+from ganns.store import exclusions, results
 from ganns.store.results import Submission
 
 STRIKES = 3
@@ -144,7 +144,7 @@ class Refusals:
 
     def _num_people(self, workers: Collection[int]) -> int:
         """Return how many different people's workers these are: one student may start any number of them."""
-        found = overdue.identities(self.publisher.connections.main, workers)
+        found = exclusions.identities(self.publisher.connections.main, workers)
         return len(set(found.values())) + len(set(workers) - found.keys())
 
     def accepted(self, submissions: Iterable[Submission]) -> None:

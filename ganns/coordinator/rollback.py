@@ -27,8 +27,8 @@ from ganns.coordinator.scheduler import Scheduler
 from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, PayloadError
 from ganns.queue.commands import revoke_unlocked
-from ganns.store import evaluations, overdue, results, rounds, runs, sessions, weights
-from ganns.store.audits import Subject
+from ganns.store import evaluations, exclusions, results, rounds, runs, weights
+from ganns.store.exclusions import Kind, Subject
 from ganns.training.state import Progress, TrainingState
 
 WENT_BACK_TO = "went_back_to"
@@ -131,8 +131,7 @@ def go_back(
         revoke_unlocked([unit.job_id for unit in units], connection=conn)
         evaluations.set_went_back(conn, run_id, round_ + 1)
         for who, why in blamed.items():
-            overdue.exclude(conn, run_id, who, why)
-            sessions.record(conn, run_id, "excluded", who.login, who.name, why)
+            exclusions.exclude(conn, run_id, who, Kind.BROKE_MODEL, why)
         if ahead:
             publisher.restart_round(round_ + 1, ahead)
         planned = scheduler.to_open(state, len(ahead), scheduler.choose(conn, round_ + 1, publisher.wish.units))

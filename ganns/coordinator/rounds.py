@@ -46,6 +46,7 @@ from ganns.store import results, rounds, runs
 from ganns.store.rounds import Round
 from ganns.store.runs import Run
 from ganns.training.state import Progress, TrainingState
+from ganns.utils.printable import printable
 
 POLL_S = 1.0
 """A NOTIFY can be lost (a broken connection, a pooler); after this time the results are counted anyway."""
@@ -164,7 +165,8 @@ class Rounds:
         )
         for who, why in done.blamed.items():
             name = f", worker {who.name}" if who.name else ""
-            self.observer.say(f"login {who.login}{name} gets no more units of this run: {why}")
+            back = f"`ganns runs audits {self.run.id} --readmit {printable(who.name or who.login)}` takes it back"
+            self.observer.say(f"login {who.login}{name} gets no more units of this run: {why}; {back}")
         return self._closed(done.size, done.goes_on, {WENT_BACK_TO: float(done.version)}, {}, 0)
 
     # ------------------------------------------------------------------------------------------- collecting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganns.store.audits import Subject
+from ganns.store.exclusions import Subject
 from ganns.training.audit import Difference
 
 

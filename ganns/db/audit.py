@@ -32,6 +32,15 @@ KINDS = {
         "Students may connect to other databases of this server",
         "type REVOKE CONNECT ON DATABASE ... FROM PUBLIC as its owner, if no other program needs it",
     ),
+    "sessions": (
+        "This login can neither see what students' sessions do nor end them, so its coordinator's warden cannot either",
+        "let an administrator type GRANT pg_read_all_stats, pg_signal_backend TO the login that trains, or train with "
+        "the login that added the students",
+    ),
+    "temporary files": (
+        "Students' statements may fill the disk with temporary files",
+        "let a superuser type ALTER ROLE ... SET temp_file_limit = '1GB' for each, or set it for the server",
+    ),
     "large object": (
         "Students may fill the disk with large objects",
         "let a superuser type REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC in this database; else watch its size with "

@@ -1,4 +1,4 @@
-"""Audits: the results that were computed again, the trust that follows from them, and quarantine."""
+"""Audits: the results that were computed again, and the trust that follows from them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from typing import Any, NamedTuple
 from ganns.config import AuditConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.errors import RunError
+from ganns.store.exclusions import Subject
 from ganns.training.trust import Trust
 from ganns.utils.printable import printable
 
 TASK, QUEUE = "audit", "audits"
 """The name of the task that computes a result again, and its queue."""
-
-
-class Subject(NamedTuple):
-    """Name whose results count together: a student's login, or one worker of a login that others share."""
-
-    login: str
-    name: str = ""  # of the worker; "" for a student
 
 
 class AuditedWorker(NamedTuple):
@@ -60,13 +53,8 @@ def workers_of_jobs(conn: Connection, job_ids: Sequence[int]) -> dict[int, int |
 
 
 def list_audits(conn: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return the figures of each audited login, and its quarantine: the columns of `list_audits` in audits.sql."""
+    """Return the figures of each login that was audited or is left out: the columns of `list_audits` in audits.sql."""
     return execute(conn, "list_audits", run_id=run_id).fetchall()
-
-
-def quarantine(conn: Connection, run_id: int, subject: Subject, reason: str) -> None:
-    """Let a login, or one worker of it, get no more units of a run."""
-    execute(conn, "quarantine", run_id=run_id, login=subject.login, name=subject.name, reason=reason)
 
 
 def shown(conn: Connection, subject: Subject) -> str:
@@ -74,21 +62,6 @@ def shown(conn: Connection, subject: Subject) -> str:
     row = execute(conn, "student_label", login=subject.login).fetchone()
     login, name = printable(subject.login, 100), subject.name or (row["label"] if row else "")
     return f"{printable(name, 100)} (login {login})" if name else f"login {login}"
-
-
-def readmit(conn: Connection, run_id: int, who: str) -> None:
-    """Take the quarantine of a login, or of a worker's name, back.
-
-    Raises:
-        RunError: if there is none.
-    """
-    if execute(conn, "readmit", run_id=run_id, who=who).fetchone() is None:
-        raise RunError(f"{who} is not in quarantine in run {run_id}; `ganns runs audits {run_id}` shows who is.")
-
-
-def list_quarantined(conn: Connection, run_id: int) -> set[Subject]:
-    """Return the logins that get no more units of a run."""
-    return {Subject(row["login"], row["name"]) for row in execute(conn, "list_quarantined", run_id=run_id)}
 
 
 def held_units(conn: Connection, run_id: int, round_: int, subject: Subject) -> list[int]:

@@ -1,14 +1,11 @@
-"""Units that workers hold for long, and workers that are left out of a run."""
+"""Units that workers hold for long."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.store.audits import Subject
-from ganns.store.rounds import TASK
 
 
 @dataclass(frozen=True)
@@ -63,27 +60,3 @@ def locked_units(conn: Connection, run_id: int, round_: int, longer_than_s: floa
 def forget_overdue(conn: Connection, run_id: int) -> None:
     """Forget attempts that held a unit too long, a day later."""
     execute(conn, "delete_old_overdue", run_id=run_id)
-
-
-def identities(conn: Connection, worker_ids: Collection[int]) -> dict[int, Subject]:
-    """Return who some workers are: a student's own login stands for all its workers, another one for one name."""
-    rows = execute(conn, "who_are", worker_ids=list(worker_ids))
-    return {row["worker_id"]: Subject(row["login"], row["worker"] if row["shared"] else "") for row in rows}
-
-
-def exclude(conn: Connection, run_id: int, who: Subject, reason: str) -> None:
-    """Leave someone out of a run, with a reason that they read; part of the caller's transaction."""
-    execute(conn, "exclude", run_id=run_id, login=who.login, worker=who.name, reason=reason)
-    enforce_exclusions(conn, run_id)
-
-
-def enforce_exclusions(conn: Connection, run_id: int) -> None:
-    """Give no unit of the run to those who are left out, also not to workers that registered since."""
-    execute(conn, "enforce_exclusions", run_id=run_id, task=TASK)
-
-
-def count_others(conn: Connection, run_id: int, who: Collection[Subject], silent_s: float) -> int:
-    """Return the number of live workers that take units of a run and are none of these."""
-    logins, workers = [one.login for one in who], [one.name for one in who]
-    row = execute(conn, "count_others", run_id=run_id, silent_s=silent_s, logins=logins, workers=workers).fetchone()
-    return int(row["num"]) if row else 0

@@ -157,8 +157,8 @@ def record_ended(
     return (row["worker"], row["num"]) if row else None
 
 
-def record(conn: Connection, run_id: int, kind: str, login: str, worker: str, reason: str) -> None:
-    """Record what a coordinator did about a worker: "overdue" or "excluded"."""
+def record(conn: Connection, run_id: int, kind: str, login: str, worker: str | None, reason: str) -> None:
+    """Record what a coordinator did about a worker, or about all of a login (None): "overdue" or "excluded"."""
     found = {one.login: one.label for one in student_logins(conn).values()}
     execute(
         conn,

@@ -5,8 +5,11 @@
 WITH student AS (
     SELECT to_regrole('ganns_student')::oid AS oid WHERE to_regrole('ganns_student') IS NOT NULL
 ), member AS (
-    SELECT r.* FROM student JOIN pg_auth_members m ON m.roleid = student.oid JOIN pg_roles r ON r.oid = m.member
-    WHERE r.rolname <> current_user
+    -- Not those who may give the role to others: they are owners of databases
+    SELECT r.* FROM student, pg_roles r
+    WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = student.oid AND m.member = r.oid)
+      AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = student.oid AND m.member = r.oid AND m.admin_option)
+      AND r.rolname <> current_user
 ), foreign_schema AS (
     SELECT n.oid, n.nspname FROM pg_namespace n
     WHERE n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -55,6 +58,16 @@ SELECT 'unknown', member.rolname::text FROM member
 WHERE member.rolcanlogin AND NOT EXISTS (SELECT FROM ganns.students s WHERE s.login = member.rolname)
 UNION ALL
 SELECT 'common login', r.rolname::text FROM pg_roles r WHERE r.rolname = 'ganns_class' AND r.rolcanlogin
+UNION ALL
+SELECT 'sessions', member.rolname::text FROM member
+WHERE NOT pg_has_role(current_user, member.oid, 'USAGE')
+  AND NOT (pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AND pg_has_role(current_user, 'pg_signal_backend', 'USAGE'))
+UNION ALL
+SELECT 'temporary files', count(*) || ' login(s)' FROM member
+WHERE current_setting('temp_file_limit') = '-1'
+  AND NOT EXISTS (SELECT FROM pg_db_role_setting s, unnest(s.setconfig) AS one
+                  WHERE s.setrole = member.oid AND one ~ '^temp_file_limit=')
+HAVING count(*) > 0
 UNION ALL
 SELECT 'weak passwords', current_setting('password_encryption') WHERE current_setting('password_encryption') <> 'scram-sha-256'
 ORDER BY 1, 2;

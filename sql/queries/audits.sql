@@ -1,4 +1,4 @@
--- Audits: results that were computed again, the trust of logins, and quarantine.
+-- Audits: results that were computed again, and the trust of logins.
 
 -- audited_workers --
 -- The logins and names of some workers, and their descriptions of their machines
@@ -25,9 +25,9 @@ ON CONFLICT (run_id, kind, round, unit) DO NOTHING;
 
 -- list_trust --
 -- For each audited login: the units in a row that agreed, over all runs, and the failed ones of this run, since an
--- instructor took a quarantine back
+-- instructor let it in again
 WITH readmitted AS (
-    SELECT login, name, undone_at FROM ganns.quarantines WHERE run_id = %(run_id)s
+    SELECT login, name, undone_at FROM ganns.exclusions WHERE run_id = %(run_id)s
 ), failed AS (
     SELECT login, name, max(at) AS at FROM ganns.audits WHERE NOT agreed GROUP BY login, name
 )
@@ -40,29 +40,19 @@ LEFT JOIN readmitted r ON r.login = a.login AND r.name = a.name
 GROUP BY a.login, a.name;
 
 -- list_audits --
--- The audits of a run for each login, with the first round of a wrong result, and its quarantine
-SELECT a.login, a.name, (SELECT s.label FROM ganns.students s WHERE s.login = a.login) AS label, count(*) AS audits, count(*) FILTER (WHERE NOT a.agreed) AS failed,
-       count(*) FILTER (WHERE a.same) AS same, max(a.distance) AS distance,
-       min(a.round) FILTER (WHERE NOT a.agreed AND a.kind = 'unit') AS first_bad_round, q.reason, q.at
-FROM ganns.audits a
-LEFT JOIN ganns.quarantines q
-       ON q.run_id = a.run_id AND q.login = a.login AND q.name = a.name AND q.undone_at IS NULL
-WHERE a.run_id = %(run_id)s GROUP BY a.login, a.name, q.reason, q.at ORDER BY failed DESC, a.login, a.name;
-
--- quarantine --
--- Let a login get no more units of a run
-INSERT INTO ganns.quarantines (run_id, login, name, reason) VALUES (%(run_id)s, %(login)s, %(name)s, %(reason)s)
-ON CONFLICT (run_id, login, name) DO UPDATE SET reason = excluded.reason, at = clock_timestamp(), undone_at = NULL;
-
--- readmit --
--- Take a quarantine back; its failed audits count no more
-UPDATE ganns.quarantines SET undone_at = clock_timestamp()
-WHERE run_id = %(run_id)s AND undone_at IS NULL
-  AND %(who)s IN (login::text, name, (SELECT s.label FROM ganns.students s WHERE s.login = quarantines.login)) RETURNING login;
-
--- list_quarantined --
--- The logins that get no more units of a run
-SELECT login, name FROM ganns.quarantines WHERE run_id = %(run_id)s AND undone_at IS NULL;
+-- The audits of a run for each login, with the first round of a wrong result; and who gets no more units, also without audits
+WITH audited AS (
+    SELECT login, name, count(*) AS audits, count(*) FILTER (WHERE NOT agreed) AS failed, count(*) FILTER (WHERE same) AS same,
+           max(distance) AS distance, min(round) FILTER (WHERE NOT agreed AND kind = 'unit') AS first_bad_round
+    FROM ganns.audits WHERE run_id = %(run_id)s GROUP BY login, name
+), excluded AS (
+    SELECT login, name, kind, reason, at FROM ganns.exclusions WHERE run_id = %(run_id)s AND undone_at IS NULL
+)
+SELECT login, name, (SELECT s.label FROM ganns.students s WHERE s.login = found.login) AS label,
+       coalesce(audits, 0) AS audits, coalesce(failed, 0) AS failed, coalesce(same, 0) AS same, distance, first_bad_round,
+       kind, reason, at
+FROM (SELECT * FROM audited FULL JOIN excluded USING (login, name)) AS found
+ORDER BY at IS NULL, failed DESC, login, name;
 
 -- units_of_login --
 -- A round's units that a login's workers, or those of one name, have claimed, without a result

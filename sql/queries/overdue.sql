@@ -1,4 +1,4 @@
--- Units that a worker holds for long, though its heart beats; and who is left out of a run.
+-- Units that a worker holds for long, though its heart beats.
 
 -- held_units --
 -- Units of an open round that a job holds for a while, without a result: the worker, how long it has had the unit, and its
@@ -48,33 +48,3 @@ ORDER BY u.unit;
 -- delete_old_overdue --
 -- Forget attempts that held a unit too long, after a day: their results are not expected any more
 DELETE FROM ganns.overdue_units WHERE run_id = %(run_id)s AND at < now() - interval '1 day';
-
--- exclude --
--- Leave a login, or one worker of a shared one, out of a run
-INSERT INTO ganns.exclusions (run_id, login, worker, reason) VALUES (%(run_id)s, %(login)s, %(worker)s, %(reason)s)
-ON CONFLICT DO NOTHING;
-
--- enforce_exclusions --
--- Give no unit of the run to workers that are left out, also to those that registered since
-INSERT INTO ganns.task_refusals (worker_id, task_name, args, reason)
-SELECT w.worker_id, %(task)s, jsonb_build_object('run', e.run_id), e.reason
-FROM ganns.exclusions e JOIN ganns.task_workers w ON w.login = e.login AND (e.worker = '' OR e.worker = w.name)
-WHERE e.run_id = %(run_id)s
-ON CONFLICT DO NOTHING;
-
--- who_are --
--- The logins and names of some workers, and whether a class shares the login
-SELECT w.id AS worker_id, w.login, w.name AS worker,
-       coalesce((SELECT s.shared FROM ganns.student_logins() s WHERE s.login = w.login), true) AS shared
-FROM ganns.workers w WHERE w.id = ANY(%(worker_ids)s::bigint[]);
-
--- count_others --
--- Live workers that take units of a run, except those of some logins and names
-SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
-JOIN ganns.workers m ON m.id = p.id
-LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
-WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
-  AND NOT EXISTS (SELECT FROM ganns.task_refusals x
-                  WHERE x.worker_id = p.id AND x.args = jsonb_build_object('run', %(run_id)s::bigint))
-  AND NOT EXISTS (SELECT FROM unnest(%(logins)s::name[], %(workers)s::text[]) AS e(login, worker)
-                  WHERE e.login = m.login AND (e.worker = '' OR e.worker = m.name));

@@ -45,7 +45,8 @@ SELECT count(*) AS num FROM procrastinate.procrastinate_workers p
 LEFT JOIN ganns.task_workers t ON t.worker_id = p.id
 WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
   AND t.preparing IS NULL
-  AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb);
+  AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb)
+  AND NOT ganns.is_excluded(%(refused)s::jsonb, t.login, t.name);
 
 -- rebase_round --
 -- Compute an open round again at another version; submissions wait for the end of the transaction
@@ -90,6 +91,7 @@ WITH failed AS (
     WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s) AND NOT coalesce(t.draining, false)
       AND t.preparing IS NULL
       AND NOT EXISTS (SELECT FROM ganns.task_refusals x WHERE x.worker_id = p.id AND x.args @> %(refused)s::jsonb)
+      AND NOT ganns.is_excluded(%(refused)s::jsonb, w.login, w.name)
 ), broken AS (
     SELECT failed.unit, failed.reason FROM failed, present
     WHERE cardinality(failed.workers) >= 3 OR (failed.num >= 3 AND present.workers <@ failed.workers)

@@ -101,10 +101,17 @@ SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
 WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);
 
 -- list_unable --
--- Workers with a recent heartbeat that cannot compute this run (other images, an old program, no plug-in), and why
-SELECT coalesce(w.name, p.id::text) AS name, x.reason
+-- Workers with a recent heartbeat that get no unit of this run (other images, an old program, no plug-in; or they are left
+-- out), and why
+SELECT coalesce(w.name, p.id::text) AS name, why.reason
 FROM procrastinate.procrastinate_workers p
-JOIN ganns.task_refusals x ON x.worker_id = p.id AND x.args @> jsonb_build_object('run', %(run_id)s::bigint)
 LEFT JOIN ganns.workers w ON w.id = p.id
+CROSS JOIN LATERAL (
+    SELECT x.reason, x.at FROM ganns.task_refusals x
+    WHERE x.worker_id = p.id AND x.args @> jsonb_build_object('run', %(run_id)s::bigint)
+    UNION ALL
+    SELECT e.reason, e.at FROM ganns.exclusions e
+    WHERE e.run_id = %(run_id)s AND e.login = w.login AND e.name IN ('', w.name) AND e.undone_at IS NULL
+) AS why
 WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s)
-ORDER BY x.at DESC;
+ORDER BY why.at DESC;

@@ -4,8 +4,9 @@
 -- become_viewer --
 -- Limit this connection to reading what the class may see
 SELECT set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', '10s', false),
-       CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'ganns_viewer')
-                 AND pg_has_role(session_user, 'ganns_viewer', 'MEMBER')
+       CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'ganns_viewer') AND pg_has_role(
+                session_user, 'ganns_viewer',  -- from PostgreSQL 16 on, not each member may switch to the role
+                CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END)
             THEN set_config('role', 'ganns_viewer', false) END AS role;
 
 -- watch_runs --

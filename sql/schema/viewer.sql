@@ -2,6 +2,9 @@
 -- Run after every migration; running it twice does no harm. To create a login for a dashboard on another machine:
 --     CREATE ROLE dashboard LOGIN PASSWORD '...' IN ROLE ganns_viewer;
 DO $$
+DECLARE
+    -- From PostgreSQL 16 on, a login that creates a role is a member of it, and may not switch to it without a grant.
+    _may_switch text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ganns_viewer') THEN
         BEGIN
@@ -14,8 +17,7 @@ BEGIN
                 RETURN;
         END;
     END IF;
-    -- From PostgreSQL 16 on, a login that creates a role may not switch to it without this grant.
-    IF NOT pg_has_role(current_user, 'ganns_viewer', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'ganns_viewer', _may_switch) THEN
         BEGIN
             EXECUTE format('GRANT ganns_viewer TO %I', current_user);
         EXCEPTION WHEN insufficient_privilege THEN NULL;  -- created by another login of this server

@@ -11,8 +11,8 @@ from ganns import paths
 from ganns.cli.app import app
 from ganns.config import OptimizerConfig, StopConfig
 from ganns.errors import ConfigError, LeaseLost, RunError
-from ganns.store import audits, runs, sweeps
-from ganns.store.audits import Subject
+from ganns.store import audits, exclusions, runs, sweeps
+from ganns.store.exclusions import Kind, Subject
 from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import tiny
 
@@ -132,16 +132,30 @@ def test_audits_by_login_and_a_readmission(ganns, coordinate, join, conn):
         who = {"worker_id": 1, "login": liar.login, "name": liar.name, "auditor": "the coordinator"}
         place = {"kind": "unit", "round": 4, "unit": unit}
         audits.insert_audit(conn, 1, **place, **who, **distances, agreed=agreed, alike=False)
-    audits.quarantine(conn, 1, liar, "it lies")
-    [row] = json.loads(ganns("runs", "audits", "1", "--json").output)
-    assert (row["login"], row["audits"], row["failed"], row["first_bad_round"]) == ("ganns_s7", 2, 1, 4)
-    assert row["at"] is not None
+    exclusions.exclude(conn, 1, liar, Kind.WRONG_RESULTS, "it lies")
+    breaker = Subject(conn.info.user, "breaker")  # was never audited
+    exclusions.exclude(conn, 1, breaker, Kind.BROKE_MODEL, "it was 50 times as large")
+    rows = json.loads(ganns("runs", "audits", "1", "--json").output)
+    assert [(row["login"], row["name"], row["audits"], row["failed"], row["first_bad_round"]) for row in rows] == [
+        ("ganns_s7", "", 2, 1, 4),
+        (*breaker, 0, 0, None),
+    ]
+    assert [(row["kind"], row["reason"]) for row in rows] == [
+        ("wrong_results", "it lies"),
+        ("broke_model", "it was 50 times as large"),
+    ]
+    assert all(row["at"] for row in rows)
     shown = ganns("runs", "audits", "latest").output
     assert "ganns_s7" in shown
-    assert "since" in shown
+    assert ", wrong results" in shown
+    assert ", broke the model" in shown
     assert audits.list_trust(conn, 1)[liar].failed == 1
     assert "gets units of run 1 again" in ganns("runs", "audits", "1", "--readmit", "ganns_s7").output
-    assert audits.list_quarantined(conn, 1) == set()
+    assert exclusions.list_excluded(conn, 1) == {breaker}
+    assert "gets units of run 1 again" in ganns("runs", "audits", "1", "--readmit", "breaker").output
+    assert exclusions.list_excluded(conn, 1) == set()
+    with pytest.raises(RunError, match="not left out"):
+        ganns("runs", "audits", "1", "--readmit", "")  # a student's row has no name: this is no way to take all back
     assert audits.list_trust(conn, 1)[liar].failed == 0  # its wrong results count no more
-    with pytest.raises(RunError, match="ganns_s7 is not in quarantine in run 1"):
+    with pytest.raises(RunError, match="ganns_s7 is not left out of run 1"):
         ganns("runs", "audits", "1", "--readmit", "ganns_s7")

@@ -16,8 +16,9 @@ from ganns.coordinator import evaluation_audit
 from ganns.coordinator.auditor import Auditor
 from ganns.errors import DataError, RunError
 from ganns.evaluation.batches import encode
-from ganns.store import audits
-from ganns.store.audits import AuditedWorker, Subject
+from ganns.store import audits, exclusions
+from ganns.store.audits import AuditedWorker
+from ganns.store.exclusions import Subject
 from ganns.training.trust import Trust
 from tests.coordinator.test_faults import finish_run
 from tests.coordinator.test_refusals import register
@@ -77,7 +78,7 @@ def test_a_liar_is_found_by_name_and_gets_no_more_units(coordinate, join, liars,
     wait_until(lambda: turns(coordinator, liar, good) and is_said(coordinator, "quarantine"), what="the quarantine")
     [text] = [text for text in coordinator.said if "is in quarantine" in text]
     assert text.startswith("liar (login ")
-    assert audits.list_quarantined(conn, coordinator.run_id) == {Subject(conn.info.user, "liar")}
+    assert exclusions.list_excluded(conn, coordinator.run_id) == {Subject(conn.info.user, "liar")}
     found = {row["name"]: row for row in audits.list_audits(conn, coordinator.run_id)}
     assert found["liar"]["failed"] >= config.audit.failures  # one more may have been on its way
     assert found["liar"]["first_bad_round"] is not None
@@ -93,15 +94,15 @@ def test_a_liar_is_found_by_name_and_gets_no_more_units(coordinate, join, liars,
     wait_until(lambda: good.one(fetch, good.id)["id"] is not None, what="a job for the other")
     assert not is_said(coordinator, "wrong result of good")
     assert not conn.execute("SELECT FROM ganns.task_workers WHERE draining").fetchall()  # other runs go on
-    with pytest.raises(RunError, match=r"good is not in quarantine in run \d+; `ganns runs audits \d+` shows who is"):
-        audits.readmit(conn, coordinator.run_id, "good")
+    with pytest.raises(RunError, match=r"good is not left out of run \d+: `ganns runs audits \d+` shows who is"):
+        exclusions.readmit(conn, coordinator.run_id, "good")
 
 
 def test_an_instructor_takes_a_quarantine_back(coordinate, join, liars, conn):
     coordinator, liar, good = coordinate(long_run()), liars("liar"), join("good")
     wait_until(lambda: turns(coordinator, liar, good) and is_said(coordinator, "quarantine"), what="the quarantine")
     before = len(liar.submitted)
-    audits.readmit(conn, coordinator.run_id, "liar")
+    exclusions.readmit(conn, coordinator.run_id, "liar")
     wait_until(lambda: turns(coordinator, liar, good) and len(liar.submitted) > before, what="another unit")
     # It is found again: only the wrong results since then count.
     wait_until(
@@ -159,7 +160,7 @@ def test_honest_workers_are_audited_and_change_nothing(coordinate, join, conn, s
     assert sum(row["audits"] for row in rows) == 12  # all of a new worker's, until ten agreed
     assert sum(row["same"] for row in rows) == 12
     assert not any(row["failed"] for row in rows)
-    assert not audits.list_quarantined(conn, coordinator.run_id)
+    assert not exclusions.list_excluded(conn, coordinator.run_id)
     trust = audits.list_trust(conn, coordinator.run_id)
     assert sum(one.agreed for one in trust.values()) == 12
 

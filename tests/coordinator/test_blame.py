@@ -11,7 +11,8 @@ from ganns.config import StopConfig
 from ganns.coordinator.blame import OUTLIER, Blame, Outlier
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.store import runs
+from ganns.store import exclusions, runs
+from ganns.store.exclusions import Subject
 from ganns.training.bounds import Size
 from tests.coordinator.test_rollback import Breaking, broken_model, went_back, work_until  # noqa: F401
 from tests.support.fakes import FakeWorker, tiny
@@ -111,22 +112,35 @@ def test_the_run_goes_on_without_those_who_broke_it(
     work_until(pair, lambda: len(coordinator.reports) >= reports + 2, "two good rounds")
     break_the_model(2)
     wait_until(lambda: any("worker one gets no more units" in text for text in coordinator.said), what="the reason")
-    rows = conn.execute("SELECT worker, login = session_user FROM ganns.exclusions").fetchall()
-    assert rows == [("one", True)]
+    assert conn.execute("SELECT kind FROM ganns.exclusions").fetchall() == [("broke_model",)]
+    assert exclusions.list_excluded(conn, coordinator.run_id) == {Subject(conn.info.user, "one")}
+    assert any("--readmit one` takes it back" in text for text in coordinator.said)
     assert conn.execute("SELECT DISTINCT kind, worker FROM ganns.incidents").fetchall() == [("excluded", "one")]
-    refused = "SELECT count(*) FROM ganns.task_refusals WHERE worker_id = %s AND args = jsonb_build_object('run', %s)"
-    assert conn.execute(refused, (one.id, coordinator.run_id)).fetchone() == (1,)
     again = join("one")  # the same worker under a new number
     register(conn, again)
-    two.beat()
-    wait_until(lambda: conn.execute(refused, (again.id, coordinator.run_id)).fetchone() == (1,), what="its refusal")
+    waiting = "SELECT count(*) > 0 FROM procrastinate_jobs WHERE status = 'todo'"
+    wait_until(lambda: conn.execute(waiting).fetchone() == (True,), what="a job")
+    for worker in (one, again):
+        assert fetched(worker) is None
+        job = worker.fetch()  # as a stock worker does, which asks procrastinate alone
+        assert job is not None
+        assert worker.claim(job) is None
+        conn.execute("SELECT procrastinate_retry_job_v2(%s, NULL, NULL, NULL, NULL)", (job.id,))
     reports = len(coordinator.reports)
     wait_until(lambda: two.work() and len(coordinator.reports) >= reports + 2, what="rounds without it")
+    wait_until(lambda: conn.execute(waiting).fetchone() == (True,), what="a job")
+    exclusions.readmit(conn, coordinator.run_id, "one")
+    assert fetched(again) is not None
     coordinator.stop.set()
     coordinator.join()
     # These rules know of one return alone.
     known = {"runs whose count of images or rounds is not the ledger's", "closed rounds without their quorum"}
     assert broken(conn).keys() <= known
+
+
+def fetched(worker: FakeWorker) -> int | None:
+    """Return the job that the server's own function gives to a worker."""
+    return worker.one("SELECT id FROM ganns_api.task_fetch(NULL, %s)", worker.id)["id"]
 
 
 def register(conn: Connection, worker: FakeWorker) -> None:

@@ -125,7 +125,7 @@ def test_a_worker_with_other_images_asks_for_the_run_once(coordinate, database, 
         [(name, args, reason)] = conn.execute(refusals).fetchall()
     assert (name, args) == ("w0", {"run": 1})
     assert "they are not the same images" in reason
-    assert "1 worker connected; 1 of them cannot compute this run: w0 says: " in said[0]
+    assert "1 worker connected; 1 of them get no unit of this run: w0: " in said[0]
     assert "they are not the same images" in said[0]
     assert not any("set aside" in text for text in coordinator.said)
     attempts = conn.execute("SELECT count(*) FROM ganns.ledger WHERE accepted AND attempt > 0").fetchone()

@@ -23,7 +23,7 @@ def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
     assert not server.exists()
     with server, connect(server.address) as conn:
         assert server.exists()
-        assert conn.execute("SELECT current_database(), current_user").fetchone() == ("ganns", "postgres")
+        assert conn.execute("SELECT current_database(), current_user").fetchone() == ("ganns", "ganns_owner")
         conn.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         settings = {row[0]: row[1] for row in conn.execute("SELECT name, setting FROM pg_settings")}
         assert settings["max_connections"] == programs.SETTINGS["max_connections"]

@@ -27,7 +27,7 @@ def test_tcp_takes_the_password_and_nothing_else(cluster: Path, unused_port: int
         with connect(right) as conn:
             row = conn.execute("SELECT inet_server_port(), current_user").fetchone()
             assert row == (unused_port, "ganns_class")
-        with connect(server.address) as conn:
+        with connect(server.superuser_address) as conn:
             stored = dict(conn.execute("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL"))
             assert list(stored) == ["ganns_class"]
             assert stored["ganns_class"].startswith("SCRAM-SHA-256$")
@@ -77,8 +77,9 @@ def test_whoever_joins_is_no_superuser_and_can_train(cluster: Path, unused_port:
         with connect(server.address) as owner:
             migrate(owner)
         address = server.tcp_address("127.0.0.1")
-        with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
-            psycopg.connect(address.conninfo.replace("ganns_class", "postgres"), connect_timeout=5)
+        for other in ("postgres", "ganns_owner"):
+            with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
+                psycopg.connect(address.conninfo.replace("ganns_class", other), connect_timeout=5)
         with connect(address) as conn:
             for statement in (
                 "COPY (SELECT 1) TO PROGRAM 'cat'",
@@ -86,6 +87,7 @@ def test_whoever_joins_is_no_superuser_and_can_train(cluster: Path, unused_port:
                 "CREATE ROLE friend SUPERUSER",
                 "DROP SCHEMA ganns CASCADE",
                 "SET ROLE postgres",
+                "SET ROLE ganns_owner",
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     conn.execute(statement)

@@ -20,7 +20,7 @@ FILES = ("db/test_migrate.py", "db/test_queries.py", "db/test_golden.py", "cli/t
 @pytest.mark.slow
 def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, tmp_path: Path, unused_port: int) -> None:
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
-        with connect(server.address) as conn:  # a login that may create databases, as on a server of one's own
+        with connect(server.superuser_address) as conn:
             conn.execute("CREATE ROLE tests SUPERUSER LOGIN PASSWORD 'sesame'")
             conn.execute("DROP OWNED BY ganns_class")  # a login that only embedded servers have
             conn.execute("DROP ROLE ganns_class")

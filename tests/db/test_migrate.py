@@ -21,6 +21,7 @@ from ganns.db.migrate import migrate, read_migrations, require_current, reset, s
 from ganns.db.queries import execute
 from ganns.errors import MigrationError, SchemaOutdated
 from ganns.paths import sql_dir
+from ganns.store import exclusions
 from tests.db import golden
 
 NAMES = [migration.name for migration in read_migrations()]
@@ -260,3 +261,37 @@ def test_a_failing_migration_of_procrastinate_is_named(empty_conn: Connection) -
     with pytest.raises(MigrationError, match=r"procrastinate's 03\.04\.00_\S+\.sql failed"):
         migrate(empty_conn)
     assert status(empty_conn).procrastinate == "3.3.0"
+
+
+def test_quarantines_and_exclusions_become_one_table(empty_conn: Connection, folder: Path, tmp_path: Path) -> None:
+    """Whoever was left out before the migration is left out after it, and can be let in again."""
+    name = next(name for name in NAMES if name.endswith("_one_exclusion"))
+    for path in folder.glob("*.sql"):
+        if path.stem >= name:
+            path.rename(tmp_path / path.name)
+    migrate(empty_conn, folder)
+    empty_conn.execute(
+        "INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest)"
+        " VALUES ('', '{}', '', 2, '');"
+        "INSERT INTO ganns.task_workers (worker_id, name, login, tasks) VALUES (7, 'evil', 'all', '{gradient}');"
+        "INSERT INTO ganns.exclusions (run_id, login, worker, reason)"
+        " VALUES (1, 'all', 'evil', 'too large'), (1, 's_1', '', 'x');"
+        "INSERT INTO ganns.task_refusals (worker_id, task_name, args, reason)"
+        " VALUES (7, 'gradient', '{\"run\": 1}', 'too large'), (7, 'gradient', '{\"run\": 2}', 'other images');"
+        "INSERT INTO ganns.quarantines (run_id, login, name, reason, undone_at)"
+        " VALUES (1, 's_1', '', 'lies', NULL), (1, 's_2', '', 'lies', NULL), (1, 's_3', '', 'lies', now())"
+    )
+    for path in tmp_path.glob("*.sql"):
+        path.rename(folder / path.name)
+    assert name in migrate(empty_conn, folder)
+    moved = "SELECT login, name, kind, reason, undone_at IS NULL FROM ganns.exclusions ORDER BY login"
+    assert empty_conn.execute(moved).fetchall() == [
+        ("all", "evil", "broke_model", "too large", True),
+        ("s_1", "", "broke_model", "x", True),
+        ("s_2", "", "wrong_results", "lies", True),
+        ("s_3", "", "wrong_results", "lies", False),
+    ]
+    assert exclusions.list_excluded(empty_conn, 1) == {("all", "evil"), ("s_1", ""), ("s_2", "")}
+    assert empty_conn.execute("SELECT args FROM ganns.task_refusals").fetchall() == [({"run": 2},)]
+    exclusions.readmit(empty_conn, 1, "evil")
+    assert exclusions.list_excluded(empty_conn, 1) == {("s_1", ""), ("s_2", "")}

@@ -34,10 +34,12 @@ def copy_cluster(data_dir: Path) -> None:
     if not _cluster:
         folder = Path(tempfile.mkdtemp(prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory()))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        with EmbeddedServer(folder / "pg") as server, connect(server.address) as conn:
-            migrate(conn)
-            # A crash of the server loses nothing by it, only a crash of the machine would.
-            conn.execute("ALTER SYSTEM SET fsync = off")
+        with EmbeddedServer(folder / "pg") as server:
+            with connect(server.address) as conn:
+                migrate(conn)
+            with connect(server.superuser_address) as conn:
+                # A crash of the server loses nothing by it, only a crash of the machine would.
+                conn.execute("ALTER SYSTEM SET fsync = off")
         _cluster.append(folder / "pg")
     subprocess.run(["cp", "-a", _cluster[0], data_dir], check=True)
     hand_over(data_dir)

@@ -126,7 +126,8 @@ def test_it_waits_for_server_schema_and_run(classroom):
     worker = room.worker(address=address)
     wait_until(lambda: "waiting: Cannot connect" in worker.log, timeout_s=90, what="no server")
     room.server.start()
-    room.one("CREATE DATABASE later")
+    with connect(room.server.embedded.superuser_address) as superuser:
+        superuser.execute("CREATE DATABASE later OWNER ganns_owner")
     wait_until(lambda: "run `ganns db migrate`" in worker.log, timeout_s=90, what="no schema")
     with connect(address) as conn:
         migrate(conn)

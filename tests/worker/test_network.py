@@ -84,7 +84,7 @@ def pgbouncer(own_server, tmp_path, request):
     sockets.mkdir()
     proxy = Proxy(f"{folder}/.s.PGSQL.{port}")  # the server's folder is its user's alone
     listen = free_port()
-    (sockets / "users.txt").write_text(f'"postgres" ""\n"{STUDENT}" ""\n')
+    (sockets / "users.txt").write_text(f'"ganns_owner" ""\n"{STUDENT}" ""\n')
     (sockets / "pgbouncer.ini").write_text(
         f"[databases]\n* = host=127.0.0.1 port={proxy.port}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\n"

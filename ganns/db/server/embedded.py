@@ -15,19 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from psycopg import sql
-
 from ganns import paths
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.invitation import join_url
-from ganns.db.queries import execute
 from ganns.db.server.entrance import Entrance
+from ganns.db.server.ownership import prepare_database, prepare_server
 from ganns.db.server.ports import require_free
 from ganns.db.server.programs import (
     CLASS_LOGIN,
     LOGINS,
     OWNER,
+    SUPERUSER,
     create_cluster,
     hand_over,
     run_program,
@@ -57,11 +56,19 @@ class EmbeddedServer:
 
     @property
     def address(self) -> Address:
-        """The owner's address over the local socket."""
+        """The address over the local socket, with the login that owns the database."""
+        return self._local(OWNER, DATABASE)
+
+    @property
+    def superuser_address(self) -> Address:
+        """The address of the superuser, over the local socket: for the start of a server, and for scratch servers."""
+        return self._local(SUPERUSER, DATABASE)
+
+    def _local(self, login: str, database: str) -> Address:
         lines = self._postmaster()
         folder = lines[4] if lines and lines[4] else str(self._socket_dir())
         port = lines[3] if lines else self._port
-        conninfo = f"postgresql://{OWNER}@/{DATABASE}?host={quote(folder, safe='')}&port={port}"
+        conninfo = f"postgresql://{login}@/{database}?host={quote(folder, safe='')}&port={port}"
         return Address(conninfo, f"the embedded PostgreSQL in {self.data_dir}")
 
     @property
@@ -204,10 +211,9 @@ class EmbeddedServer:
                 folder.rmdir()
 
     def _prepare_database(self) -> None:
-        """Create the database if it is missing; set the password if the server listens on TCP."""
-        maintenance = Address(self.address.conninfo.replace(f"/{DATABASE}?", "/postgres?"), self.address.source)
+        """Create what is missing, and give it to the owner; set the password if the server listens on TCP."""
         try:
-            conn = connect(maintenance)
+            conn = connect(self._local(SUPERUSER, "postgres"))
         except DatabaseUnreachable as error:
             pid = "".join(self._postmaster()[:1])
             raise DatabaseError(
@@ -215,17 +221,9 @@ class EmbeddedServer:
                 f"no PostgreSQL has that number, delete {self.data_dir / 'postmaster.pid'}."
             ) from error
         with conn:
-            conn.execute((paths.sql_dir() / "schema" / "own_server.sql").read_text("utf-8"))
-            if execute(conn, "database_exists", name=DATABASE).fetchone() is None:
-                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-            if self._host is not None:
-                login = sql.Identifier(CLASS_LOGIN)
-                if execute(conn, "role_exists", name=CLASS_LOGIN).fetchone() is None:
-                    conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(login))
-                # Encrypted on this side: the server writes a failed statement to its log, and this one has a password.
-                verifier = conn.pgconn.encrypt_password(self.password.encode(), CLASS_LOGIN.encode(), b"scram-sha-256")
-                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(login, verifier.decode()))
-                conn.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(OWNER)))
+            prepare_server(conn, DATABASE, self.password if self._host is not None else None)
+        with connect(self.superuser_address) as conn:
+            prepare_database(conn)
 
     def _socket_dir(self) -> Path:
         """Return the socket's folder: the data folder, or a short one if the path is too long for a socket.

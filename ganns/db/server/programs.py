@@ -16,7 +16,10 @@ from pathlib import Path
 
 from ganns.errors import ConfigError, DatabaseError, ResourceMissing
 
-OWNER = "postgres"
+SUPERUSER = "postgres"
+"""Only the start of the server works with it (`ownership.py`)."""
+OWNER = "ganns_owner"
+"""The login of the coordinator and of all commands of this machine: it owns the database, and is no superuser."""
 CLASS_LOGIN = "ganns_class"
 """The login of everyone who joins over TCP; `sql/schema/class_login.sql` says what it may do."""
 BIN_VARIABLE = "GANNS_POSTGRES_BIN"
@@ -31,13 +34,16 @@ SETTINGS = {
 }
 RESERVED = 10
 """Connections that students cannot use up: for roles that are members of pg_use_reserved_connections."""
+TEMP_FILES = "1GB"
+"""The temporary files that one session may have."""
 LOGINS = f"""\
 local all all trust
-host all {OWNER} all reject
+host all {SUPERUSER},{OWNER} all reject
 host all all all scram-sha-256
 """
-"""pg_hba.conf. Over TCP any machine may connect, but only with the password, and never as the superuser, who can run
-programs on this machine (`COPY ... FROM PROGRAM`). The socket is in a folder that only its owner may enter."""
+"""pg_hba.conf. Over TCP any machine may connect, but only with a password, and never as the superuser, who can run
+programs on this machine (`COPY ... FROM PROGRAM`), or as the database's owner. These have no password: the socket is in
+a folder that only the server's user may enter."""
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Each blob takes and returns megabytes of memory: pages of 2 MB instead of 4 kB make that cheap. For glibc only:
 https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html"""
@@ -83,7 +89,7 @@ def run_program(
 
 
 def create_cluster(data_dir: Path) -> None:
-    """Create a cluster in `data_dir`, owned by OWNER.
+    """Create a cluster in `data_dir`, whose superuser is SUPERUSER.
 
     It is created in a folder beside `data_dir` and renamed when it is complete, so that a killed initdb leaves no
     cluster that looks usable.
@@ -97,7 +103,7 @@ def create_cluster(data_dir: Path) -> None:
     hand_over(new)
     run_program(
         "initdb",
-        *("-D", str(new), "-U", OWNER, "--encoding=UTF8", "--no-sync"),
+        *("-D", str(new), "-U", SUPERUSER, "--encoding=UTF8", "--no-sync"),
         *("--auth-local=trust", "--auth-host=scram-sha-256"),
         # Our blobs have digests of their own, and PostgreSQL's checksums read every page once more. Before version 18
         # there are none unless they are asked for, and no option against them.
@@ -119,10 +125,11 @@ def start_settings() -> dict[str, str]:
     """Return the settings with which a server starts, also one whose folder an older program made.
 
     The memory for locks is one for all sessions: 256 for each connection are 80,000, before no one can log in any more.
-    The warden ends a session with a thousand (`ganns/coordinator/offences.py`).
+    The warden ends a session with a thousand (`ganns/coordinator/offences.py`). Files that a statement needs for its
+    time, as for sorting, are of one size at most: a student may change all other limits of its own session.
     """
     reserved = {"reserved_connections": str(RESERVED)} if major_version() >= 16 else {}
-    return {"max_locks_per_transaction": "256"} | reserved
+    return {"max_locks_per_transaction": "256", "temp_file_limit": TEMP_FILES} | reserved
 
 
 def major_version() -> int:

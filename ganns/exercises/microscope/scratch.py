@@ -30,7 +30,11 @@ def scratch_database(address: Address | None = None) -> Iterator[Address]:
         address: of a server whose owner may create databases; without it, the exercises' own server is started.
     """
     if address is None:
-        with EmbeddedServer(paths.home() / "exercises" / "pg") as server, scratch_database(server.address) as own:
+        with (
+            EmbeddedServer(paths.home() / "exercises" / "pg") as server,
+            # Only a superuser may set when the server looks for a deadlock. Nothing of a class is on this server.
+            scratch_database(server.superuser_address) as own,
+        ):
             yield own
         return
     name = f"{PREFIX}{os.getpid()}_{next(_numbers)}"
