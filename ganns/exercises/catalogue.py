@@ -56,6 +56,7 @@ EXERCISES = (
         others=("scaling.csv",),
         also_solved=("scaling.csv",),
     ),
+    Exercise(7, "local_steps", "Local steps", "7-local-steps", "local_steps.py"),
 )
 
 
@@ -69,5 +70,5 @@ def find(number: int) -> Exercise:
         if exercise.number == number:
             return exercise
     raise ConfigError(
-        f"There is no exercise {number}: choose one from 1 to {len(EXERCISES)}; `ganns exercise list` shows them."
+        f"There is no exercise {number}: choose one from 1 to {EXERCISES[-1].number}; `ganns exercise list` shows them."
     )
