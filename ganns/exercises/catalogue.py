@@ -57,6 +57,7 @@ EXERCISES = (
         also_solved=("scaling.csv",),
     ),
     Exercise(7, "local_steps", "Local steps", "7-local-steps", "local_steps.py"),
+    Exercise(9, "staleness", "Old gradients", "9-staleness", "staleness.py"),
     Exercise(10, "poisoning", "Poisoned gradients", "10-poisoning", "poisoning.py"),
 )
 
