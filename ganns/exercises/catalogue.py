@@ -66,6 +66,7 @@ EXERCISES = (
         needs_database=True,
     ),
     Exercise(7, "local_steps", "Local steps", "7-local-steps", "local_steps.py"),
+    Exercise(8, "collapse", "Mode collapse", "8-collapse", "collapse.py"),
     Exercise(9, "staleness", "Old gradients", "9-staleness", "staleness.py"),
     Exercise(10, "poisoning", "Poisoned gradients", "10-poisoning", "poisoning.py"),
 )
