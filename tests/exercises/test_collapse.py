@@ -93,9 +93,9 @@ def test_the_starter_is_still_to_be_written(tmp_path: Path) -> None:
 def test_the_penalty_keeps_the_modes(tmp_path: Path) -> None:
     last = checked(8, solved(8, tmp_path)).results[-1]
     assert (last.right, last.title) == (True, TRAINING)
-    assert "without the penalty: modes 0" in last.detail
-    assert "collapse at" in last.detail.partition("with it")[0]
-    assert last.detail.endswith("(no collapse)")
+    _, without, with_it = last.detail.splitlines()
+    assert max(int(count) for count in without.removesuffix(" without the penalty,").split()) <= 3
+    assert with_it.endswith(" 8 8 with yours.")
 
 
 @pytest.mark.slow
