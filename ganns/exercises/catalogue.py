@@ -56,6 +56,19 @@ EXERCISES = (
         others=("scaling.csv",),
         also_solved=("scaling.csv",),
     ),
+    Exercise(
+        6,
+        "one_round",
+        "One round",
+        "6-one-round",
+        "one_round.sql",
+        others=("one_round_tables.sql", "one_round_close.sql"),
+        needs_database=True,
+    ),
+    Exercise(7, "local_steps", "Local steps", "7-local-steps", "local_steps.py"),
+    Exercise(8, "collapse", "Mode collapse", "8-collapse", "collapse.py"),
+    Exercise(9, "staleness", "Old gradients", "9-staleness", "staleness.py"),
+    Exercise(10, "poisoning", "Poisoned gradients", "10-poisoning", "poisoning.py"),
 )
 
 
@@ -69,5 +82,5 @@ def find(number: int) -> Exercise:
         if exercise.number == number:
             return exercise
     raise ConfigError(
-        f"There is no exercise {number}: choose one from 1 to {len(EXERCISES)}; `ganns exercise list` shows them."
+        f"There is no exercise {number}: choose one from 1 to {EXERCISES[-1].number}; `ganns exercise list` shows them."
     )

@@ -39,6 +39,13 @@ class Report:
         """Report that a part is wrong, and why: the expected and the actual values, in small numbers."""
         self._add(CheckResult(False, title, detail))
 
+    def judge(self, title: str, problem: str) -> None:
+        """Report that a part is wrong, because of `problem`; right, if there is none ("")."""
+        if problem:
+            self.wrong(title, problem)
+        else:
+            self.right(title)
+
     def remark(self, title: str, detail: str = "") -> None:
         """Report a remark, which is neither right nor wrong."""
         self._add(CheckResult(None, title, detail))

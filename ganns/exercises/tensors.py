@@ -58,6 +58,11 @@ def show(tensor: torch.Tensor, num: int = 4) -> str:
     return f"[{', '.join(values)}{', ...' if tensor.numel() > num else ''}]"
 
 
+def said(cases: Mapping[float, str], found: float) -> str:
+    """Return the explanation of a mistake by the value that it gives, as a line of its own; "" for an unknown value."""
+    return next((f"\n{text}" for value, text in cases.items() if abs(found - value) < 1e-4), "")
+
+
 def norm(gradients: Mapping[str, torch.Tensor]) -> float:
     """Return the L2 norm of all numbers together."""
     return float(torch.stack([tensor.double().norm() for tensor in gradients.values()]).norm())

@@ -38,3 +38,17 @@ def checked(number: int, file: Path) -> Report:
 def wrong(report: Report) -> dict[str, str]:
     """What is not right: title -> detail."""
     return {result.title: result.detail for result in report.results if result.right is False}
+
+
+Mutant = tuple[dict[str, str], str, str]
+"""A wrong solution: what is replaced in the reference solution; the beginning of the title of a part that must be
+wrong; and words of its reason."""
+
+
+def refused(number: int, folder: Path, mutant: Mutant) -> None:
+    """Assert that a wrong solution is refused, in the right part and with the right reason."""
+    changes, title, said = mutant
+    found = wrong(checked(number, solved(number, folder, *changes.items())))
+    details = [detail for part, detail in found.items() if part.startswith(title)]
+    assert details, found
+    assert said in details[0]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ganns.cli.app import app
 from ganns.errors import ConfigError
+from ganns.exercises.catalogue import EXERCISES
 from ganns.exercises.course import BROWSERS, OWN, build_slides, documentation, write_course
 from tests.support.helpers import ROOT
 
@@ -87,8 +88,10 @@ def test_each_question_of_a_quiz_has_an_answer():
 
 def test_each_open_question_of_an_exercise_has_a_rubric():
     answers = (COURSE / "instructor/answers.md").read_text("utf-8").partition("## Rubric")[2]
-    for number in range(1, 6):
-        [page] = (ROOT / "docs/exercises").glob(f"{number}-*.md")
+    pages = list((ROOT / "docs/exercises").glob("[0-9]*-*.md"))
+    assert len(pages) == len(EXERCISES)
+    for page in pages:
+        number = page.name.partition("-")[0]
         questions = re.findall(r"^- ", page.read_text("utf-8").partition("## Questions")[2].partition("\n## ")[0], re.M)
         assert len(re.findall(rf"^\| {number} \|", answers, re.MULTILINE)) >= len(questions) - 1
 

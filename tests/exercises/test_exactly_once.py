@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ganns.db.address import Address
+from ganns.exercises.checks import exactly_once
 from ganns.exercises.checks.exactly_once import check
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import Report
-from tests.exercises.pupil import solved, starter, wrong
+from tests.exercises.pupil import Mutant, solved, starter, wrong
 
 Check = Callable[[Path], Report]
 
@@ -93,6 +94,52 @@ def test_mistakes_are_told_apart(checked: Check, tmp_path: Path) -> None:
     found = wrong(checked(file))
     assert set(found) == {RACE, TWICE}
     assert "Looking and writing were two steps" in found[RACE]
+
+
+FENCE = "    WHERE id = job_id AND attempts = attempt_no AND status = 'doing';\n"
+MUTANTS: dict[str, Mutant] = {
+    "without a lock": ({"        FOR UPDATE SKIP LOCKED\n": ""}, TWO, "both hold job 1"),
+    "the last job first": ({"ORDER BY id": "ORDER BY id DESC"}, TWO, "Expected job 1, attempt 1; got job 3, attempt 1"),
+    "attempts are not counted": ({"attempts = attempts + 1": "attempts = 1"}, RACE, "Expected attempt 2"),
+    "the first attempt is 0": (
+        {"RETURNING jobs.id, jobs.attempts": "RETURNING jobs.id, jobs.attempts - 1"},
+        TWO,
+        "attempt 0",
+    ),
+    "still to do": ({"SET status = 'doing', attempts": "SET attempts"}, NOTHING, "Expected 1, 2, 3, no row"),
+    "all jobs at once": ({"        LIMIT 1\n": ""}, TWO, "should return one row, but returned 3"),
+    "no result": ({"VALUES (job_id, attempt_no, result)": "SELECT 0, 0, '' WHERE false"}, ONCE, "'stored' and no row"),
+    "no duplicates": ({"RETURN 'duplicate'": "RETURN 'stale'"}, ONCE, "Expected 'duplicate' and one row; got 'stale'"),
+    "nothing is stale": ({"RETURN 'stale'": "RETURN 'duplicate'"}, SLEEPER, "Expected the answer 'stale' and no row"),
+    "the job is not done": ({"SET status = 'done'": "SET status = 'doing'"}, ONCE, "got 'stored' and 2 rows"),
+    "the newest attempt's name": (
+        {"VALUES (job_id, attempt_no, result)": "VALUES (job_id, 7, result)"},
+        ONCE,
+        "attempt 7: 'a'",
+    ),
+    "any attempt": (
+        {" AND attempts = attempt_no AND": " AND"},
+        SLEEPER,
+        "Only the attempt that holds the job may submit",
+    ),
+    "done twice": (
+        {FENCE: FENCE.replace(" AND status = 'doing'", "")},
+        TWICE,
+        "must wait for the COMMIT of the first one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_answer_is_refused_with_the_reason(
+    name: str, address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the scenario in question is played: each makes its tables anew, which takes time."""
+    changes, title, said = MUTANTS[name]
+    monkeypatch.setattr(exactly_once, "SCENARIOS", {title: exactly_once.SCENARIOS[title]})
+    report = Report()
+    check(solved(3, tmp_path, *changes.items()), report, address)
+    assert said in wrong(report)[title]
 
 
 def test_what_the_server_says_is_passed_on(checked: Check, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Each scenario begins with new tables and the learner's functions. It is a fixed 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,14 @@ def check(file: Path, report: Report, address: Address | None = None) -> None:
     address = address or Address(os.environ["GANNS_DATABASE_URL"], "GANNS_DATABASE_URL")
     if not file.read_text(encoding="utf-8", errors="replace").strip():
         raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start 3`.")
-    scenarios = {
-        "claim: two workers at once get two jobs without waiting": _two_claims,
-        "claim: after a rollback the job is free again": _undone_claim,
-        "claim: without free jobs there is no row": _nothing_left,
-        "submit: a result is stored once": _one_submit,
-        "submit: a sleeper's result is stale": _sleeper,
-        "submit: a sleeper wakes while its job is handed out again": _race,
-        "submit: the same result twice at the same moment": _twice_at_once,
-    }
     with three_sessions(address) as sessions:
-        for title, scenario in scenarios.items():
+        for title, scenario in SCENARIOS.items():
             with report.part(title):
                 for session in sessions:
                     session.rollback()
                 load(sessions[2], TABLES)
                 load(sessions[2], file)
-                if wrong := scenario(*sessions):
-                    report.wrong(title, wrong)
-                else:
-                    report.right(title)
+                report.judge(title, scenario(*sessions))
 
 
 def _two_claims(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
@@ -169,6 +158,17 @@ def _twice_at_once(ada: DatabaseSession, bob: DatabaseSession, watcher: Database
         f"Expected 'stored', 'duplicate' and one row; got {answers[0]!r}, {answers[1]!r} and {_rows(watcher)}.\n"
         "The second one must wait for the COMMIT of the first one before it checks the row."
     )
+
+
+SCENARIOS: dict[str, Callable[[DatabaseSession, DatabaseSession, DatabaseSession], str]] = {
+    "claim: two workers at once get two jobs without waiting": _two_claims,
+    "claim: after a rollback the job is free again": _undone_claim,
+    "claim: without free jobs there is no row": _nothing_left,
+    "submit: a result is stored once": _one_submit,
+    "submit: a sleeper's result is stale": _sleeper,
+    "submit: a sleeper wakes while its job is handed out again": _race,
+    "submit: the same result twice at the same moment": _twice_at_once,
+}
 
 
 # --------------------------------------------------------------------------------------------------- steps

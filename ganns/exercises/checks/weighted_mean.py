@@ -61,7 +61,8 @@ def _weights(program: Program, report: Report) -> None:
         2: "That is the mean of the two units. It gives the one image of the first the weight of three of the second.",
         12: "That is the sum over images; divide it by the number of images.",
         6: "Each unit is weighted by its images, but the sum is divided by the number of units: divide by the images.",
-        4: "That is the sum of the two gradients, without weights and without a division.",
+        4: "Either it is the sum of the two gradients, without weights and without a division, or you divided by the "
+        "images of the last unit alone.",
         1: "Either the weights are exchanged, or the sum of both gradients is divided by the images.",
     }
     why = next((text for value, text in reasons.items() if abs(found - value) < 1e-5), "")
