@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from ganns.plugins import WORKER, check_packages
 from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
+from ganns.store.weight_places import WebPlaces, find_places
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.audit import Case, Finding, audit
 from ganns.training.compression import get_codec
@@ -84,6 +86,7 @@ class CachedRun:
             self.computer.compile()
         self.computer.choose_precision()
         self.codec = get_codec(self.config.codec.up)
+        self.places = WebPlaces() if self.config.store.name != "none" else None
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -105,12 +108,33 @@ class CachedRun:
         """
         if self._version != version:
             self._version = None  # after an error half of the weights may be new
-            download = worker_api.WeightsDownload(self.run_id, version, speed.down)
-            seconds = resumed(use, download)
-            speed.moved("down", download.done, seconds)
-            found, shapes = unpack(*download.result()), self.computer.weight_shapes()
+            data, digest = self._fetch_elsewhere(use, version, speed) or self._fetch(use, version, speed)
+            found, shapes = unpack(data, digest), self.computer.weight_shapes()
             self.computer.load(decode_weights(found, self.config.codec.down, shapes))
             self._version = version
+
+    def _fetch(
+        self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
+    ) -> tuple[bytes, str]:
+        """Fetch a version's weights from the database; return (bytes, digest)."""
+        download = worker_api.WeightsDownload(self.run_id, version, speed.down)
+        seconds = resumed(use, download)
+        speed.moved("down", download.done, seconds)
+        return download.result()
+
+    def _fetch_elsewhere(
+        self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
+    ) -> tuple[bytearray, str] | None:
+        """Fetch a version's weights from a place outside the database; None if the run has none, or none works."""
+        if self.places is None:
+            return None
+        with use() as conn:
+            found = find_places(conn, self.run_id, version)
+        begun = time.monotonic()
+        if found is None or (data := self.places.fetch(found)) is None:
+            return None
+        speed.moved("down", len(data), time.monotonic() - begun)
+        return data, found.digest
 
     def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
         """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""
