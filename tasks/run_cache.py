@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
@@ -39,7 +38,7 @@ from ganns.plugins import WORKER, check_packages
 from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
-from ganns.store.weight_places import WebPlaces, find_places
+from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.audit import Case, Finding, audit
 from ganns.training.compression import get_codec
@@ -108,33 +107,17 @@ class CachedRun:
         """
         if self._version != version:
             self._version = None  # after an error half of the weights may be new
-            data, digest = self._fetch_elsewhere(use, version, speed) or self._fetch(use, version, speed)
-            found, shapes = unpack(data, digest), self.computer.weight_shapes()
+            fetched: tuple[bytes | bytearray, str] | None = None
+            if self.places:
+                fetched = self.places.fetch_version(use, self.run_id, version, speed)
+            if fetched is None:
+                download = worker_api.WeightsDownload(self.run_id, version, speed.down)
+                seconds = resumed(use, download)
+                speed.moved("down", download.done, seconds)
+                fetched = download.result()
+            found, shapes = unpack(*fetched), self.computer.weight_shapes()
             self.computer.load(decode_weights(found, self.config.codec.down, shapes))
             self._version = version
-
-    def _fetch(
-        self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
-    ) -> tuple[bytes, str]:
-        """Fetch a version's weights from the database; return (bytes, digest)."""
-        download = worker_api.WeightsDownload(self.run_id, version, speed.down)
-        seconds = resumed(use, download)
-        speed.moved("down", download.done, seconds)
-        return download.result()
-
-    def _fetch_elsewhere(
-        self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
-    ) -> tuple[bytearray, str] | None:
-        """Fetch a version's weights from a place outside the database; None if the run has none, or none works."""
-        if self.places is None:
-            return None
-        with use() as conn:
-            found = find_places(conn, self.run_id, version)
-        begun = time.monotonic()
-        if found is None or (data := self.places.fetch(found)) is None:
-            return None
-        speed.moved("down", len(data), time.monotonic() - begun)
-        return data, found.digest
 
     def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
         """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""

@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 
 from ganns.config import S3Store, StoreConfig
-from ganns.errors import ConfigError
+from ganns.errors import ConfigError, MissingExtra
 from ganns.store.weights import Blob
 from ganns.utils.extras import extra
 from ganns.utils.rest import Rest
@@ -86,7 +86,7 @@ class ObjectStore:
     def __post_init__(self) -> None:
         """Prepare the clients, which connect when they are used."""
         with extra("store", "store=s3"):
-            import obstore
+            import obstore.store
             from obstore.exceptions import BaseError
         self._obstore: Any = obstore
         self._errors = (BaseError, OSError, ValueError)
@@ -147,6 +147,26 @@ class ObjectStore:
             return False
         self.deleting.worked()
         return True
+
+
+def delete_blobs(config: Mapping[str, Any], key: str, say: Callable[[str], None]) -> None:
+    """Delete all blobs of a run that was deleted, if it had a store; say so if this machine cannot.
+
+    Args:
+        config: the run's, as it was stored.
+        key: the run's.
+        say: is told about blobs that stay.
+    """
+    settings = config.get("store") or {}
+    if settings.get("name") != "s3":
+        return
+    try:
+        store = open_store(S3Store(**settings), key, say)
+    except (ConfigError, MissingExtra) as error:
+        say(f"the run's weights stay in the store, at {settings['bucket']}/ganns/{key}/: {error}")
+    else:
+        assert store is not None
+        store.delete_before(None)
 
 
 def older(names: Iterable[str], version: int | None) -> Iterable[str]:

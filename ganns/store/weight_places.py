@@ -12,6 +12,8 @@ import logging
 import os
 import time
 import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +21,7 @@ import httpx
 from ganns.data.http.address import check_address, shown
 from ganns.data.http.client import Timeouts, Trouble, open_client, pieces, reason_of
 from ganns.db.connect import Connection
+from ganns.db.pieces import LinkSpeed
 from ganns.db.queries import execute
 from ganns.errors import DownloadError
 from ganns.utils.rest import Rest
@@ -74,8 +77,30 @@ class WebPlaces:
         self._client = open_client(self.timeouts)
         weakref.finalize(self, self._client.close)
 
+    def fetch_version(
+        self, use: Callable[[], AbstractContextManager[Connection]], run_id: int, version: int, speed: LinkSpeed
+    ) -> tuple[bytearray, str] | None:
+        """Fetch a version's weights, as `WeightsDownload` does from the database.
+
+        Args:
+            use: yields a connection.
+            run_id: the run.
+            version: its number.
+            speed: takes the time of the download into account.
+
+        Returns:
+            (bytes, digest); None if no place has them, and the database must be asked.
+        """
+        with use() as conn:
+            found = find_places(conn, run_id, version)
+        begun = time.monotonic()
+        if found is None or (data := self.fetch(found)) is None:
+            return None
+        speed.moved("down", len(data), time.monotonic() - begun)
+        return data, found.digest
+
     def fetch(self, found: WeightPlaces) -> bytearray | None:
-        """Return the weights from the first place that has them; None if none has, and the database must be asked."""
+        """Return the weights from the first place that has them; None if none has."""
         addresses = list(found.addresses)
         if self.cache and addresses:
             addresses.insert(0, through_cache(addresses[0], self.cache))
