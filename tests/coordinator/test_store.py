@@ -25,10 +25,9 @@ from tests.coordinator.test_pipeline import PIPELINE
 from tests.support.coordinators import Coordinator
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until, workers
-from tests.support.s3 import KEY, SECRET, S3Server, require_packages, s3
+from tests.support.s3 import KEY, SECRET, S3Server, require_packages
 
 require_packages()
-__all__ = ["s3"]
 Coordinate = Callable[..., Coordinator]
 
 
