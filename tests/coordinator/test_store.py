@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def turn(database: Address, join: Any, monkeypatch: pytest.MonkeyPatch) -> Itera
 
     def one() -> None:
         if job := worker.fetch():
-            gradient(Context(gradient, job.id, job.attempt, 0, worker.id, None), **job.args)
+            context = SimpleNamespace(should_abort=lambda: False)
+            gradient(Context(gradient, job.id, job.attempt, 0, worker.id, context), **job.args)  # type: ignore[arg-type]
             worker.finish(job)
 
     yield one
