@@ -20,7 +20,7 @@ DATA = bytearray(b"weights" * 1000)
 
 
 def opened(s3: S3Server, said: list[str], **settings: Any) -> ObjectStore:
-    return ObjectStore(s3.settings(**settings), "key", said.append, put_s=0.5, delete_s=0.5)
+    return ObjectStore(s3.settings(**settings), "key", said.append, put_s=0.3, delete_s=0.3)
 
 
 def test_a_blob_is_there_and_only_a_signed_address_opens_it(s3: S3Server) -> None:
