@@ -1,7 +1,7 @@
 """The configuration of a run: one dataclass for each group of `conf/`, with the range of every number.
 
-In the groups `data`, `strategy`, `loss` and `codec` each option has a dataclass of its own, with only the keys that it
-uses, and its defaults.
+In the groups `data`, `strategy`, `loss`, `codec` and `store` each option has a dataclass of its own, with only the keys
+that it uses, and its defaults.
 
 `ganns train` composes the values with Hydra, stores them in the run's row with `to_dict`, and every worker
 reads them back with `from_dict`: no laptop has YAML that can disagree. The dataclasses are plain Python:
@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
@@ -304,6 +305,34 @@ class HomeCodec(CodecConfig):
 
 
 @dataclass
+class StoreConfig:
+    """The keys of every option of `store`, a place outside the database that has the weights, too."""
+
+    name: str
+
+
+@dataclass
+class NoStore(StoreConfig):
+    """The database alone has the weights."""
+
+    name: str = "none"
+
+
+@dataclass
+class S3Store(StoreConfig):
+    """A bucket of an S3-compatible store; its credentials come from the environment, and are no settings.
+
+    `endpoint` is the address of a store that is not Amazon's. `url` is an address at which all can read the bucket,
+    such as a content delivery network's: workers try it first, and then a signed address of the store.
+    """
+
+    name: str = "s3"
+    bucket: str = ""
+    endpoint: str | None = None
+    url: str | None = None
+
+
+@dataclass
 class QuorumConfig:
     """The results that close a round; without `deadline_s` it waits for all `units`."""
 
@@ -354,6 +383,7 @@ class Config:
     aggregate: AggregateConfig = field(default_factory=AggregateConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
     codec: CodecConfig = field(default_factory=Fp32Codec)
+    store: StoreConfig = field(default_factory=NoStore)
     quorum: QuorumConfig = field(default_factory=QuorumConfig)
     db: DbConfig = field(default_factory=DbConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
@@ -371,6 +401,7 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
     "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec},
+    "store": {"none": NoStore, "s3": S3Store},
     "aggregate": {
         "mean": AggregateConfig,
         "median": MedianAggregate,
@@ -502,6 +533,8 @@ def validate(config: Config) -> None:
         )
     _validate_model(config.model)
     _validate_aggregate(config)
+    if isinstance(config.store, S3Store):
+        _validate_store(config.store)
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
@@ -522,6 +555,21 @@ def _validate_model(model: ModelConfig) -> None:
             f"model.attributes={model.attributes} cannot be used: give 1 to {MAX_ATTRIBUTES} different names, joined "
             'by commas, like "Eyeglasses,Smiling".'
         )
+
+
+def _validate_store(store: S3Store) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", store.bucket):
+        raise ConfigError(f"store.bucket={store.bucket} is no bucket's name: give the store's, store.bucket=name.")
+    for key, value in {"store.endpoint": store.endpoint, "store.url": store.url}.items():
+        if value is None:
+            continue
+        if re.search("[@?#]", value):  # it may be a secret, so the message does not have it
+            raise ConfigError(
+                f"{key} has a login or a query, and every worker reads the run's settings: give the address alone. The "
+                "coordinator reads credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of its environment."
+            )
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+            raise ConfigError(f"{key}={value} is no address: give http://... or https://...")
 
 
 def num_hostile(share: float, num_results: int) -> int:

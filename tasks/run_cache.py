@@ -38,6 +38,7 @@ from ganns.plugins import WORKER, check_packages
 from ganns.queue.events import report
 from ganns.queue.machine import describe, is_older, program_version, worker_name
 from ganns.store import results, worker_api
+from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.audit import Case, Finding, audit
 from ganns.training.compression import get_codec
@@ -84,6 +85,7 @@ class CachedRun:
             self.computer.compile()
         self.computer.choose_precision()
         self.codec = get_codec(self.config.codec.up)
+        self.places = WebPlaces() if self.config.store.name != "none" else None
         self._version: int | None = None
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -105,10 +107,15 @@ class CachedRun:
         """
         if self._version != version:
             self._version = None  # after an error half of the weights may be new
-            download = worker_api.WeightsDownload(self.run_id, version, speed.down)
-            seconds = resumed(use, download)
-            speed.moved("down", download.done, seconds)
-            found, shapes = unpack(*download.result()), self.computer.weight_shapes()
+            fetched: tuple[bytes | bytearray, str] | None = None
+            if self.places:
+                fetched = self.places.fetch_version(use, self.run_id, version, speed)
+            if fetched is None:
+                download = worker_api.WeightsDownload(self.run_id, version, speed.down)
+                seconds = resumed(use, download)
+                speed.moved("down", download.done, seconds)
+                fetched = download.result()
+            found, shapes = unpack(*fetched), self.computer.weight_shapes()
             self.computer.load(decode_weights(found, self.config.codec.down, shapes))
             self._version = version
 

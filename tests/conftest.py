@@ -55,6 +55,7 @@ pytest_plugins = [
     "tests.support.coordinators",
     "tests.support.databases",
     "tests.support.queue_workers",
+    "tests.support.s3",
     "tests.support.students",
     "tests.support.attackers",
 ]

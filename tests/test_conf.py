@@ -27,6 +27,7 @@ NEEDED = {
     ("data", "packed"): ["data.url=http://host/faces"],
     ("data", "image_folder"): ["data.path=/pictures"],
     ("aggregate", "multi_krum"): ["quorum=spares"],
+    ("store", "s3"): ["store.bucket=faces"],
 }
 
 
@@ -197,6 +198,27 @@ def test_packed_data_need_an_address_or_a_folder() -> None:
     from_dict(composed("data=packed", "data.path=/faces"))
 
 
+@pytest.mark.parametrize("bucket", ["", "Faces", "a", "faces/", "x" * 64])
+def test_a_store_needs_a_bucket(bucket: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^store\.bucket=.* is no bucket's name: give the store's, store\.bucket=name"
+    ):
+        from_dict(composed("store=s3", f"store.bucket='{bucket}'"))
+
+
+@pytest.mark.parametrize("key", ["store.endpoint", "store.url"])
+def test_a_stores_address_has_no_secret(key: str) -> None:
+    """Each worker reads the run's settings, and the message is in a log."""
+    for value in ("https://ada:hush@host", "https://host/faces?token=hush", "ada:hush@host", "https://host/#hush"):
+        with pytest.raises(ConfigError, match=rf"^{key} has a login or a query, .* AWS_SECRET_ACCESS_KEY") as raised:
+            from_dict(composed("store=s3", "store.bucket=faces", f"{key}='{value}'"))
+        assert "hush" not in str(raised.value)
+    for value in ("host", "ftp://host", "https://", "https://a b"):
+        with pytest.raises(ConfigError, match=rf"^{key}={value} is no address: give http"):
+            from_dict(composed("store=s3", "store.bucket=faces", f"{key}='{value}'"))
+    from_dict(composed("store=s3", "store.bucket=faces", f"{key}=https://host:9000/path/"))
+
+
 @pytest.mark.parametrize(
     ("overrides", "key", "owners", "chosen"),
     [
@@ -207,6 +229,7 @@ def test_packed_data_need_an_address_or_a_folder() -> None:
             ["strategy=local_steps", "strategy.pipeline=true"],
             *("strategy.pipeline", "strategy=gradient", "strategy=local_steps"),
         ),
+        (["store.bucket=faces"], "store.bucket", "store=s3", "store=none"),
         (["loss=hinge", "loss.label_smoothing=0"], "loss.label_smoothing", "loss=non_saturating", "loss=hinge"),
     ],
 )

@@ -183,7 +183,10 @@ def delete(
     runs: Annotated[list[str], typer.Argument(help="The runs' numbers, or latest.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete runs with all that belongs to them: weights, results, checkpoints, credit, and the state on this disk."""
+    """Delete runs with all that belongs to them: weights, results, checkpoints, credit, and the state on this disk.
+
+    Weights in a store (`store=s3`) are deleted if this machine has the store's credentials.
+    """
     import shutil
 
     from ganns import paths
@@ -192,6 +195,7 @@ def delete(
     from ganns.db.migrate import require_current
     from ganns.store import runs as table
     from ganns.store import weights
+    from ganns.store.object_store import delete_blobs
     from ganns.store.runs import find_run
 
     with coordinator_database() as address, connect(address) as conn:
@@ -205,6 +209,8 @@ def delete(
         with conn.transaction():  # delete all of them, or none
             keys = [table.delete_run(conn, run_id) for run_id in found]
         weights.vacuum(conn)
+    for run in found.values():
+        delete_blobs(run.config, run.key, say)
     for key in keys:
         shutil.rmtree(paths.home() / "state" / key, ignore_errors=True)
     say(f"deleted run {', '.join(map(str, found))}")

@@ -1,4 +1,4 @@
-"""Delete the rows of closed rounds, reuse their space, and store a checkpoint now and then.
+"""Delete the rows of closed rounds and old blobs, reuse the space, and store a checkpoint now and then.
 
 It runs on a thread and a connection of its own, so that a round never waits for it. What it misses when the
 coordinator is killed, it does after the next start: every step here can be done twice.
@@ -19,6 +19,7 @@ from ganns.db.connect import Connection
 from ganns.errors import DatabaseError
 from ganns.queue.results import forget_groups
 from ganns.store import overdue, results, rounds, weights
+from ganns.store.object_store import ObjectStore
 from ganns.utils.background import Background
 
 VACUUM_BYTES = 8 << 20
@@ -34,11 +35,19 @@ class Cleanup:
     """Cleans up after each new version of a run, in the background."""
 
     def __init__(
-        self, address: Address, run_id: int, generation: int, files: StateFiles, *, keep: int, checkpoint_s: float
+        self,
+        address: Address,
+        run_id: int,
+        generation: int,
+        files: StateFiles,
+        store: ObjectStore | None = None,
+        *,
+        keep: int,
+        checkpoint_s: float,
     ) -> None:
         """Start the thread; it does nothing until `after_version` is called."""
         self._run_id, self._generation, self._files = run_id, generation, files
-        self._keep, self._checkpoint_s = keep, checkpoint_s
+        self._store, self._keep, self._checkpoint_s = store, keep, checkpoint_s
         self._deleted_bytes = 0
         self._groups: deque[tuple[int, int]] = deque()
         self._checkpoint_at = time.monotonic() + checkpoint_s
@@ -63,6 +72,9 @@ class Cleanup:
     def _clean(self, conn: Connection, version: int) -> None:
         results.forget_results(conn, self._run_id, version)
         weights.forget_weights(conn, self._run_id, version, self._generation, self._keep)
+        oldest = (
+            weights.forget_places(conn, self._run_id, version, self._generation, self._keep) if self._store else None
+        )
         rounds.revoke_left_over(conn, self._run_id)
         rounds.forget_rounds(conn, self._run_id, version - LATE_ROUNDS)
         overdue.forget_overdue(conn, self._run_id)
@@ -78,3 +90,5 @@ class Cleanup:
         if time.monotonic() >= self._checkpoint_at and (data := self._files.read(version)) is not None:
             weights.put_checkpoint(conn, self._run_id, version, data)
             self._checkpoint_at = time.monotonic() + self._checkpoint_s
+        if self._store and oldest is not None:  # last, because the store may be slow
+            self._store.delete_before(oldest)

@@ -13,12 +13,14 @@ from ganns.db.connect import Connection
 from ganns.errors import ConfigError, RunError
 from ganns.evaluation.features import require_features
 from ganns.store import runs, sweeps, weights
+from ganns.store.object_store import require_store
 from ganns.store.runs import Run
 from ganns.training.probe import examine
 from ganns.training.seeds import permutation_digest
 
 FREE_ON_RESUME = {
-    *("name", "stop", "quorum", "db", "audit", "evaluate", "sample_every", "tensorboard", "observers", "resume"),
+    *("name", "stop", "quorum", "db", "store", "audit", "evaluate"),
+    *("sample_every", "tensorboard", "observers", "resume"),
 }
 """Settings that may change when a run is resumed; all others determine its versions."""
 
@@ -33,6 +35,7 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
     """
     if config.evaluate.every:
         require_features(config.evaluate.features)
+    require_store(config.store)
     examine(config.model)
     images = images_of(config)
     if config.start_from is not None:

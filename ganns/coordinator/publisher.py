@@ -16,6 +16,7 @@ from ganns.queue.signature import signature
 from ganns.store import lease, results, rounds, runs, weights
 from ganns.store.fair_share import take_turn
 from ganns.store.lease import Wish
+from ganns.store.object_store import ObjectStore
 from ganns.store.rounds import QUEUE, TASK, Unit
 from ganns.training.published import encode_weights
 from ganns.training.serialization import digest, pack
@@ -31,6 +32,7 @@ class Publisher:
     state: TrainingState
     files: StateFiles
     connections: Connections
+    store: ObjectStore | None = None  # has the weights, too
     wish: Wish = field(default_factory=Wish)  # the instructors' command, read with the lease
     groups: list[tuple[int, int]] = field(default_factory=list)  # (an open round, its task group), of this process
     _state_digest: str | None = None  # of the last saved state
@@ -47,8 +49,10 @@ class Publisher:
         self._state_digest = None
         data = pack(encode_weights(self.state.weights_of(version), self.state.config.codec.down))
         blobs, pool = self.connections.blobs, self.connections.pool
+        put = pool.submit(self.store.put, version, data) if self.store else None
         self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
         self._version, self._size, self._digest = version, len(data), digest(data)
+        self._blob = put.result() if put else None  # there before the version is visible
         return len(data)
 
     def hold_lease(self) -> None:
@@ -68,6 +72,8 @@ class Publisher:
             digest=self._digest,
             state_digest=self._state_digest,
         )
+        if self.store:
+            weights.set_places(conn, self.run_id, self._version, self.generation, self._blob)
         runs.set_progress(conn, self.run_id, version=progress.version, images=progress.images)
 
     def publish(self, planned: Sequence[PlannedRound], *, goes_on: bool) -> None:

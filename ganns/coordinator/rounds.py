@@ -43,6 +43,7 @@ from ganns.coordinator.warden import Warden
 from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.queue.commands import revoke_unlocked
 from ganns.store import results, rounds, runs
+from ganns.store.object_store import ObjectStore
 from ganns.store.rounds import Round
 from ganns.store.runs import Run
 from ganns.training.state import Progress, TrainingState
@@ -67,6 +68,7 @@ class Rounds:
     observer: Observer
     should_stop: Callable[[], bool]
     warden: Warden
+    store: ObjectStore | None = None
 
     def train(self) -> None:
         """Train round after round until the run is finished.
@@ -78,7 +80,7 @@ class Rounds:
             psycopg.OperationalError: the connection broke; everything continues from `resume`.
         """
         self._clock = self.state.progress.seconds - time.monotonic()
-        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections)
+        self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections, self.store)
         self.scheduler = Scheduler(self.run, self.state.config)
         self.reconciler = Reconciler(self.publisher, self.observer.say, self.warden.holder)
         self.commands = Commands(self.publisher, self.reconciler)

@@ -27,6 +27,7 @@ from ganns.db.connect import connect
 from ganns.db.migrate import require_current
 from ganns.db.waiting import telling_for_whom
 from ganns.store import control, fair_share, lease, runs, weights
+from ganns.store.object_store import ObjectStore, open_store, require_store
 from ganns.store.runs import Run
 from ganns.utils.backoff import backoff_s
 from ganns.utils.signals import stop_on_signals
@@ -67,18 +68,22 @@ def train_run(
         else:
             run, config = resume_run(conn, config, changed)
             plugins.check_packages(config, plugins.HERE)
+            require_store(config.store)
             new_quorum = config.quorum.units != from_dict(run.config).quorum.units
             new_quorum |= not {"quorum", "quorum.units"}.isdisjoint(
                 changed or ()
             )  # typed, even if it is the same number
             runs.set_config(conn, run.id, to_dict(config))
     files = StateFiles(paths.home() / "state" / run.key)
+    store = open_store(config.store, run.key, observer.say)
     warden = Warden(run.id, observer.say, revoke_after=config.db.revoke_after)
     with (
         stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop,
         warden.watching(address, stop.is_set),
     ):
-        return run.id, _train_until_stopped(address, run, config, files, observer, stop, warden, new_quorum=new_quorum)
+        return run.id, _train_until_stopped(
+            address, run, config, files, store, observer, stop, warden, new_quorum=new_quorum
+        )
 
 
 def _train_until_stopped(
@@ -86,6 +91,7 @@ def _train_until_stopped(
     run: Run,
     config: Config,
     files: StateFiles,
+    store: ObjectStore | None,
     observer: Observer,
     stop: threading.Event,
     warden: Warden,
@@ -104,7 +110,7 @@ def _train_until_stopped(
             if not begun:  # after a reconnect, a stop is a command to this coordinator
                 control.begin(connections.main, run.id, new_quorum=new_quorum)
                 begun = True
-            return _train(connections, address, run, generation, config, files, observer, stop, warden)
+            return _train(connections, address, run, generation, config, files, store, observer, stop, warden)
         except psycopg.OperationalError as error:
             # Whether the open transaction was committed is not known here where the server went away, but the database
             # knows: begin again from there, exactly as after a crash of the coordinator.
@@ -135,6 +141,7 @@ def _train(
     generation: int,
     config: Config,
     files: StateFiles,
+    store: ObjectStore | None,
     observer: Observer,
     stop: threading.Event,
     warden: Warden,
@@ -143,13 +150,24 @@ def _train(
     fair_share.join_queue(connections.main, run.id)
     state = restore(connections.main, runs.get_run(connections.main, run.id), generation, files, config, observer.say)
     cleanup = Cleanup(
-        address, run.id, generation, files, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
+        address, run.id, generation, files, store, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
     )
     auditor = Auditor(run, config, address, generation, observer.say)
     evaluations = Evaluations(address, run.id, generation, config, files, observer, auditor.report)
     try:
         Rounds(
-            run, generation, state, files, connections, cleanup, evaluations, auditor, observer, stop.is_set, warden
+            run,
+            generation,
+            state,
+            files,
+            connections,
+            cleanup,
+            evaluations,
+            auditor,
+            observer,
+            stop.is_set,
+            warden,
+            store,
         ).train()
         done = True
         evaluations.finish(state.progress.version, stop.is_set)

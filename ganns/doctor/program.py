@@ -23,6 +23,7 @@ EXTRAS = {
     "notebooks": ("ipykernel", "the notebooks"),
     "onnx": ("onnx", "`ganns export --onnx`"),
     "search": ("optuna", "`ganns search`"),
+    "store": ("obstore", "`store=s3`"),
     "tensorboard": ("tensorboard", "curves in TensorBoard"),
     "video": ("imageio_ffmpeg", "MP4 files"),
 }

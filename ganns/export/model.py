@@ -153,7 +153,7 @@ def tensors_of(generator: nn.Module) -> dict[str, torch.Tensor]:
 def public_settings(config: Config) -> dict[str, Any]:
     """Return the run's settings without private paths and addresses, and without settings for the start."""
     settings = to_dict(config)
-    for key in ("resume", "start_from"):
+    for key in ("resume", "start_from", "store"):
         settings.pop(key, None)
     for key in ("path", "url"):
         settings["data"].pop(key, None)

@@ -1,7 +1,8 @@
 """Versions, their weights in chunks, and checkpoints.
 
 A version's weights are uploaded first, over several connections. One small row makes them visible; the transaction
-that opens the next round inserts it. Without that row no reader finds the weights.
+that opens the next round inserts it. Without that row no reader finds the weights. The same transaction stores where
+else they are, if a store has them, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
@@ -76,6 +78,38 @@ def insert_version(
         digest=digest,
         state_digest=state_digest,
     )
+
+
+class Blob(NamedTuple):
+    """Weights outside the database: their SHA-256 in hexadecimal, and their addresses, the first to try first."""
+
+    sha256: str
+    addresses: list[str]
+
+
+def set_places(conn: Connection, run_id: int, version: int, generation: int, blob: Blob | None) -> None:
+    """Store where else an uploaded version's weights are, None for nowhere; part of the caller's transaction."""
+    if blob is None:
+        execute(conn, "no_weight_places", run_id=run_id, version=version)
+    else:
+        key = {"run_id": run_id, "version": version, "generation": generation}
+        execute(conn, "set_weight_places", **key, sha256=blob.sha256, addresses=blob.addresses)
+
+
+def forget_places(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> int | None:
+    """Forget where else old versions' weights are, and return the oldest version whose blob is still needed.
+
+    Needed are the last `keep` versions up to `version`, and all that an open round needs. None means that another
+    coordinator has taken the run over: then nothing may be deleted.
+    """
+    row = execute(
+        conn,
+        "forget_weight_places",
+        run_id=run_id,
+        generation=generation,
+        before_version=version - keep + 1,
+    ).fetchone()
+    return None if row is None else int(row["oldest"])
 
 
 def state_digest(conn: Connection, run_id: int, version: int) -> str | None:

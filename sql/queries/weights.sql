@@ -16,6 +16,30 @@ SET generation = excluded.generation, num_chunks = excluded.num_chunks, size_byt
     digest = excluded.digest, state_digest = coalesce(excluded.state_digest, v.state_digest), created_at = now(),
     undone = false;
 
+-- set_weight_places --
+-- Store where else a version's weights are; part of the transaction that makes the version visible
+INSERT INTO ganns.weight_places (run_id, version, generation, sha256, addresses)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(sha256)s, %(addresses)s::text[])
+ON CONFLICT (run_id, version) DO UPDATE
+SET generation = excluded.generation, sha256 = excluded.sha256, addresses = excluded.addresses;
+
+-- no_weight_places --
+-- Remove what an earlier upload of this version said: the database alone has these weights
+DELETE FROM ganns.weight_places WHERE run_id = %(run_id)s AND version = %(version)s;
+
+-- forget_weight_places --
+-- Delete the places of versions that are no longer needed, and return the oldest version that is: one of the last few, or
+-- one that an open round computes at. No row for a coordinator that lost its lease
+WITH needed AS (
+    SELECT least(%(before_version)s::integer,
+                 (SELECT min(o.weights_version) FROM ganns.rounds o WHERE o.run_id = r.id AND o.closed_at IS NULL)) AS oldest
+    FROM ganns.runs r WHERE r.id = %(run_id)s AND r.generation = %(generation)s
+), forgotten AS (
+    DELETE FROM ganns.weight_places p USING needed
+    WHERE p.run_id = %(run_id)s AND p.version < needed.oldest
+)
+SELECT oldest FROM needed;
+
 -- state_digest --
 -- The digest of a version's whole state; no row if it was not published, or is undone
 SELECT state_digest FROM ganns.versions

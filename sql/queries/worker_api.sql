@@ -26,6 +26,10 @@ FROM ganns_api.claim(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bi
 SELECT size_bytes, digest, data
 FROM ganns_api.weights_range(%(run_id)s::bigint, %(version)s::integer, %(start)s::bigint, %(length)s::integer);
 
+-- api_weight_places --
+-- Where else a version's weights are, and by which digests to know them; no row if the database alone has them
+SELECT size_bytes, digest, sha256, addresses FROM ganns_api.weight_places(%(run_id)s::bigint, %(version)s::integer);
+
 -- api_fail_unit --
 -- Record an error that may be the unit's, with its traceback
 SELECT ganns_api.fail_unit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint, %(reason)s);

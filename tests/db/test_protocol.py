@@ -50,7 +50,7 @@ CALLS = {
         "feature_network(bigint)",
     ),
 }
-NEW_SETTINGS = ("audit", "observers", "aggregate,clip", "codec,up", "codec,down", "db,revoke_after")
+NEW_SETTINGS = ("audit", "observers", "aggregate,clip", "codec,up", "codec,down", "db,revoke_after", "store")
 LAST_OF_PROTOCOL_1 = "08b210a2e07cec9cec870d7a17183a1c24c40c4b"
 """The last commit whose workers send no number."""
 

@@ -19,16 +19,19 @@ from ganns.config import (
     Config,
     GradientStrategy,
     ModelConfig,
+    NoStore,
     QuorumConfig,
+    S3Store,
     StopConfig,
     SyntheticData,
+    from_dict,
 )
 from ganns.data import images_of, open_images
 from ganns.errors import ConfigError, ExportError, MissingExtra
 from ganns.export import onnx
 from ganns.export.drawing import slide_rows
 from ganns.export.folder import export
-from ganns.export.model import CONFIG, ONNX, WEIGHTS, describe, load, tensors_of
+from ganns.export.model import CONFIG, ONNX, WEIGHTS, describe, load, public_settings, tensors_of
 from ganns.export.model_card import DATA, RIGHTS
 from ganns.export.trained_run import Contributor, Facts, merge
 from ganns.training.networks import sample
@@ -92,6 +95,13 @@ def test_a_folder_that_is_there_is_replaced_only_with_force(folder: Path, state:
     export(folder, state, FACTS, force=True)
     assert (folder / "samples.png").is_file()
     assert [path.name for path in folder.parent.iterdir()] == ["faces"]
+
+
+def test_the_place_of_the_weights_is_not_exported() -> None:
+    config = replace(SMALL, store=S3Store(bucket="faces", endpoint="http://10.0.0.5:9000"))
+    settings = public_settings(config)
+    assert "10.0.0.5" not in json.dumps(settings)
+    assert from_dict(settings).store == NoStore()
 
 
 def test_force_replaces_no_other_folder(tmp_path: Path, state: TrainingState) -> None:

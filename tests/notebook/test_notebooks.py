@@ -169,6 +169,39 @@ def test_solo_dcgan(run: Run) -> None:
     assert found["pictures"] == 7
 
 
+@pytest.mark.slow
+def test_batchnorm(run: Run) -> None:
+    found = run(
+        "batchnorm",
+        {},  # its own settings: it is small
+        """{
+            "wrong": wrong,
+            "harmless": harmless,
+            "repaired": repaired,
+            "exchanges": num_exchanges,
+            "ghost": ghost,
+            "swapped": swapped,
+            "apart": {name: one[channel].item() for name, one in apart.items()},
+            "last": {name: losses[-1] for name, losses in curves.items()},
+            "errors": errors,
+        }""",
+    )
+    assert found["harmless"] < 1e-5 < 0.5 < found["wrong"]  # only BatchNorm makes the workers' sum another gradient
+    assert found["repaired"] < 1e-5
+    assert found["exchanges"] == 4  # two layers, forwards and backwards
+    assert found["wrong"] / 2 > found["ghost"] > 1e-3
+    assert found["swapped"] < 1e-6
+    assert found["apart"]["each worker for itself"] < 1e-5 < 0.1 < found["apart"]["one process"]
+    last = found["last"]
+    assert last["sorted, synchronised"] == pytest.approx(last["one process"], rel=1e-3)
+    assert last["shuffled, each for itself"] < last["sorted, each for itself"] / 2
+    errors = found["errors"]
+    assert max(errors["sums"]) < 1e-5
+    assert errors["averages"][0] < 1e-5 < 0.02 < errors["averages"][1]
+    assert min(errors["one worker's"]) > 0.02
+    assert found["pictures"] == 4
+
+
 @pytest.fixture
 def trained(conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TrainingState:
     """A run in the test's database with a checkpoint, and the same model exported to `exported`."""

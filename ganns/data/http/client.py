@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from ganns.errors import DownloadError
 from ganns.utils.backoff import backoff_s
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole addresses, with their signatures
 Result = TypeVar("Result")
 
 
@@ -71,7 +72,7 @@ def patiently(
             failures += 1
             if progress() > furthest:
                 furthest, failures = progress(), 1
-            reason = _reason(error)
+            reason = reason_of(error)
             if failures >= timeouts.attempts:
                 raise DownloadError(
                     f"{shown(url)} cannot be fetched: {reason}, and {failures} attempts brought nothing new. {advice}"
@@ -99,6 +100,23 @@ def check_status(response: httpx.Response, url: str) -> None:
     raise DownloadError(f"{shown(url)} cannot be fetched: the server answered {status}; check the address.")
 
 
+def pieces(client: httpx.Client, url: str, largest: int) -> Iterator[bytes]:
+    """Get a file and yield its bytes as they arrive.
+
+    Raises:
+        Trouble, httpx.TransportError: a further attempt may help.
+        DownloadError: it does not exist, we may not read it, or it has more than `largest` bytes.
+    """
+    num_bytes = 0
+    with client.stream("GET", url) as response:
+        check_status(response, url)
+        for piece in response.iter_raw():
+            num_bytes += len(piece)
+            if num_bytes > largest:
+                raise DownloadError(f"{shown(url)} has more than the expected {largest:,} bytes; check the address.")
+            yield piece
+
+
 def content_range(response: httpx.Response) -> tuple[int, int, int | None]:
     """Return (first byte, end, the file's length if it is said) of a 206 answer.
 
@@ -121,7 +139,8 @@ def validator_of(response: httpx.Response) -> str | None:
     return modified
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why a request failed, in words; an address in them has no password and no query."""
     if isinstance(error, httpx.TimeoutException):
         return "the server was silent for too long"
     if isinstance(error, httpx.ConnectError):

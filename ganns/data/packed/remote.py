@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from ganns.data.http.address import check_address, shown
-from ganns.data.http.client import Timeouts, Trouble, check_status, content_range, open_client, patiently
+from ganns.data.http.client import Timeouts, Trouble, check_status, content_range, open_client, patiently, pieces
 from ganns.data.http.download import download
 from ganns.data.packed import format as pack_format
 from ganns.data.packed.format import Index
@@ -46,18 +46,7 @@ def fetch_index(url: str, timeouts: Timeouts) -> bytes:
     check_address(url)
     address = f"{url.rstrip('/')}/{pack_format.INDEX}"
     with open_client(timeouts) as client:
-
-        def attempt() -> bytes:
-            with client.stream("GET", address) as response:
-                check_status(response, address)
-                data = b""
-                for piece in response.iter_raw():
-                    data += piece
-                    if len(data) > LARGEST_INDEX:
-                        raise DownloadError(f"{shown(address)} is too large for an index; check the address.")
-                return data
-
-        return patiently(attempt, address, timeouts)
+        return patiently(lambda: b"".join(pieces(client, address, LARGEST_INDEX)), address, timeouts)
 
 
 def fetch_digests(url: str, index: Index, folder: Path, timeouts: Timeouts) -> bytes:
