@@ -188,6 +188,10 @@ def _verdict(found: Replay) -> list[str]:
     return lines
 
 
+def _known(metrics: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
 def _draw(found: Replay, out: Path) -> list[Path]:
     """Save the curves and the faces of both futures; return the files."""
     from ganns.comparison.distances import shown_images
@@ -196,7 +200,7 @@ def _draw(found: Replay, out: Path) -> list[Path]:
 
     changed = str(found.change)
     curves = [
-        (label, [[row[key] for row in found.rows if "d_loss" in row[key]]])
+        (label, [[_known(row[key]) for row in found.rows if "d_loss" in row[key]]])
         for label, key in (("as it was", "as_it_was"), (changed, "changed"))
     ]
     files = [plot_comparison(curves, out / "curves.png")] if any(seeds[0] for _, seeds in curves) else []

@@ -103,11 +103,12 @@ def compare_futures(
         ConfigError: for a change that cannot be.
     """
     run, config, conn = kept.run, kept.config, kept.conn
+    kept.require(version)
     changed_config = change.config(config)
     rounds = replay.list_rounds(conn, run.id, version, version + num_rounds)
     if (gap := next((n for n, one in rounds.items() if not one.units), None)) is not None:
         rounds = {n: one for n, one in rounds.items() if n < gap}  # the run went back in it
-    if not rounds and version <= run.version:
+    if not rounds:
         raise RunError(f"No round of run {run.id} that could be replayed follows version {version}.")
     changed_schedule = change.schedule(rounds)
     state = reach(kept, images, version, say)
@@ -149,6 +150,8 @@ def compare_futures(
         found.rows.append(row)
         found.was, found.changed = was, changed.state
     found.ended = changed.ended
+    if not found.rows:
+        raise RunError(f"No round of run {run.id} could be replayed from version {version} on: {found.ended}.")
     return found
 
 

@@ -54,6 +54,11 @@ class KeptVersions:
         from_seed = {0} if self.config.start_from is None else set()
         return sorted(from_seed | self._files.keys() | self._checkpoints.keys())
 
+    def require(self, version: int) -> None:
+        """Raise RunError if the run has no such version."""
+        if version > self.run.version:
+            raise RunError(f"Run {self.run.id} has no version {version}: its newest is {self.run.version}.")
+
     def load(self, version: int) -> TrainingState | None:
         """Return the state of a version; None if it is not kept, or not any more."""
         data = read_state(self._files[version]) if version in self._files else None
@@ -90,8 +95,7 @@ def reach(
         RunError: if it cannot be had; the message names the nearest versions that can.
     """
     run, numbers = kept.run, kept.numbers()
-    if version > run.version:
-        raise RunError(f"Run {run.id} has no version {version}: its newest is {run.version}.")
+    kept.require(version)
     state = next((one for n in reversed(numbers) if n <= version and (one := kept.load(n)) is not None), None)
     if state is None:
         why = f"it began with the weights of {kept.config.start_from}, and no state of its own from before is kept"
