@@ -13,6 +13,7 @@ import typer
 from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
+    from ganns.comparison.each_worker import Influence
     from ganns.comparison.replay import Replay
     from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
@@ -29,11 +30,15 @@ def replay(
     drop: Annotated[
         bool, typer.Option("--drop", help="Leave out the units of without=NAME, instead of computing them here.")
     ] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="Show each worker's influence: the distance to a replay without its units.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="The folder for the figures.")] = Path("outputs/replay"),
     as_json: Json = False,
 ) -> None:
     """Replay a run from a round on with something changed, in this process, and show both futures."""
     from ganns.comparison.change import parse
+    from ganns.comparison.each_worker import measure_each
     from ganns.comparison.replay import compare_futures
     from ganns.errors import ConfigError
 
@@ -41,7 +46,12 @@ def replay(
     if not mark or not number.isdecimal():
         raise ConfigError(f"{at} is not RUN@ROUND: type a run and a round, as in `ganns replay 3@120 without=ada`.")
     change, version = parse(changes or [], drop=drop), int(number)
+    if each and changes:
+        raise ConfigError(f"--each leaves out one worker after the other, and takes no {changes[0]}.")
     with _opened(which, version, version + rounds) as (kept, images):
+        if each:
+            _show_each(measure_each(kept, images, version, rounds, partial(say, err=True)), as_json=as_json)
+            return
         found = compare_futures(kept, images, version, rounds, change, partial(say, err=True))
     files = _draw(found, out)
     if as_json:
@@ -153,6 +163,22 @@ def _show(run_id: int, found: Replay) -> None:
     wide_console().print(table)
     for line in _verdict(found):
         say(line)
+
+
+def _show_each(found: list[Influence], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from ganns.utils.console import cells, wide_console
+
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    table = Table("without", "units", "images", "distance", "of the way")
+    for one in found:
+        table.add_row(*cells(one.person, one.units, one.images, f"{one.distance:.2g}", f"{one.of_the_way:.0%}"))
+    wide_console().print(table)
 
 
 def _figure(value: float | None) -> str:

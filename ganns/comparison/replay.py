@@ -29,6 +29,7 @@ from ganns.config import Config
 from ganns.data import ImageSet
 from ganns.errors import BadResult, RunError
 from ganns.store import evaluations, replay, runs
+from ganns.store.replay import ClosedRound
 from ganns.training.per_class import RecordedRound
 from ganns.training.solo import train_recorded
 from ganns.training.state import TrainingState
@@ -103,17 +104,12 @@ def compare_futures(
         ConfigError: for a change that cannot be.
     """
     run, config, conn = kept.run, kept.config, kept.conn
-    kept.require(version)
     changed_config = change.config(config)
-    rounds = replay.list_rounds(conn, run.id, version, version + num_rounds)
-    if (gap := next((n for n, one in rounds.items() if not one.units), None)) is not None:
-        rounds = {n: one for n, one in rounds.items() if n < gap}  # the run went back in it
-    if not rounds:
-        raise RunError(f"No round of run {run.id} that could be replayed follows version {version}.")
+    rounds = replayable(kept, version, num_rounds)
     changed_schedule = change.schedule(rounds)
     state = reach(kept, images, version, say)
-    start = _copied(state.weights())
-    other = _branched(state, changed_config) if change.computes_otherwise else state
+    start = copied(state.weights())
+    other = branched(state, changed_config) if change.computes_otherwise else state
     plain = _Future(config, images, state, schedule_of(rounds))
     changed = plain if other is state else _Future(changed_config, images, other, changed_schedule)
 
@@ -140,7 +136,7 @@ def compare_futures(
             "equal": bool(metrics) and published_digest(changed.state) == digests.get(now),
         }
         if metrics and was is not None:
-            row |= _apart(was.weights(), changed.state.weights(), start)
+            row |= apart(was.weights(), changed.state.weights(), start)
         if metrics and plain_metrics and changed is not plain:
             row["from_unchanged_replay"] = _distance(plain.state.weights(), changed.state.weights())
         if now in measured:
@@ -155,6 +151,20 @@ def compare_futures(
     return found
 
 
+def replayable(kept: KeptVersions, version: int, num_rounds: int) -> dict[int, ClosedRound]:
+    """Return at most `num_rounds` rounds from a version on; they end where the run went back.
+
+    Raises:
+        RunError: if there is none.
+    """
+    kept.require(version)
+    rounds = replay.list_rounds(kept.conn, kept.run.id, version, version + num_rounds)
+    gap = next((n for n, one in rounds.items() if not one.units), version + num_rounds)
+    if version not in rounds or gap == version:
+        raise RunError(f"No round of run {kept.run.id} that could be replayed follows version {version}.")
+    return {n: one for n, one in rounds.items() if n < gap}
+
+
 def _recorded(row: dict[str, Any] | None) -> dict[str, Any]:
     """Return a recorded round's images and losses."""
     return {} if row is None else {"images": row["images"], **row["metrics"]}
@@ -164,7 +174,7 @@ def _pick(metrics: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: metrics[name] for name in names if name in metrics}
 
 
-def _apart(was: Tensors, changed: Tensors, start: Tensors) -> dict[str, float]:
+def apart(was: Tensors, changed: Tensors, start: Tensors) -> dict[str, float]:
     """Return the distance between two futures' weights.
 
     Returns:
@@ -181,11 +191,12 @@ def _distance(a: Tensors, b: Tensors) -> float:
     return float(apart / torch.stack([value.detach().double().norm() for value in a.values()]).norm().clamp_min(1e-30))
 
 
-def _copied(weights: Tensors) -> Tensors:
+def copied(weights: Tensors) -> Tensors:
+    """Return weights that stay as they are."""
     return {name: value.detach().clone() for name, value in weights.items()}
 
 
-def _branched(state: TrainingState, config: Config) -> TrainingState:
+def branched(state: TrainingState, config: Config) -> TrainingState:
     """Return a copy of a state, with which a changed configuration goes on."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
