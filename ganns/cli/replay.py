@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
 
-NUM_ROWS = 12  # of the table; all are in the JSON
-
 
 def replay(
     at: Annotated[str, typer.Argument(metavar="RUN@ROUND", help="The run, or latest, and the round: 3@120.")],
@@ -34,6 +32,7 @@ def replay(
         bool, typer.Option("--each", help="Show each worker's influence: the distance to a replay without its units.")
     ] = False,
     out: Annotated[Path, typer.Option(help="The folder for the figures.")] = Path("outputs/replay"),
+    show: Annotated[bool, typer.Option("--show", help="Show both futures on the dashboard, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Replay a run from a round on with something changed, in this process, and show both futures."""
@@ -53,7 +52,9 @@ def replay(
             _show_each(measure_each(kept, images, version, rounds, partial(say, err=True)), as_json=as_json)
             return
         found = compare_futures(kept, images, version, rounds, change, partial(say, err=True))
-    files = _draw(found, out)
+        files = _draw(found, out)
+        if show:
+            _put_on_dashboard(kept, found, files)
     if as_json:
         say_json(_plain(kept.run.id, found) | {"files": [str(path) for path in files]})
         return
@@ -144,24 +145,19 @@ def _show(run_id: int, found: Replay) -> None:
 
     from ganns.utils.console import cells, wide_console
 
-    of, units = found.num_units
     say(f"run {run_id} from round {found.version} on: {found.change}")
-    if found.change.without:
-        what = "left out" if found.change.drop else "computed here"
-        say(f"{of} of {units} accepted units are theirs, and were {what}")
     table = Table("version", title="as it was | changed", title_justify="left")
     names = {"images": "images", "d_loss": "loss D", "g_loss": "loss G", "swd": "swd"}
     for name in names.values():
         table.add_column(name, justify="right")
     for name in ("distance", "of the way"):
         table.add_column(name, justify="right")
-    step = -(-len(found.rows) // NUM_ROWS)
-    for row in [row for n, row in enumerate(found.rows, 1) if n % step == 0 or n == len(found.rows)]:
+    for row in found.some_rows():
         pairs = [f"{_figure(row['as_it_was'].get(key))} | {_figure(row['changed'].get(key))}" for key in names]
         apart = "equal" if row["equal"] else _figure(row.get("distance"))
         table.add_row(*cells(row["version"], *pairs, apart, "-" if row["equal"] else _figure(row.get("of_the_way"))))
     wide_console().print(table)
-    for line in _verdict(found):
+    for line in found.sentences():
         say(line)
 
 
@@ -183,35 +179,6 @@ def _show_each(found: list[Influence], *, as_json: bool) -> None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
-
-
-def _verdict(found: Replay) -> list[str]:
-    """Return sentences on what the table shows."""
-    last = found.rows[-1]["version"]
-    lines = [f"the changed future ended early: {found.ended}"] if found.ended else []
-    if found.equal_until == last:
-        return [*lines, f"both futures have the same weights, bit for bit, up to version {last}"]
-    if not found.change.computes_otherwise:
-        lines.append(
-            f"from version {found.equal_until + 1} on, this machine computes other weights than the run had: another "
-            f"kind of machine computed a unit of round {found.equal_until}, or its result was wrong"
-        )
-    known = [row for row in found.rows if "of_the_way" in row]
-    if known:
-        row = known[-1]
-        lines.append(
-            f"at version {row['version']} the two futures are {row['distance']:.2g} apart, which is "
-            f"{row['of_the_way']:.0%} of the way that the weights went since version {found.version}"
-        )
-    else:
-        lines.append(
-            "how far the two futures are apart is not known, since no state of the run after that was kept: set "
-            "db.keep_state_every"
-        )
-    others = [row for row in found.rows if "from_unchanged_replay" in row]
-    if others and not (known and known[-1] is others[-1]):
-        lines.append(f"from a replay without changes the changed one is {others[-1]['from_unchanged_replay']:.2g} away")
-    return lines
 
 
 def _known(metrics: dict[str, Any]) -> dict[str, float]:
@@ -237,3 +204,21 @@ def _draw(found: Replay, out: Path) -> list[Path]:
         if state is not None
     ]
     return [*files, save(timeline(entries), out / "faces.png")]
+
+
+def _put_on_dashboard(kept: KeptVersions, found: Replay, files: list[Path]) -> None:
+    from ganns.store.shown_replays import put_replay
+    from ganns.utils.console import for_json
+
+    pictures = {path.stem: path.read_bytes() for path in files}
+    put_replay(
+        kept.conn,
+        kept.run.id,
+        found.version,
+        str(found.change),
+        found.sentences(),
+        for_json(found.some_rows()),
+        pictures.get("curves"),
+        pictures.get("faces"),
+    )
+    say(f"the dashboard shows it at /run/{kept.run.id}/replays", err=True)

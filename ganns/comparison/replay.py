@@ -36,7 +36,8 @@ from ganns.training.state import TrainingState
 
 NUM_MEASURED = 5
 """Versions at which the distance to real images is measured, the last one among them."""
-ROUNDS = 10
+NUM_ROWS = 12
+"""Versions in a table."""
 USED_UP = "all recorded units are used up"
 Tensors = dict[str, torch.Tensor]
 
@@ -63,6 +64,48 @@ class Replay:
             if not row["equal"]:
                 return
             yield row
+
+    def some_rows(self) -> list[dict[str, Any]]:
+        """Return at most `NUM_ROWS` of the versions, spread evenly, the last one among them."""
+        step = -(-len(self.rows) // NUM_ROWS)
+        return self.rows[(len(self.rows) - 1) % step :: step]
+
+    def sentences(self) -> list[str]:
+        """Say what came out of it."""
+        of, units = self.num_units
+        done = "left out" if self.change.drop else "computed here"
+        lines = [f"{of} of {units} accepted units are theirs, and were {done}"] if self.change.without else []
+        lines += [f"the changed future ended early: {self.ended}"] if self.ended else []
+        last = self.rows[-1]["version"]
+        if self.equal_until == last:
+            return [*lines, f"both futures have the same weights, bit for bit, up to version {last}"]
+        if not self.change.computes_otherwise:
+            lines.append(
+                f"from version {self.equal_until + 1} on, this machine computes other weights than the run had: "
+                f"another kind of machine computed a unit of round {self.equal_until}, or its result was wrong"
+            )
+        return [*lines, *self._how_far()]
+
+    def _how_far(self) -> list[str]:
+        """Say how far the two futures are apart at the last version where it is known."""
+        known = [row for row in self.rows if "of_the_way" in row]
+        others = [row for row in self.rows if "from_unchanged_replay" in row]
+        lines = []
+        if known:
+            row = known[-1]
+            lines.append(
+                f"at version {row['version']} the two futures are {row['distance']:.2g} apart, which is "
+                f"{row['of_the_way']:.0%} of the way that the weights went since version {self.version}"
+            )
+        else:
+            lines.append(
+                "how far the two futures are apart is not known, since no state of the run after that was kept: set "
+                "db.keep_state_every"
+            )
+        if others and (not known or others[-1] is not known[-1]):
+            apart = others[-1]["from_unchanged_replay"]
+            lines.append(f"from a replay without changes the changed one is {apart:.2g} away at the end")
+        return lines
 
 
 class _Future:

@@ -36,3 +36,27 @@ WHERE run_id = %(run_id)s AND version >= %(first)s AND version <= %(last)s AND N
 -- list_checkpoints --
 -- The versions whose whole state is in the database
 SELECT version, digest FROM ganns.whole_checkpoints WHERE run_id = %(run_id)s;
+
+-- put_replay --
+-- Store a replay for the dashboard, after the others of its run
+INSERT INTO ganns.replays (run_id, number, round, change, sentences, rows, curves, faces)
+SELECT %(run_id)s::bigint, coalesce(max(number), 0) + 1, %(round)s::integer, %(change)s::text, %(sentences)s::text[],
+       %(rows)s::jsonb, %(curves)b::bytea, %(faces)b::bytea
+FROM ganns.replays WHERE run_id = %(run_id)s
+RETURNING number;
+
+-- forget_replays --
+-- Keep the newest replays of a run
+DELETE FROM ganns.replays
+WHERE run_id = %(run_id)s
+  AND number <= (SELECT max(number) FROM ganns.replays WHERE run_id = %(run_id)s) - %(keep)s::integer;
+
+-- list_replays --
+-- The stored replays of a run, newest first, without their pictures
+SELECT number, round, change, sentences, rows, curves IS NOT NULL AS has_curves, faces IS NOT NULL AS has_faces, at
+FROM ganns.replays WHERE run_id = %(run_id)s ORDER BY number DESC;
+
+-- get_replay_picture --
+-- A replay's curves or faces
+SELECT CASE %(which)s::text WHEN 'curves' THEN curves WHEN 'faces' THEN faces END AS picture
+FROM ganns.replays WHERE run_id = %(run_id)s AND number = %(number)s;

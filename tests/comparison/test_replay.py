@@ -32,7 +32,7 @@ from ganns.config import (
 from ganns.data import images_of
 from ganns.errors import ConfigError, RunError
 from ganns.queue.machine import describe
-from ganns.store import replay, runs
+from ganns.store import replay, runs, shown_replays
 from tests.coordinator.test_faults import finish_run
 from tests.support.fakes import FakeWorker, tiny
 
@@ -178,10 +178,20 @@ def test_ganns_replay_prints_both_futures_and_draws_them(coordinate, join, conn,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "faces.png"]
     assert [Path(path).is_file() for path in found["files"]] == [True, True]
     said = run_ganns(database, monkeypatch, *words).stdout
-    assert "run 1 from round 2 on: without bob, whose units are left out\n5 of 10 accepted units are theirs" in said
+    assert "run 1 from round 2 on: without bob, whose units are left out\n" in said
+    assert "5 of 10 accepted units are theirs, and were left out\n" in said
     assert "of the way that the weights went since version 2" in said
-    said = run_ganns(database, monkeypatch, "replay", "1@2", "--out", str(tmp_path)).stdout
+    assert not shown_replays.list_replays(conn, 1)
+    said = run_ganns(database, monkeypatch, "replay", "1@2", "--out", str(tmp_path), "--show").stdout
     assert "both futures have the same weights, bit for bit, up to version 10" in said
+    [shown] = shown_replays.list_replays(conn, 1)
+    assert (shown["round"], shown["change"], len(shown["rows"])) == (2, "nothing changed", 8)
+    assert shown["sentences"] == ["both futures have the same weights, bit for bit, up to version 10"]
+    assert shown_replays.get_replay_picture(conn, 1, 1, "faces") == (tmp_path / "faces.png").read_bytes()
+    assert shown_replays.get_replay_picture(conn, 1, 2, "faces") is None
+    each = json.loads(run_ganns(database, monkeypatch, "replay", "1@2", "--rounds", "3", "--each", "--json").stdout)
+    assert sorted(one["person"] for one in each) == ["ada", "bob"]
+    assert all((one["units"], one["images"]) == (3, 24) and one["distance"] > 0 for one in each)
     with pytest.raises(ConfigError, match="1 is not RUN@ROUND"):
         run_ganns(database, monkeypatch, "replay", "1")
 
