@@ -49,7 +49,9 @@ class Replay:
     version: int  # at which they part
     change: Change
     num_units: tuple[int, int]  # of those who are left out, and of all
-    rows: list[dict[str, Any]] = field(default_factory=list)  # one a version: see `_row`
+    # One a version: "version"; "as_it_was" and "changed", the metrics of both; "equal", whether the weights are; and
+    # where they are known "distance" and "of_the_way" (`apart`) and "from_unchanged_replay", a distance, too
+    rows: list[dict[str, Any]] = field(default_factory=list)
     ended: str = ""  # why the changed future ended early
     was: TrainingState | None = None  # the last version as it was, if its weights are known
     changed: TrainingState | None = None  # the last version of the changed future

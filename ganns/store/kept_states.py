@@ -42,6 +42,14 @@ def read_state(path: Path) -> bytes | None:
     return data if match and digest(data) == match[2] else None
 
 
+def find_state(folder: Path, version: int, expected: str) -> bytes | None:
+    """Return the state of a version with this digest, kept or one of the two newest; None if it is in neither folder."""
+    for path, found in (state_files(folder) | state_files(folder / FOLDER)).items():
+        if found == (version, expected) and (data := read_state(path)) is not None:
+            return data
+    return None
+
+
 def thinned(sizes: dict[int, int], every: int, max_bytes: int) -> set[int]:
     """Return the versions that stay.
 
