@@ -43,7 +43,7 @@ def read_state(path: Path) -> bytes | None:
 
 
 def find_state(folder: Path, version: int, expected: str) -> bytes | None:
-    """Return the state of a version with this digest, kept or one of the two newest; None if it is in neither folder."""
+    """Return the state of a version with this digest, kept or one of the two newest; None if it is neither."""
     for path, found in (state_files(folder) | state_files(folder / FOLDER)).items():
         if found == (version, expected) and (data := read_state(path)) is not None:
             return data
