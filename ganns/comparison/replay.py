@@ -30,6 +30,7 @@ from ganns.data import ImageSet
 from ganns.errors import BadResult, RunError
 from ganns.store import evaluations, replay, runs
 from ganns.store.replay import ClosedRound
+from ganns.training.aggregation import build_totals
 from ganns.training.per_class import RecordedRound
 from ganns.training.solo import train_recorded
 from ganns.training.state import TrainingState
@@ -150,6 +151,7 @@ def compare_futures(
     """
     run, config, conn = kept.run, kept.config, kept.conn
     changed_config = change.config(config)
+    build_totals(changed_config.aggregate)  # a rule that is not there is refused before anything is computed
     rounds = replayable(kept, version, num_rounds)
     changed_schedule = change.schedule(rounds)
     state = reach(kept, images, version, say)

@@ -66,8 +66,7 @@ def test_values_are_checked():
     for words, said in (
         (["optimizer.lr_g=two"], "optimizer.lr_g has a value that cannot be used"),
         (["quorum.units=0"], "quorum.units=0 is out of range"),
-        (["aggregate=medium"], "medium"),
-        (["aggregate.hostile=0.3"], "hostile"),
+        (["aggregate.hostile=0.3"], "aggregate.hostile is a setting of aggregate=trimmed_mean"),
     ):
         with pytest.raises(ConfigError, match=said):
             parse(words).config(tiny())

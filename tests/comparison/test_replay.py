@@ -31,7 +31,7 @@ from ganns.config import (
 )
 from ganns.coordinator.warm_start import start_state
 from ganns.data import images_of
-from ganns.errors import ConfigError, RunError
+from ganns.errors import ConfigError, PluginError, RunError
 from ganns.queue.machine import describe
 from ganns.store import replay, runs, shown_replays
 from ganns.training import per_class
@@ -212,6 +212,8 @@ def test_another_rule_rate_or_quorum_is_another_future(coordinate, join, conn):
             assert 4 <= found.equal_until < 7  # nothing is clipped before there were eight results
         elif word == "optimizer.lr_g=1e-3":
             assert found.equal_until == 3
+    with pytest.raises(PluginError, match="medium"):
+        compare_futures(kept, images, 3, 4, parse(["aggregate=medium"]))
     found = compare_futures(kept, images, 3, 4, parse(["quorum.units=3"]))
     assert [row["changed"].get("images") for row in found.rows] == [72, 96, 112, None]
     assert found.ended == "all recorded units are used up"
