@@ -344,10 +344,16 @@ class QuorumConfig:
 
 @dataclass
 class DbConfig:
-    """Checkpoints, the number of versions whose weights stay, and when a login is shut out (0: never)."""
+    """Checkpoints, the number of versions whose weights stay, and when a login is shut out (0: never).
+
+    The whole state of every `keep_state_every`-th version (0: of none) stays on the coordinator's disk, within
+    `keep_state_gb`.
+    """
 
     checkpoint_s: float = number(60.0, 0, YEAR_S)
     keep_versions: int = number(2, 2, 10000)  # the newest version, and the one in use
+    keep_state_every: int = number(0, 0, 10**9)
+    keep_state_gb: float = number(1.0, 0, 10**6)
     revoke_after: int = number(0, 0, 10**6)  # of its sessions were ended within a day
 
 

@@ -30,6 +30,7 @@ from ganns.cli import (
     join,
     microscope,
     plugin,
+    replay,
     runs,
     sample,
     search,
@@ -100,6 +101,8 @@ app.command("doctor")(doctor.doctor)
 app.command("dashboard")(dashboard.dashboard)
 app.command("top")(top.top)
 app.command("compare")(compare.compare)
+app.command("replay")(replay.replay)
+app.command("verify")(replay.verify)
 app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,6 +160,10 @@ def audits(
         )
     else:
         _show_audits(rows)
+        for row in rows:
+            if row["first_bad_round"] is not None:
+                who = row["name"] or row["label"] or row["login"]
+                say(f"without {who}: ganns replay {run_id}@{row['first_bad_round']} without={quote(who)}")
 
 
 def _show_audits(rows: list[dict[str, Any]]) -> None:

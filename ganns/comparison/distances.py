@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ganns.config import from_dict
+from ganns.config import Config, from_dict
 from ganns.data import ImageSet, images_of
 from ganns.evaluation.metrics import sample_distance
 from ganns.training.seeds import latent_vectors
@@ -27,6 +27,10 @@ class Distances:
         """Start without data sets."""
         self._open: dict[str, ImageSet] = {}
 
+    def use(self, config: Config, images: ImageSet) -> None:
+        """Measure runs with this configuration's data by images that are open already."""
+        self._open[_data_of(config)] = images
+
     def measure(self, state: TrainingState) -> float | None:
         """Return the averaged generator's sliced Wasserstein distance; None if no images are held out.
 
@@ -34,7 +38,7 @@ class Distances:
             DataError: if the images are not on this machine.
         """
         config = state.config
-        key = repr((config.data, config.model.image_size, config.model.labels))
+        key = _data_of(config)
         if key not in self._open:
             self._open[key] = images_of(config)
         images = self._open[key]
@@ -44,6 +48,10 @@ class Distances:
         return sample_distance(
             state, images.holdout(num), ("compare", num), averaged=True, labels=images.holdout_labels(num)
         )
+
+
+def _data_of(config: Config) -> str:
+    return repr((config.data, config.model.image_size, config.model.labels))
 
 
 def state_of(config: dict[str, object], checkpoint: tuple[int, str, bytes]) -> TrainingState:

@@ -28,9 +28,10 @@ from ganns.training.compression import get_codec
 from ganns.training.influence import Influence, observe
 from ganns.training.parts import decode_part, largest_part_bytes, shapes_of
 from ganns.training.per_class import RoundSettings, in_round
+from ganns.training.result_digest import ResultDigest, joined, part_digest
 from ganns.training.serialization import unpack
 from ganns.training.state import TrainingState
-from ganns.training.unit import Part
+from ganns.training.unit import Part, Tensors
 
 ROLES = ("d", "g")
 Refused = tuple[Submission, BadResult]
@@ -45,6 +46,7 @@ class CheckedPart:
     """A part that passed all checks that need no other part."""
 
     size: Size
+    digest: ResultDigest
     encoded: bytes
     part: Part | None  # decoded, if its turn is near
 
@@ -80,6 +82,7 @@ class Collector:
         self._added: list[int] = []  # units, in the order in which they were added
         self.submissions: dict[int, Submission] = {}
         self.sizes: dict[int, dict[str, Size]] = {}  # of the results that were added
+        self.digests: dict[int, ResultDigest] = {}  # of these, for the ledger
         self.skipped = {unit.unit for unit in units if unit.skipped}
         self.settings = settings
         self.kept: dict[int, dict[str, Part]] = {}  # by unit
@@ -143,17 +146,19 @@ class Collector:
         try:
             network = self._state.networks[key[2]]
             encoded, found = get_part(conn, key, largest_part_bytes(network))
-            part = self._decode(encoded, found, unit, key[2])
+            tensors = unpack(encoded, found)
+            part = self._decode(tensors, unit, key[2])
             size = measure(part, key[2], network, self.config, num_images)
-            return CheckedPart(size, b"" if is_near else encoded, part if is_near else None)
+            digest = part_digest(tensors, part)
+            return CheckedPart(size, digest, b"" if is_near else encoded, part if is_near else None)
         except (psycopg.OperationalError, psycopg.InterfaceError):  # of the connection, not of the part
             raise
         except BaseException as error:  # on this thread no signal raises; a panic in a library's Rust is no Exception
             return _as_bad_result(error)
 
-    def _decode(self, encoded: bytes, digest: str | None, unit: int, role: str) -> Part:
+    def _decode(self, tensors: Tensors, unit: int, role: str) -> Part:
         seed = (self.config.seed, self.round, unit, role)
-        return decode_part(unpack(encoded, digest), self._codec, shapes_of(self._state.networks[role]), seed)
+        return decode_part(tensors, self._codec, shapes_of(self._state.networks[role]), seed)
 
     def _fault(self, submission: Submission) -> BadResult | None:
         """Return what is wrong with a complete result, or None."""
@@ -233,12 +238,14 @@ class Collector:
     def _add(self, number: int) -> None:
         self.sizes[number] = self._sizes(self.submissions[number])
         self._added.append(number)
-        parts = {}
+        parts, digests = {}, {}
         for key in _keys(self.submissions[number]):
             checked = self._checked(key)
-            parts[key[2]] = checked.part or self._decode(checked.encoded, None, number, key[2])
+            parts[key[2]] = checked.part or self._decode(unpack(checked.encoded), number, key[2])
+            digests[key[2]] = checked.digest
             self.totals[key[2]].add(parts[key[2]], self.units[number].slice.num_images)
             del self._parts[key]
+        self.digests[number] = joined(digests)
         if self._keeps(self.submissions[number]):
             self.kept[number] = parts
 

@@ -305,7 +305,7 @@ class Rounds:
             self.publisher.hold_lease()
             if not rounds.lock_round(conn, run_id, collector.round):
                 raise LeaseLost(f"Round {collector.round} of run {run_id} was closed by another coordinator.")
-            results.credit(conn, run_id, collector.round, collector.submissions.values(), influences)
+            results.credit(conn, run_id, collector.round, collector.submissions.values(), influences, collector.digests)
             runs.insert_metrics(
                 conn,
                 run_id,

@@ -27,6 +27,7 @@ from ganns.db.connect import connect
 from ganns.db.migrate import require_current
 from ganns.db.waiting import telling_for_whom
 from ganns.store import control, fair_share, lease, runs, weights
+from ganns.store.kept_states import FOLDER, KeptStates
 from ganns.store.object_store import ObjectStore, open_store, require_store
 from ganns.store.runs import Run
 from ganns.utils.backoff import backoff_s
@@ -74,7 +75,9 @@ def train_run(
                 changed or ()
             )  # typed, even if it is the same number
             runs.set_config(conn, run.id, to_dict(config))
-    files = StateFiles(paths.home() / "state" / run.key)
+    folder = paths.home() / "state" / run.key
+    kept = KeptStates(folder / FOLDER, config.db.keep_state_every, int(config.db.keep_state_gb * 1e9))
+    files = StateFiles(folder, kept)
     store = open_store(config.store, run.key, observer.say)
     warden = Warden(run.id, observer.say, revoke_after=config.db.revoke_after)
     with (

@@ -7,30 +7,30 @@ atomic: it is either complete or not there.
 A number alone does not say which state a file has. After another machine went on from an older checkpoint, the database
 has another version 33 than this disk. A file's name ends with the digest of its content, and the database says which
 digest is the run's version.
+
+With `db.keep_state_every` every k-th of them is kept beside, in the folder `kept` (`ganns/store/kept_states.py`).
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from ganns.config import Config
+from ganns.store.kept_states import KeptStates, read_state, state_files
 from ganns.training.serialization import digest
 from ganns.training.state import TrainingState
 from ganns.utils.atomic import replacing
-
-PATTERN = r"version-(\d+)-([0-9a-f]+)\.safetensors"
 
 
 class StateFiles:
     """The state files of one run, in a folder named after the run's key."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `folder`, and create it if it is not there."""
-        self.folder = folder
+    def __init__(self, folder: Path, kept: KeptStates | None = None) -> None:
+        """Use `folder`, and create it if it is not there; `kept` may keep states for longer."""
+        self.folder, self._kept = folder, kept
         self._partial = folder / "partial"
         self._lock = threading.Lock()
         self._current: Path | None = None  # the state of which the next one is made
@@ -38,9 +38,7 @@ class StateFiles:
 
     def _files(self) -> dict[Path, tuple[int, str]]:
         """Return the version and the digest of each file, oldest version first."""
-        matches = ((re.fullmatch(PATTERN, path.name), path) for path in self.folder.iterdir())
-        found = {path: (int(match[1]), match[2]) for match, path in matches if match}
-        return dict(sorted(found.items(), key=lambda item: item[1]))
+        return state_files(self.folder)
 
     def save(self, state: TrainingState) -> str:
         """Write the state over the oldest file but the current state's, so that two files are there; return its digest.
@@ -51,11 +49,16 @@ class StateFiles:
             spare = [path for path in self._files() if path != self._current]
             for path in spare[1:]:
                 path.unlink()
-            if spare:
+            if spare and spare[0].stat().st_nlink == 1:
                 os.replace(spare[0], self._partial)
+            elif spare:  # it is kept, so its content must stay: this name goes, and a new file is written
+                spare[0].unlink()
             found = state.save(self._partial)
             self._current = self._path(state.progress.version, found)
             os.replace(self._partial, self._current)
+            if self._kept:
+                with suppress(OSError):  # a state that is not kept costs a replay some time, and no round
+                    self._kept.keep(self._current, state.progress.version)
         return found
 
     def _path(self, version: int, found: str) -> Path:
@@ -82,8 +85,7 @@ class StateFiles:
         with self._lock:  # `save` may write over it
             for path, (number, named) in self._files().items():
                 if number == version and expected in (None, named):
-                    data = path.read_bytes()
-                    return data if digest(data) == named else None
+                    return read_state(path)
         return None
 
     def put(self, version: int, data: bytes) -> None:
@@ -101,6 +103,9 @@ class StateFiles:
         return list(others.values())
 
     def clear(self) -> None:
-        """Delete the run's folder: it is finished, and its last state is a checkpoint in the database."""
-        with self._lock:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all but the kept states: the run is finished, and its last state is a checkpoint in the database."""
+        with self._lock, suppress(OSError):
+            for path in self.folder.iterdir():
+                if path.is_file():
+                    path.unlink()
+            self.folder.rmdir()  # fails if states are kept in it

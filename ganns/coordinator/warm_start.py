@@ -10,10 +10,10 @@ import torch
 
 from ganns import paths
 from ganns.config import Config, from_dict
-from ganns.coordinator.state_files import StateFiles
 from ganns.db.connect import Connection
 from ganns.errors import ConfigError, RunError
 from ganns.store import runs, weights
+from ganns.store.kept_states import find_state
 from ganns.store.runs import Run
 from ganns.training.state import TrainingState
 
@@ -57,7 +57,7 @@ def _find(conn: Connection, source: Run, wanted: str, typed: str) -> tuple[int, 
         version = int(wanted) if wanted else source.version
         folder = paths.home() / "state" / source.key  # this machine may have coordinated it
         expected = weights.state_digest(conn, source.id, version)
-        if expected and folder.is_dir() and (data := StateFiles(folder).read(version, expected)) is not None:
+        if expected and (data := find_state(folder, version, expected)) is not None:
             return version, data
     best, newest = weights.best_checkpoint(conn, source.id), weights.latest_checkpoint(conn, source.id)
     candidates = {one[0]: one for one in (best, newest) if one is not None}

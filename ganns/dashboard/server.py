@@ -9,9 +9,10 @@ from nicegui import app, core, ui
 
 from ganns.dashboard import documents, plain, problems
 from ganns.dashboard.api import drawn, live, orders, samples
+from ganns.dashboard.api import replays as replay_pictures
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
-from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, runs
+from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, replays, runs
 from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
@@ -43,8 +44,8 @@ def serve(
     """
     require_free(host, port)
     dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    pages = (now, documents, learn, microscope, people, runs, compare, login)
-    for part in (problems, plain, live, samples, drawn, *pages, orders):
+    pages = (now, documents, learn, microscope, people, runs, compare, replays, login)
+    for part in (problems, plain, live, samples, replay_pictures, drawn, *pages, orders):
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)
     if failure_lab:

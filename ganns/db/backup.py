@@ -38,6 +38,7 @@ TABLES = (
     "evaluations",
     "feature_networks",
     "samples",
+    "replays",
     "sweep_points",
     "controls",
     "presence",

@@ -123,6 +123,9 @@ def _draw_spread(axes: Axes, seeds: Sequence[Sequence[Mapping[str, float]]], key
     """Draw the seeds' mean as a line and their range as a band, up to the last round that all have."""
     rows = [[row for row in one if np.isfinite(row.get(key, np.nan))] for one in seeds]
     num = min(len(one) for one in rows)
+    if not num:
+        axes.plot([], [], color=color, linestyle=dashes, linewidth=2.4)  # for the legend
+        return
     images = np.array([[row["images"] for row in one[:num]] for one in rows]).mean(axis=0)
     values = np.array([smoothed(np.array([row[key] for row in one[:num]], dtype=float)) for one in rows])
     marker = "o" if num <= FEW else None

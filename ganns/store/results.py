@@ -12,6 +12,7 @@ from ganns.db.pieces import BLOCK_BYTES, Pace, Value, pipelined
 from ganns.db.queries import execute, query
 from ganns.errors import BadResult
 from ganns.training.influence import Influence
+from ganns.training.result_digest import ResultDigest
 from ganns.training.serialization import digest
 
 METRICS, TIMINGS = ("d_loss", "g_loss", "d_real", "d_fake"), ("fetch", "load", "compute", "upload")
@@ -190,12 +191,14 @@ def credit(
     round_: int,
     accepted: Collection[Submission],
     influences: Mapping[int, Mapping[str, Influence]] | None = None,
+    digests: Mapping[int, ResultDigest] | None = None,
 ) -> None:
     """Write every result of a closing round into the ledger: the accepted ones, and all others as late.
 
-    `influences`: what each unit's gradients did in the round's step, by unit and network.
+    `influences`: what each unit's gradients did in the round's step, by unit and network. `digests`: by unit.
     """
     did = [(influences or {}).get(one.unit, {}) for one in accepted]
+    found = [(digests or {}).get(one.unit) for one in accepted]
     execute(
         conn,
         "credit",
@@ -204,6 +207,8 @@ def credit(
         units=[one.unit for one in accepted],
         job_ids=[one.job_id for one in accepted],
         attempts=[one.attempt for one in accepted],
+        digests=[one and one.digest for one in found],
+        sketches=[one and one.sketch.hex() for one in found],
         **{f"cosine_{role}": [one[role].cosine if role in one else None for one in did] for role in ("d", "g")},
         **{f"share_{role}": [one[role].share if role in one else None for one in did] for role in ("d", "g")},
     )

@@ -69,11 +69,20 @@ class Difference:
         Args:
             spread: between results of this unit with and without noise in the weights; None: little.
         """
-        for name, agreed in AGREED.items():
-            usual = 0.0 if spread is None else getattr(spread, name)
-            if not getattr(self, name) <= min(max(agreed, SPREAD * usual), MOST[name]):  # also if it is NaN
+        for name in AGREED:
+            if not getattr(self, name) <= allowed(name, 0.0 if spread is None else getattr(spread, name)):  # or is NaN
                 return True
         return False
+
+
+def allowed(name: str, usual: float) -> float:
+    """Return the largest difference of two right results.
+
+    Args:
+        name: "distance", "sums" or "metrics", as in `Difference`.
+        usual: this difference between results of the unit with and without noise in the weights.
+    """
+    return min(max(AGREED[name], SPREAD * usual), MOST[name])
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,23 @@ def recompute(
 ) -> UnitResult | None:
     """Compute a case's unit, as the coordinator would have received it; None if told to stop.
 
+    `noise`: see `compute_case`.
+    """
+    result = compute_case(computer, images, config, case, should_stop, noise)
+    seed_parts = (config.seed, case.round, case.unit)
+    return None if result is None else through_codec(result, get_codec(config.codec.up), seed_parts)
+
+
+def compute_case(
+    computer: UnitComputer,
+    images: ImageSet,
+    config: Config,
+    case: Case,
+    should_stop: Callable[[], bool] = lambda: False,
+    noise: float = 0.0,
+) -> UnitResult | None:
+    """Compute a case's unit, as its worker had it before it was encoded; None if told to stop.
+
     With `noise` each weight is multiplied by 1 + noise * n, with n from a normal distribution.
     """
     epoch, start, count = case.slice
@@ -144,8 +170,7 @@ def recompute(
     computer.load(weights)
     computer.config = in_round(config, case.settings)
     seed_parts = (config.seed, case.round, case.unit)
-    result = computer.compute(images.train(chosen), seed_parts, should_stop=should_stop, labels=images.labels(chosen))
-    return None if result is None else through_codec(result, get_codec(config.codec.up), seed_parts)
+    return computer.compute(images.train(chosen), seed_parts, should_stop=should_stop, labels=images.labels(chosen))
 
 
 def compare(case: Case, own: UnitResult) -> Difference:

@@ -52,10 +52,11 @@ def train_recorded(
 
     It is the same training again, whatever happened to the run: its workers came and went, units were late, an
     instructor changed the quorum. Only which results were accepted, and the settings in the rounds' rows, matter.
+    A round without results makes no step.
     """
     alone = _Alone(config, images, state)
     for one in schedule:
-        yield alone.train(one, state.progress.cursor)
+        yield alone.train(one, state.progress.cursor) if one.slices else alone.stay()
 
 
 class _Alone:
@@ -88,6 +89,11 @@ class _Alone:
         seconds = self.before + time.monotonic() - self.started
         state.advance(totals, Progress(0, seen, seconds, cursor), config)
         return {"round": state.progress.version, "images": seen, **weighted_metrics(reports)}
+
+    def stay(self) -> dict[str, float]:
+        """Go on to the next version without a step; return the metrics, without losses."""
+        self.state.stay()
+        return {"round": self.state.progress.version, "images": self.state.progress.images}
 
     def _chosen(self, one: Slice) -> np.ndarray:
         if self.order[0] != one.epoch:

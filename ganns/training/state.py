@@ -97,6 +97,12 @@ class TrainingState:
         self.progress = replace(progress, version=self.progress.version + 1, steps=self.progress.steps + steps)
         self._average(steps)
 
+    def stay(self) -> None:
+        """Become the next version without a step: of a round that is replayed without any of its results."""
+        if self.config.strategy.pipeline:
+            self.previous = {name: value.clone() for name, value in self.weights().items()}
+        self.progress = replace(self.progress, version=self.progress.version + 1)
+
     def take_over(self, other: TrainingState, progress: Progress) -> None:
         """Go on at `progress` with the networks, average and moments of `other`, which must not be used any more."""
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers

@@ -48,14 +48,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for another progr
 
 def say_json(value: Any) -> None:
     """Print a value as JSON, for programs: ASCII, so that no terminal changes it; times as in ISO 8601; NaN as null."""
-    typer.echo(json.dumps(_for_json(value), indent=2, allow_nan=False))
+    typer.echo(json.dumps(for_json(value), indent=2, allow_nan=False))
 
 
-def _for_json(value: Any) -> Any:
+def for_json(value: Any) -> Any:
+    """Return a value as JSON has it: NaN and infinity as null, what JSON does not know as text."""
     if isinstance(value, Mapping):
-        return {str(key): _for_json(one) for key, one in value.items()}
+        return {str(key): for_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_for_json(one) for one in value]
+        return [for_json(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -38,16 +38,18 @@ RETURNING u.refused_from;
 -- Record every result of a closing round: those that were checked and added as accepted, all others as late. A late one
 -- was not checked, so its seconds are the server's.
 INSERT INTO ganns.ledger (run_id, round, unit, job_id, attempt, worker_id, epoch, start, images, seconds, network_s,
-                          accepted, claimed_at, submitted_at, cosine_d, cosine_g, share_d, share_g)
+                          accepted, claimed_at, submitted_at, cosine_d, cosine_g, share_d, share_g, digest, sketch)
 SELECT r.run_id, r.round, r.unit, r.job_id, r.attempt, r.worker_id, u.epoch, u.start, u.count,
        CASE WHEN a.unit IS NOT NULL THEN r.compute_s
             ELSE least(greatest(coalesce(extract(epoch FROM r.submitted_at - u.claimed_at), 0), 0), 1e9) END,
        CASE WHEN a.unit IS NOT NULL THEN r.fetch_s + r.upload_s END,
-       a.unit IS NOT NULL, u.claimed_at, r.submitted_at, a.cosine_d, a.cosine_g, a.share_d, a.share_g
+       a.unit IS NOT NULL, u.claimed_at, r.submitted_at, a.cosine_d, a.cosine_g, a.share_d, a.share_g,
+       a.digest, decode(a.sketch, 'hex')
 FROM ganns.results r JOIN ganns.units u ON u.run_id = r.run_id AND u.round = r.round AND u.unit = r.unit
 LEFT JOIN unnest(%(units)s::integer[], %(job_ids)s::bigint[], %(attempts)s::integer[], %(cosine_d)s::float8[],
-                 %(cosine_g)s::float8[], %(share_d)s::float8[], %(share_g)s::float8[])
-          AS a(unit, job_id, attempt, cosine_d, cosine_g, share_d, share_g)
+                 %(cosine_g)s::float8[], %(share_d)s::float8[], %(share_g)s::float8[], %(digests)s::text[],
+                 %(sketches)s::text[])
+          AS a(unit, job_id, attempt, cosine_d, cosine_g, share_d, share_g, digest, sketch)
        ON a.unit = r.unit AND a.job_id = r.job_id AND a.attempt = r.attempt
 WHERE r.run_id = %(run_id)s AND r.round = %(round)s
 ON CONFLICT (run_id, round, unit, job_id, attempt) DO NOTHING;

@@ -26,7 +26,7 @@ BEGIN
     -- Everything except the blobs that only training needs (weights, results, checkpoints) and the jobs' arguments.
     GRANT USAGE ON SCHEMA ganns, procrastinate TO ganns_viewer;
     GRANT SELECT ON ganns.runs, ganns.versions, ganns.rounds, ganns.units, ganns.results, ganns.skipped, ganns.ledger,
-        ganns.metrics, ganns.evaluations, ganns.samples, ganns.sweep_points, ganns.controls, ganns.workers,
+        ganns.metrics, ganns.evaluations, ganns.samples, ganns.replays, ganns.sweep_points, ganns.controls, ganns.workers,
         ganns.task_workers, ganns.migrations, ganns.components, procrastinate.procrastinate_workers TO ganns_viewer;
     -- Not the logins and labels of students
     GRANT SELECT (id, run_id, kind, worker, reason, at) ON ganns.incidents TO ganns_viewer;

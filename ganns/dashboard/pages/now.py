@@ -10,6 +10,7 @@ from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunSt
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.monitor.snapshot import latest_run, look_at_run
+from ganns.store.shown_replays import list_replays
 
 FIGURES = (
     Figure("version", "version"),
@@ -39,10 +40,10 @@ def register(dashboard: Dashboard) -> None:
     async def now() -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
-        if found is None:
+        if run is None or found is None:
             build_empty()
         else:
-            build(found["run"], found["name"], follow=True)
+            build(run, found["name"], follow=True, replays=bool(await dashboard.read(list_replays, run)))
 
     @ui.page("/run/{run}")
     async def one(run: int) -> None:
@@ -50,7 +51,7 @@ def register(dashboard: Dashboard) -> None:
         if found is None:
             build_unknown(run)
         else:
-            build(run, found["name"], follow=False)
+            build(run, found["name"], follow=False, replays=bool(await dashboard.read(list_replays, run)))
 
 
 def build_empty() -> None:
@@ -75,18 +76,21 @@ def build_unknown(run: int) -> None:
             text("a", "all runs").props('href="/runs"')
 
 
-def build(run: int, name: str, *, follow: bool) -> None:
+def build(run: int, name: str, *, follow: bool, replays: bool = False) -> None:
     """Build the page of a run.
 
     Args:
         run: its number.
         name: the name in its configuration.
         follow: whether the page changes to the next run when this one is over.
+        replays: whether replays of it can be seen.
     """
     with frame(f"{name} · run {run}", "/", live=f"run={run}"):
         with ui.element("div").classes("run-title"):
             text("h1", name)
             text("span", f"run {run}").classes("soft")
+            if replays:
+                text("a", "Replays").props(f'href="/run/{run}/replays"')
             NewRun(run, follow=follow)
         with ui.element("div").classes("stage"):
             with ui.element("div").classes("card"):
