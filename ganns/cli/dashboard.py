@@ -45,8 +45,8 @@ def dashboard(
             require_current(conn)
             if phones and not may_keep(conn):
                 raise DashboardError(
-                    "With --phones, the dashboard writes what phones compute, and this login may only read: start it with "
-                    "the owner's address in GANNS_DATABASE_URL."
+                    "With --phones, the dashboard writes what phones compute, and this login may only read: start it "
+                    "with the owner's address in GANNS_DATABASE_URL."
                 )
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
         say(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")

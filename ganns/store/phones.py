@@ -1,8 +1,9 @@
 """The GAN of the phones: runs, rounds, units and credit, with the rules of the big ones (`ganns.store.rounds`).
 
-A round is opened with its units in one transaction. A unit is claimed with FOR UPDATE SKIP LOCKED, and only the attempt
-that holds it can submit. `submit` locks the round's row FOR SHARE, `close_round` FOR UPDATE: so a result is either among
-those that the closing transaction accepts, or it is late. Two dashboards on one database do no harm to each other.
+A round is opened with its units in one transaction. A unit is claimed with FOR UPDATE SKIP LOCKED, and only the
+attempt that holds it can submit. `submit` locks the round's row FOR SHARE, `close_round` FOR UPDATE: so a result is
+either among those that the closing transaction accepts, or it is late. Two dashboards on one database do no harm to
+each other.
 """
 
 from __future__ import annotations

@@ -28,11 +28,14 @@ CONTENT = f"""<form id="join" class="card phone-join"><h1>Train a GAN together</
 <button type="submit">Join</button></form>
 <section id="room" class="phone-room" hidden aria-labelledby="who">
 <div class="card"><h1 id="who">A phone</h1><p id="says" role="status" aria-live="polite">Joining</p>
-<canvas id="picture" role="img" aria-label="What the class's GAN makes now, and where this phone's gradient pulls"></canvas></div>
-<dl class="card phone-figures"><div><dt>version</dt><dd id="version">–</dd></div><div><dt>in time</dt><dd id="accepted">–</dd></div>
-<div><dt>late</dt><dd id="late">–</dd></div><div><dt>phones</dt><dd id="phones">–</dd></div></dl>
+<canvas id="picture" role="img"
+aria-label="What the class's GAN makes now, and where this phone's gradient pulls"></canvas></div>
+<dl class="card phone-figures"><div><dt>version</dt><dd id="version">–</dd></div>
+<div><dt>in time</dt><dd id="accepted">–</dd></div><div><dt>late</dt><dd id="late">–</dd></div>
+<div><dt>phones</dt><dd id="phones">–</dd></div></dl>
 <div class="card phone-slow"><label for="slow">My phone is slow</label> <output id="slowness" for="slow">0 s</output>
-<input id="slow" type="range" min="0" max="10" step="0.5" value="0"><button type="button" id="leave">Leave</button></div>
+<input id="slow" type="range" min="0" max="10" step="0.5" value="0">
+<button type="button" id="leave">Leave</button></div>
 </section><script type="module" src="/phones/phone.js"></script>"""
 
 Chosen = Annotated[str, Body(embed=True, pattern=f"^({'|'.join(RECIPES)})$")]

@@ -1,4 +1,4 @@
-"""A GAN on everybody's phone: `ganns dashboard --phones`. Points in the plane, which the browsers of a class learn to make.
+"""A GAN on everybody's phone: `ganns dashboard --phones`. The browsers of a class learn to make points in the plane.
 
     network.py      the two small networks: first weights, a step of Adam, arrows. No input and output
     messages.py     what a phone may say

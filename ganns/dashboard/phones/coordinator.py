@@ -1,8 +1,8 @@
 """Hand out units to the phones, and close rounds: the coordinator of the phones' GAN.
 
-All that counts is in PostgreSQL (`ganns.store.phones`): a dashboard that is started again goes on where it was. Here are
-only the phones that are connected, and a copy of the newest version for messages. The dashboard's event loop uses it; the
-database is asked on threads.
+All that counts is in PostgreSQL (`ganns.store.phones`): a dashboard that is started again goes on where it was. Here
+are only the phones that are connected, and a copy of the newest version for messages. The dashboard's event loop uses
+it; the database is asked on threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout

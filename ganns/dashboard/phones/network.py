@@ -1,7 +1,8 @@
 """The GAN of the phones, on the side of the dashboard: its first weights, a step of Adam, and the phones' arrows.
 
-The networks are those of `components/lib/phones/gan.js`, which computes the units: two hidden layers of 16 with tanh. The
-weights are one vector: the generator's 354, then the discriminator's 337; each layer's matrix by rows, then its bias.
+The networks are those of `components/lib/phones/gan.js`, which computes the units: two hidden layers of 16 with tanh.
+The weights are one vector: the generator's 354, then the discriminator's 337; each layer's matrix by rows, then its
+bias.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 GENERATOR, DISCRIMINATOR = (2, 16, 16, 2), (2, 16, 16, 1)
-NUM_G = sum(after * (before + 1) for before, after in zip(GENERATOR, GENERATOR[1:], strict=False))
-NUM_WEIGHTS = NUM_G + sum(after * (before + 1) for before, after in zip(DISCRIMINATOR, DISCRIMINATOR[1:], strict=False))
+NUM_G = sum(after * (before + 1) for before, after in pairwise(GENERATOR))
+NUM_WEIGHTS = NUM_G + sum(after * (before + 1) for before, after in pairwise(DISCRIMINATOR))
 NUM_POINTS = 128
 """Real points of a unit, and as many generated ones."""
 PULL = 3.0
@@ -70,7 +72,7 @@ def begin(seed: int) -> State:
     random = np.random.RandomState(seed % 2**32)
     parts = []
     for layers in (GENERATOR, DISCRIMINATOR):
-        for before, after in zip(layers, layers[1:], strict=False):
+        for before, after in pairwise(layers):
             parts += [random.normal(0, before**-0.5, after * before), np.zeros(after)]
     return State(np.concatenate(parts).astype("<f4"), np.zeros((2, NUM_WEIGHTS), "<f4"))
 
@@ -110,7 +112,7 @@ def limited(gradients: Sequence[Vector]) -> NDArray[np.float64]:
 def generate(weights: Vector, noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the points (n, 2) that the generator makes of noise (n, 2)."""
     at, values = 0, noise
-    for before, after in zip(GENERATOR, GENERATOR[1:], strict=False):
+    for before, after in pairwise(GENERATOR):
         matrix = weights[at : at + after * before].reshape(after, before)
         values = values @ matrix.T + weights[at + after * before : at + after * (before + 1)]
         at += after * (before + 1)
