@@ -1,4 +1,4 @@
-"""A class of simulated phones: the speed of their rounds, the projector's delay, and the cost on the instructor's laptop.
+"""A class of simulated phones: the speed of their rounds, the projector's delay, and the instructor's laptop's load.
 
     python -m benchmarks.phones
     python -m benchmarks.phones --phones 10 --seconds 10
@@ -93,7 +93,8 @@ def commits(address: Address) -> dict[int, float]:
     """Return when each version was published, in seconds since 1970."""
     with connect(address) as conn:
         rows = conn.execute(
-            "SELECT round + 1, extract(epoch FROM closed_at)::float8 FROM ganns.phone_rounds WHERE closed_at IS NOT NULL"
+            "SELECT round + 1, extract(epoch FROM closed_at)::float8 FROM ganns.phone_rounds "
+            "WHERE closed_at IS NOT NULL"
         )
         return {row[0]: row[1] for row in rows}
 

@@ -34,7 +34,7 @@ aria-label="What the class's GAN makes now, and where this phone's gradient pull
 <div><dt>in time</dt><dd id="accepted">–</dd></div><div><dt>late</dt><dd id="late">–</dd></div>
 <div><dt>phones</dt><dd id="phones">–</dd></div></dl>
 <div class="card phone-slow"><label for="slow">My phone is slow</label> <output id="slowness" for="slow">0 s</output>
-<input id="slow" type="range" min="0" max="10" step="0.5" value="0">
+<input id="slow" type="range" min="0" max="30" step="0.5" value="0">
 <button type="button" id="leave">Leave</button></div>
 </section><script type="module" src="/phones/phone.js"></script>"""
 

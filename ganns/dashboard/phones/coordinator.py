@@ -207,8 +207,8 @@ class Coordinator:
     async def _look(self) -> None:
         """Look at the rows, and do what they need: begin a run, open a round, close one."""
         now = await self._ask(store.look)
-        if now is None or now.version >= MAX_ROUNDS:
-            await self.begin(now.recipe if now else FIRST_RECIPE)
+        if now is None or now.version >= MAX_ROUNDS or now.recipe not in RECIPES:
+            await self.begin(now.recipe if now and now.recipe in RECIPES else FIRST_RECIPE)
             return
         if (now.run, now.version) != (self.of_run, self.version):
             await self._load(now)
