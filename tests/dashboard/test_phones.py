@@ -31,6 +31,7 @@ from ganns.store import phones as store
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import Site, serving
 from tests.dashboard.test_learn import assert_accessible
+from tests.support.helpers import wait_until
 
 PAGE_SIZES = [(1920, 1080), (1280, 800), (390, 844)]
 GRADIENT = np.full(NUM_WEIGHTS, 0.01, "<f4")
@@ -163,13 +164,13 @@ def test_a_phone_comes_back_as_the_same_one(class_of_phones: Site) -> None:
         with open_socket(url) as socket:  # a second page of the same browser, meanwhile
             socket.send(json.dumps({"type": "hello", "name": "", "key": key}))
             assert json.loads(socket.recv(30))["key"] != key
-    found = ""
-    for _ in range(50):  # the dashboard notices a moment later that the first page was closed
+
+    def returns() -> bool:
         with open_socket(url) as socket:
             socket.send(json.dumps({"type": "hello", "name": "", "key": key}))
-            if (found := json.loads(socket.recv(30))["name"]) == name:
-                break
-    assert found == name
+            return bool(json.loads(socket.recv(30))["name"] == name)
+
+    wait_until(returns, 30, "the same name, once the dashboard has noticed that the first page was closed", every_s=0.2)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from nicegui import app
 from ganns.dashboard.phones.coordinator import NO_DATABASE, Coordinator, Phone, Work
 from ganns.dashboard.phones.messages import read_hello, read_result
 from ganns.dashboard.phones.network import NUM_POINTS, RECIPES
+from ganns.dashboard.security.attempts import Attempts
 from ganns.errors import BadResult
 from ganns.store.phones import Held
 
@@ -29,6 +30,8 @@ RETRY_S = 2.0
 """A phone without a unit asks again after this time, even if no round was opened: one may have been held too long."""
 MAX_EACH, MAX_SOCKETS, MAX_WATCHERS = 64, 128, 100
 """Sockets of phones from one address and in total (a class may share an address), and sockets of projectors."""
+JOINS_EACH, JOINS = 200, 600
+"""Phones that join in a minute, from one address and in total: each one is some statements for the database."""
 SHORTEST_LOOK_S = 0.2
 """A projector gets a message at most this often."""
 TRY_AGAIN_LATER, REFUSED = 1013, 1008
@@ -37,14 +40,16 @@ TRY_AGAIN_LATER, REFUSED = 1013, 1008
 def register(coordinator: Coordinator) -> None:
     """Serve the sockets."""
     sockets: Counter[str] = Counter()
+    joins = Attempts(each=JOINS_EACH, total=JOINS)
     watchers: set[WebSocket] = set()
 
     @app.websocket("/phones/join")
     async def join(socket: WebSocket) -> None:
         address = socket.client.host if socket.client else ""
-        if sockets.total() >= MAX_SOCKETS or sockets[address] >= MAX_EACH:
+        if sockets.total() >= MAX_SOCKETS or sockets[address] >= MAX_EACH or joins.wait_s(address):
             await socket.close(TRY_AGAIN_LATER)
             return
+        joins.count(address)
         sockets[address] += 1
         try:
             await _serve(coordinator, socket)

@@ -6,7 +6,10 @@ import { decode, draw, points } from "./picture.js";
 
 const [form, room, picture] = ["join", "room", "picture"].map((id) => document.getElementById(id));
 const slow = document.getElementById("slow");
-const say = (id, text) => (document.getElementById(id).textContent = text);
+const say = (id, text) => {
+  const place = document.getElementById(id);
+  if (place.textContent !== String(text)) place.textContent = text; // a screen reader reads what changed
+};
 const KEY = "ganns-phone"; // this browser's secret: with it, it comes back as the same phone
 let socket = null;
 let wanted = false; // whether this phone takes part
