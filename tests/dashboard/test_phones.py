@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -12,22 +11,18 @@ from typing import Any, Literal
 
 import httpx
 import numpy as np
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
-from ganns.dashboard.phones import coordinator as coordination
 from ganns.dashboard.phones.address import phone_address, qr_code
-from ganns.dashboard.phones.coordinator import Coordinator
-from ganns.dashboard.phones.messages import Hello, Result, read_hello, read_result
+from ganns.dashboard.phones.messages import Hello, read_hello, read_result
 from ganns.dashboard.phones.network import NUM_WEIGHTS
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import BadResult
-from ganns.store import phones as store
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import Site, serving
 from tests.dashboard.test_learn import assert_accessible
@@ -227,64 +222,6 @@ def test_phones_are_off_unless_they_are_asked_for(site: Site) -> None:
     for path in ("/phones/join", "/phones/watch"):
         with pytest.raises(InvalidStatus):
             open_socket(site.url.replace("http", "ws") + path)
-
-
-def test_a_database_that_is_away_is_told_and_the_rounds_go_on(
-    database: Address, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    look, failures = store.look, iter([psycopg.OperationalError("gone"), psycopg.OperationalError("still gone")])
-
-    def failing(conn: Any) -> Any:
-        if (error := next(failures, None)) is not None:
-            raise error
-        return look(conn)
-
-    monkeypatch.setattr(coordination, "POLL_S", 0.01)
-    monkeypatch.setattr(store, "look", failing)
-
-    async def live() -> None:
-        one = Coordinator(database)
-        await one.open()
-        while not one.trouble:
-            await asyncio.sleep(0.005)
-        assert "does not answer" in one.trouble
-        phone = await one.join(Hello("ada", ""))
-        assert phone is not None
-        while (work := await one.claim(phone)) is None:
-            await asyncio.sleep(0.01)
-        assert one.trouble == ""
-        assert (work.held.round, len(work.weights)) == (0, 4 * NUM_WEIGHTS)
-        assert await one.submit(phone, Result("", GRADIENT, 1.0, 1.0))
-        while one.version < 1:
-            await asyncio.sleep(0.01)
-        await one.close()
-
-    asyncio.run(live())
-    assert next(failures, None) is None, "both failures happened"
-
-
-def test_a_dashboard_that_is_started_again_goes_on_where_it_was(database: Address) -> None:
-    async def one_round() -> tuple[int, bytes]:
-        one = Coordinator(database)
-        await one.open()
-        phone = await one.join(Hello("ada", ""))
-        assert phone is not None
-        while (work := await one.claim(phone)) is None:
-            await asyncio.sleep(0.01)
-        before = work.held.round
-        assert await one.submit(phone, Result("", GRADIENT, 1.0, 1.0))
-        while one.version <= before:
-            await asyncio.sleep(0.01)
-        await one.leave(phone)
-        await one.close()
-        return one.version, one.state.weights.tobytes()
-
-    first = asyncio.run(one_round())
-    with connect(database) as conn:
-        found = store.newest_version(conn, 1)
-    assert found is not None
-    assert (found.version, found.weights) == first == (1, found.weights)
-    assert asyncio.run(one_round())[0] == 2
 
 
 # ------------------------------------------------------------------------------------------------------ the pages
