@@ -106,10 +106,13 @@ async def _compute(coordinator: Coordinator, phone: Phone, socket: WebSocket) ->
     message = asyncio.create_task(_receive(socket))  # always listening: a phone that left is noticed at once
     try:
         while True:
-            while (work := await coordinator.claim(phone)) is None:
-                opened = asyncio.create_task(coordinator.opened.wait())
-                await asyncio.wait({message, opened}, timeout=RETRY_S, return_when=asyncio.FIRST_COMPLETED)
-                opened.cancel()
+            while True:
+                opened = coordinator.opened  # before the look: a round that is opened meanwhile must not be missed
+                if (work := await coordinator.claim(phone)) is not None:
+                    break
+                waiting = asyncio.create_task(opened.wait())
+                await asyncio.wait({message, waiting}, timeout=RETRY_S, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
                 if message.done():
                     message.result()
                     raise BadResult("This phone holds no unit, so it has nothing to send.")
