@@ -124,11 +124,10 @@ def test_a_closing_waits_for_a_submission_and_counts_it(conn: Connection, databa
     for one, phone in zip(held[:2], (ada, ben), strict=True):
         phones.submit(conn, one, phone, b"x", 0.0, 0.0)
     conn.execute("SET lock_timeout = '50ms'")
-    with connect(database, autocommit=False) as other:
+    with connect(database) as other, other.transaction():
         assert phones.submit(other, held[2], cem, b"y", 0.0, 0.0)  # not yet committed
         with pytest.raises(psycopg.errors.LockNotAvailable):
             close(conn, at)
-        other.commit()
     closed = close(conn, at)
     assert closed is not None
     assert [one.gradient for one in closed[1]] == [b"x", b"x", b"y"]

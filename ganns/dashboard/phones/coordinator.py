@@ -199,8 +199,12 @@ class Coordinator:
                 log.warning("The phones' rounds wait: %s", type(error).__name__)
                 await asyncio.sleep(POLL_S)
             self._show()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with the event.
+            waking = asyncio.create_task(self._wake.wait())
+            try:
+                await asyncio.wait({waking}, timeout=POLL_S)
+            finally:
+                waking.cancel()
             await asyncio.sleep(TOGETHER_S)
             self._wake.clear()
 
