@@ -63,7 +63,7 @@ export default {
     },
     health() {
       if (!this.now?.phones.length) return { kind: "", text: "Scan the code to join." };
-      if (this.places === 8) return { kind: "good", text: "G has found all eight places." };
+      if (this.places === 8) return { kind: "good", text: "G has points at all eight places." };
       if (this.places <= FEW && this.now.version >= EARLY) {
         const cure = this.now.recipe === "plain" ? " The cure: a penalty on D's slope." : "";
         return { kind: "warn", text: `Collapse: the points are at ${this.places} of 8 places, and go on to others together.${cure}` };

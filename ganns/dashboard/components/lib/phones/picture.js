@@ -6,7 +6,7 @@ const REACH = 1.7; // the picture shows x and y from -1.7 to 1.7
 const CELLS = 56; // of the surface, in each direction
 const SAME_NOISE = noise(uniform(1), 400); // always the same, so that a point moves and does not jump
 const NEAR = 0.25; // a point this near to a place belongs to it
-const ENOUGH = 8; // this many of the 400 points cover a place
+const ENOUGH = 12; // this many of the 400 points cover a place
 
 export const PLACES = Array.from({ length: NUM_MODES }, (_, i) => {
   const angle = (2 * Math.PI * i) / NUM_MODES;
