@@ -52,7 +52,7 @@ function surface(context, weights, side, color) {
       const point = [((column + 0.5) / CELLS) * 2 * REACH - REACH, REACH - ((row + 0.5) / CELLS) * 2 * REACH];
       const said = 1 / (1 + Math.exp(-judge(weights, point))); // the probability of "real"
       const tone = said > 0.5 ? color.real : color.fake;
-      const strength = Math.min(1, Math.abs(said - 0.5) * 4) * 0.75; // it seldom is far from a half
+      const strength = Math.min(1, Math.abs(said - 0.5) * 6) * 0.75; // it seldom is far from a half
       const start = 4 * (row * CELLS + column);
       for (let i = 0; i < 3; i += 1) image.data[start + i] = color.ground[i] + strength * (tone[i] - color.ground[i]);
       image.data[start + 3] = 255;
