@@ -18,7 +18,6 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 from websockets.asyncio.client import connect as join
@@ -58,15 +57,16 @@ async def projector(url: str, seen: dict[int, float]) -> None:
             seen.setdefault(json.loads(text)["version"], time.time())
 
 
-async def lesson(url: str, num: int, seconds: float, pids: Sequence[Sequence[int]]) -> tuple[list[float], Counter[str]]:
-    """Let phones work; return the CPU seconds of each group of processes during the time, and the counted messages."""
+async def lesson(url: str, num: int, seconds: float, pid: int, address: Address) -> tuple[list[float], Counter[str]]:
+    """Let phones work; return the CPU seconds of the dashboard and of PostgreSQL, and the counted messages."""
     counts: Counter[str] = Counter()
     tasks = [asyncio.create_task(phone(url, number, counts)) for number in range(num)]
     await asyncio.sleep(WARM_UP_S)
     counts.clear()
-    before = [cpu_s(group) for group in pids]
+    groups = [pid], postgres(address)  # the dashboard's connections are there now
+    before = [cpu_s(group) for group in groups]
     await asyncio.sleep(seconds)
-    used = [cpu_s(group) - old for group, old in zip(pids, before, strict=True)]
+    used = [cpu_s(group) - old for group, old in zip(groups, before, strict=True)]
     ended = [task.exception() for task in tasks if task.done()]
     if ended:
         raise SystemExit(f"{len(ended)} phones were disconnected, the first by {ended[0]!r}.")
@@ -78,12 +78,12 @@ async def lesson(url: str, num: int, seconds: float, pids: Sequence[Sequence[int
 
 
 async def watched(
-    url: str, num: int, seconds: float, pids: Sequence[Sequence[int]]
+    url: str, num: int, seconds: float, pid: int, address: Address
 ) -> tuple[list[float], Counter[str], dict[int, float]]:
     """Run a lesson that a projector watches; return its results, and when each version was seen."""
     seen: dict[int, float] = {}
     watching = asyncio.create_task(projector(url, seen))
-    used, counts = await lesson(url, num, seconds, pids)
+    used, counts = await lesson(url, num, seconds, pid, address)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     return used, counts, seen
@@ -106,10 +106,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="how long they are measured")
     options = parser.parse_args()
     with cluster(num_workers=0) as address, dashboard(address, "--phones") as (pid, url):
-        server = [one for one in postgres(address) if one != pid]
-        pids = ([pid], server)
         begun = time.time() + WARM_UP_S
-        used, counts, seen = asyncio.run(watched(url.replace("http", "ws"), options.phones, options.seconds, pids))
+        sockets = url.replace("http", "ws")
+        used, counts, seen = asyncio.run(watched(sockets, options.phones, options.seconds, pid, address))
         published = {version: at for version, at in commits(address).items() if begun < at < begun + options.seconds}
         memory = rss_mb(pid)
     # A version that no message had was replaced by a newer one before the projector was told.
