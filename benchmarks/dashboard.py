@@ -80,12 +80,12 @@ def rss_mb(pid: int) -> float:
 
 
 @contextmanager
-def dashboard(address: Address) -> Iterator[tuple[int, str]]:
-    """Run `ganns dashboard`; yield (process, URL)."""
+def dashboard(address: Address, *options: str) -> Iterator[tuple[int, str]]:
+    """Run `ganns dashboard` with these options; yield (process, URL)."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ganns", "dashboard", "--port", str(port)],
+        [sys.executable, "-m", "ganns", "dashboard", "--port", str(port), *options],
         env=os.environ | {"GANNS_DATABASE_URL": address.conninfo},
         stdout=subprocess.DEVNULL,
     )

@@ -22,11 +22,16 @@ def dashboard(
     failure_lab: Annotated[
         bool, typer.Option("--failure-lab", help="Let the instructor start workers on this machine, and harm them.")
     ] = False,
+    phones: Annotated[
+        bool, typer.Option("--phones", help="Let phones that open /phone train a small GAN together, shown at /phones.")
+    ] = False,
 ) -> None:
     """Show the runs, live, in a browser. The training goes on without it."""
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
+    from ganns.errors import DashboardError
+    from ganns.store.phones import may_keep
     from ganns.utils.extras import extra
 
     with extra("dashboard", "The dashboard"):
@@ -38,11 +43,26 @@ def dashboard(
     with coordinator_database() as address:
         with connect(address) as conn:
             require_current(conn)
+            if phones and not may_keep(conn):
+                raise DashboardError(
+                    "With --phones, the dashboard writes what phones compute, and this login may only read: start it "
+                    "with the owner's address in GANNS_DATABASE_URL."
+                )
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
         say(f"Watching {address}. Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
+        if phones:
+            say(f"For the projector: http://{shown}:{port}/phones, with the code that phones scan.")
         if made:
             say(f"The instructor's password for /login is {password}, until the dashboard ends.")
-        serve(address, host, port, password=password, hostnames=hostname or [], failure_lab=failure_lab)
+        serve(
+            address,
+            host,
+            port,
+            password=password,
+            hostnames=hostname or [],
+            failure_lab=failure_lab,
+            with_phones=phones,
+        )
 
 
 def _password() -> tuple[str, bool]:

@@ -12,6 +12,7 @@
     api/            the WebSocket, the sample grids, and the instructor's orders
     security/       login, and protection against foreign web pages
     lab/            the failure lab
+    phones/         a GAN that phones train in their browsers
     static/         the style sheet
 
 Python builds a page once. Afterwards the browser updates it: the components take their data from one WebSocket. So ten

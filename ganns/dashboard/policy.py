@@ -43,6 +43,11 @@ def of_page(nonce: str, host: str) -> str:
     )
 
 
+def of_phone(host: str) -> str:
+    """Return the policy of the page of a phone: our own scripts, and a WebSocket to `host`."""
+    return f"{PLAIN}; script-src 'self'; connect-src 'self' ws://{host} wss://{host}"
+
+
 def mark_scripts() -> None:
     """Make NiceGUI's template put the nonce on its own scripts. Scripts that a page adds get none."""
     environment = client.templates.env

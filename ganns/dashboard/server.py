@@ -12,7 +12,8 @@ from ganns.dashboard.api import drawn, live, orders, samples
 from ganns.dashboard.api import replays as replay_pictures
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
-from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, replays, runs
+from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, phones, replays, runs
+from ganns.dashboard.phones.coordinator import Coordinator
 from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
@@ -28,6 +29,7 @@ def serve(
     password: str = "",
     hostnames: Sequence[str] = (),
     failure_lab: bool = False,
+    with_phones: bool = False,
 ) -> None:
     """Serve until Ctrl-C.
 
@@ -38,6 +40,7 @@ def serve(
         password: of the instructor.
         hostnames: more names of the dashboard, for example behind a proxy.
         failure_lab: whether the instructor may start workers here and harm them.
+        with_phones: whether phones may train a small GAN, at `/phones`.
 
     Raises:
         DashboardError: the port is taken.
@@ -52,6 +55,11 @@ def serve(
         failures = Lab(address)
         lab.register(dashboard, failures)
         app.on_shutdown(failures.close)
+    if with_phones:
+        coordinator = Coordinator(address)
+        phones.register(dashboard, coordinator, host, port)
+        app.on_startup(coordinator.open)
+        app.on_shutdown(coordinator.close)
     secure(dashboard, hostnames)
     # Its bar has no accessible name, and it would appear at requests in the background.
     app.config.quasar_config["loadingBar"] = {"skipHijack": True}

@@ -29,6 +29,7 @@ LEFT_OUT = {  # can be computed again, is the open round's, or belongs to this d
     *("task_groups", "task_calls", "task_results", "task_attempts", "task_rules", "task_workers", "task_pauses"),
     *("task_leases", "task_refusals", "task_prepared"),
     *("incidents", "exclusions", "overdue_units", "audits"),  # about logins and processes of this server
+    *("phone_runs", "phones", "phone_versions", "phone_rounds", "phone_units", "phone_ledger"),  # one lesson's
     "students",  # roles belong to the server, and their passwords are nowhere
 }
 

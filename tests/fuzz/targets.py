@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ganns.config import ImageFolderData, from_dict
 from ganns.config_diff import labels
+from ganns.dashboard.phones.messages import read_hello, read_result
 from ganns.data.decoded_cache import read_all
 from ganns.data.packed.format import Index
 from ganns.data.sources.decode import decode
@@ -198,6 +199,18 @@ def _encoded(codec: str) -> dict[str, torch.Tensor]:
     return encode_part(part(), get_codec(codec), SEED)
 
 
+def phone(values: Any) -> None:
+    """What a phone's browser sends: a greeting or a result with a part of it changed."""
+    for read in (read_hello, read_result):
+        with suppress(GannsError):
+            read(json.dumps(values, default=str))
+
+
+_MESSAGES = (
+    {"type": "hello", "name": "ada", "key": ""},
+    {"type": "result", "unit": "1/0/0/1", "gradient": 3684 * "A" + "AA==", "lossD": 1.4, "lossG": 0.7},
+)
+
 TARGETS: dict[str, Target] = {
     "name": Target(name, inputs.texts, 100),
     "report": Target(report, inputs.values, 60),
@@ -224,6 +237,7 @@ TARGETS: dict[str, Target] = {
         10,
     ),
     "call": Target(call, inputs.values, 60),
+    "phone": Target(phone, st.one_of(*map(inputs.changed, _MESSAGES)), 40),
     "index of a pack": Target(
         lambda values: Index.from_bytes(json.dumps(values, default=str).encode(), "here"), inputs.changed(_index()), 40
     ),

@@ -1,4 +1,4 @@
-"""A limit of wrong passwords: five a minute from one address, and a hundred a minute in total."""
+"""A limit of attempts in a minute, from one address and in total: wrong passwords, and phones that join."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from collections.abc import Callable
 
 WINDOW_S = 60.0
 MAX_EACH, MAX_ALL = 5, 100
+"""Of wrong passwords."""
 MAX_ADDRESSES = 1000
-"""The most addresses that are remembered; with more, the one with the oldest failure is dropped."""
+"""The most addresses that are remembered; with more, the one with the oldest attempt is dropped."""
 
 
 class Attempts:
-    """The failures of the last minute, by address."""
+    """The attempts of the last minute, by address."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start empty."""
-        self._clock = clock
-        self._all: deque[float] = deque(maxlen=MAX_ALL)
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, each: int = MAX_EACH, total: int = MAX_ALL
+    ) -> None:
+        """Start empty; in a minute, allow `each` from one address, and `total`."""
+        self._clock, self._most = clock, each
+        self._all: deque[float] = deque(maxlen=total)
         self._each: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
@@ -28,11 +31,11 @@ class Attempts:
         waits = [times[0] + WINDOW_S - now for times in (self._all, mine or deque()) if times and _full(times)]
         return max([0.0, *waits])
 
-    def failed(self, address: str) -> None:
-        """Record a failure."""
+    def count(self, address: str) -> None:
+        """Record an attempt."""
         key, now = _network(address), self._clock()
         self._all.append(now)
-        self._each.setdefault(key, deque(maxlen=MAX_EACH)).append(now)
+        self._each.setdefault(key, deque(maxlen=self._most)).append(now)
         self._each.move_to_end(key)
         while len(self._each) > MAX_ADDRESSES:
             self._each.popitem(last=False)
