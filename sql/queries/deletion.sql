@@ -16,6 +16,8 @@ SELECT id FROM procrastinate.procrastinate_jobs WHERE args ->> 'run' = %(run_id)
 -- Delete a run; foreign keys delete the rows that refer to it, and rows of unlogged tables are deleted by name
 WITH weights AS (
     DELETE FROM ganns.weights WHERE run_id = %(run_id)s
+), links AS (
+    DELETE FROM ganns.links WHERE run_id = %(run_id)s
 ), results AS (
     DELETE FROM ganns.results WHERE run_id = %(run_id)s
 ), parts AS (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganns.config import HomeCodec, StopConfig
+from ganns.config import HomeCodec, Int8Codec, StopConfig
 from ganns.coordinator.reconciler import Reconciler
 from ganns.errors import Retry, WeightsMissing
 from ganns.queue.runner import Context
@@ -73,9 +73,10 @@ def test_weights_of_an_open_round_that_a_crash_took_are_waited_for(coordinate, j
     assert not caught.value.counts
 
 
-def test_weights_that_are_published_again_are_the_same_bytes(coordinate, join, conn):
-    """`codec.down`: what workers compute at follows from the exact weights alone, also after a crash of the server."""
-    config = tiny(codec=HomeCodec())
+@pytest.mark.parametrize("codec", [Int8Codec(), HomeCodec()], ids=lambda one: one.down)
+def test_weights_that_are_published_again_are_the_same_bytes(coordinate, join, conn, codec):
+    """`codec.down`: what workers compute at follows from the state alone, also after a crash of the server."""
+    config = tiny(codec=codec)
     coordinator, worker = coordinate(config), join()
     job = wait_for_job(worker)
     digests = "SELECT digest FROM ganns.versions WHERE version = 0"
