@@ -69,7 +69,7 @@ def next_link(published: Tensors, exact: Mapping[str, torch.Tensor]) -> tuple[Li
     return link, _changed(published, link.change)
 
 
-def follow(weights: Tensors, link: bytes, end: str) -> Tensors:
+def follow(weights: Tensors, link: bytes | bytearray, end: str) -> Tensors:
     """Return the weights at the end of a received link.
 
     Args:
