@@ -49,7 +49,7 @@ from ganns.training.serialization import pack, unpack
 from ganns.training.strategies import build_computer
 from ganns.training.unit import Part
 from tasks.blame import is_of_the_worker, named, pick_device
-from tasks.weights_cache import WeightsCache, download
+from tasks.weights_cache import WeightsCache, fetch_whole
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +111,7 @@ class CachedRun:
             if self._loaded != self._chain.digest:
                 self._load(self._chain.weights, self._chain.digest)
         elif self._loaded != version:
-            found = unpack(*download(use, worker_api.WeightsDownload(self.run_id, version, speed.down), speed))
-            self._load(found, version)
+            self._load(unpack(*fetch_whole(use, self.run_id, version, speed)), version)
 
     def _load(self, found: Tensors, loaded: int | str | None) -> None:
         self._loaded = None  # after an error half of the weights may be new

@@ -34,6 +34,11 @@ def download(use: Use, found: WeightsDownload, speed: LinkSpeed) -> tuple[bytes,
     return found.result()
 
 
+def fetch_whole(use: Use, run_id: int, version: int, speed: LinkSpeed) -> tuple[bytes, str]:
+    """Fetch a version's weights; see `download`."""
+    return download(use, WeightsDownload(run_id, version, speed.down), speed)
+
+
 class WeightsCache:
     """The weights of one run with a chain."""
 
@@ -59,7 +64,7 @@ class WeightsCache:
             log.info("the link to version %s of run %s is not used: %s", version, self.run_id, error)
             links = None
         if links is None:
-            data, found = download(use, WeightsDownload(self.run_id, version, speed.down), speed)
+            data, found = fetch_whole(use, self.run_id, version, speed)
             self.weights, self.digest = unpack(data, found), found
 
     def _follow(self, use: Use, one: Published, speed: LinkSpeed) -> None:

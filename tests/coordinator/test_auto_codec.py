@@ -12,7 +12,7 @@ from ganns.coordinator.auto_codec import codec_for, slowest_third
 from ganns.coordinator.create import create_run
 from ganns.store import runs
 from tests.coordinator.test_faults import finish_run
-from tests.support.fakes import tiny
+from tests.support.fakes import solo_digest, tiny
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,9 @@ def test_it_is_resolved_once_by_live_workers_and_stored(conn, join):
 
 
 def test_the_run_says_what_was_chosen(coordinate, join, conn):
-    coordinator = coordinate(tiny(codec=AutoCodec()))
+    config = tiny(codec=AutoCodec())
+    coordinator = coordinate(config)
     finish_run(coordinator, join())
+    assert coordinator.digest == solo_digest(config)  # which knows of no workers, either
     assert "codec=auto is codec=home for the workers that are there now" in coordinator.said
     assert runs.get_run(conn, coordinator.run_id).config["codec"] == {"name": "home", "up": "rot2", "down": "chain"}
