@@ -1,7 +1,7 @@
 """Choose the codec of a new run by the links of the workers that are there: `codec=auto`.
 
-A round waits for its slow workers, and one phone in a tunnel must not decide alone: so it is the median of the slowest
-third that counts. What is chosen is stored with the run, in place of `auto`, and stays.
+A round waits for its slow workers, and one phone in a tunnel must not decide alone: so the median of the slowest third
+counts. The choice is stored with the run, in place of `auto`, and stays.
 """
 
 from __future__ import annotations
