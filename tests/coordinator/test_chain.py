@@ -49,7 +49,14 @@ def links(*versions: int) -> list[tuple[str, int]]:
     return [("api_link", version) for version in versions]
 
 
-@pytest.mark.parametrize("strategy", [tiny().strategy, PIPELINE, LOCAL], ids=["gradient", "pipeline", "local_steps"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(tiny().strategy, id="gradient", marks=pytest.mark.slow),
+        pytest.param(PIPELINE, id="pipeline"),
+        pytest.param(LOCAL, id="local_steps"),
+    ],
+)
 def test_a_worker_fetches_one_whole_version_and_then_links(coordinate, join, conn, fetched, strategy):
     config = chained(strategy=strategy, stop=StopConfig(rounds=5))
     coordinator = coordinate(config)
@@ -92,7 +99,7 @@ def work_units(worker, num: int, coordinator, version: int) -> None:
     wait_until(lambda: coordinator.reports and coordinator.reports[-1].version == version, what=f"version {version}")
 
 
-@pytest.mark.parametrize("missed", [5, LONGEST + 1])
+@pytest.mark.parametrize("missed", [5, pytest.param(LONGEST + 1, marks=pytest.mark.slow)])
 def test_missed_versions_are_caught_up_with_the_fewest_bytes(coordinate, join, conn, fetched, missed):
     config = chained(model=LARGER, stop=StopConfig(rounds=missed + 2))
     coordinator, quick, slow = coordinate(config), join("quick"), join("slow")
@@ -120,7 +127,13 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("emptied tables", "another start", "another change"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("no links", "cut off", "no tensors")),
+    ],
+)
 def test_whatever_happens_to_a_link_nothing_else_is_trained_on(coordinate, join, conn, fetched, damage):
     config = chained(stop=StopConfig(rounds=4))
     coordinator, worker = coordinate(config), join()
@@ -137,10 +150,17 @@ def test_whatever_happens_to_a_link_nothing_else_is_trained_on(coordinate, join,
 
 
 POINTS = [(StateFiles, "save"), (publisher.weights, "upload_link"), (protocol.rounds, "close_round")]
+QUICK = {("upload_link", True), ("close_round", False)}
 
 
-@pytest.mark.parametrize("here", [True, False], ids=["its files", "elsewhere"])
-@pytest.mark.parametrize(("where", "name"), POINTS, ids=[name for _, name in POINTS])
+@pytest.mark.parametrize(
+    ("where", "name", "here"),
+    [
+        pytest.param(where, name, here, marks=[] if (name, here) in QUICK else pytest.mark.slow)
+        for where, name in POINTS
+        for here in (True, False)
+    ],
+)
 def test_a_coordinator_that_ends_in_the_middle_of_a_chain(
     coordinate, join, monkeypatch, tmp_path, fetched, where, name, here
 ):
