@@ -5,9 +5,10 @@
 
 The numbers are those of a real unit of `strategy=local_steps`: DCGAN-64 trains on synthetic faces, and the change of
 its weights is encoded and decoded on one thread. The error is relative: |decoded - change| / |change|, of one unit, and
-of the mean of eight that differ only in what the codec draws at random. With `--seeds` small networks train from the
-same seeds through each codec, and the sliced Wasserstein distance (SWD) of their images is compared. The last line is
-one JSON object.
+of the mean of eight that differ only in what the codec draws at random. For `codec.down=chain` the weights take the
+same change five times, and the error is that of the published ones then, against one change. With `--seeds` small
+networks train from the same seeds through each codec, and the sliced Wasserstein distance (SWD) of their images is
+compared. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks.cluster import temporary_home
 from benchmarks.variants import local, product, small
 from ganns.config import CodecConfig, Config, Fp32Codec, HomeCodec, Int8Codec, LocalStepsStrategy, SyntheticData
 from ganns.data import open_images
+from ganns.training.chain import digest_of, follow, next_link
 from ganns.training.compression import CODECS, Codec
 from ganns.training.parts import decode_part, encode_part
 from ganns.training.serialization import pack, unpack
@@ -50,12 +52,14 @@ def main() -> None:
         figures = {name: measure(parts, codec) for name, codec in CODECS.items()}
         for name, found in figures.items():
             print(f"{name}: {found}")
+        chain = measure_chain(parts)
+        print(f"chain: {chain}")
         learned: dict[str, list[float]] = {}
         for name, codec in TRAINED.items() if arguments.seeds else ():
             learned[name] = [round(quality(codec, one, arguments.quality_images), 1) for one in range(arguments.seeds)]
             print(f"{name}: SWD {learned[name]}")
     more = {"unit_images": arguments.images, "compute_s": round(compute_s, 2), "swd": learned}
-    print(json.dumps({"codecs": figures} | more))
+    print(json.dumps({"codecs": figures, "chain": chain} | more))
 
 
 def unit(num_images: int) -> tuple[dict[str, Part], float]:
@@ -98,6 +102,33 @@ def measure(parts: dict[str, Part], codec: Codec) -> dict[str, float]:
         "decode_s": round(statistics.median(decoding), 3),
         "error": float(f"{float((one - change).norm() / change.norm()):.2g}"),
         "error_of_the_mean_of_8": float(f"{float((mean - change).norm() / change.norm()):.2g}"),
+    }
+
+
+def measure_chain(parts: dict[str, Part]) -> dict[str, float]:
+    """Return bytes and error of a chain's links, and the seconds of the coordinator and of a worker for each."""
+    change = {f"{role}.{name}": value for role, part in parts.items() for name, value in part.gradients.items()}
+    published = exact = TrainingState(Config()).weights()
+    making, following, size = [], [], 0
+    for _ in range(REPEATS):
+        exact = {name: value - change[name] for name, value in exact.items()}
+        begun = time.perf_counter()
+        link, after = next_link(published, exact)
+        data, end = pack(link.change), digest_of(after)
+        made = time.perf_counter()
+        follow(published, data, end)
+        making.append(made - begun)
+        following.append(time.perf_counter() - made)
+        published, size = after, len(data)
+    left = torch.cat([(exact[name] - published[name]).reshape(-1) for name in change])
+    whole = torch.cat([value.reshape(-1) for value in change.values()])
+    return {
+        "bytes": size,
+        "bytes_a_number": round(size / len(whole), 3),
+        "whole_bytes": len(pack(published)),
+        "make_s": round(statistics.median(making), 3),
+        "follow_s": round(statistics.median(following), 3),
+        "error": float(f"{float(left.norm() / whole.norm()):.2g}"),
     }
 
 

@@ -66,8 +66,10 @@ OPTIONS = {
 }
 
 
-INT8, ROT2 = 1.015, 0.26
+INT8, ROT2, LINK = 1.015, 0.26, 0.534
 """Bytes of a number, as `python -m benchmarks.codecs` prints them."""
+LINKS = 7
+"""Links of a chain that are kept (`ganns.training.chain.LONGEST`)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Plan:
     result_bytes: float = 4  # of each number
     spares: bool = False  # as many as there are slow workers
     weights_bytes: float = 4  # of each number
+    chain: bool = False  # these are a link's, and whole versions are there, too, for those who join
 
 
 BASE = Plan("gradient", "strategy=gradient strategy.unit_images=64")
@@ -87,13 +90,13 @@ PLANS = (
     BASE,
     Plan("gradient, int8", "codec=int8", result_bytes=INT8, weights_bytes=INT8),
     Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
-    Plan("link=home", "link=home", 2048, ROT2, weights_bytes=INT8),
-    Plan("link=home, spares", "link=home quorum=spares", 2048, ROT2, True, INT8),
+    Plan("link=home", "link=home", 2048, ROT2, weights_bytes=LINK, chain=True),
+    Plan("link=home, spares", "link=home quorum=spares", 2048, ROT2, True, LINK, chain=True),
 )
 KNOBS = (
     Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
     Plan("larger units", "strategy.unit_images=256", 256),
-    Plan("codec", "codec=home", result_bytes=ROT2, weights_bytes=INT8),
+    Plan("codec", "codec=home", result_bytes=ROT2, weights_bytes=LINK, chain=True),
     Plan("spares", "quorum=spares", spares=True),
 )
 
@@ -119,6 +122,9 @@ def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = Non
 
     gb_hour = workers * fetched_mb / 1000 * 3600 / round_s
     state_mb = (3 * (NUM_WEIGHTS_G + NUM_WEIGHTS_D) + NUM_WEIGHTS_G) * 4 / MEGA  # weights, Adam's moments, the average
+    if plan.chain:
+        state_mb += weights_mb  # the published ones
+    versions_mb = 3 * weights_mb + (LINKS + 1) * fetched_mb if plan.chain else 3 * fetched_mb
     transfers = math.ceil(workers * (fetch_s + upload_s) / round_s)  # at the same time, on average
     figures = {
         "round_s": round_s,
@@ -129,7 +135,7 @@ def size(workers: int, plan: Plan, yours: Yours, measured: Measured | None = Non
         "connections": workers * WORKER_CONNECTIONS + COORDINATOR_CONNECTIONS,
         "connections_pooled": transfers + COORDINATOR_CONNECTIONS,
         # Three versions (two kept, one being uploaded), two rounds' results (deleted, not yet reused), two checkpoints.
-        "database_mb": found.database_mb + 3 * fetched_mb + 2 * workers * result_mb + 2 * state_mb,
+        "database_mb": found.database_mb + versions_mb + 2 * workers * result_mb + 2 * state_mb,
         "server_cores_busy": core_s / round_s,
         "cost_hour": yours.price_hour + yours.price_gb * gb_hour,
     }

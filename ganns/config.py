@@ -259,7 +259,7 @@ class AuditConfig:
 
 
 UP = ("fp32", "fp16", "int8", "int4", "rot2")
-DOWN = ("fp32", "int8")
+DOWN = ("fp32", "int8", "chain")
 
 
 @dataclass
@@ -297,11 +297,20 @@ class Int8Codec(CodecConfig):
 
 @dataclass
 class HomeCodec(CodecConfig):
-    """A fifteenth of the bytes up and a quarter down, for workers at home."""
+    """A fifteenth of the bytes up and a seventh down, for workers at home."""
 
     name: str = "home"
     up: str = choice("rot2", UP)
-    down: str = choice("int8", DOWN)
+    down: str = choice("chain", DOWN)
+
+
+@dataclass
+class AutoCodec(CodecConfig):
+    """The option that fits the workers' links, as they are when the run is created; `home` if nothing is known."""
+
+    name: str = "auto"
+    up: str = choice("rot2", UP)
+    down: str = choice("chain", DOWN)
 
 
 @dataclass
@@ -406,7 +415,7 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "image_folder": ImageFolderData, "celeba": CelebAData, "packed": PackedData},
     "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
-    "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec},
+    "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec, "auto": AutoCodec},
     "store": {"none": NoStore, "s3": S3Store},
     "aggregate": {
         "mean": AggregateConfig,
@@ -541,6 +550,12 @@ def validate(config: Config) -> None:
     _validate_aggregate(config)
     if isinstance(config.store, S3Store):
         _validate_store(config.store)
+    for key in ("up", "down"):
+        if isinstance(config.codec, AutoCodec) and (value := getattr(config.codec, key)) != getattr(AutoCodec, key):
+            raise ConfigError(
+                f"codec.{key}={value} cannot be set with codec=auto, which chooses both directions: leave it out, or "
+                f"type codec=home codec.{key}={value}."
+            )
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):

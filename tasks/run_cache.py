@@ -41,6 +41,7 @@ from ganns.store import results, worker_api
 from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.audit import Case, Finding, audit
+from ganns.training.chain import CHAIN, Tensors
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.published import decode_weights
@@ -49,6 +50,7 @@ from ganns.training.serialization import pack, unpack
 from ganns.training.strategies import build_computer
 from ganns.training.unit import Part
 from tasks.blame import is_of_the_worker, named, pick_device
+from tasks.weights_cache import WeightsCache, fetch_whole
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +87,16 @@ class CachedRun:
             self.computer.compile()
         self.computer.choose_precision()
         self.codec = get_codec(self.config.codec.up)
-        self.places = WebPlaces() if self.config.store.name != "none" else None
-        self._version: int | None = None
+        self._places = WebPlaces() if self.config.store.name != "none" else None
+        self._chain = WeightsCache(run_id, self._places) if self.config.codec.down == CHAIN else None
+        self._loaded: int | str | None = None  # the version in the networks; with a chain, its weights' digest
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     @property
     def size_bytes(self) -> int:
-        """The run's bytes in memory: weights, and gradients of the same size. Images are mapped, not loaded."""
+        """The run's bytes in memory: weights, gradients of the same size, a chain's. Images are mapped, not loaded."""
         tensors = [tensor for network in self.computer.networks.values() for tensor in network.state_dict().values()]
-        return 2 * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+        return (3 if self._chain else 2) * int(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def load_version(
         self, use: Callable[[], AbstractContextManager[Connection]], version: int, speed: LinkSpeed
@@ -105,23 +108,21 @@ class CachedRun:
             version: its number.
             speed: takes the time of the download into account.
         """
-        if self._version != version:
-            self._version = None  # after an error half of the weights may be new
-            fetched: tuple[bytes | bytearray, str] | None = None
-            if self.places:
-                fetched = self.places.fetch_version(use, self.run_id, version, speed)
-            if fetched is None:
-                download = worker_api.WeightsDownload(self.run_id, version, speed.down)
-                seconds = resumed(use, download)
-                speed.moved("down", download.done, seconds)
-                fetched = download.result()
-            found, shapes = unpack(*fetched), self.computer.weight_shapes()
-            self.computer.load(decode_weights(found, self.config.codec.down, shapes))
-            self._version = version
+        if self._chain is not None:
+            self._chain.fetch(use, version, speed)
+            if self._loaded != self._chain.digest:
+                self._load(self._chain.weights, self._chain.digest)
+        elif self._loaded != version:
+            self._load(unpack(*fetch_whole(use, self.run_id, version, speed, self._places)), version)
+
+    def _load(self, found: Tensors, loaded: int | str | None) -> None:
+        self._loaded = None  # after an error half of the weights may be new
+        self.computer.load(decode_weights(found, self.config.codec.down, self.computer.weight_shapes()))
+        self._loaded = loaded
 
     def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
         """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""
-        self._version = None
+        self._loaded = None
         return audit(self.computer, self.images, self.config, case, describe(), should_stop)
 
     def load_images(self, unit: Claim) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -369,6 +369,17 @@ def test_a_run_that_was_stored_before_codecs_had_keys_keeps_its_codec() -> None:
         assert from_dict(OLD | {"codec": {"name": name}}).codec == OPTIONS["codec"][name](name=name, up=up)
 
 
+def test_a_run_that_was_stored_before_there_was_a_chain_keeps_its_codec() -> None:
+    stored = {"name": "home", "up": "rot2", "down": "int8"}
+    assert to_dict(from_dict(OLD | {"codec": stored}))["codec"] == stored
+
+
+@pytest.mark.parametrize("key", ["codec.up", "codec.down"])
+def test_what_auto_chooses_cannot_be_typed(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{key}=int8 cannot be set with codec=auto.*type codec=home {key}=int8\.$"):
+        compose.compose(["codec=auto", f"{key}=int8"])
+
+
 @pytest.mark.parametrize(
     ("link", "units", "codec"), [("lan", 1024, "fp32"), ("home", 2048, "home"), ("slow", 8192, "home")]
 )

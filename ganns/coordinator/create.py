@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ganns import plugins
 from ganns.config import Config, from_dict, to_dict
+from ganns.coordinator.auto_codec import choose_codec
 from ganns.coordinator.warm_start import start_state
 from ganns.data import images_of
 from ganns.db.connect import Connection
@@ -38,6 +39,7 @@ def create_run(conn: Connection, config: Config, point: str | None = None) -> Ru
     require_store(config.store)
     examine(config.model)
     images = images_of(config)
+    config = replace(config, codec=choose_codec(conn, config.codec))
     if config.start_from is not None:
         source, data = start_state(conn, config)
         config = replace(config, start_from=source)  # with the version, as a record

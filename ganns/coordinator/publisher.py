@@ -38,22 +38,27 @@ class Publisher:
     _state_digest: str | None = None  # of the last saved state
 
     def upload_and_save(self) -> int:
-        """Upload the version's weights and save the whole state to disk; return the weights' bytes."""
+        """Upload the version's weights and save the whole state to disk; return the uploaded bytes."""
         saved = self.connections.pool.submit(self.files.save, self.state)
         size = self.upload(self.state.progress.version)
         self._state_digest = saved.result()  # on disk before the version is visible
         return size
 
     def upload(self, version: int) -> int:
-        """Upload the weights of a version, the state's own or its `base_version`; return their bytes."""
-        self._state_digest = None
+        """Upload the weights of a version, the state's own or its `base_version`, and its link; return the bytes."""
+        self._state_digest, self._link = None, None
         data = pack(encode_weights(self.state.weights_of(version), self.state.config.codec.down))
         blobs, pool = self.connections.blobs, self.connections.pool
+        where = blobs, pool, self.run_id, version, self.generation
         put = pool.submit(self.store.put, version, data) if self.store else None
-        self._num_chunks = weights.upload_weights(blobs, pool, self.run_id, version, self.generation, data)
+        if self.state.link is not None and version == self.state.progress.version:
+            link = pack(self.state.link.change)
+            weights.upload_link(*where, link)
+            self._link = self.state.link.start, len(link)
+        self._num_chunks = weights.upload_weights(*where, data)
         self._version, self._size, self._digest = version, len(data), digest(data)
         self._blob = put.result() if put else None  # there before the version is visible
-        return len(data)
+        return len(data) + (self._link[1] if self._link else 0)
 
     def hold_lease(self) -> None:
         """Lock the lease until the open transaction ends, and read the instructors' command."""
@@ -71,6 +76,7 @@ class Publisher:
             size=self._size,
             digest=self._digest,
             state_digest=self._state_digest,
+            link=self._link,
         )
         if self.store:
             weights.set_places(conn, self.run_id, self._version, self.generation, self._blob)

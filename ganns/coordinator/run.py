@@ -62,8 +62,10 @@ def train_run(
         require_current(conn)
         new_quorum = False
         if config.resume is None:
-            run = create_run(conn, config)
+            run, asked = create_run(conn, config), config.codec.name
             config = from_dict(run.config)
+            if config.codec.name != asked:
+                observer.say(f"codec={asked} is codec={config.codec.name} for the workers that are there now")
             if config.start_from is not None:
                 observer.say(f"it begins with version {config.start_from}'s weights")
         else:

@@ -86,6 +86,7 @@ def _begin(config: Config, source: TrainingState) -> TrainingState:
         for name, parameter in network.named_parameters():
             if moments := source.optimizers[role].state.get(theirs[name]):
                 state.optimizers[role].state[parameter] = dict(moments)
+    state.begin_chain()
     return state
 
 

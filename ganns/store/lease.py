@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
@@ -75,6 +76,11 @@ def count_alive(conn: Connection, silent_s: float) -> int:
     """Return the number of workers with a heartbeat within the last `silent_s` seconds."""
     row = execute(conn, "count_alive", silent_s=silent_s).fetchone()
     return int(row["num_alive"]) if row else 0
+
+
+def list_links(conn: Connection, silent_s: float) -> list[tuple[Any, Any]]:
+    """Return what each living worker says of its link: (up, down) in Mbit/s; of any type, None if it says nothing."""
+    return [(row["up_mbit"], row["down_mbit"]) for row in execute(conn, "list_links", silent_s=silent_s)]
 
 
 def list_unable(conn: Connection, run_id: int, silent_s: float) -> list[tuple[str, str]]:

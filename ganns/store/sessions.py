@@ -13,7 +13,7 @@ from ganns.store import students
 UNREADABLE = "<insufficient privilege>"
 """The server's text of a statement that this login may not see; it shows no state and no times then, either."""
 TRANSFERS = (
-    *("api_put_part", "api_weights", "api_evaluated_generator", "api_feature_network"),
+    *("api_put_part", "api_weights", "api_link", "api_evaluated_generator", "api_feature_network"),
     *("tasks_finish", "tasks_blob"),
 )
 """Our statements that take long because of a slow link, and not because of the server."""

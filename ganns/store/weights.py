@@ -14,13 +14,20 @@ from typing import NamedTuple
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
+from ganns.training.chain import LONGEST
 from ganns.training.serialization import digest, split
 
 
 def upload_weights(
-    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes | bytearray
+    conns: Sequence[Connection],
+    pool: Executor,
+    run_id: int,
+    version: int,
+    generation: int,
+    data: bytes | bytearray,
+    name: str = "put_weights_chunk",
 ) -> int:
-    """Upload `data` in chunks, divided among the connections; return the number of chunks."""
+    """Upload `data` in chunks by the query `name`, divided among the connections; return the number of chunks."""
     chunks = list(enumerate(split(data)))
 
     def upload(conn: Connection, share: list[tuple[int, memoryview]]) -> None:
@@ -28,7 +35,7 @@ def upload_weights(
             for number, chunk in share:
                 execute(
                     conn,
-                    "put_weights_chunk",
+                    name,
                     run_id=run_id,
                     version=version,
                     generation=generation,
@@ -44,6 +51,13 @@ def upload_weights(
     return len(chunks)
 
 
+def upload_link(
+    conns: Sequence[Connection], pool: Executor, run_id: int, version: int, generation: int, data: bytes | bytearray
+) -> None:
+    """Upload the link to a version, as `upload_weights` does its weights."""
+    upload_weights(conns, pool, run_id, version, generation, data, "put_link_chunk")
+
+
 def insert_version(
     conn: Connection,
     run_id: int,
@@ -54,6 +68,7 @@ def insert_version(
     size: int,
     digest: str,
     state_digest: str | None,
+    link: tuple[str, int] | None = None,
 ) -> None:
     """Make an uploaded version visible; part of the caller's transaction.
 
@@ -66,7 +81,9 @@ def insert_version(
         size: of the weights, in bytes.
         digest: of the weights.
         state_digest: of the whole state; None if the version was published before, and only its weights come again.
+        link: the digest of the weights that the uploaded link starts from, and its bytes; None: there is none.
     """
+    link_from, link_bytes = link or (None, None)
     execute(
         conn,
         "insert_version",
@@ -77,6 +94,8 @@ def insert_version(
         size_bytes=size,
         digest=digest,
         state_digest=state_digest,
+        link_from=link_from,
+        link_bytes=link_bytes,
     )
 
 
@@ -125,7 +144,10 @@ def weights_complete(conn: Connection, run_id: int, version: int) -> bool:
 
 
 def forget_weights(conn: Connection, run_id: int, version: int, generation: int, keep: int) -> None:
-    """Delete weights, but keep the last `keep` versions up to `version` and all that an open round needs."""
+    """Delete weights, but keep the last `keep` versions up to `version` and all that an open round needs.
+
+    Of their links the last `LONGEST` stay: more of them are never fewer bytes than a whole version.
+    """
     execute(
         conn,
         "delete_old_weights",
@@ -133,6 +155,9 @@ def forget_weights(conn: Connection, run_id: int, version: int, generation: int,
         version=version,
         generation=generation,
         before_version=version - keep + 1,
+    )
+    execute(
+        conn, "delete_old_links", run_id=run_id, generation=generation, before_version=version - max(keep, LONGEST) + 1
     )
 
 

@@ -15,6 +15,7 @@ from ganns.db.pieces import LARGEST_BYTES, Pace, Row, Value, pipelined
 from ganns.db.protocol import refusal_of
 from ganns.db.queries import execute
 from ganns.errors import RunError, WeightsMissing
+from ganns.training.chain import Published
 from ganns.training.per_class import RoundSettings, from_columns
 from ganns.training.plan import Slice
 
@@ -84,12 +85,13 @@ def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) ->
 
 @dataclass
 class WeightsDownload:
-    """A version's weights on their way here, in ranges; see `ganns.db.pieces`."""
+    """A version's weights, or the link to them, on their way here, in ranges; see `ganns.db.pieces`."""
 
     run_id: int
     version: int
     pace: Pace = field(default_factory=Pace)
-    digest: str = ""  # of all bytes; known after the first range
+    name: str = "api_weights"  # the query; or "api_link"
+    digest: str = ""  # of the weights; known after the first range
     done: int = 0  # bytes that have arrived
     _pieces: list[bytes] = field(default_factory=list)
     _size: int | None = None
@@ -115,7 +117,7 @@ class WeightsDownload:
                 yield {"run_id": self.run_id, "version": self.version, "start": at, "length": length}
                 at += length
 
-        for row, seconds in pipelined(conn, "api_weights", requests()):
+        for row, seconds in pipelined(conn, self.name, requests()):
             start = starts.popleft()
             if not is_missing and (self._size is None or start < self._size):
                 is_missing = not self._take(row, seconds)
@@ -138,8 +140,13 @@ class WeightsDownload:
         return True
 
     def result(self) -> tuple[bytes, str]:
-        """Return (bytes, digest) of the complete weights."""
+        """Return all bytes, and the digest of the weights."""
         return b"".join(self._pieces), self.digest
+
+
+def list_published(conn: Connection, run_id: int, version: int) -> list[Published]:
+    """Return what there is to fetch for a version, and the links to those before it, oldest first."""
+    return [Published(**row) for row in execute(conn, "api_published", run_id=run_id, version=version)]
 
 
 def fetch_weights(conn: Connection, run_id: int, version: int) -> tuple[bytes, str]:

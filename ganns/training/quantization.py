@@ -6,7 +6,8 @@ the tensor's largest magnitude (in fp32): gradients are often below fp16's range
 
 `Int8` rounds to the nearest: the error is a 300th of a block's largest number, and a bias of that size does not matter.
 With 16 numbers in all it would. So `Int4` rounds up or down at random, up with the probability of the fraction: the
-mean over many units is right (Alistarh et al., "QSGD", arXiv 1610.02132).
+mean over many units is right (Alistarh et al., "QSGD", arXiv 1610.02132). `Int4Nearest` is for a sender that keeps what
+the rounding took, and sends it with the next numbers (`chain`): a bias cannot grow there, and its error is smaller.
 
 Every operation is on one number at a time, or takes a maximum: the result is the same for any number of threads, and on
 every machine.
@@ -94,16 +95,27 @@ class Int4(_Blocks):
         """Encode float32 [N]."""
         blocks = in_blocks(values, self.width)
         scale, base = self._scales(blocks)
-        bits = random.random_raw(-(-blocks.numel() // 4)).astype("<u8", copy=False).view("<u2")[: blocks.numel()]
-        fractions = torch.from_numpy(bits.astype(np.float32)).view(blocks.shape) / 65536  # in [0, 1)
+        fractions = self._fractions(blocks, random)
         whole = (self._in_steps(blocks, self._steps(scale, base)) + self.largest + fractions).floor_()
         codes = whole.clamp_(0, 15).to(torch.uint8).view(-1, 2)
         return {CODES: codes[:, 0] | (codes[:, 1] << 4), SCALE: scale, BASE: base}
+
+    def _fractions(self, blocks: torch.Tensor, random: np.random.Philox) -> torch.Tensor:
+        """Return what is added to each number in steps before it is rounded down, in [0, 1)."""
+        bits = random.random_raw(-(-blocks.numel() // 4)).astype("<u8", copy=False).view("<u2")[: blocks.numel()]
+        return torch.from_numpy(bits.astype(np.float32)).view(blocks.shape) / 65536
 
     def decode(self, encoded: Tensors, num: int, random: np.random.Philox) -> torch.Tensor:
         """Return float32 [N]."""
         whole = torch.from_numpy(np.take(_PAIRS, encoded[CODES].numpy(), axis=0)).view(-1, self.width)
         return (whole * self._steps(encoded[SCALE], encoded[BASE])).view(-1)[:num]
+
+
+class Int4Nearest(Int4):
+    """The same 16 numbers, rounded to the nearest."""
+
+    def _fractions(self, blocks: torch.Tensor, random: np.random.Philox) -> torch.Tensor:
+        return torch.tensor(0.5)
 
 
 _PAIRS = np.array([(byte & 15, byte >> 4) for byte in range(256)], np.float32) - np.float32(7.5)

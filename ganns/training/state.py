@@ -2,9 +2,10 @@
 
 `TrainingState` holds all of version `v`: both networks, the optimizers' moments, the averaged generator and the cursor
 in the epochs; with `strategy.pipeline` also the weights of version `v - 1`, at which the units of round `v` are
-computed. `advance` turns it into version `v + 1`, as a function of itself and the aggregated results alone: for
-`strategy=gradient` a step of Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read
-back bit for bit; there is no random state (see `seeds`).
+computed; and with `codec.down=chain` the published weights, which follow the exact ones (see `chain`). `advance` turns
+it into version `v + 1`, as a function of itself and the aggregated results alone: for `strategy=gradient` a step of
+Adam, for `local_steps` one of the outer optimizer. It can be written to bytes and read back bit for bit; there is no
+random state (see `seeds`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import nn
 from ganns.config import Config, LocalStepsStrategy
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
+from ganns.training.chain import CHAIN, Link, next_link
 from ganns.training.clipping import NUM_NORMS
 from ganns.training.networks import make, parameters_of, sample, statistics_of
 from ganns.training.optimizers import adam, outer
@@ -29,6 +31,7 @@ from ganns.training.serialization import digest, metadata, pack, unpack, write_f
 
 Tensors = dict[str, torch.Tensor]
 PREVIOUS = "previous."  # prefix of the version before's weights among the state's tensors
+PUBLISHED = "published."  # prefix of a chain's weights among them
 BATCHNORM_MOMENTUM = 0.1  # PyTorch's default; here applied once a round to the pooled statistics
 
 
@@ -68,6 +71,13 @@ class TrainingState:
             else adam(network, config.optimizer, rates[role])
             for role, network in self.networks.items()
         }
+        self.begin_chain()
+
+    def begin_chain(self) -> None:
+        """With `codec.down=chain`: publish the exact weights, whole. No one has weights that a link could lead from."""
+        is_chain = self.config.codec.down == CHAIN
+        self.published: Tensors = {name: w.clone() for name, w in self.weights().items()} if is_chain else {}
+        self.link: Link | None = None  # of this version, from the one before
 
     @torch.no_grad()
     def advance(self, totals: dict[str, Accumulator], progress: Progress, in_round: Config | None = None) -> None:
@@ -79,7 +89,8 @@ class TrainingState:
             in_round: the configuration with the round's settings (`per_class`); None: the run's.
         """
         if self.config.strategy.pipeline:
-            self.previous = {name: value.clone() for name, value in self.weights().items()}
+            published = self.weights_of(self.progress.version)
+            self.previous = {name: value.clone() for name, value in published.items()}
         for role, network in self.networks.items():
             self.norms[role] = [*self.norms[role], *totals[role].norms][-NUM_NORMS:]
             gradients = totals[role].combine()
@@ -96,6 +107,8 @@ class TrainingState:
         steps = self.num_steps(in_round)
         self.progress = replace(progress, version=self.progress.version + 1, steps=self.progress.steps + steps)
         self._average(steps)
+        if self.published:
+            self.link, self.published = next_link(self.published, self.weights())
 
     def stay(self) -> None:
         """Become the next version without a step: of a round that is replayed without any of its results."""
@@ -108,6 +121,7 @@ class TrainingState:
         self.networks, self.ema, self.optimizers = other.networks, other.ema, other.optimizers
         self.norms = other.norms
         self.previous = {}  # its round is computed at its own weights
+        self.begin_chain()
         self.progress = replace(progress, steps=progress.steps + self.num_steps())
 
     def num_steps(self, in_round: Config | None = None) -> int:
@@ -127,7 +141,7 @@ class TrainingState:
         torch._foreach_lerp_(list(self.ema.values()), [current[name] for name in self.ema], 1 - decay)
 
     def weights(self) -> Tensors:
-        """Return the weights that workers fetch, by "g.<parameter>" and "d.<parameter>"."""
+        """Return the exact weights, by "g.<parameter>" and "d.<parameter>"."""
         return {
             f"{r}.{n}": value for r, network in self.networks.items() for n, value in parameters_of(network).items()
         }
@@ -138,8 +152,10 @@ class TrainingState:
         return max(0, self.progress.version - bool(self.previous))  # 0: a run may begin with another's state
 
     def weights_of(self, version: int) -> Tensors:
-        """Return the weights that workers fetch as `version`: this one, or `base_version`."""
-        return self.weights() if version == self.progress.version else self.previous
+        """Return the weights to publish as `version`: this one, or `base_version`."""
+        if version != self.progress.version:
+            return self.previous
+        return self.published or self.weights()
 
     def generator(self, *, averaged: bool) -> nn.Module:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
@@ -172,7 +188,8 @@ class TrainingState:
                 for key, value in sorted(self.optimizers[role].state.get(parameter, {}).items()):
                     if value is not None:  # SGD without momentum
                         tensors[f"optimizer.{role}.{name}.{key}"] = value
-        return tensors | {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
+        tensors |= {f"{PREVIOUS}{name}": value for name, value in self.previous.items()}
+        return tensors | {f"{PUBLISHED}{name}": value for name, value in self.published.items()}
 
     def header(self) -> dict[str, str]:
         """Return the metadata that is stored beside the tensors."""
@@ -220,6 +237,9 @@ class TrainingState:
                 found = {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
                 if found:
                     self.optimizers[role].state[parameter] = found
+        self.begin_chain()
+        if all(f"{PUBLISHED}{name}" in tensors for name in self.published):
+            self.published = {name: tensors[f"{PUBLISHED}{name}"] for name in self.published}
 
 
 def finished(config: Config, progress: Progress) -> bool:

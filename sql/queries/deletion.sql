@@ -18,6 +18,8 @@ WITH weights AS (
     DELETE FROM ganns.weights WHERE run_id = %(run_id)s
 ), places AS (
     DELETE FROM ganns.weight_places WHERE run_id = %(run_id)s
+), links AS (
+    DELETE FROM ganns.links WHERE run_id = %(run_id)s
 ), results AS (
     DELETE FROM ganns.results WHERE run_id = %(run_id)s
 ), parts AS (

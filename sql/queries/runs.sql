@@ -77,12 +77,12 @@ UPDATE ganns.runs SET config = %(config)s WHERE id = %(run_id)s;
 
 -- insert_metrics --
 -- Store one round's metrics, its timings, and the bytes that it sent: every worker that has a result fetched the
--- weights once
+-- weights once, or the link to them where there is one
 INSERT INTO ganns.metrics (run_id, round, images, seconds, metrics, timings, bytes_up, bytes_down)
 VALUES (%(run_id)s, %(round)s, %(images)s, %(seconds)s, %(metrics)s, %(timings)s,
         (SELECT coalesce(sum(octet_length(p.data)), 0) FROM ganns.result_parts p
          WHERE p.run_id = %(run_id)s AND p.round = %(round)s),
-        (SELECT coalesce(max(v.size_bytes), 0) * count(DISTINCT s.worker_id)
+        (SELECT coalesce(max(coalesce(v.link_bytes, v.size_bytes)), 0) * count(DISTINCT s.worker_id)
          FROM ganns.results s
          JOIN ganns.rounds o ON o.run_id = s.run_id AND o.round = s.round
          JOIN ganns.versions v ON v.run_id = o.run_id AND v.version = o.weights_version
@@ -99,6 +99,13 @@ SELECT round, images, seconds, metrics, timings FROM ganns.metrics WHERE run_id 
 -- Workers with a recent heartbeat
 SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
 WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);
+
+-- list_links --
+-- What the workers with a recent heartbeat say about the speed of their links, in Mbit/s; NULL: nothing
+SELECT w.info -> 'up_mbit' AS up_mbit, w.info -> 'down_mbit' AS down_mbit
+FROM procrastinate.procrastinate_workers p
+JOIN ganns.workers w ON w.id = p.id
+WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s);
 
 -- list_unable --
 -- Workers with a recent heartbeat that get no unit of this run (other images, an old program, no plug-in; or they are left

@@ -6,15 +6,23 @@ INSERT INTO ganns.weights (run_id, version, generation, chunk, data)
 VALUES (%(run_id)s, %(version)s, %(generation)s, %(chunk)s, %(data)b)
 ON CONFLICT (run_id, version, generation, chunk) DO UPDATE SET data = excluded.data;
 
+-- put_link_chunk --
+-- Store one chunk of the link to a version, or replace it
+INSERT INTO ganns.links (run_id, version, generation, chunk, data)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(chunk)s, %(data)b)
+ON CONFLICT (run_id, version, generation, chunk) DO UPDATE SET data = excluded.data;
+
 -- insert_version --
--- Make a version's chunks visible; a version that was undone or uploaded again is replaced. Without a state's digest (its
--- weights were uploaded again) the version keeps its state
-INSERT INTO ganns.versions AS v (run_id, version, generation, num_chunks, size_bytes, digest, state_digest)
-VALUES (%(run_id)s, %(version)s, %(generation)s, %(num_chunks)s, %(size_bytes)s, %(digest)s, %(state_digest)s)
+-- Make a version's chunks, and those of its link, visible; a version that was undone or uploaded again is replaced. Without
+-- a state's digest (its weights were uploaded again) the version keeps its state
+INSERT INTO ganns.versions AS v (run_id, version, generation, num_chunks, size_bytes, digest, state_digest, link_from,
+                                 link_bytes)
+VALUES (%(run_id)s, %(version)s, %(generation)s, %(num_chunks)s, %(size_bytes)s, %(digest)s, %(state_digest)s,
+        %(link_from)s, %(link_bytes)s)
 ON CONFLICT (run_id, version) DO UPDATE
 SET generation = excluded.generation, num_chunks = excluded.num_chunks, size_bytes = excluded.size_bytes,
     digest = excluded.digest, state_digest = coalesce(excluded.state_digest, v.state_digest), created_at = now(),
-    undone = false;
+    undone = false, link_from = excluded.link_from, link_bytes = excluded.link_bytes;
 
 -- set_weight_places --
 -- Store where else a version's weights are; part of the transaction that makes the version visible
@@ -64,6 +72,11 @@ WHERE w.run_id = %(run_id)s AND w.generation <= %(generation)s
        OR (w.version < %(version)s AND w.generation < %(generation)s
            AND NOT EXISTS (SELECT FROM ganns.versions v WHERE v.run_id = w.run_id AND v.version = w.version
                            AND v.generation = w.generation)));
+
+-- delete_old_links --
+-- Keep the links that a worker may follow in place of a whole version; as for weights, nothing of a successor's goes
+DELETE FROM ganns.links
+WHERE run_id = %(run_id)s AND generation <= %(generation)s AND version < %(before_version)s;
 
 -- put_checkpoint_chunk --
 -- Store one chunk of a full state; no row if it is not the run's version: another coordinator went on from an older one
@@ -119,4 +132,4 @@ DELETE FROM ganns.rounds WHERE run_id = %(run_id)s AND round >= %(version)s;
 -- vacuum_blobs --
 -- Make the space of deleted blobs free for the tables, without returning it to the disk: the next round needs it (not
 -- in a transaction)
-VACUUM (SKIP_LOCKED, TRUNCATE false) ganns.weights, ganns.result_parts, ganns.results;
+VACUUM (SKIP_LOCKED, TRUNCATE false) ganns.weights, ganns.links, ganns.result_parts, ganns.results;

@@ -30,6 +30,16 @@ FROM ganns_api.weights_range(%(run_id)s::bigint, %(version)s::integer, %(start)s
 -- Where else a version's weights are, and by which digests to know them; no row if the database alone has them
 SELECT size_bytes, digest, sha256, addresses FROM ganns_api.weight_places(%(run_id)s::bigint, %(version)s::integer);
 
+-- api_published --
+-- A version's row, and those of the few versions before it, with the sizes of their links
+SELECT version, digest, size_bytes, link_from, link_bytes
+FROM ganns_api.published(%(run_id)s::bigint, %(version)s::integer);
+
+-- api_link --
+-- A range of the link to a version, at most to the end of a stored chunk; no row if it is not there
+SELECT size_bytes, digest, data
+FROM ganns_api.link_range(%(run_id)s::bigint, %(version)s::integer, %(start)s::bigint, %(length)s::integer);
+
 -- api_fail_unit --
 -- Record an error that may be the unit's, with its traceback
 SELECT ganns_api.fail_unit(%(job_id)s::bigint, %(attempt)s::integer, %(worker_id)s::bigint, %(reason)s);

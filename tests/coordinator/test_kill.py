@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from ganns.config import GradientStrategy, QuorumConfig, StopConfig, to_dict
+from ganns.config import Fp32Codec, GradientStrategy, HomeCodec, QuorumConfig, StopConfig, to_dict
 from ganns.db.connect import connect
 from ganns.store import runs
 from tests.support import warm
@@ -85,11 +85,20 @@ def strategy(pipeline):
     return GradientStrategy(unit_images=8, micro_batch=8, pipeline=pipeline)
 
 
-@pytest.mark.parametrize("pipeline", [pytest.param(False, marks=pytest.mark.slow), True], ids=["one round", "pipeline"])
-@pytest.mark.parametrize("num_kills", [2, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills, pipeline):
+@pytest.mark.parametrize(
+    ("num_kills", "pipeline", "codec"),
+    [
+        pytest.param(2, True, Fp32Codec(), id="2, pipeline"),
+        pytest.param(2, False, HomeCodec(), id="2, chain", marks=pytest.mark.slow),
+        pytest.param(10, False, Fp32Codec(), id="10", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(10, True, HomeCodec(), id="10, all", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
+)
+def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills, pipeline, codec):
     rounds = 20 * num_kills + 20
-    config = tiny(quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds), strategy=strategy(pipeline))
+    config = tiny(
+        quorum=QuorumConfig(units=2), stop=StopConfig(rounds=rounds), strategy=strategy(pipeline), codec=codec
+    )
     with workers(database, 2, tmp_path):
         digest, kills = kill_and_resume(database, tmp_path, config, num_kills, seed=num_kills)
     assert kills == num_kills  # every one of them fired while the run was going

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ganns.config import DbConfig, QuorumConfig, StopConfig
+from ganns.config import CodecConfig, DbConfig, Fp32Codec, HomeCodec, QuorumConfig, StopConfig, from_dict
 from ganns.coordinator import rounds as protocol
 from ganns.coordinator.state_files import StateFiles
+from ganns.data import images_of
 from ganns.db.connect import Connection
-from ganns.store import runs, weights
+from ganns.store import rounds, runs, weights
+from ganns.training.solo import train_recorded
 from ganns.training.state import Progress, TrainingState
 from tests.coordinator.test_faults import finish_run
 from tests.support.coordinators import Coordinator
@@ -35,6 +37,7 @@ class Machines:
     worker: FakeWorker
     monkeypatch: pytest.MonkeyPatch
     homes: dict[str, Path]
+    codec: CodecConfig = field(default_factory=Fp32Codec)
     history: dict[int, str] = field(default_factory=dict)  # the digest of each version that is not undone
     said: list[str] = field(default_factory=list)
     num_kills: int = 0
@@ -45,6 +48,7 @@ class Machines:
             quorum=QuorumConfig(units=quorum),
             stop=StopConfig(epochs=epochs),
             db=DbConfig(checkpoint_s=checkpoint_s),
+            codec=self.codec,
             resume="latest" if self.history else None,
         )
         coordinator = self.coordinate(config)
@@ -108,8 +112,13 @@ def check_ledger(conn, run_id: int) -> None:
     assert runs.get_run(conn, run_id).images == len(counts)
 
 
-def test_a_to_b_to_a(machines, conn):
-    """A is killed far behind its checkpoint, B goes on from there with another quorum: A's files are history."""
+@pytest.mark.parametrize("codec", [Fp32Codec(), HomeCodec()], ids=lambda one: one.down)
+def test_a_to_b_to_a(machines, conn, codec):
+    """A is killed far behind its checkpoint, B goes on from there with another quorum: A's files are history.
+
+    So is what the worker has of A's versions, whose numbers B's have, too.
+    """
+    machines.codec = codec
     machines.train_until_killed("A", 2, 0.0, 1, BEFORE, conn)
     machines.train_until_killed("A", 2, 3600.0, 3, BEFORE, conn)
     number, stale = max(machines.history.items())
@@ -124,7 +133,12 @@ def test_a_to_b_to_a(machines, conn):
     assert any(f"ignored the state files of version {versions} on this machine" in text for text in back.said)
     finish_run(back, machines.worker)
     check_ledger(conn, back.run_id)
-    assert runs.get_run(conn, back.run_id).images == 4 * 40
+    run = runs.get_run(conn, back.run_id)
+    assert run.images == 4 * 40
+    config = from_dict(run.config)
+    again = TrainingState(config)
+    list(train_recorded(config, images_of(config), again, rounds.recorded_schedule(conn, run.id)))
+    assert again.weights_digest() == back.digest
 
 
 def orders(num: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from ganns import paths
-from ganns.config import ModelConfig, OptimizerConfig, StopConfig, from_dict
+from ganns.config import HomeCodec, ModelConfig, OptimizerConfig, StopConfig, from_dict
 from ganns.coordinator.create import create_run
 from ganns.coordinator.restore import restore
 from ganns.coordinator.state_files import StateFiles
@@ -36,6 +36,14 @@ def test_version_0_is_the_other_runs_version(old, conn):
     assert source == "1@3"
     assert state.weights_digest() == old.weights_digest()  # weights, statistics, average, and Adam's moments
     assert state.progress == TrainingState(config).progress
+
+
+def test_a_chain_begins_with_the_other_runs_exact_weights(old, conn):
+    config = tiny(start_from="1", codec=HomeCodec())
+    state = TrainingState.from_bytes(config, start_state(conn, config)[1])
+    assert state.published.keys() == state.weights().keys()
+    assert all(state.published[name].equal(value) for name, value in old.weights().items())
+    assert state.link is None
 
 
 def test_moments_of_another_decay_are_left_behind(old, conn):

@@ -19,8 +19,8 @@ FOR_STUDENTS = {
     *("register", "worker_view", "hand_back"),
     *("task_register", "task_prepares", "task_to_prepare", "task_prepare", "task_beat", "task_worker_ended"),
     *("task_aborts", "task_fetch", "task_finish", "task_retry", "task_refuse", "task_blob"),
-    *("run", "requires", "claim", "weights", "weights_range", "weight_places", "put_part", "part_received", "submit"),
-    "fail_unit",
+    *("run", "requires", "claim", "weights", "weights_range", "weight_places", "published", "link_range", "put_part"),
+    *("part_received", "submit", "fail_unit"),
     *("evaluated_generator", "feature_network"),
 }
 """Each of these checks whose worker speaks, or tells only what every worker needs. A new one needs an attack in

@@ -395,3 +395,4 @@ def test_the_run_of_a_student_is_read_like_the_owners(coordinate, conn: Connecti
     with connect(enrol("ada").address) as mine:
         assert worker_api.get_run_info(mine, run_id) == worker_api.get_run_info(conn, run_id)
         assert worker_api.fetch_weights(mine, run_id, 0) == worker_api.fetch_weights(conn, run_id, 0)
+        assert worker_api.list_published(mine, run_id, 0) == worker_api.list_published(conn, run_id, 0) != []

@@ -5,6 +5,7 @@ So a test can stop between any two steps, and let two workers meet in whatever o
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +22,11 @@ from ganns.config import (
 from ganns.data import ImageSet, images_of
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
+from ganns.db.pieces import LinkSpeed
 from ganns.errors import WeightsMissing
 from ganns.store import results, weights, worker_api
 from ganns.store.worker_api import Claim
+from ganns.training.chain import CHAIN, Tensors
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
 from ganns.training.per_class import in_round
@@ -34,6 +37,7 @@ from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
 from ganns.training.unit import UnitResult
+from tasks.weights_cache import WeightsCache
 
 
 def tiny(**changes: Any) -> Config:
@@ -84,6 +88,7 @@ class FakeWorker:
     id: int = 0
     images: ImageSet | None = None
     submitted: list[tuple[Claim, str]] = field(default_factory=list)
+    chains: dict[int, WeightsCache] = field(default_factory=dict)  # by run
 
     def __post_init__(self) -> None:
         """Connect and register, as a starting worker does."""
@@ -113,7 +118,7 @@ class FakeWorker:
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or images_of(config)
         computer = build_computer(in_round(config, claim.settings))
-        found = unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version))
+        found = self.fetch_weights(claim, config)
         computer.load(decode_weights(found, config.codec.down, computer.weight_shapes()))
         epoch, start, count = claim.slice
         order = permutation(config.seed, epoch, self.images.num_train)
@@ -122,6 +127,14 @@ class FakeWorker:
         result = computer.compute(self.images.train(chosen), seed_parts, labels=self.images.labels(chosen))
         assert result is not None
         return config, result
+
+    def fetch_weights(self, claim: Claim, config: Config) -> Tensors:
+        """Return the published weights to compute at; with a chain, by its links if there are any."""
+        if config.codec.down != CHAIN:
+            return unpack(*worker_api.fetch_weights(self.conn, claim.run_id, claim.weights_version))
+        chain = self.chains.setdefault(claim.run_id, WeightsCache(claim.run_id))
+        chain.fetch(lambda: nullcontext(self.conn), claim.weights_version, LinkSpeed())
+        return chain.weights
 
     def submit(self, job: Job, config: Config, result: UnitResult) -> str:
         """Upload the parts and submit; return the server's answer."""
