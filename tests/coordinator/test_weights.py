@@ -37,7 +37,7 @@ def task(database, monkeypatch):
         gradient(Context(gradient, job.id, job.attempt, 0, worker.id, None), **job.args)
 
     yield run
-    cache._shared.close()
+    cache.close()
 
 
 @both
