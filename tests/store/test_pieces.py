@@ -20,7 +20,7 @@ from ganns.store import results, rounds, runs, weights, worker_api
 from ganns.store.results import PartUpload
 from ganns.store.worker_api import WeightsDownload
 from ganns.training.serialization import digest
-from tests.support.relay import relayed
+from benchmarks.relay import relayed
 
 JOB, ATTEMPT = 1, 0
 OVERHEAD = 200_000  # bytes for logins, statements and answers

@@ -26,7 +26,7 @@ from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import FakeWorker, Job, solo_digest, tiny
 from tests.support.helpers import wait_until
 from tests.support.invariants import broken
-from tests.support.relay import relayed
+from benchmarks.relay import relayed
 
 LOCAL = LocalStepsStrategy(unit_images=8, micro_batch=4)
 

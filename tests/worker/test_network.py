@@ -21,7 +21,7 @@ from ganns.store import results, students, worker_api
 from ganns.training.serialization import digest
 from tests.store.test_pieces import ATTEMPT, JOB, open_unit, publish
 from tests.support.helpers import free_port, wait_until
-from tests.support.relay import relayed
+from benchmarks.relay import relayed
 from tests.worker.proxy import Proxy
 
 STUDENT = "s_pooler"

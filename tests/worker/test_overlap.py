@@ -9,7 +9,7 @@ import pytest
 from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until
-from tests.support.relay import relayed
+from benchmarks.relay import relayed
 
 pytestmark = pytest.mark.slow
 RATE = 60_000
@@ -32,7 +32,7 @@ def config(rounds: int):
 
 @pytest.fixture
 def slow(classroom):
-    """Yield a worker on a slow link, and a function that returns the two jobs that it holds."""
+    """Yield a worker on a slow link."""
     with relayed(classroom.server.address, rate=RATE, delay_s=0.02) as (address, _):
         worker = classroom.worker("slow", address)
         yield worker
@@ -64,11 +64,12 @@ def test_the_weights_are_those_of_solo(classroom, slow):
 
 def test_a_worker_that_is_killed_then_gives_both_units_to_others(classroom, slow):
     coordinator = classroom.coordinate(config(2))
-    held(classroom)
-    slow.process.kill()
+    jobs = held(classroom)
     slow.kill_child()
     classroom.worker("quick")
     coordinator.join(240)
+    again = "SELECT count(*) FROM ganns.units WHERE job_id = ANY(%s) AND attempt > 0"
+    assert classroom.one(again, jobs) == (2,)
     assert coordinator.digest == solo_digest(config(2))
 
 
