@@ -3,11 +3,11 @@
     python -m benchmarks.link
     python -m benchmarks.link --up-mbit 1 --down-mbit 10 --unit-images 8192
 
-A server, a coordinator and `ganns worker`s, which train DCGAN at 64x64 with local steps. First their links are as fast
-as this machine. Then each worker has a link of its own: a rate for each direction, by the kernel's token buckets between
+A server, a coordinator and `ganns worker`s train DCGAN at 64x64 with local steps. First their links are as fast as this
+machine. Then each worker has a link of its own: a rate for each direction, by the kernel's token buckets between
 network namespaces, and a round trip, by a relay that delays. The same number of processes then does DDP's updates over
-gloo on the same links (without the delay). Namespaces need Linux and root; without them the relay limits the rates, too,
-and DDP is not measured. The last line is one JSON object, and `shaped_by` in it says how the links were made.
+gloo on the same links, without the delay. Namespaces need Linux and root. Without them the relay limits the rates, too,
+and DDP is not measured. The last line is one JSON object; `shaped_by` in it says how the links were made.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.classroom import ROOT, Worker
 from benchmarks.cluster import temporary_home
@@ -117,8 +119,8 @@ class Namespaces:
             self._relays.append(relay)
             assert relay.stdout is not None
             port = int(relay.stdout.readline())
-            own = self._server.tcp_address("127.0.0.1").conninfo
-            self.ways[number] = own.replace(f":{self._server.tcp_port}/", f":{port}/"), machine.inside([])
+            conninfo = make_conninfo(self._server.tcp_address("127.0.0.1").conninfo, port=port)
+            self.ways[number] = conninfo, machine.inside([])
 
     def moved(self) -> tuple[int, int]:
         """Return the bytes that went up and down on all links so far."""

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from benchmarks.relay import relayed
 from ganns.config import GradientStrategy, HomeCodec, LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.db.pieces import LinkSpeed
 from ganns.errors import Retry
@@ -26,7 +27,6 @@ from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.support.fakes import FakeWorker, Job, solo_digest, tiny
 from tests.support.helpers import wait_until
 from tests.support.invariants import broken
-from benchmarks.relay import relayed
 
 LOCAL = LocalStepsStrategy(unit_images=8, micro_batch=4)
 

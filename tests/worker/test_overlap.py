@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
+from benchmarks.relay import relayed
 from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until
-from benchmarks.relay import relayed
 
 pytestmark = pytest.mark.slow
 RATE = 60_000
