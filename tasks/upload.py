@@ -115,7 +115,7 @@ class ResultUpload:
         """Return about how long the rest of the upload takes; infinity before anything is known of it."""
         done = sum(one.done for one in self._sent)
         known = self._speed.mbit().get("up_mbit")
-        rate = 125_000 * known if known else done / (time.monotonic() - self._begun_at)
+        rate = 125_000 * known if known else done / max(time.monotonic() - self._begun_at, 1e-6)
         if not self._encoded or not rate:
             return math.inf
         size = sum(one.num_bytes for one in self._sent) * self._numbers / self._encoded
