@@ -118,7 +118,7 @@ def test_a_connection_that_dies_in_an_upload_beside_a_computation(
         job, started = process.compute(worker)
         other = wait_for_job(worker)
         beside = process.start(worker, other)
-        claimed = "SELECT FROM ganns.units WHERE job_id = %s AND claimed_by IS NOT NULL"
+        claimed = "SELECT 1 FROM ganns.units WHERE job_id = %s AND claimed_by IS NOT NULL"
         wait_until(lambda: conn.execute(claimed, (other.id,)).fetchone(), what="the claim")
         wait_until(lambda: process.cache._second._busy_since is None, what="its answer")
         relay.cut_up.append(relay.num_up + 20_000)

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from benchmarks.relay import relayed
-from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig
+from ganns.config import LocalStepsStrategy, QuorumConfig, StopConfig, SyntheticData
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until
 
@@ -24,7 +24,8 @@ HELD = """
 def config(rounds: int):
     """Return a run whose units take longer to compute than to send."""
     return tiny(
-        strategy=LocalStepsStrategy(unit_images=32, micro_batch=1),
+        data=SyntheticData(count=256, holdout=8),
+        strategy=LocalStepsStrategy(unit_images=64, micro_batch=2),
         quorum=QuorumConfig(units=4),
         stop=StopConfig(rounds=rounds),
     )
@@ -44,6 +45,7 @@ def held(classroom, num: int = 2) -> list[int]:
     found: list[list[int]] = [[]]
 
     def looked() -> bool:
+        classroom.check_coordinators()
         [jobs] = classroom.one(HELD)
         found[0] = jobs or []
         assert len(found[0]) <= 2
