@@ -45,6 +45,7 @@ from ganns.config import (
 )
 from ganns.coordinator import Quiet, RoundReport, train_run
 from ganns.data import open_images
+from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
@@ -67,6 +68,11 @@ class Link:
     rtt_ms: float
 
 
+def plain(server: EmbeddedServer, host: str) -> str:
+    """Return the server's address without encryption, which costs time of its own (`benchmarks.tls`)."""
+    return make_conninfo(server.tcp_address(host).conninfo, sslmode="disable")
+
+
 class Relays:
     """Links of relays alone. Each worker's connections share one."""
 
@@ -75,15 +81,16 @@ class Relays:
 
     def __init__(self, num: int, server: EmbeddedServer) -> None:
         """Without a limit."""
-        self._server, self._relays, self._stack = server, list[Relay](), ExitStack()
-        self.ways = [(server.tcp_address(self.host).conninfo, list[str]()) for _ in range(num)]
+        self._relays, self._stack = list[Relay](), ExitStack()
+        self._address = Address(plain(server, self.host), "the benchmark")
+        self.ways = [(self._address.conninfo, list[str]()) for _ in range(num)]
         self.places: list[Place] = []
 
     def shape(self, link: Link) -> None:
         """Make the links slow for the workers that start from now on."""
         settings = {"rate": MBIT * link.up_mbit, "rate_down": MBIT * link.down_mbit, "delay_s": link.rtt_ms / 2000}
         for number in range(len(self.ways)):
-            address, relay = self._stack.enter_context(relayed(self._server.tcp_address(self.host), **settings))
+            address, relay = self._stack.enter_context(relayed(self._address, **settings))
             self.ways[number] = address.conninfo, []
             self._relays.append(relay)
 
@@ -106,7 +113,7 @@ class Namespaces:
         """Without a limit."""
         self._server, self._relays = server, list[subprocess.Popen[str]]()
         self._machines = [Machine(number) for number in range(num)]
-        self.ways = [(server.tcp_address(one.host).conninfo, one.inside([])) for one in self._machines]
+        self.ways = [(plain(server, one.host), one.inside([])) for one in self._machines]
         self.places = [Place(one.namespace, one.device, one.host) for one in self._machines]
 
     def shape(self, link: Link) -> None:
@@ -119,7 +126,7 @@ class Namespaces:
             self._relays.append(relay)
             assert relay.stdout is not None
             port = int(relay.stdout.readline())
-            conninfo = make_conninfo(self._server.tcp_address("127.0.0.1").conninfo, port=port)
+            conninfo = make_conninfo(plain(self._server, "127.0.0.1"), port=port)
             self.ways[number] = conninfo, machine.inside([])
 
     def moved(self) -> tuple[int, int]:
@@ -199,7 +206,7 @@ def settings(arguments: argparse.Namespace) -> Config:
     return Config(
         name="unshaped",
         model=model,
-        data=SyntheticData(count=512 if quick else 8192, holdout=64 if quick else NUM_JUDGED),
+        data=SyntheticData(count=512 if quick else 8192, holdout=NUM_JUDGED),
         strategy=LocalStepsStrategy(unit_images=unit_images, micro_batch=4 if quick else 64),
         codec=OPTIONS["codec"][arguments.codec](),
         quorum=QuorumConfig(units=arguments.units * arguments.workers),

@@ -29,7 +29,8 @@ def why_not() -> str | None:
         return f"{', '.join(missing)} not found: apt-get install iproute2 util-linux"
     if os.geteuid() != 0:
         return "network namespaces need root"
-    trial = "ip link add a type veth peer name b && tc qdisc add dev a root tbf rate 1mbit burst 32kb latency 50ms"
+    trial = "ip link add name trial0 type veth peer name trial1 && tc qdisc add dev trial0 root "
+    trial += "tbf rate 1mbit burst 32kb latency 50ms"
     done = subprocess.run(["unshare", "--net", "sh", "-c", trial], capture_output=True, text=True)
     return None if done.returncode == 0 else f"the kernel refuses them: {' '.join(done.stderr.split())[:200]}"
 
