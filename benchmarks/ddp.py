@@ -21,7 +21,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
@@ -33,6 +34,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import interpolate
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks.namespaces import enter
 from ganns.config import ModelConfig, OptimizerConfig
 from ganns.training.networks import build, parameters_of
 from ganns.training.seeds import generator as seeded
@@ -41,6 +43,15 @@ from ganns.training.seeds import permutation
 LOOPBACK = "127.0.0.1"
 TIMEOUT = timedelta(seconds=120)  # for a process that does not start, or died
 NUM_IMAGES = 2048
+
+
+@dataclass(frozen=True)
+class Place:
+    """A process's network: a namespace, the device that gloo uses there, and the parent's address as seen from it."""
+
+    namespace: str = ""
+    device: str = ""
+    host: str = LOOPBACK
 
 
 def run_ddp(
@@ -52,6 +63,7 @@ def run_ddp(
     warmup: int = 3,
     seed: int = 0,
     model: ModelConfig | None = None,
+    places: Sequence[Place] = (),
 ) -> list[float]:
     """Train in `world` processes and return the duration of each update in seconds, without the warm-up.
 
@@ -63,6 +75,7 @@ def run_ddp(
         warmup: number of updates before the measurement.
         seed: of weights, images and noise.
         model: DCGAN for 64x64 images if None.
+        places: of each process; all on this machine's loopback interface if empty.
 
     Returns:
         `updates` durations in seconds, by rank 0's clock. All ranks wait for one another at each update.
@@ -70,20 +83,34 @@ def run_ddp(
     # The parent holds the rendezvous with port 0: the system then chooses a free port. A port that we had looked
     # up before might be taken by now.
     store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
-    job = (world, store.port, threads, images_per_rank, updates + warmup, seed, model or ModelConfig())
+    where = tuple(places) or (Place(),) * world
+    job = (world, store.port, threads, images_per_rank, updates + warmup, seed, model or ModelConfig(), where)
     spawn(_rank_main, args=job, nprocs=world)  # if one of them fails, ends the others and raises
     seconds: list[float] = json.loads(store.get("seconds"))
     return seconds[warmup:]
 
 
 def _rank_main(
-    rank: int, world: int, port: int, threads: int, images: int, updates: int, seed: int, model: ModelConfig
+    rank: int,
+    world: int,
+    port: int,
+    threads: int,
+    images: int,
+    updates: int,
+    seed: int,
+    model: ModelConfig,
+    places: Sequence[Place],
 ) -> None:
     """Run one of the processes."""
     torch.set_num_threads(threads)
-    if sys.platform in ("linux", "darwin"):  # otherwise gloo resolves the machine's name
+    place = places[rank]
+    if place.namespace:
+        enter(place.namespace)
+    if place.device:
+        os.environ["GLOO_SOCKET_IFNAME"] = place.device
+    elif sys.platform in ("linux", "darwin"):  # otherwise gloo resolves the machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
-    store = TCPStore(LOOPBACK, port, is_master=False, timeout=TIMEOUT)
+    store = TCPStore(place.host, port, is_master=False, timeout=TIMEOUT)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=TIMEOUT)
     computer = DdpReplica(model, OptimizerConfig(), seed)
     batches = _batches(rank, world, images, model, seed)

@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
 
 from procrastinate.exceptions import JobAborted
 
 from ganns.errors import WeightsMissing
 from ganns.queue.decorator import task
 from ganns.queue.events import report
+from ganns.queue.machine import figures
 from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
 from ganns.training.per_class import in_round
-from ganns.training.unit import Part
 from tasks.run_cache import RunCache, get_run_cache, prepare_images
 
 
@@ -49,25 +48,19 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
     loaded = time.monotonic()
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
-    uploads: list[Future[None]] = []  # the first part is uploaded while the second is computed
-
-    def on_part(role: str, part: Part) -> None:
-        uploads.append(cache.upload(cached, self.job_id, self.attempt, seed_parts, role, part))
-
+    upload = cache.upload(cached, (self.job_id, self.attempt, self.worker_id), seed_parts)
     cached.computer.config = in_round(cached.config, claim.settings)
-    result = cached.computer.compute(images, seed_parts, on_part, self.should_abort, labels)
-    if result is None:
-        raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it
+    try:
+        result = cached.computer.compute(images, seed_parts, upload.add, self.should_abort, labels)
+        if result is None:
+            raise self.aborted()  # the round closed without this unit; or Ctrl-C, and another worker computes it
+    except BaseException:
+        upload.give_up()
+        raise
     computed = time.monotonic()
-    for upload in uploads:
-        upload.result()
-    timings = {
-        "fetch": fetched - begun,
-        "load": loaded - fetched,
-        "compute": computed - loaded,
-        "upload": time.monotonic() - computed,
-    }
-    cache.submit((self.job_id, self.attempt, self.worker_id), result.metrics, timings)
+    timings = {"fetch": fetched - begun, "load": loaded - fetched, "compute": computed - loaded}
+    cache.note_computed(run, len(images), timings["compute"])
+    waited_s = cache.finish(upload, result.metrics, timings, self.only_waits)
     report(
         {
             "event": "unit",
@@ -75,7 +68,8 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
             "round": claim.round,
             "unit": claim.unit,
             "images": len(images),
-            "timings": timings,
-            **cache.speed.mbit(),
+            "compute_s": timings["compute"],
+            "waited_s": loaded - begun + waited_s,
+            **figures(),
         }
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import time
 import traceback
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -25,7 +26,6 @@ from ganns.db.address import require
 from ganns.db.connect import Connection, SharedConnection, connect
 from ganns.db.pieces import LinkSpeed, resumed
 from ganns.errors import (
-    BadResult,
     DatabaseError,
     DatasetMismatch,
     DownloadError,
@@ -36,20 +36,19 @@ from ganns.errors import (
 )
 from ganns.plugins import WORKER, check_packages
 from ganns.queue.events import report
-from ganns.queue.machine import describe, is_older, program_version, worker_name
-from ganns.store import results, worker_api
+from ganns.queue.machine import describe, figures, is_older, note_figures, program_version, worker_name
+from ganns.store import worker_api
 from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import Claim, RunInfo
 from ganns.training.audit import Case, Finding, audit
 from ganns.training.chain import CHAIN, Tensors
 from ganns.training.compression import get_codec
-from ganns.training.parts import encode_part
 from ganns.training.published import decode_weights
 from ganns.training.seeds import permutation, permutation_digest
-from ganns.training.serialization import pack, unpack
+from ganns.training.serialization import unpack
 from ganns.training.strategies import build_computer
-from ganns.training.unit import Part
 from tasks.blame import is_of_the_worker, named, pick_device
+from tasks.upload import ResultUpload
 from tasks.weights_cache import WeightsCache, fetch_whole
 
 log = logging.getLogger(__name__)
@@ -58,6 +57,10 @@ COMPILE_VARIABLE = "GANNS_COMPILE"
 """With the value 1 the networks are compiled. It is not the default, since it takes a minute or more."""
 MAX_RUNS, MAX_BYTES = 8, 1 << 30
 """Maximum number of cached runs, and of their total bytes (a 64x64 DCGAN with 64 features has about 50 MB)."""
+SPEED_UNITS = 8
+"""The number of last units that the speed of computing is the mean of."""
+FIGURES_S = 10.0
+"""The time after which the database learns this machine's new figures, if there is a unit to claim."""
 
 
 class CachedRun:
@@ -135,22 +138,35 @@ class CachedRun:
 
 
 class RunCache:
-    """The connection to the database and the cached runs of this process. One job at a time uses it."""
+    """The connections to the database and the cached runs of this process.
+
+    One job at a time uses it, beside at most one that only waits for its upload.
+    """
 
     def __init__(self) -> None:
         """Begin with an empty cache, not connected."""
         self.device = pick_device()
         # Not procrastinate's connection, so that a large upload never delays a heartbeat. It closes when it is idle.
         self._shared = SharedConnection("ganns worker: blobs")
+        # For a unit that is computed while the result before it is uploaded on the first one.
+        self._second = SharedConnection("ganns worker: beside an upload")
+        self._going_on: set[ResultUpload] = set()  # uploads beside which another unit is computed
         self.speed = LinkSpeed()
+        self._computed: tuple[int, deque[tuple[int, float]]] = (0, deque())  # run; (images, seconds) of its last units
         self._runs: OrderedDict[int, CachedRun] = OrderedDict()  # by number; the one used last is at the end
         self._images: dict[int, ImageSet] = {}  # of runs that were prepared, until they are built
         self._registered: tuple[int, int] | None = None  # worker, and the number of connections opened by then
+        self._registered_at, self._told = 0.0, figures()
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
 
     def connection(self) -> AbstractContextManager[Connection]:
-        """Return the connection as a context, for a few statements: `with cache.connection() as conn`."""
-        return self._shared.use()
+        """Return a connection as a context, for a few statements: `with cache.connection() as conn`."""
+        return (self._second if self._going_on else self._shared).use()
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        self._shared.close()
+        self._second.close()
 
     def get(self, run_id: int) -> CachedRun:
         """Return a run from the cache, or read it from the database and build it.
@@ -186,12 +202,27 @@ class RunCache:
         self._images[run_id] = images_of(config, on_progress)
 
     def claim(self, job_id: int, attempt: int, worker_id: int | None) -> Claim | None:
-        """Register the worker, once a connection, and claim a job's unit; None if it is no longer wanted."""
+        """Register the worker, if needed, and claim a job's unit; None if it is no longer wanted."""
         with self.connection() as conn:
-            if worker_id is not None and (worker_id, self._shared.num_opened) != self._registered:
+            if worker_id is not None and self._is_news(worker_id):
+                self._told = figures()
                 worker_api.register(conn, worker_id, worker_name(), describe())
-                self._registered = worker_id, self._shared.num_opened
+                self._registered, self._registered_at = (worker_id, self._shared.num_opened), time.monotonic()
             return worker_api.claim(conn, job_id, attempt, worker_id)
+
+    def _is_news(self, worker_id: int) -> bool:
+        """Return True once a connection, and when there are other figures than those that the database knows."""
+        is_due = time.monotonic() - self._registered_at > FIGURES_S
+        return (worker_id, self._shared.num_opened) != self._registered or (is_due and figures() != self._told)
+
+    def note_computed(self, run_id: int, num_images: int, seconds: float) -> None:
+        """Take a computed unit into account for this machine's figures, as its `describe` shows them."""
+        run, last = self._computed
+        if run != run_id:  # another model may be another speed
+            run, last = self._computed = run_id, deque(maxlen=SPEED_UNITS)
+        last.append((num_images, seconds))
+        total_s = sum(each for _, each in last)
+        note_figures(images_per_s=sum(num for num, _ in last) / max(total_s, 1e-6), **self.speed.mbit())
 
     def get_or_refuse(self, run_id: int, job_id: int, worker_id: int | None) -> CachedRun:
         """Like `get`. A worker that cannot compute the run gets no more of its units until it is started again.
@@ -221,34 +252,30 @@ class RunCache:
                 return lost
         return found
 
-    def upload(
-        self, run: CachedRun, job_id: int, attempt: int, seed: tuple[int | str, ...], role: str, part: Part
-    ) -> Future[None]:
-        """Upload one network's part on a thread, while the other network's is computed.
+    def upload(self, run: CachedRun, job: tuple[int, int, int | None], seed: tuple[int | str, ...]) -> ResultUpload:
+        """Return the upload of a unit's result, which has no parts yet.
 
-        `seed` is (run seed, round, unit), for what the codec draws at random.
+        `job` is (job, attempt, worker); `seed` is (run seed, round, unit), for what the codec draws at random.
         """
+        return ResultUpload(self._uploader, self._shared.use, self.speed, run.codec, job, seed)
 
-        def put() -> None:
-            data = pack(encode_part(part, run.codec, (*seed, role)))
-            upload = results.PartUpload(job_id, attempt, role, data, self.speed.up)
-            seconds = resumed(self.connection, upload)
-            self.speed.moved("up", upload.done, seconds)
+    def finish(
+        self,
+        upload: ResultUpload,
+        metrics: dict[str, float],
+        timings: dict[str, float],
+        on_only_waits: Callable[[], None],
+    ) -> float:
+        """See `ResultUpload.finish`; what is computed beside the upload uses the other connection."""
 
-        return self._uploader.submit(put)
+        def go_on() -> None:
+            self._going_on.add(upload)
+            on_only_waits()
 
-    def submit(self, job: tuple[int, int, int | None], metrics: dict[str, float], timings: dict[str, float]) -> None:
-        """Complete the result of (job, attempt, worker), with its metrics and timings.
-
-        A late, duplicate or stale result is no error: the server has recorded it as such.
-
-        Raises:
-            BadResult: if a part was lost with a crash of the server; the unit must be computed again.
-        """
-        with self.connection() as conn:
-            answer = results.submit(conn, *job, metrics, timings)
-        if answer == "incomplete":
-            raise BadResult("The server lost a part of this result, probably in a restart; computing it again.")
+        try:
+            return upload.finish(metrics, timings, go_on)
+        finally:
+            self._going_on.discard(upload)
 
 
 def _storable(text: str) -> str:

@@ -81,8 +81,8 @@ class LinkSpeed:
         """Return {"up_mbit", "down_mbit"} in Mbit/s, as far as they are known."""
         found = {}
         for way, moved in self._moved.items():
-            if moved:
-                found[f"{way}_mbit"] = 8e-6 * sum(num for num, _ in moved) / sum(seconds for _, seconds in moved)
+            if last := list(moved):  # another thread may add one meanwhile
+                found[f"{way}_mbit"] = 8e-6 * sum(num for num, _ in last) / sum(seconds for _, seconds in last)
         return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.rows import clean, numbers, plain
+from ganns.queue.machine import FIGURES, figures_of
 from ganns.utils.printable import printable
 
 WINDOW = 30
@@ -18,6 +19,7 @@ ALIVE_S = 10.0
 OF_MACHINE = ("device", "gpu", "threads", "memory_mb", "system", "ganns", "torch")
 """Facts about a worker's machine that are shown. Its host name and its login are not."""
 
+_UNKNOWN = dict.fromkeys(FIGURES)
 Totals = dict[str, dict[str, float]]
 _SUMS = ("images", "units", "late", "compute_s", "network_s", "all_images")
 
@@ -80,13 +82,15 @@ def _run_length(rounds: set[int], last: int) -> int:
 
 
 def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
-    """Return every worker that ever joined, by name: its machine, its heartbeat, and the unit that it computes."""
+    """Return every worker that ever joined, by name: machine, figures, heartbeat, and the unit that it computes."""
     found = {}
     for row in execute(conn, "watch_workers"):
         silent_s = row["silent_s"]
         found[row["name"]] = {
             "worker": row["worker"],
             "machine": _machine(row["info"]),
+            **_UNKNOWN,
+            **figures_of(row["info"]),
             "alive": silent_s is not None and silent_s < ALIVE_S,
             "silent_s": None if silent_s is None else 0 if silent_s < ALIVE_S else round(silent_s, -1),
             "draining": row["draining"],
@@ -102,7 +106,8 @@ def look_at_workers(conn: Connection) -> dict[str, dict[str, Any]]:
 def leaderboard(workers: Mapping[str, Mapping[str, Any]], credit: Credit) -> list[dict[str, Any]]:
     """Return one entry a name, most images first: credit, streak, speed, link, machine.
 
-    `speed` is images per second of computing, `link_s` the mean number of seconds that a unit waited for the network.
+    `speed` is images per second of computing in this run, `link_s` the mean number of seconds that a unit waited for
+    the network. What the worker measured itself, in any run, has the names of `ganns.queue.machine.FIGURES`.
     """
     totals, runs = credit.totals(), credit.streaks()
     zeros = dict.fromkeys(_SUMS, 0.0)
@@ -119,7 +124,7 @@ def leaderboard(workers: Mapping[str, Mapping[str, Any]], credit: Credit) -> lis
                 "streak": runs.get(name, 0),
                 "speed": round(sums["all_images"] / sums["compute_s"], 1) if sums["compute_s"] else None,
                 "link_s": round(sums["network_s"] / num, 3) if num else None,
-                **workers.get(name, {"alive": False, "machine": {}, "silent_s": None, "draining": False}),
+                **workers.get(name, {"alive": False, "machine": {}, "silent_s": None, "draining": False, **_UNKNOWN}),
             }
         )
     return sorted(entries, key=lambda entry: (-entry["images"], not entry["alive"], entry["name"]))

@@ -9,6 +9,7 @@ import platform
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -17,6 +18,10 @@ from ganns.db.protocol import PROTOCOL
 
 VARIABLE = "GANNS_ABILITIES"
 """Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
+FIGURES = {"up_mbit": 1e6, "down_mbit": 1e6, "images_per_s": 1e9}
+"""What a worker measures as it works, with the largest value that can be: the speed of its link in Mbit/s, and the
+images that it computes in a second of computing."""
+_figures: dict[str, float] = {}
 
 
 def abilities() -> list[str]:
@@ -71,8 +76,30 @@ def _major_minor(version: str) -> tuple[int, ...]:
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in version.split(".")[:2])
 
 
+def note_figures(**found: float) -> None:
+    """Take new figures of this machine for `describe`, with three digits: smaller changes are none."""
+    _figures.update({name: float(f"{value:.3g}") for name, value in found.items()})
+
+
+def figures() -> dict[str, float]:
+    """Return this machine's `FIGURES`, as far as they are known."""
+    return dict(_figures)
+
+
+def figures_of(info: Any) -> dict[str, float]:
+    """Return the `FIGURES` in a worker's description of itself, which may be anything, also no object."""
+    found = info if isinstance(info, Mapping) else {}
+    return {
+        name: float(value)
+        for name, most in FIGURES.items()
+        if isinstance(value := found.get(name), int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= most  # NaN is not
+    }
+
+
 def describe() -> dict[str, Any]:
-    """Return device, threads, memory_mb, host, system, protocol and the versions that influence results.
+    """Return device, threads, memory_mb, host, system, protocol, the versions that influence results, and `FIGURES`.
 
     torch's version is in it only if a task's module has loaded torch: other tasks do not need torch.
     """
@@ -98,4 +125,4 @@ def describe() -> dict[str, Any]:
                 info |= {"device": "cuda", "gpu": torch.cuda.get_device_name()}
             elif torch.backends.mps.is_available():
                 info["device"] = "mps"
-    return info
+    return info | _figures

@@ -74,6 +74,8 @@ class JobManager(manager.JobManager):
         self.retries: dict[int, int] = {}
         self._worker_id: int | None = None
         self.wake: Callable[[], object] | None = None  # lets the worker ask for jobs
+        # A job's thread says that the job only waits; a stock worker takes no other job all the same.
+        self.on_only_waits: Callable[[int], object] = lambda job_id: None
         self._timer: asyncio.TimerHandle | None = None
         self.rescue_is_vacant = False
         self._preparer = Preparer(self._rows)

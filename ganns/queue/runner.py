@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -46,10 +46,15 @@ class Context:
     retries: int
     worker_id: int | None
     job_context: JobContext
+    on_only_waits: Callable[[int], object] = lambda job_id: None
 
     def should_abort(self) -> bool:
         """Return True if the task was revoked or the worker leaves: then raise `aborted()` soon."""
         return self.job_context.should_abort()
+
+    def only_waits(self) -> None:
+        """Say that the rest of this attempt computes nothing, as an upload: `ganns worker` takes one more job now."""
+        self.on_only_waits(self.job_id)
 
     def aborted(self) -> JobAborted:
         """Return the error to raise: it means REVOKED after a revoke, and another worker's turn after Ctrl-C."""
@@ -91,7 +96,7 @@ def run(task: TaskOptions, manager: JobManager, context: JobContext, arguments: 
     try:
         args, kwargs = unpack(task.parameters, from_plain(arguments, _fetch_bytes))
         if task.bind:
-            args.insert(0, Context(task, job.id, job.attempts, retries, job.worker_id, context))
+            args.insert(0, Context(task, job.id, job.attempts, retries, job.worker_id, context, manager.on_only_waits))
         with no_waiting(task.name), soft_time_limit(task.soft_time_limit):
             result = task.function(*args, **kwargs)
         manager.outcomes[job.id] = _success(task, result)

@@ -47,7 +47,8 @@ class PartUpload:
         self._data, self._digest = memoryview(data), digest(data)
         self._num_blocks = num_blocks(len(data))
         self._was_begun, self._is_wanted = False, True
-        self.done = 0
+        self.num_bytes, self.done = len(data), 0
+        self.is_given_up = False  # then it ends with the pieces that are on their way
 
     def run(self, conn: Connection) -> None:
         """Send what the server does not have. It ends early if the unit is no longer wanted from this attempt."""
@@ -62,7 +63,7 @@ class PartUpload:
 
         def requests() -> Iterator[dict[str, Value]]:
             nonlocal block
-            while block < self._num_blocks and self._is_wanted:
+            while block < self._num_blocks and self._is_wanted and not self.is_given_up:
                 piece = self._data[block * BLOCK_BYTES :][: self._pace.size]
                 where: dict[str, Value] = {"chunk": block, "num_chunks": self._num_blocks}
                 sizes.append(len(piece))

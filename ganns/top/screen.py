@@ -16,7 +16,7 @@ from rich.text import Text
 from ganns.evaluation.ranking import DISTANCES, measure
 from ganns.monitor.wording import ends_wording
 from ganns.top.view import View
-from ganns.top.words import UNITS, decimal, number, run_in_words, seconds, spark, worker_in_words
+from ganns.top.words import UNITS, decimal, link_in_words, number, run_in_words, seconds, spark, worker_in_words
 from ganns.utils.console import SafeConsole
 
 WIDE = 120
@@ -155,7 +155,7 @@ def _workers(view: View, room: int) -> RenderableType:
         return Group(_rule("Workers"), how)
     table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("name", no_wrap=True, ratio=1, min_width=8)
-    for title in ("images", "streak", "images/s", "link"):
+    for title in ("images", "streak", "images/s", "Mbit/s ↑ ↓"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("device", no_wrap=True, max_width=16)
     table.add_column("does", no_wrap=True, min_width=9)
@@ -167,7 +167,7 @@ def _workers(view: View, room: int) -> RenderableType:
         machine = one["machine"]
         table.add_row(
             *(Text(one["name"], style="bold" if one["alive"] else "dim"), number(one["images"]), str(one["streak"])),
-            *(number(one["speed"]), seconds(one["link_s"])),
+            *(number(one["speed"] or one["images_per_s"]), link_in_words(one)),
             Text(str(machine.get("gpu") or machine.get("device") or "–")),  # a string would be markup
             Text(does, style=style),
         )

@@ -32,6 +32,12 @@ def run_in_words(run: Mapping[str, Any]) -> tuple[str, str]:
     return words["word"] + (f": `{words['command']}`" if words["command"] else ""), STYLES[words["kind"]]
 
 
+def link_in_words(person: Mapping[str, Any]) -> str:
+    """Return the speed of a worker's link in Mbit/s, up and down, as the worker measured it."""
+    found = [person["up_mbit"], person["down_mbit"]]
+    return DASH if found == [None, None] else " ".join(DASH if one is None else f"{one:.3g}" for one in found)
+
+
 def worker_in_words(person: Mapping[str, Any], run: int, unit: int | None) -> tuple[str, str]:
     """Return what a worker does, or for how long it sent no heartbeat, and the style of that text.
 

@@ -24,7 +24,8 @@ class WorkerLine:
         self.name, self._clock = name, clock
         self.device = ""
         self.state = "starting"
-        self._doing = self._last = self._preparing = ""
+        self._doing: dict[object, None] = {}  # jobs; those before the last one only wait for their uploads
+        self._last = self._preparing = ""
         self._credit: dict[str, Any] = {}
         self._done: deque[tuple[float, int]] = deque()
         self._hold = self._link = ""
@@ -34,6 +35,7 @@ class WorkerLine:
         """Update the state from an event; return a text if the event deserves a line of its own."""
         kind = event.get("event")
         if kind == "registered":
+            self._doing.clear()  # what an ended process did
             self.device = f"{event.get('device')}, {event.get('threads')} thread(s)"
             if event.get("runs") is False:  # a worker of another app
                 self._idle = "waiting for a task"
@@ -56,10 +58,10 @@ class WorkerLine:
             self._be_idle()
             return self._preparing if begins and self._preparing else None
         elif kind == "started":
-            self._doing = f"job {event.get('job')}"
+            self._doing[event.get("job")] = None
             self.state = "working"
         elif kind == "finished":
-            self._doing = ""
+            self._doing.pop(event.get("job"), None)
             self._be_idle()
         elif kind == "unit":
             self._last = f"round {event.get('round')}, unit {event.get('unit')}"
@@ -91,7 +93,9 @@ class WorkerLine:
 
     def __str__(self) -> str:
         """Return the line: name, state, images/s, contribution, device. A narrow terminal cuts off its end."""
-        parts = [self.name, f"{self.state}: {self._doing}" if self.state == "working" else self.state]
+        *sent, computed = [f"job {job}" for job in self._doing] or [""]
+        doing = f": {computed}, and {', '.join(sent)} is sent" if sent else f": {computed}"
+        parts = [self.name, f"{self.state}{doing}" if self.state == "working" else self.state]
         rate = self.images_per_s()
         if rate:
             parts.append(f"{rate:.1f} images/s")
@@ -103,11 +107,13 @@ class WorkerLine:
 
 
 def _link(event: dict[str, Any]) -> str:
-    """Return the speed of the worker's link, and the share of a unit's time that it computed."""
+    """Return the speed of the worker's link, its speed of computing, and the share of the time that it computes."""
     found = [f"{event[f'{way}_mbit']:.3g} Mbit/s {way}" for way in ("up", "down") if f"{way}_mbit" in event]
-    timings = event.get("timings") or {}
-    total = sum(timings.values())
-    return f"{', '.join(found)}, computed {timings['compute'] / total:.0%} of the time" if found and total else ""
+    compute_s, waited_s = event.get("compute_s") or 0.0, event.get("waited_s") or 0.0
+    if not found or not compute_s:
+        return ""
+    speed = f" at {event['images_per_s']:.3g} images/s" if "images_per_s" in event else ""
+    return f"{', '.join(found)}, computed{speed} for {compute_s / (compute_s + waited_s):.0%} of the time"
 
 
 class Display:

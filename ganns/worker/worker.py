@@ -6,7 +6,9 @@
 - A notification is only a hint: any login can send any text, so the worker asks the database.
 - It reports each heartbeat to the supervisor, stored or failed. A stored heartbeat also restores a registration that
   was removed while the laptop's lid was closed.
-- A worker that is told to leave hands its jobs back at once: they run elsewhere within a second.
+- A worker that is told to leave hands its jobs back at once, and they run elsewhere within a second. A result that is
+  nearly uploaded is finished first.
+- It computes the next unit while the result before it is uploaded (`ganns.worker.turn`).
 """
 
 from __future__ import annotations
@@ -30,11 +32,14 @@ from ganns.queue.events import report
 from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered
+from ganns.worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
 VIEW_S = 10.0
 HAND_BACK_S = 3.0
+LAST_UPLOAD_S = 3.0
+"""The time that a result which is nearly uploaded gets when the worker leaves."""
 LONGEST_PAUSE_S = 5.0
 OUR_FAULT = (OSError, MemoryError, DataError, DatasetMismatch)
 """Errors of this machine rather than of the task: a full disk, missing images."""
@@ -53,6 +58,8 @@ class Worker(stock.Worker):
         super().__init__(**options | {"install_signal_handlers": False})
         self._manager, self._has_runs = manager, has_runs
         manager.wake = self._wake
+        self._turn = Turn(lambda: [one.job.id or 0 for one in self._running_jobs.values()])
+        self._job_semaphore = self._turn  # type: ignore[assignment]
         manager.on_trouble, connector.on_listening = self._on_trouble, self._wake
         self._name, self._info = machine.worker_name(), machine.describe()
         self._in_trouble = False  # the database failed, and no heartbeat was stored since then
@@ -69,7 +76,8 @@ class Worker(stock.Worker):
         """Introduce this worker, read the view once, then run jobs until it is told to stop."""
         assert self.worker_id is not None
         worker_id = self.worker_id
-        introduce = self._manager.introduce
+        introduce, loop = self._manager.introduce, asyncio.get_running_loop()
+        self._manager.on_only_waits = lambda job_id: loop.call_soon_threadsafe(self._turn.only_waits, job_id)
         await self._manager.until_done("registering", lambda: introduce(worker_id, self._name, self._info))
         report({"event": "registered", "worker": worker_id, "name": self._name, "runs": self._has_runs, **self._info})
         if self._has_runs:
@@ -84,7 +92,12 @@ class Worker(stock.Worker):
         if worker_id is None:
             return
         try:
-            num = await asyncio.wait_for(self._manager.hand_back(worker_id, []), HAND_BACK_S)
+            nearly = self._turn.waiting()  # to compute it again elsewhere would take longer than to finish it
+            num = await asyncio.wait_for(self._manager.hand_back(worker_id, list(nearly)), HAND_BACK_S)
+            if nearly:
+                ends = [task for task, context in self._running_jobs.items() if context.job.id in nearly]
+                await asyncio.wait(ends, timeout=LAST_UPLOAD_S)
+                num += await asyncio.wait_for(self._manager.hand_back(worker_id, []), HAND_BACK_S)
             await asyncio.wait_for(self._manager.unregister_worker(worker_id), HAND_BACK_S)
         except Exception as error:  # after 15 s without a heartbeat, the rescue hands the jobs on
             log.warning("could not hand back and unregister: %s", brief(error))
@@ -122,6 +135,8 @@ class Worker(stock.Worker):
         finally:
             if timer is not None:
                 timer.cancel()
+            if job.id in self._turn.waiting():
+                self._wake()  # the worker may have asked in vain while it held this one
             report({"event": "finished", "job": job.id})
 
     def _log_job_outcome(
@@ -217,7 +232,7 @@ class Worker(stock.Worker):
         """After an outage: cut connections that still wait for the old server, and hand back jobs not running here."""
         assert self.worker_id is not None
         cut_waiting()
-        await self._manager.introduce(self.worker_id, self._name, self._info)
+        await self._manager.introduce(self.worker_id, self._name, machine.describe())
         running = [context.job.id for context in self._running_jobs.values() if context.job.id]
         await self._manager.hand_back(self.worker_id, running)
         self._in_trouble = False

@@ -40,7 +40,7 @@ def task(database, monkeypatch):
         gradient(Context(gradient, job.id, job.attempt, 0, worker.id, going_on), **job.args)
 
     yield run
-    cache._shared.close()
+    cache.close()
 
 
 @both

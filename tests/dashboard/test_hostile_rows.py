@@ -22,6 +22,7 @@ from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic, message
 from ganns.monitor.viewer import connect_viewer
 from ganns.monitor.watcher import Watcher
 from ganns.queue.commands import ping, workers
+from ganns.queue.machine import FIGURES
 from ganns.top.screen import screen, snapshot
 from ganns.top.view import View
 from tests.support.helpers import wait_until
@@ -29,6 +30,8 @@ from tests.support.helpers import wait_until
 HUGE = "x" * 3_000_000
 INFOS = [
     '{"threads": 1e5000}',
+    '{"up_mbit": 1e400, "down_mbit": -1, "images_per_s": true}',
+    '{"up_mbit": 1e300, "down_mbit": "7", "images_per_s": 0}',
     '{"threads": 1e400, "memory_mb": -1e308, "device": 1e-400}',
     '{"gpu": "[/red] [link=x]\\u001b]0;mine\\u0007\\u202e\\n"}',
     '{"device": {"a": []}, "gpu": ' + "[" * 3000 + "]" * 3000 + "}",
@@ -81,6 +84,7 @@ def test_what_a_worker_says_of_its_machine_ends_no_watcher(conn: Connection, vie
     messages = looked(viewer, lesson.run)
     people = {one["name"]: one for found in messages if found["type"] == "people" for one in found["people"]}
     assert people["anna"]["images"] == people["ben"]["images"] > 0
+    assert {key: people["anna"][key] for key in FIGURES} == dict.fromkeys(FIGURES)
     text = draw(messages, lesson.run)
     assert "anna" in text
     assert "ben" in text

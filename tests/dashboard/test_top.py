@@ -56,6 +56,7 @@ RUN: dict[str, Any] = {
 }
 ANNA = {
     **{"name": "anna", "images": 15000, "units": 240, "late": 1, "streak": 12, "speed": 145.3, "link_s": 0.05},
+    **{"up_mbit": 9.83, "down_mbit": 48.2, "images_per_s": 140.0},
     **{"worker": 3, "machine": {"device": "cuda", "gpu": "NVIDIA T4"}, "alive": True, "silent_s": 0},
     **{"draining": False, "computes": None},
 }
@@ -122,7 +123,7 @@ def test_the_essentials_fit(width: int, height: int) -> None:
             "best 8.62 at version 40",
         ),
         *("Round 61: 1 of 2 results, open for 1.2 s, deadline in 8.8 s", "S c R", "computing 1", "refused 1"),
-        *("NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
+        *("9.83 48.2", "NVIDIA T4", "unit 1", "silent for 40 s", "12:34:56  ben was late with unit 1 of round 60"),
         *("a result for unit 2 of round 61 was refused", "q: quit", "▁▂▂" if width < 120 else "████"),
     ):
         assert words in text, words

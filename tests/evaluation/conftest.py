@@ -76,6 +76,6 @@ def work_off(database: Address, conn: Connection, monkeypatch: pytest.MonkeyPatc
         get.cache_clear()
     yield lambda: asyncio.run(work())
     if run_cache.get_run_cache.cache_info().currsize:
-        run_cache.get_run_cache()._shared.close()
+        run_cache.get_run_cache().close()
     for get in caches:
         get.cache_clear()

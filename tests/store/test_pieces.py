@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from benchmarks.relay import relayed
 from ganns.db import pieces
 from ganns.db.address import Address
 from ganns.db.connect import SharedConnection, connect
@@ -20,7 +21,6 @@ from ganns.store import results, rounds, runs, weights, worker_api
 from ganns.store.results import PartUpload
 from ganns.store.worker_api import WeightsDownload
 from ganns.training.serialization import digest
-from tests.support.relay import relayed
 
 JOB, ATTEMPT = 1, 0
 OVERHEAD = 200_000  # bytes for logins, statements and answers

@@ -34,7 +34,7 @@ def runs(conn, database, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunCache]:
         create_run(conn, tiny(seed=seed))
     made = RunCache()
     yield made
-    made._shared.close()
+    made.close()
 
 
 def test_switching_between_runs_builds_each_once(runs: RunCache, built: list[int]) -> None:

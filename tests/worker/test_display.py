@@ -28,14 +28,26 @@ def test_name_device_unit_rate_and_contribution():
         assert part in shown
 
 
-def test_the_speed_of_the_link_and_the_share_of_the_time_that_it_computes():
+def test_the_speed_of_the_link_and_of_computing_and_the_share_of_the_time_that_it_computes():
     line = WorkerLine("ada")
-    unit = {"event": "unit", "round": 4, "unit": 0, "images": 8}
-    line.take(unit | {"timings": {"fetch": 1.0, "load": 0.0, "compute": 18.0, "upload": 1.0}})
+    unit = {"event": "unit", "round": 4, "unit": 0, "images": 8, "compute_s": 18.0, "waited_s": 2.0}
+    line.take(unit | {"images_per_s": 43.2})
     assert "Mbit/s" not in str(line)  # nothing was transferred that is large enough
-    timings = {"fetch": 1.0, "load": 0.0, "compute": 18.0, "upload": 1.0}
-    line.take(unit | {"timings": timings, "up_mbit": 9.83, "down_mbit": 48.2})
-    assert "9.83 Mbit/s up, 48.2 Mbit/s down, computed 90% of the time" in str(line)
+    line.take(unit | {"up_mbit": 9.83, "down_mbit": 48.2, "images_per_s": 43.2})
+    assert "9.83 Mbit/s up, 48.2 Mbit/s down, computed at 43.2 images/s for 90% of the time" in str(line)
+
+
+def test_a_unit_that_is_computed_while_the_result_before_it_is_sent():
+    line = WorkerLine("ada")
+    line.take(JOINED)
+    for job in (3, 4):
+        line.take({"event": "started", "job": job})
+    assert "working: job 4, and job 3 is sent" in str(line)
+    line.take({"event": "finished", "job": 3})
+    assert "working: job 4 ·" in str(line)
+    line.take(JOINED)  # another process in its place: nothing ended job 4
+    line.take({"event": "started", "job": 5})
+    assert "working: job 5 ·" in str(line)
 
 
 def test_it_says_how_far_the_preparation_is():

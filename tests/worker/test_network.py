@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from benchmarks.relay import relayed
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.doctor import OK, WARNING
@@ -21,7 +22,6 @@ from ganns.store import results, students, worker_api
 from ganns.training.serialization import digest
 from tests.store.test_pieces import ATTEMPT, JOB, open_unit, publish
 from tests.support.helpers import free_port, wait_until
-from tests.support.relay import relayed
 from tests.worker.proxy import Proxy
 
 STUDENT = "s_pooler"

@@ -2,7 +2,7 @@
 
 import { number, seconds } from "ganns/format.js";
 import { on } from "ganns/live.js";
-import { ago, computes, device, personPage, presence, streak } from "ganns/words.js";
+import { ago, computes, device, mbit, personPage, presence, speed, streak } from "ganns/words.js";
 
 const MAX_ARRIVALS = 6;
 const ORDER = ["here", "draining", "silent", "left"];
@@ -14,7 +14,7 @@ const COLUMNS = [
   { key: "streak", label: "Streak", of: (one) => -one.streak, number: true },
   { key: "late", label: "Extra effort", of: (one) => -one.late, number: true },
   { key: "device", label: "Device", of: (one) => device(one.machine) },
-  { key: "speed", label: "Speed", of: (one) => -(one.speed ?? -1), number: true },
+  { key: "speed", label: "Speed", of: (one) => -(speed(one) ?? -1), number: true },
   { key: "link", label: "Link", of: (one) => one.link_s ?? Infinity, number: true },
   { key: "here", label: "Heartbeat", of: (one) => ORDER.indexOf(presence(one).key) },
   { key: "now", label: "Computes now", of: (one) => one.computes?.unit ?? Infinity },
@@ -59,8 +59,9 @@ export default {
           <td role="cell" class="number" data-label="streak">{{ streak(one.streak) }}</td>
           <td role="cell" class="number" data-label="extra effort">{{ one.late ? "+" + number(one.late) : "–" }}</td>
           <td role="cell" data-label="device">{{ device(one.machine) }}</td>
-          <td role="cell" class="number" data-label="speed">{{ one.speed === null ? "–" : number(one.speed) + " images/s" }}</td>
-          <td role="cell" class="number" data-label="link">{{ one.link_s === null ? "–" : link(one.link_s) }}</td>
+          <td role="cell" class="number" data-label="speed">{{ speed(one) === null ? "–" : number(speed(one)) + " images/s" }}</td>
+          <td role="cell" class="number" data-label="link">{{ one.link_s === null ? "–" : link(one.link_s) }}
+            <template v-if="mbit(one)"><br><span class="soft">{{ mbit(one) }}</span></template></td>
           <td role="cell" data-label="heartbeat"><span class="beat" aria-hidden="true">{{ signs[presence(one).key] }}</span>
             {{ presence(one).text }}</td>
           <td role="cell" class="broad" data-label="computes now">{{ computes(one, run) || "–" }}</td>
@@ -108,6 +109,7 @@ export default {
   },
   methods: {
     ago, computes, device, number, personPage, presence, streak,
+    mbit, speed,
     link: (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : seconds(value)),
     falling: (key) => ["images", "units", "streak", "late", "speed"].includes(key),
     sort(key) {

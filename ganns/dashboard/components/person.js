@@ -2,7 +2,7 @@
 
 import { number, seconds } from "ganns/format.js";
 import { on } from "ganns/live.js";
-import { computes, device, presence, runPage, streak, when } from "ganns/words.js";
+import { computes, device, mbit, presence, runPage, speed, streak, when } from "ganns/words.js";
 
 const MAX_ROUNDS = 200; // of one run, in its strip
 
@@ -65,8 +65,9 @@ export default {
         { label: "units", value: number(me.units) },
         { label: "rounds in a row", value: streak(me.streak ?? 0) },
         { label: "units of extra effort", value: number(me.late) },
-        { label: "images/s while computing", value: number(me.speed) },
+        { label: "images/s while computing", value: number(speed(me)) },
         { label: "network time of a unit", value: me.link_s == null ? "–" : `${Math.round(1000 * me.link_s)} ms` },
+        { label: "link", value: mbit(me) || "–" },
       ];
     },
     strips() {

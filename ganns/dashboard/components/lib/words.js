@@ -28,6 +28,15 @@ export function device(machine) {
   return machine.device === "cpu" && machine.threads ? `cpu, ${machine.threads} thread${machine.threads > 1 ? "s" : ""}` : machine.device;
 }
 
+// Images per second of computing: in this run if it is known, otherwise as the worker measured it in any run.
+export const speed = (one) => one.speed ?? one.images_per_s ?? null;
+
+// The speed of a worker's link as the worker measured it: "9.8 up, 48 down Mbit/s"; "" before it has.
+export function mbit(one) {
+  const known = ["up", "down"].filter((way) => one[`${way}_mbit`] != null);
+  return known.length ? `${known.map((way) => `${Number(one[`${way}_mbit`].toPrecision(3))} ${way}`).join(", ")} Mbit/s` : "";
+}
+
 export function computes(one, run) {
   if (one.alive && one.preparing && !one.computes) return one.preparing;
   if (!one.computes || !one.alive) return "";

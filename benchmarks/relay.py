@@ -1,12 +1,18 @@
 """A relay before a server that makes a link of it: so many bytes a second, a delay, and cuts in the middle.
 
-It counts what the clients send and get, so that a test can say how much was sent twice.
+It counts what the clients send and get, so that a test can say how much was sent twice. All connections share the rate.
+
+    python -m benchmarks.relay '{"target": ["10.77.0.1", 5432], "delay_s": 0.02}'
+
+relays in a process of its own, as `benchmarks.link` needs it in another network namespace, and prints its port.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +30,8 @@ class Relay:
     """One link. `cut_up` and `cut_down` are numbers of bytes; when so many went that way, all connections are cut."""
 
     target: str | tuple[str, int]  # a unix socket's path, or (host, port)
-    rate: float | None = None  # bytes a second, in each direction; None: as fast as it goes
+    rate: float | None = None  # bytes a second, up; None: as fast as it goes
+    rate_down: float | None = None  # the same, down; None: as up
     delay_s: float = 0.0  # one way
     cut_up: list[int] = field(default_factory=list)
     cut_down: list[int] = field(default_factory=list)
@@ -33,8 +40,10 @@ class Relay:
     num_cuts: int = 0
     port: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _free_at: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})  # by direction
 
     async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+        """Relay until `stop`; `ready` is set when the port is known."""
         listening = socket.socket()
         # Small buffers: what the link has not moved waits at the sender, as with a modem.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PORTION)
@@ -63,12 +72,13 @@ class Relay:
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_up: bool) -> None:
         loop = asyncio.get_running_loop()
-        free_at = 0.0
+        rate = self.rate if is_up or self.rate_down is None else self.rate_down
         with suppress(OSError):
             while data := await reader.read(PORTION):
-                if self.rate:
+                if rate:
                     # A sleep that took too long is made up for, so that the rate is right on a busy machine.
-                    free_at = max(free_at, loop.time() - 0.05) + len(data) / self.rate
+                    free_at = max(self._free_at[is_up], loop.time() - 0.05) + len(data) / rate
+                    self._free_at[is_up] = free_at
                     await asyncio.sleep(free_at - loop.time())
                 self._count(len(data), is_up)
                 if self.delay_s:
@@ -113,3 +123,19 @@ def relayed(address: Address, **settings: object) -> Iterator[tuple[Address, Rel
         loop.call_soon_threadsafe(stop.set)
         thread.join(60)
         loop.close()
+
+
+def alone(settings: str) -> None:
+    """Relay with these settings (JSON) until this process is ended; print the port."""
+    given = json.loads(settings)
+    relay = Relay(**given | {"target": tuple(given["target"])})
+    ready = threading.Event()
+    thread = threading.Thread(target=asyncio.run, args=(relay.serve(ready, asyncio.Event()),), daemon=True)
+    thread.start()
+    ready.wait()
+    print(relay.port, flush=True)
+    thread.join()
+
+
+if __name__ == "__main__":
+    alone(sys.argv[1])
