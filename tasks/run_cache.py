@@ -24,7 +24,7 @@ from ganns.config import from_dict
 from ganns.data import ImageSet, images_of
 from ganns.db.address import require
 from ganns.db.connect import Connection, SharedConnection, connect
-from ganns.db.pieces import LinkSpeed, resumed
+from ganns.db.pieces import LinkSpeed
 from ganns.errors import (
     DatabaseError,
     DatasetMismatch,
