@@ -268,6 +268,15 @@ def test_errors_say_what_to_do(secured: Site) -> None:
             answer = client.get(path)
             assert answer.status_code == 404
             assert "<h1>There is no such page</h1>" in answer.text
+        for path, title in (
+            ("/run/12345", "There is no run 12345"),
+            ("/run/12345/projector", "There is no run 12345"),
+            ("/people?run=12345", "There is no run 12345"),
+            ("/sweeps/nothing<b>", "There is no sweep nothing&lt;b&gt;"),
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert f"<h1>{title}</h1>" in answer.text
         assert client.post("/login", content=b"x" * 100_000).status_code == 413
         assert client.post("/login", content=(b"x" * 10_000 for _ in range(20))).status_code == 413  # no length said
 

@@ -1,5 +1,6 @@
 // The failure lab: its workers, the harms, the actions so far, and the reaction of the class.
 
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { look, order } from "ganns/orders.js";
 import { time } from "ganns/words.js";
@@ -27,7 +28,7 @@ export default {
       <div class="wide" v-if="state.workers.length"><table class="lab-workers">
         <thead><tr><th scope="col">worker</th><th scope="col">state</th><th scope="col">processes</th></tr></thead>
         <tbody><tr v-for="one in state.workers" :key="one.name"><td>{{ one.name }}</td>
-          <td><span aria-hidden="true">{{ SIGNS[one.state] }}</span> {{ one.state }}</td><td>{{ one.pids.join(", ") || "none" }}</td></tr>
+          <td><icon :sign="SIGNS[one.state]" /> {{ one.state }}</td><td>{{ one.pids.join(", ") || "none" }}</td></tr>
         </tbody></table></div>
       <p v-else class="soft">No workers yet. They need some seconds to start.</p>
     </section>
@@ -55,6 +56,7 @@ export default {
       <p v-else class="soft">Units that are queued again and results that come too late appear here.</p>
       <p><a href="/docs/explain/faults.md">All faults and their tests</a></p></section>
   </div>`,
+  components: { icon: Icon },
   props: { csrf: String, canRestart: Boolean, harms: Array, most: Number, longest: Number },
   data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [] }, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
   computed: {

@@ -1,14 +1,17 @@
 // A run's state in words, the command to type if there is one, its progress, and its numbers.
 
-import { on } from "ganns/live.js";
 import { formats, number, percent, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
+import { on } from "ganns/live.js";
+import { isResting } from "ganns/words.js";
 
+const SPEEDS = ["images_per_s", "rounds_per_min", "left_s", "machines"];
 const UNKNOWN = { sign: "…", kind: "", word: "loading" };
 const DELETED = { sign: "✕", kind: "bad", word: "deleted", sentence: "This run was deleted from the database." };
 
 export default {
   template: `<div class="state" :class="words.kind">
-    <p class="word" role="status"><span aria-hidden="true">{{ words.sign }}</span> <strong>{{ words.word }}</strong></p>
+    <p class="word" role="status"><icon :sign="words.sign" /> <strong>{{ words.word }}</strong></p>
     <p v-if="words.sentence">{{ words.sentence }} <code v-if="words.command">{{ words.command }}</code></p>
     <template v-if="now">
       <progress v-if="now.ends.length" max="1" :value="now.done" aria-label="Progress of the run"></progress>
@@ -17,9 +20,11 @@ export default {
         run went back to a good version.</p>
       <p v-for="one in now.incidents" :key="one.number" class="soft">{{ one.text }}</p>
     </template>
-    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
+    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :class="{ resting: rests(one) }"
+      :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
       <span>{{ one.label }}</span></div></div>
   </div>`,
+  components: { icon: Icon },
   props: { run: Number, figures: Array },
   data: () => ({ now: null, gone: false }),
   computed: {
@@ -36,7 +41,11 @@ export default {
   methods: {
     number,
     shown(one) {
-      return formats[one.format](this.now[one.key]);
+      return this.rests(one) ? "–" : formats[one.format](this.now[one.key]);
+    },
+    // A run that no one trains has no speed: the last one would look like the present one.
+    rests(one) {
+      return SPEEDS.includes(one.key) && this.now !== null && isResting(this.now);
     },
   },
   mounted() {

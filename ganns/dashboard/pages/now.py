@@ -9,6 +9,7 @@ from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.plain import Missing
 from ganns.monitor.snapshot import latest_run, look_at_run
 
 FIGURES = (
@@ -48,9 +49,8 @@ def register(dashboard: Dashboard) -> None:
     async def one(run: int) -> None:
         found = await dashboard.read(look_at_run, run)
         if found is None:
-            build_unknown(run)
-        else:
-            build(run, found["name"], follow=False)
+            raise unknown(run)
+        build(run, found["name"], follow=False)
 
 
 def build_empty() -> None:
@@ -67,12 +67,9 @@ def build_empty() -> None:
         NewRun(None, follow=True)
 
 
-def build_unknown(run: int) -> None:
-    """Build the page of a run that does not exist."""
-    with frame(f"No run {run}", "/"), ui.element("section").classes("card empty"):
-        text("h1", f"There is no run {run}")
-        with text("p", "It may have been deleted. See "):
-            text("a", "all runs").props('href="/runs"')
+def unknown(run: int) -> Missing:
+    """Return the answer for a run that does not exist."""
+    return Missing(f"There is no run {run}", "It may have been deleted. All runs: /runs")
 
 
 def build(run: int, name: str, *, follow: bool) -> None:
