@@ -11,7 +11,18 @@ from ganns.dashboard import documents, plain, problems
 from ganns.dashboard.api import drawn, live, orders, samples
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
-from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, runs
+from ganns.dashboard.pages import (
+    compare,
+    instructor,
+    lab,
+    learn,
+    login,
+    microscope,
+    now,
+    people,
+    projector,
+    runs,
+)
 from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
@@ -48,8 +59,8 @@ def serve(
         DashboardError: the port is taken.
     """
     require_free(host, port)
-    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    pages = (now, documents, learn, microscope, people, runs, compare, login)
+    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", listens=host)
+    pages = (now, projector, documents, learn, microscope, people, runs, compare, login)
     for part in (problems, plain, live, samples, drawn, *pages, orders):
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)

@@ -100,10 +100,9 @@ class RunTopic(Topic):
         ]
 
     def _find_marks(self, conn: Connection, went_back: int | None) -> str:
-        rows = execute(conn, "watch_marks", run_id=self._run_id).fetchall()
-        return message(
-            "marks", run=self._run_id, rows=marks(rows, *self._history.closed_at(), self._health.begun, went_back)
-        )
+        events = execute(conn, "watch_marks", run_id=self._run_id).fetchall()
+        found = marks(events, self._history.rows, self._health.begun, went_back)
+        return message("marks", run=self._run_id, rows=found)
 
 
 class PeopleTopic(Topic):

@@ -5,7 +5,6 @@ import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { isResting } from "ganns/words.js";
 
-const SPEEDS = ["images_per_s", "rounds_per_min", "left_s", "machines"];
 const UNKNOWN = { sign: "…", kind: "", word: "loading" };
 const DELETED = { sign: "✕", kind: "bad", word: "deleted", sentence: "This run was deleted from the database." };
 
@@ -18,6 +17,8 @@ export default {
       <p class="soft far">{{ far }}</p>
       <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} the model broke, so the
         run went back to a good version.</p>
+      <ul v-if="now.health?.length" class="health" aria-label="Health of the run"><li v-for="one in now.health" :key="one.kind + one.text"
+        :class="one.kind"><strong>{{ one.text }}</strong> {{ one.remedy }}</li></ul>
       <p v-for="one in now.incidents" :key="one.number" class="soft">{{ one.text }}</p>
     </template>
     <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :class="{ resting: rests(one) }"
@@ -25,7 +26,7 @@ export default {
       <span>{{ one.label }}</span></div></div>
   </div>`,
   components: { icon: Icon },
-  props: { run: Number, figures: Array },
+  props: { run: Number, figures: Array, speeds: Array },
   data: () => ({ now: null, gone: false }),
   computed: {
     words() {
@@ -45,7 +46,7 @@ export default {
     },
     // A run that no one trains has no speed: the last one would look like the present one.
     rests(one) {
-      return SPEEDS.includes(one.key) && this.now !== null && isResting(this.now);
+      return this.speeds.includes(one.key) && this.now !== null && isResting(this.now);
     },
   },
   mounted() {

@@ -9,6 +9,7 @@ from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.join import place_card
 from ganns.dashboard.plain import Missing
 from ganns.monitor.snapshot import latest_run, look_at_run
 
@@ -41,29 +42,31 @@ def register(dashboard: Dashboard) -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
         if found is None:
-            build_empty()
+            build_empty(dashboard.listens)
         else:
-            build(found["run"], found["name"], follow=True)
+            build(found["run"], found["name"], dashboard.listens, follow=True)
 
     @ui.page("/run/{run}")
     async def one(run: int) -> None:
         found = await dashboard.read(look_at_run, run)
         if found is None:
             raise unknown(run)
-        build(run, found["name"], follow=False)
+        build(run, found["name"], dashboard.listens, follow=False)
 
 
-def build_empty() -> None:
-    """Build the page of a database without runs; the browser loads it again when the first run begins."""
+def build_empty(listens: str) -> None:
+    """Build the page of a database without runs; the browser loads it again when the first run begins.
+
+    `listens` is the address that the dashboard listens on, for the join card.
+    """
     with frame("No run yet", "/", live="runs=1"):
         with ui.element("section").classes("card empty"):
             text("h1", "No run yet")
             text("p", "This page shows the first run as soon as it begins. Start it on the teacher's machine:")
             text("pre", "ganns train experiment=demo")
-            text("p", "Each worker joins with the address that the coordinator, or ganns db serve, prints:")
-            text("pre", "ganns join 'postgresql://...'\nganns worker")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
+        place_card(listens)
         NewRun(None, follow=True)
 
 
@@ -72,18 +75,20 @@ def unknown(run: int) -> Missing:
     return Missing(f"There is no run {run}", "It may have been deleted. All runs: /runs")
 
 
-def build(run: int, name: str, *, follow: bool) -> None:
+def build(run: int, name: str, listens: str, *, follow: bool) -> None:
     """Build the page of a run.
 
     Args:
         run: its number.
         name: the name in its configuration.
+        listens: the address that the dashboard listens on.
         follow: whether the page changes to the next run when this one is over.
     """
     with frame(f"{name} · run {run}", "/", live=f"run={run}"):
         with ui.element("div").classes("run-title"):
             text("h1", name)
             text("span", f"run {run}").classes("soft")
+            text("a", "Projector").props(f'href="/run/{run}/projector" title="One screen for a projector"')
             NewRun(run, follow=follow)
         with ui.element("div").classes("stage"):
             with ui.element("div").classes("card"):
@@ -104,6 +109,7 @@ def build(run: int, name: str, *, follow: bool) -> None:
             text("h2", "Speed").props('id="speed"')
             with ui.element("div").classes("charts"):
                 build_speed(run)
+        place_card(listens)
 
 
 def build_learning(run: int) -> None:

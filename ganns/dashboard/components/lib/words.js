@@ -7,7 +7,6 @@ import { seconds } from "./format.js";
 // Relative to the page's own prefix, for proxies that add one. A name may contain any character.
 const base = () => window.path_prefix ?? "";
 export const runPage = (run) => `${base()}/run/${run}`;
-export const projectorPage = (run) => `${base()}/run/${run}/projector`;
 export const personPage = (name) => `${base()}/people/${encodeURIComponent(name)}`;
 export const meAmongPeople = (name) => `${base()}/people?me=${encodeURIComponent(name)}`;
 export const sweepPage = (key) => `${base()}/sweeps/${encodeURIComponent(key)}`;
