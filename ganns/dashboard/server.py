@@ -11,6 +11,7 @@ from ganns.dashboard import documents, plain, problems
 from ganns.dashboard.api import drawn, live, orders, samples
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
+from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.pages import (
     compare,
     instructor,
@@ -22,6 +23,7 @@ from ganns.dashboard.pages import (
     people,
     projector,
     runs,
+    vote,
 )
 from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
@@ -65,8 +67,10 @@ def serve(
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)
     if failure_lab:
-        failures = Lab(address)
-        lab.register(dashboard, failures)
+        failures, predictions = Lab(address), Predictions(dashboard)
+        lab.register(dashboard, failures, predictions)
+        vote.register(predictions)
+        app.on_shutdown(predictions.close)
         app.on_shutdown(failures.close)
     secure(dashboard, hostnames)
     # Its bar has no accessible name, and it would appear at requests in the background.

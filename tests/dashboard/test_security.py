@@ -362,17 +362,17 @@ def test_attempts_are_counted_by_network_and_in_all_and_forgotten() -> None:
     attempts = Attempts(lambda: now[0])
     for number in range(MAX_EACH):
         assert attempts.wait_s("2001:db8::1") == 0
-        attempts.failed(f"2001:db8::{number}")  # one customer
+        attempts.count(f"2001:db8::{number}")  # one customer
     now[0] = 20.0
     assert attempts.wait_s("2001:db8::ffff") == 40
     assert attempts.wait_s("2001:db8:0:1::1") == 0
     for number in range(MAX_ALL):
-        attempts.failed(f"10.0.0.{number}")
+        attempts.count(f"10.0.0.{number}")
     assert attempts.wait_s("192.0.2.1") == 60
     now[0] = 80.0
     assert attempts.wait_s("192.0.2.1") == attempts.wait_s("2001:db8::1") == 0
     for number in range(MAX_ADDRESSES + 5):
-        attempts.failed(f"host-{number}")
+        attempts.count(f"host-{number}")
     assert len(attempts) == MAX_ADDRESSES
 
 

@@ -49,7 +49,7 @@ def register(dashboard: Dashboard) -> None:
             return _form(request, sessions, form_cookie, "The form was out of date. Type the password again.", 403)
         token = sessions.log_in(form.get("password", ""))
         if token is None:
-            attempts.failed(address)
+            attempts.count(address)
             log.warning("A wrong password from %s", address)
             return _form(request, sessions, form_cookie, "Wrong password. Try again.", 403)
         sessions.end(request.cookies.get(cookie))

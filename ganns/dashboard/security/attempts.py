@@ -1,4 +1,4 @@
-"""A limit of wrong passwords: five a minute from one address, and a hundred a minute in total."""
+"""A limit by address: of wrong passwords, five a minute from one address and a hundred in total; of votes, more."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from collections.abc import Callable
 WINDOW_S = 60.0
 MAX_EACH, MAX_ALL = 5, 100
 MAX_ADDRESSES = 1000
-"""The most addresses that are remembered; with more, the one with the oldest failure is dropped."""
+"""The most addresses that are remembered; with more, the one with the oldest attempt is dropped."""
 
 
 class Attempts:
-    """The failures of the last minute, by address."""
+    """The attempts of the last minute, by address."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start empty."""
-        self._clock = clock
-        self._all: deque[float] = deque(maxlen=MAX_ALL)
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, each: int = MAX_EACH, in_all: int = MAX_ALL
+    ) -> None:
+        """Allow `each` attempts a minute to an address, and `in_all` to all together."""
+        self._clock, self._max_each = clock, each
+        self._all: deque[float] = deque(maxlen=in_all)
         self._each: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
@@ -28,11 +30,11 @@ class Attempts:
         waits = [times[0] + WINDOW_S - now for times in (self._all, mine or deque()) if times and _full(times)]
         return max([0.0, *waits])
 
-    def failed(self, address: str) -> None:
-        """Record a failure."""
+    def count(self, address: str) -> None:
+        """Record an attempt."""
         key, now = _network(address), self._clock()
         self._all.append(now)
-        self._each.setdefault(key, deque(maxlen=MAX_EACH)).append(now)
+        self._each.setdefault(key, deque(maxlen=self._max_each)).append(now)
         self._each.move_to_end(key)
         while len(self._each) > MAX_ADDRESSES:
             self._each.popitem(last=False)
