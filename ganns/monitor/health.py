@@ -66,7 +66,7 @@ class RunHealth:
             evaluations: the metrics of the run's evaluations, in order.
         """
         findings = [*self._rounds.present.values(), *alike(evaluations)]
-        said = [_entry(one.name, f"{one.text}.", f"{one.remedy}.") for one in findings]
+        said = [_entry(one.name, f"{one.text[0].upper()}{one.text[1:]}.", f"{one.remedy}.") for one in findings]
         if not is_trained(run):
             return said
         said += stalled(run)
@@ -156,4 +156,4 @@ def _known(metrics: Any) -> dict[str, float]:
 
 
 def _entry(kind: str, text: str, remedy: str = "") -> Entry:
-    return {"kind": kind, "text": text[:1].upper() + text[1:], "remedy": remedy}
+    return {"kind": kind, "text": text, "remedy": remedy}

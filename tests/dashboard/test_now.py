@@ -80,6 +80,22 @@ def test_all_grids_by_slider_keys_and_as_a_film(page: Page, site: Site, lesson: 
     expect(picture).to_have_attribute("src", f"/samples/{lesson.run}/{lesson.round}.webp")
 
 
+def test_a_face_is_seen_through_the_versions(page: Page, site: Site, lesson: Lesson) -> None:
+    page.goto(site.url)
+    picture = page.locator(".samples img")
+    expect(picture).to_have_js_property("complete", True)
+    box = picture.bounding_box()
+    assert box is not None
+    picture.click(position={"x": 0.7 * box["width"], "y": 0.2 * box["height"]})  # the sixth of the second row
+    tiles = page.get_by_role("img", name=re.compile("^Face 14, version"))
+    expect(tiles.first).to_have_accessible_name("Face 14, version 0")
+    assert tiles.count() >= 7
+    page.get_by_label("face", exact=True).fill("64")
+    expect(page.get_by_role("img", name="Face 64, version 0")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".face")).to_have_count(0)
+
+
 def test_a_grid_that_was_thinned_out_is_skipped(browser: Browser, site: Site, lesson: Lesson) -> None:
     page = browser.new_page()  # it may complain: a picture is not there
     page.route("**/samples/*/20.webp", lambda route: route.fulfill(status=404))
@@ -141,7 +157,12 @@ def test_a_paused_run_says_who_paused_it_and_how_to_go_on(page: Page, site: Site
     expect(state).to_contain_text("training")
     pause(lesson.conn, lesson.run, "ada@desk (process 7)")
     expect(state).to_contain_text("Paused by ada as soon as the open round is complete.")
+    expect(figure(page, "images/s")).not_to_have_text("–")
     lesson.close()
+    expect(figure(page, "images/s")).to_have_text("–")  # and not the speed of before
+    expect(page.locator(".figure.resting")).not_to_have_count(0)
+    losses = page.get_by_role("img", name="Losses, by round")
+    expect(losses).to_have_accessible_name(re.compile(rf"Events: .*round {lesson.round}, paused by ada"))
     expect(state).to_contain_text("paused by ada")
     expect(state).to_contain_text(f"Continue with: ganns runs resume {lesson.run}")
     expect(page.locator(".quorum")).to_contain_text("the next round opens when an instructor resumes it")
