@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,13 +96,12 @@ def test_who_is_waited_for_and_who_is_not(conn: Connection, viewer: Connection) 
     )
     found = look(topic, viewer)["run"]["health"]
     assert [one["kind"] for one in found] == ["stalled", "waiting", "waiting", "preparing"]
-    assert found[0]["text"].startswith("No round has closed for 41 s; usually one takes 0.9 s.")
+    assert re.fullmatch(r"No round has closed for 4\d s; usually one takes 0\.9 s\.", found[0]["text"])
     assert "quorum.spares" in found[0]["remedy"]
-    assert {one["text"] for one in found[1:]} == {
-        "Waiting for ben: computing, 41 s more than usual.",
-        "Waiting for chloe: silent for 12 s; after 15 s its unit is queued again.",
-        "anna is preparing images, 44 % (not waited for).",
-    }
+    waits = sorted(one["text"] for one in found[1:3])
+    assert re.fullmatch(r"Waiting for ben: computing, 4\d s more than usual\.", waits[0])
+    assert re.fullmatch(r"Waiting for chloe: silent for 1\d s; after 15 s its unit is queued again\.", waits[1])
+    assert found[3]["text"] == "anna is preparing images, 44 % (not waited for)."
     pause(conn, lesson.run, "ada")
     conn.execute("UPDATE ganns.rounds SET closed_at = now() WHERE closed_at IS NULL")
     assert kinds(look(topic, viewer)) == []  # a paused run waits for no one
