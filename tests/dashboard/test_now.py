@@ -162,7 +162,7 @@ def test_a_paused_run_says_who_paused_it_and_how_to_go_on(page: Page, site: Site
     expect(figure(page, "images/s")).to_have_text("–")  # and not the speed of before
     expect(page.locator(".figure.resting")).not_to_have_count(0)
     losses = page.get_by_role("img", name="Losses, by round")
-    expect(losses).to_have_accessible_name(re.compile(rf"Events: .*round {lesson.round}, paused by ada"))
+    expect(losses).to_have_accessible_name(re.compile(rf"Events: .*round {lesson.round - 1}, paused by ada"))
     expect(state).to_contain_text("paused by ada")
     expect(state).to_contain_text(f"Continue with: ganns runs resume {lesson.run}")
     expect(page.locator(".quorum")).to_contain_text("the next round opens when an instructor resumes it")

@@ -54,8 +54,8 @@ export default {
             v-if="column.key === by" :sign="down ? '▾' : '▴'" /></span></button></th></tr></thead>
         <tbody role="rowgroup"><tr v-for="one in sorted" :key="one.name" role="row" :class="[presence(one).key, { me: isMe(one) }]">
           <td role="cell" class="first">{{ one.images ? one.rank : "–" }}</td>
-          <th role="rowheader" scope="row"><a :href="personPage(one.name)">{{ one.name }}</a>
-            <span v-if="isMe(one)" class="you">you</span></th>
+          <th role="rowheader" scope="row"><a :href="personPage(one.name)">{{ one.name }}</a> <span
+            v-if="isMe(one)" class="you">you</span></th>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="units">{{ number(one.units) }}</td>
           <td role="cell" class="number" data-label="streak">{{ streak(one.streak) }}</td>
