@@ -76,7 +76,7 @@ class RoundHealth(Health):
         found = []
         if real > 1 - WON and fake < WON:
             found.append(_won(real, fake))
-        if all(abs(edge(recent[name]) - 0.5) < GUESSING for name in ("d_real", "d_fake") for edge in (min, max)):
+        if all(abs(value - 0.5) < GUESSING for name in ("d_real", "d_fake") for value in recent[name]):
             found.append(_guessing())
         if max(least.values()) > EXPLODED:
             found.append(_exploded(**least))

@@ -113,7 +113,7 @@ def waited_for(rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
         rows: of `watch_waited_for`: `round`, `name`, `seconds`, `usual_s` and `silent_s`.
     """
     oldest = min((row["round"] for row in rows), default=None)
-    said = {}
+    said: dict[str, Entry] = {}
     for row in rows:
         if row["round"] == oldest and (why := _why(row["seconds"], row["usual_s"], row["silent_s"])):
             said.setdefault(row["name"], _entry("waiting", f"Waiting for {row['name']}: {why}."))

@@ -37,7 +37,8 @@ def marks(
         begun: findings, with the rounds with which they began.
         went_back_at_version: with which version the run went back, or None.
     """
-    found, joined = [], defaultdict(list)
+    found: list[Mark] = []
+    joined: dict[int, list[str]] = defaultdict(list)
     for row in events:
         number = _round_of(row["at"], rounds)
         if row["kind"] == "joined":
