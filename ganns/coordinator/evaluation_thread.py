@@ -17,13 +17,13 @@ import psycopg
 from ganns.config import Config
 from ganns.coordinator.connections import SIDE_LOCK_S, connect_own
 from ganns.coordinator.evaluator import Evaluator, describe
-from ganns.coordinator.health import SampleHealth
 from ganns.coordinator.observer import Observer
 from ganns.coordinator.state_files import StateFiles
 from ganns.coordinator.verdict import Verdict
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DatabaseError, DataError, MissingExtra
+from ganns.evaluation.health import SampleHealth
 from ganns.evaluation.ranking import is_better
 from ganns.store import evaluations, runs, weights
 from ganns.training.serialization import unpack
@@ -128,8 +128,8 @@ class Evaluations:
             is_best = weights.put_best_checkpoint(evaluator.conn, self._run_id, version, data)
         self._observer.evaluated(version, metrics)
         self._say(f"version {version}: {describe(metrics)}{'; the best so far' if is_best else ''}")
-        for text in self._health.watch(metrics):
-            self._say(text)
+        for finding in self._health.watch(metrics):
+            self._say(str(finding))
 
 
 def best_evaluation(conn: Connection, run_id: int) -> tuple[int, dict[str, float]] | None:

@@ -30,7 +30,6 @@ from ganns.coordinator.collector import Collector
 from ganns.coordinator.commands import Commands, Interrupted
 from ganns.coordinator.connections import Connections
 from ganns.coordinator.evaluation_thread import Evaluations
-from ganns.coordinator.health import RoundHealth
 from ganns.coordinator.judge import Judge
 from ganns.coordinator.observer import Observer, RoundReport
 from ganns.coordinator.publisher import Publisher
@@ -41,6 +40,7 @@ from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
 from ganns.coordinator.warden import Warden
 from ganns.errors import Diverged, LeaseLost, RunError
+from ganns.evaluation.health import RoundHealth
 from ganns.queue.commands import revoke_unlocked
 from ganns.store import results, rounds, runs
 from ganns.store.object_store import ObjectStore
@@ -153,8 +153,8 @@ class Rounds:
             self.run.num_images,
         )
         self.observer.round_closed(report, self.state)
-        for text in self.health.watch(metrics):
-            self.observer.say(text)
+        for finding in self.health.watch(metrics):
+            self.observer.say(str(finding))
         return goes_on
 
     def _go_back(self, before: Progress, reason: Diverged) -> bool:

@@ -3,6 +3,7 @@
     server.py       assembles the dashboard and serves it
     context.py      shared by the pages: the watcher, and connections that may only read
     frame.py        the parts of every page: navigation, theme, a warning when the connection is lost
+    join.py         how others join: a QR code, and commands with a button that copies them
     plain.py        pages without scripts, and the style sheet
     problems.py     the pages for errors
     policy.py       the Content-Security-Policy: the sources from which a browser loads a page

@@ -28,7 +28,9 @@ def _become_viewer(conn: Connection) -> None:
 class Dashboard:
     """The dashboard of one database."""
 
-    def __init__(self, address: Address, password: str = "", cookie: str = "ganns_session") -> None:
+    def __init__(
+        self, address: Address, password: str = "", cookie: str = "ganns_session", listens: str = "127.0.0.1"
+    ) -> None:
         """Prepare; `open` connects.
 
         Args:
@@ -36,8 +38,9 @@ class Dashboard:
             password: of the instructor; without one, login is impossible.
             cookie: the name of the session cookie. Browsers do not distinguish ports, so two dashboards on one machine
                 need two names.
+            listens: the address that the dashboard listens on; other machines see the join card for it.
         """
-        self.address, self.cookie = address, cookie
+        self.address, self.cookie, self.listens = address, cookie, listens
         self.sessions = WebSessions(password or secrets.token_urlsafe(32))
         self.watcher = Watcher(address, "ganns dashboard")
         # For single requests: lists, a comparison, a picture. It holds no connection while there are none.

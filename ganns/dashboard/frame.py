@@ -22,12 +22,13 @@ def text(tag: str, content: str) -> TextElement:
 
 
 @contextmanager
-def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
+def frame(title: str, here: str, *, live: str = "", foot: bool = True) -> Iterator[None]:
     """Build a page around the elements that are built inside this block.
 
     Args:
         title: of the page.
         here: the path in `LINKS` that is marked as the open page.
+        foot: whether there is a line with a link to the login below.
         live: the topics that the page watches, as the query of `/live`: "run=7&people=7".
     """
     ui.page_title(f"{title} · GANNs with friends")
@@ -46,6 +47,6 @@ def frame(title: str, here: str, *, live: str = "") -> Iterator[None]:
                     link.props('aria-current="page"')
     with ui.element("main").props('id="main" tabindex="-1"'):
         yield
-    if session is None:
+    if session is None and foot:
         with ui.element("footer").classes("foot"):
             text("a", "Log in as instructor").props('href="/login"')

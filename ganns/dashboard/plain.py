@@ -54,6 +54,15 @@ def page(title: str, content: str, status: int = 200, headers: dict[str, str] | 
     )
 
 
+class Missing(HTTPException):
+    """A page about something that does not exist: status 404, with a title and the next step."""
+
+    def __init__(self, what: str, to_do: str) -> None:
+        """Answer with `what` as the title of the page, and `to_do` below it."""
+        super().__init__(404, to_do)
+        self.what = what
+
+
 def problem(status: int, what: str, to_do: str, headers: dict[str, str] | None = None) -> HTMLResponse:
     """Return a page with the problem as its title and the next step below."""
     content = f"""<section class="card empty"><h1>{escape(what)}</h1><p>{escape(to_do)}</p>

@@ -33,6 +33,8 @@ def register(_: object) -> None:
 async def _not_found(request: Request, error: Exception) -> Response:
     if not _is_page(request) and isinstance(error, StarletteHTTPException):
         return await http_exception_handler(request, error)
+    if isinstance(error, plain.Missing):
+        return plain.problem(404, error.what, error.detail)
     said = error.detail if isinstance(error, HTTPException) and error.detail != "Not Found" else ""
     return plain.problem(404, "There is no such page", said or "Its content may have been deleted.")
 

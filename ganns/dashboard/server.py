@@ -12,13 +12,34 @@ from ganns.dashboard.api import drawn, live, orders, samples
 from ganns.dashboard.api import replays as replay_pictures
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
-from ganns.dashboard.pages import compare, instructor, lab, learn, login, microscope, now, people, phones, replays, runs
+from ganns.dashboard.lab.predictions import Predictions
+from ganns.dashboard.pages import (
+    compare,
+    instructor,
+    lab,
+    learn,
+    login,
+    microscope,
+    now,
+    people,
+    phones,
+    projector,
+    replays,
+    runs,
+    vote,
+)
 from ganns.dashboard.phones.coordinator import Coordinator
 from ganns.dashboard.policy import mark_scripts
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
 from ganns.db.address import Address
 from ganns.errors import DashboardError
+
+FAVICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="12" cy="16" r="9" fill="#0072b2"/>'
+    '<circle cx="20" cy="16" r="9" fill="#f29a5c" fill-opacity=".85"/></svg>'
+)
+"""The generator and the discriminator. A sign of a font would be an empty box on some machines."""
 
 
 def serve(
@@ -46,18 +67,20 @@ def serve(
         DashboardError: the port is taken.
     """
     require_free(host, port)
-    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}")
-    pages = (now, documents, learn, microscope, people, runs, compare, replays, login)
+    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", listens=host)
+    pages = (now, projector, documents, learn, microscope, people, runs, compare, replays, login)
     for part in (problems, plain, live, samples, replay_pictures, drawn, *pages, orders):
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)
     if failure_lab:
-        failures = Lab(address)
-        lab.register(dashboard, failures)
+        failures, predictions = Lab(address), Predictions(dashboard)
+        lab.register(dashboard, failures, predictions)
+        vote.register(predictions)
+        app.on_shutdown(predictions.close)
         app.on_shutdown(failures.close)
     if with_phones:
         coordinator = Coordinator(address)
-        phones.register(dashboard, coordinator, host, port)
+        phones.register(dashboard, coordinator, host)
         app.on_startup(coordinator.open)
         app.on_shutdown(coordinator.close)
     secure(dashboard, hostnames)
@@ -69,7 +92,7 @@ def serve(
         host=host,
         port=port,
         title="GANNs with friends",
-        favicon="🎭",
+        favicon=FAVICON,
         language="en-US",
         dark=None,
         show=False,

@@ -32,10 +32,19 @@ class History:
         self._rows.extend(rows)
         return len(rows)
 
+    def last(self, num: int) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of the last rounds."""
+        return self._rows[-num:] if num else []
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """All rows so far, in order."""
+        return self._rows
+
     def columns(self, last: int | None = None) -> dict[str, list[float | None]]:
         """Return the last rounds, or all, as columns: round, images, seconds, bytes, each metric, `t_` each timing."""
         if last is not None:
-            return as_columns(self._rows[-last:] if last else [])
+            return as_columns(self.last(last))
         every = 1
         while len(self._rows) > every * MAX_POINTS:
             every *= 2

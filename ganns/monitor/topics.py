@@ -14,7 +14,9 @@ from typing import Any
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.events import Event
+from ganns.monitor.health import RunHealth
 from ganns.monitor.history import History
+from ganns.monitor.marks import marks
 from ganns.monitor.people import Credit, leaderboard, look_at_workers
 from ganns.monitor.rows import clean, numbers, plain
 from ganns.monitor.snapshot import latest_run, look_at_run
@@ -44,13 +46,14 @@ class Topic(ABC):
 
 
 class RunTopic(Topic):
-    """One run: "run" as it is now, "history", "evaluations", and "events" as they happen."""
+    """One run: "run" as it is now, "history", "evaluations", "marks", and "events" as they happen."""
 
     def __init__(self, run_id: int) -> None:
         """Watch this run."""
         self._run_id = run_id
         self._history = History(run_id)
-        self._run = self._evaluations = ""
+        self._health = RunHealth(run_id)
+        self._run = self._evaluations = self._marks = ""
 
     def wakes(self, event: Event) -> bool:
         """Wake on every event of this run, and when a worker joins."""
@@ -66,29 +69,40 @@ class RunTopic(Topic):
         whole = now["version"] < self._history.next_round  # the run went back, or a backup was restored
         if whole:
             self._history.forget()
+            self._health.forget()
         if num := self._history.look(conn):
             news.append(self._history_message(None if whole else num))
-        run, evaluations = message("run", **now), self._list_evaluations(conn)
+            self._health.add(self._history.last(num))
+        rows = self._list_evaluations(conn)
+        evaluations = message("evaluations", run=self._run_id, rows=rows)
+        found = self._find_marks(conn, now["went_back_at_version"])
+        run = message("run", **now, health=self._health.look(conn, now, rows))
         if evaluations != self._evaluations:
             news.append(evaluations)
+        if found != self._marks:
+            news.append(found)
         if run != self._run:
             news.append(run)
-        self._run, self._evaluations = run, evaluations
+        self._run, self._evaluations, self._marks = run, evaluations, found
         return news
 
     def whole(self) -> list[str]:
         """Return the full state. Past events are not replayed."""
-        return [self._history_message(None), *filter(None, (self._evaluations, self._run))]
+        return [self._history_message(None), *filter(None, (self._evaluations, self._marks, self._run))]
 
     def _history_message(self, num_new: int | None) -> str:
         return message("history", run=self._run_id, whole=num_new is None, columns=self._history.columns(num_new))
 
-    def _list_evaluations(self, conn: Connection) -> str:
-        rows = [
+    def _list_evaluations(self, conn: Connection) -> list[dict[str, Any]]:
+        return [
             {"version": row["version"], **numbers(row["metrics"])}
             for row in execute(conn, "list_evaluations", run_id=self._run_id)
         ]
-        return message("evaluations", run=self._run_id, rows=rows)
+
+    def _find_marks(self, conn: Connection, went_back: int | None) -> str:
+        events = execute(conn, "watch_marks", run_id=self._run_id).fetchall()
+        found = marks(events, self._history.rows, self._health.begun, went_back)
+        return message("marks", run=self._run_id, rows=found)
 
 
 class PeopleTopic(Topic):

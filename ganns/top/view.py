@@ -32,6 +32,7 @@ class View:
     trouble: str = ""
     _shown: int | None = None
     _incident: int = 0  # the last one that is shown
+    _ill: frozenset[str] = frozenset()  # the kinds of findings about the run's health that last
 
     @property
     def number(self) -> int | None:
@@ -70,7 +71,7 @@ class View:
             self._shown, self.run, self.gone, self.people = number, None, False, None
             self.history, self.evaluations = {}, []
             self.events.clear()
-            self._incident = 0
+            self._incident, self._ill = 0, frozenset()
 
     def take(self, text: str, at: str | None = None) -> None:
         """Process a message; `at` is the time of day to write before its events, now if None."""
@@ -85,6 +86,7 @@ class View:
         elif kind == "run":
             self.run, self.gone = message, False
             self._take_incidents(message.get("incidents", ()))
+            self._take_health(message.get("health", ()))
         elif kind == "gone":
             self.run, self.gone = None, True
         elif kind == "people":
@@ -104,6 +106,14 @@ class View:
             if one["number"] > self._incident:
                 self._incident = one["number"]
                 self.events.append(f"{time.strftime('%H:%M:%S', time.localtime(one['at']))}  {one['text']}")
+
+    def _take_health(self, entries: Sequence[Mapping[str, str]]) -> None:
+        """Show a finding about the run's health when it begins; a finding has a remedy, and a mere wait has none."""
+        found = {one["kind"]: one for one in entries if one["remedy"]}
+        for kind, one in found.items():
+            if kind not in self._ill:
+                self.events.append(f"{time.strftime('%H:%M:%S')}  {one['text']} {one['remedy']}")
+        self._ill = frozenset(found)
 
     def _name_of(self, event: dict[str, Any]) -> str:
         """Return the name of an event's worker: by the worker's number, else by the worker that has the unit."""

@@ -75,8 +75,64 @@ ORDER BY u.round, u.unit;
 
 -- watch_metrics --
 -- The metrics of a run's rounds from a given one on, in order
-SELECT round, images, seconds, metrics, timings, bytes_up, bytes_down
+SELECT round, images, seconds, metrics, timings, bytes_up, bytes_down, extract(epoch FROM at)::float8 AS at
 FROM ganns.metrics WHERE run_id = %(run_id)s AND round >= %(first)s ORDER BY round;
+
+-- watch_waited_for --
+-- The units of open rounds that are being computed, the longest first: whose, for how long, how long a unit of that name
+-- (or else of all) usually takes, and how long its worker has been silent
+WITH took AS (
+    SELECT worker_id, extract(epoch FROM submitted_at - claimed_at)::float8 AS seconds FROM ganns.ledger
+    WHERE run_id = %(run_id)s AND round >= %(first)s AND NOT undone AND submitted_at > claimed_at
+), usual AS (
+    SELECT w.name, percentile_cont(0.5) WITHIN GROUP (ORDER BY took.seconds) AS seconds
+    FROM took JOIN ganns.workers w ON w.id = took.worker_id GROUP BY w.name
+)
+SELECT u.round, u.unit, w.name, extract(epoch FROM now() - u.claimed_at)::float8 AS seconds,
+       coalesce(usual.seconds, (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM took)) AS usual_s,
+       CASE WHEN isfinite(p.last_heartbeat) THEN extract(epoch FROM now() - p.last_heartbeat)::float8 END AS silent_s
+FROM ganns.units u
+JOIN ganns.rounds o ON o.run_id = u.run_id AND o.round = u.round AND o.closed_at IS NULL
+JOIN ganns.workers w ON w.id = u.claimed_by
+LEFT JOIN procrastinate.procrastinate_workers p ON p.id = w.id
+LEFT JOIN usual ON usual.name = w.name
+WHERE u.run_id = %(run_id)s AND u.claimed_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM ganns.results s WHERE s.run_id = u.run_id AND s.round = u.round AND s.unit = u.unit)
+ORDER BY u.claimed_at LIMIT 20;
+
+-- watch_preparing --
+-- Workers that are here and prepare images before they take a unit
+SELECT w.name, t.preparing FROM ganns.task_workers t
+JOIN ganns.workers w ON w.id = t.worker_id
+JOIN procrastinate.procrastinate_workers p ON p.id = w.id
+WHERE t.preparing <> '' AND p.last_heartbeat > now() - interval '10 seconds' ORDER BY w.name, w.id LIMIT 3;
+
+-- watch_marks --
+-- What a chart of a run marks: orders, and workers that joined while it was trained; the newest
+SELECT extract(epoch FROM at)::float8 AS at, what AS kind, units, asked_by AS who
+FROM ganns.controls WHERE run_id = %(run_id)s
+UNION ALL
+SELECT extract(epoch FROM w.registered_at)::float8, 'joined', NULL, w.name
+FROM ganns.workers w JOIN ganns.runs r ON r.id = %(run_id)s
+WHERE w.registered_at BETWEEN r.created_at AND coalesce(r.finished_at, now())
+ORDER BY at DESC LIMIT 200;
+
+-- watch_clock --
+-- The server's time, in seconds since 1970
+SELECT extract(epoch FROM clock_timestamp())::float8 AS now;
+
+-- watch_closings --
+-- The rounds that were open at some time between two moments, with the results that each took and those that came late
+SELECT r.round, r.quorum, extract(epoch FROM r.opened_at)::float8 AS opened_at,
+       extract(epoch FROM r.closed_at)::float8 AS closed_at,
+       l.accepted, l.late, l.images
+FROM ganns.rounds r
+LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE accepted) AS accepted, count(*) FILTER (WHERE NOT accepted) AS late,
+                          coalesce(sum(images) FILTER (WHERE accepted), 0)::bigint AS images
+                   FROM ganns.ledger l WHERE l.run_id = r.run_id AND l.round = r.round AND NOT l.undone) l ON true
+WHERE r.run_id = %(run_id)s AND (r.closed_at IS NULL OR r.closed_at >= to_timestamp(%(since)s))
+  AND r.opened_at <= to_timestamp(%(until)s)
+ORDER BY r.round LIMIT 5000;
 
 -- watch_rates --
 -- The last rounds' progress, newest first: (images, seconds of training)

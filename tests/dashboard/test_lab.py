@@ -213,6 +213,27 @@ def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
     assert not [one for one in bench.state()["workers"] if one["pids"]]
 
 
+def test_anyone_votes_only_instructors_ask_and_nonsense_is_refused(bench: Bench) -> None:
+    vote = {"number": 1, "voter": f"{7:032x}", "wait": 0, "lost": 0}
+    with visiting(bench.site.url) as phone:
+        assert phone.post("/vote", json=vote | {"number": 99}).status_code == 409
+        assert phone.post("/lab/ask/kill", json={"number": 0}).status_code == 401
+        assert bench.client.post("/lab/ask/rm", json={"number": 0}).status_code == 422
+        assert bench.client.post("/lab/ask/fast", json={"number": 0}).status_code == 409
+        asked = bench.client.post("/lab/ask/latency", json={"number": 300})
+        assert asked.json()["text"] == "The class votes: A slow network: 300 ms."
+        vote["number"] = phone.get("/vote/state").json()["ballot"]["number"]
+        for change in ({"voter": "me"}, {"wait": 5}, {"lost": -1}, {"number": 0}):
+            assert phone.post("/vote", json=vote | change).status_code == 422
+        assert phone.post("/vote", json=vote, headers={"Origin": "https://evil.example"}).status_code == 403
+        assert phone.post("/vote", json=vote).status_code == 200
+        assert phone.post("/vote", json=vote | {"wait": 2}).status_code == 200
+        ballot = phone.get("/vote/state").json()["ballot"]
+        assert (ballot["num_votes"], ballot["state"]) == (1, "open")
+        assert "set-cookie" not in phone.get("/vote").headers
+    assert bench.state()["ballot"]["num_votes"] == 1
+
+
 def test_the_page(bench: Bench, page: Page) -> None:
     page.goto(bench.site.url + "/login")
     page.get_by_label("Password").fill(PASSWORD)
@@ -220,6 +241,8 @@ def test_the_page(bench: Bench, page: Page) -> None:
     page.get_by_role("link", name="Failure lab").click()
     expect(page.get_by_role("button", name="Kill a third of them")).to_be_disabled()
     expect(page.get_by_role("button", name="Restart PostgreSQL")).to_be_enabled()
+    expect(page.get_by_role("button", name="Ask the class first: Kill a third")).to_be_disabled()
+    expect(page.get_by_role("heading", name="The class predicts")).to_be_visible()
     page.get_by_label("ms").fill("150")
     page.get_by_role("button", name="Set the delay").click()
     expect(page.get_by_role("status").filter(has_text="150 ms in each direction")).to_be_visible()

@@ -142,14 +142,26 @@ def test_a_person_sees_what_the_gradients_did(page: Page, site: Site) -> None:
     expect(row.locator('[data-label="loss D"]')).to_have_text(re.compile(r"^\d\.\d+ → (\d\.\d+|–)$"))
 
 
-def test_an_unknown_name_and_an_unknown_run_are_said_to_be_so(page: Page, site: Site) -> None:
+def test_the_readers_own_row_is_marked_and_remembered(page: Page, site: Site, lesson: Lesson) -> None:
+    lesson.beat()
+    page.goto(f"{site.url}/people/deniz")
+    page.get_by_role("link", name="This is me").click()
+    mine = page.locator(".board .me")
+    expect(mine).to_have_count(1)
+    expect(mine.locator("th")).to_have_text(re.compile(r"deniz\s+you"))
+    page.goto(f"{site.url}/people")
+    expect(mine).to_have_count(1)
+    page.goto(f"{site.url}/people?me=")
+    expect(page.locator(".board tbody tr")).to_have_count(6)
+    expect(mine).to_have_count(0)
+
+
+def test_an_unknown_name_is_said_to_be_so(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/people/{quote('<b>nobody</b>', safe='')}")
     expect(page.get_by_role("heading", level=1)).to_have_text("<b>nobody</b>")
     expect(page.get_by_text("No worker with this name has joined")).to_be_visible()
     page.goto(f"{site.url}/people/")
     expect(page.get_by_role("heading", level=1)).to_have_text("People")
-    page.goto(f"{site.url}/people?run=12345")
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no run 12345")
 
 
 @pytest.mark.parametrize("path", ["/people", "/people/anna"])

@@ -17,7 +17,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
-from ganns.dashboard.phones.address import phone_address, qr_code
 from ganns.dashboard.phones.messages import Hello, read_hello, read_result
 from ganns.dashboard.phones.network import NUM_WEIGHTS
 from ganns.db.address import Address
@@ -115,18 +114,6 @@ def test_a_result_and_a_greeting_are_read() -> None:
 def test_whatever_is_not_exactly_a_result_is_refused(text: str, said: str) -> None:
     with pytest.raises(BadResult, match=re.escape(said)):
         read_result(text)
-
-
-def test_the_code_has_an_address_that_phones_can_reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganns.dashboard.phones.address.reachable_host", lambda _: "192.168.1.7")
-    for host in ("localhost:8080", "127.0.0.1:8080", "[::1]:8080"):
-        assert phone_address("http", host, "0.0.0.0", 8080) == "http://192.168.1.7:8080/phone"
-        assert phone_address("http", host, "127.0.0.1", 8080) is None
-        assert phone_address("http", host, "192.168.1.9", 8080) == "http://192.168.1.9:8080/phone"
-    assert phone_address("https", "dash.example.org", "127.0.0.1", 8080) == "https://dash.example.org/phone"
-    code = qr_code("http://192.168.1.7:8080/phone")
-    assert code.startswith("<svg")
-    assert "script" not in code
 
 
 # ---------------------------------------------------------------------------------------------------- the rounds

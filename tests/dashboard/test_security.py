@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as open_socket
 
@@ -268,8 +268,30 @@ def test_errors_say_what_to_do(secured: Site) -> None:
             answer = client.get(path)
             assert answer.status_code == 404
             assert "<h1>There is no such page</h1>" in answer.text
+        for path, title in (
+            ("/run/12345", "There is no run 12345"),
+            ("/run/12345/projector", "There is no run 12345"),
+            ("/people?run=12345", "There is no run 12345"),
+            ("/sweeps/nothing<b>", "There is no sweep nothing&lt;b&gt;"),
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert f"<h1>{title}</h1>" in answer.text
         assert client.post("/login", content=b"x" * 100_000).status_code == 413
         assert client.post("/login", content=(b"x" * 10_000 for _ in range(20))).status_code == 413  # no length said
+
+
+def test_the_join_card_has_a_code_and_no_secret(secured: Site) -> None:
+    secret = conninfo_to_dict(secured.address.conninfo).get("password") or PASSWORD
+    with visiting(secured.url) as client:
+        here = client.get("/").text
+        there = client.get("/", headers={"Host": "192.168.1.7:8080"}).text
+    assert "Phones cannot reach this dashboard" in here
+    assert "QR code of http://192.168.1.7:8080/" in there
+    for page in (here, there):
+        assert "ganns join" in page
+        assert "postgresql://" not in page
+        assert secret not in page
 
 
 def test_a_viewer_who_watches_too_much_disturbs_no_other(secured: Site, lesson: Lesson) -> None:

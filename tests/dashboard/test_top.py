@@ -232,6 +232,14 @@ def test_words() -> None:
     assert [seconds(one) for one in (None, 0.05, 3.21, 42.2, 4800.0)] == ["–", "50 ms", "3.2 s", "42 s", "1 h 20 min"]
 
 
+def test_a_finding_about_the_health_is_an_event_each_time_it_begins() -> None:
+    wait = {"kind": "waiting", "text": "Waiting for ben.", "remedy": ""}
+    won = {"kind": "won", "text": "D has won.", "remedy": "Try a smaller optimizer.lr_d."}
+    messages = [RUN | {"health": one} for one in ([won, wait], [won], [], [won])]
+    events = [one[10:] for one in viewed(*RECORDED[:-1], *messages).events]
+    assert events == ["D has won. Try a smaller optimizer.lr_d."] * 2
+
+
 def test_a_curve_keeps_its_scale() -> None:
     assert spark([0.0, None, 0.5, 1.0], 10) == ["▁ ▄█"]
     assert spark([0.0, 0.5, 1.0], 2) == ["▁█"]

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from ganns.cli.app import app
 from ganns.config import SyntheticData
 from ganns.coordinator import evaluator as one_evaluation
-from ganns.coordinator.health import SampleHealth
+from ganns.evaluation.health import SampleHealth
 from ganns.store import evaluations, runs, weights
 from ganns.training.state import TrainingState
 from tests.coordinator.test_faults import finish_run
@@ -134,7 +134,7 @@ def test_a_collapsed_generator_is_noticed(opened, conn):
     assert metrics["pixel_variance"] == 0
     health = SampleHealth()
     health.watch({"pixel_variance": 1.0, "feature_variance": 1.0})
-    assert any("the samples look alike" in text for text in health.watch(metrics))
+    assert any("the samples look alike" in one.text for one in health.watch(metrics))
     assert health.watch(metrics) == []  # said once
 
 

@@ -34,6 +34,14 @@ class Header(Component, component="page_header.js"):
         super().__init__(query=query)
 
 
+class Copyable(Component, component="copyable.js"):
+    """A command with a button that copies it."""
+
+    def __init__(self, text: str) -> None:
+        """Show `text`, one line or several."""
+        super().__init__(text=text)
+
+
 class NewRun(Component, component="new_run.js"):
     """A link to a run that began after the page was opened."""
 

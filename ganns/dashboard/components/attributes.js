@@ -1,5 +1,6 @@
 // Sliders for the attributes of a conditional model, and faces that its newest or best version draws with them.
 
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 
 const PAUSE_MS = 150;
@@ -18,12 +19,13 @@ export default {
           <output>{{ percent(values[i]) }}</output></label>
         <div class="controls">
           <button type="button" @click="reset">none of them</button>
-          <button v-if="bestVersion !== null" type="button" :aria-pressed="best" @click="turn">★ best version</button>
+          <button v-if="bestVersion !== null" type="button" :aria-pressed="best" @click="turn"><icon sign="★" /> best version</button>
         </div>
         <p class="soft" role="status">{{ shown && said ? said : "Always the same sixteen kinds of noise: only the attributes change." }}</p>
       </div>
     </div>
   </section>`,
+  components: { icon: Icon },
   props: { run: Number },
   data: () => ({ names: [], values: [], version: 0, bestVersion: null, best: false, shown: "", said: "", waiting: false }),
   computed: {

@@ -3,6 +3,7 @@
 import { judged } from "ganns/distance.js";
 import { PALETTE } from "ganns/drawing/lines.js";
 import { decimal, number, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { grid, runPage } from "ganns/words.js";
 
@@ -36,12 +37,13 @@ export default {
           <td role="cell" class="number" data-label="version">{{ number(one.known?.version) }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.known?.images) }}</td>
           <td role="cell" class="number" data-label="trained for">{{ seconds(one.known?.seconds) }}</td>
-          <td role="cell" class="number" data-label="best distance"><strong v-if="one.best">{{ decimal(one.distance) }} ✓ lowest</strong>
+          <td role="cell" class="number" data-label="best distance"><strong v-if="one.best">{{ decimal(one.distance) }} <icon sign="✓" /> lowest</strong>
             <template v-else>{{ decimal(one.distance) }}</template></td>
           <td role="cell" class="number" data-label="of version">{{ one.distance == null ? "–" : number(one.known.best_version) }}</td>
         </tr></tbody></table>
     </section>
   </div>`,
+  components: { icon: Icon },
   props: { runs: Array, labels: Array },
   data: () => ({
     known: {}, // run -> its newest "run" message

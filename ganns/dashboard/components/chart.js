@@ -2,13 +2,14 @@
 
 import { echarts } from "nicegui-echart";
 import { AXES, axis, onAxis } from "ganns/drawing/axis.js";
-import { PALETTE, option } from "ganns/drawing/lines.js";
+import { PALETTE, option, roomForNames } from "ganns/drawing/lines.js";
+import { placed, told } from "ganns/drawing/marks.js";
 import { calmed, derived, last, lowest, ofEvaluations, ofHistory } from "ganns/drawing/points.js";
 import { formats } from "ganns/format.js";
 import { on } from "ganns/live.js";
 
 export default {
-  template: `<figure class="chart">
+  template: `<figure class="chart" :class="{ named }">
     <figcaption><span class="name">{{ title }}</span>
       <span v-for="line in legend" :key="line.id" class="key">
         <span class="swatch" :style="{ background: 'var(--' + line.color + ')' }"></span>{{ line.label }}
@@ -29,11 +30,12 @@ export default {
     guess: Object,
     empty: String,
   },
-  data: () => ({ legend: [], summary: "" }),
+  data: () => ({ legend: [], summary: "", named: false }),
   mounted() {
     // Not in `data`: Vue need not observe thousands of numbers.
     this.history = new Map();
     this.evaluations = new Map();
+    this.marks = new Map();
     this.drawn = ""; // which lines are on the canvas
     this.seen = false;
     const keep = (where, content) => (message) => {
@@ -44,6 +46,7 @@ export default {
     this.off = [
       on("history", keep(this.history, (message) => message.columns)),
       on("evaluations", keep(this.evaluations, (message) => message.rows)),
+      on("marks", keep(this.marks, (message) => message.rows)),
       onAxis(() => this.later()),
     ];
     this.repaint = () => this.later();
@@ -111,14 +114,23 @@ export default {
       const where = AXES[axis()];
       const until = Math.max(0, ...lines.map((line) => last(line.points)[0]));
       const values = this.legend.map((line) => `${line.label} ${line.value}${line.best ? `, best ${write(line.best[1])}` : ""}`);
-      this.summary = `${this.title}, by ${where.name}. ${values.join("; ")}; up to ${where.say(until)}.`;
-      if (lines.length && this.seen) this.$nextTick(() => this.paint(lines));
+      const marks = this.events(until);
+      this.summary = `${this.title}, by ${where.name}. ${values.join("; ")}; up to ${where.say(until)}.${told(marks)}`;
+      if (lines.length && this.seen) this.$nextTick(() => this.paint(lines, marks));
     },
-    paint(lines) {
+    // Events of the run, at their places on the x axis. Several runs have no common events.
+    events(until) {
+      if (this.runs.length !== 1) return [];
+      const [run] = this.runs;
+      return placed(this.marks.get(run) ?? [], axis(), this.history.get(run) ?? {}, until);
+    },
+    paint(lines, marks) {
       if (!this.$refs.canvas?.clientWidth) return;
       this.chart ??= echarts.init(this.$refs.canvas, null, { renderer: "canvas" });
       const shape = lines.map((line) => `${line.id}${line.calm ? " calm" : ""}`).join("|");
-      this.chart.setOption(option(lines, { ...this.$props, axis: axis() }), { notMerge: shape !== this.drawn });
+      const width = this.$refs.canvas.clientWidth;
+      this.named = roomForNames(lines, width) > 0;
+      this.chart.setOption(option(lines, { ...this.$props, axis: axis(), marks, width }), { notMerge: shape !== this.drawn });
       this.drawn = shape;
     },
   },

@@ -1,7 +1,10 @@
 // The failure lab: its workers, the harms, the actions so far, and the reaction of the class.
 
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { look, order } from "ganns/orders.js";
+import Prediction from "ganns/prediction.js";
+import { advice } from "ganns/spares.js";
 import { time } from "ganns/words.js";
 
 const SIGNS = { running: "●", slow: "◐", stopped: "⏸", killed: "✕", left: "○" };
@@ -27,10 +30,11 @@ export default {
       <div class="wide" v-if="state.workers.length"><table class="lab-workers">
         <thead><tr><th scope="col">worker</th><th scope="col">state</th><th scope="col">processes</th></tr></thead>
         <tbody><tr v-for="one in state.workers" :key="one.name"><td>{{ one.name }}</td>
-          <td><span aria-hidden="true">{{ SIGNS[one.state] }}</span> {{ one.state }}</td><td>{{ one.pids.join(", ") || "none" }}</td></tr>
+          <td><icon :sign="SIGNS[one.state]" /> {{ one.state }}</td><td>{{ one.pids.join(", ") || "none" }}</td></tr>
         </tbody></table></div>
       <p v-else class="soft">No workers yet. They need some seconds to start.</p>
     </section>
+    <prediction :ballot="state.ballot" />
     <section aria-labelledby="lab-harms"><h2 id="lab-harms">Kinds of harm</h2>
       <div class="harms"><article v-for="harm in harms" :key="harm.key" class="card">
         <h3>{{ harm.title }}</h3><p>{{ harm.text }}</p>
@@ -38,9 +42,16 @@ export default {
           <label for="lab-delay">ms</label>
           <input id="lab-delay" type="number" min="0" :max="longest" step="10" required v-model.number="delay">
           <button type="submit" :disabled="busy">{{ harm.button }}</button>
+          <button type="button" :disabled="busy || !living" @click="ask(harm)" :aria-label="'Ask the class first: ' + harm.title">Ask the class first</button>
           <span class="soft">now {{ state.delay_ms }} ms</span></form>
         <div class="buttons" v-else><button type="button" :disabled="busy || !can(harm.key)" @click="give(harm.key)">
-          {{ harm.button }}</button></div>
+          {{ harm.button }}</button>
+          <button type="button" v-if="harm.is_harm" :disabled="busy || !can(harm.key)" @click="ask(harm)"
+            :aria-label="'Ask the class first: ' + harm.title">Ask the class first</button></div>
+        <p class="soft" v-if="asked(harm)">The class votes on this. "{{ harm.button }}" ends the vote, and shows what was expected.</p>
+        <template v-if="needs(harm)"><p class="soft">{{ needs(harm).text }} <code v-if="needs(harm).command">{{ needs(harm).command }}</code></p>
+          <div class="buttons" v-if="needs(harm).quorum"><button type="button" :disabled="busy" @click="setQuorum(needs(harm).quorum)">
+            Set the quorum to {{ needs(harm).quorum }}</button></div></template>
         <p class="soft" v-if="harm.key === 'restart' && !canRestart">This is not the embedded database, so other programs may
           use it: restart it on its own machine. (Without GANNS_DATABASE_URL, the dashboard uses the embedded database.)</p>
       </article></div>
@@ -55,8 +66,9 @@ export default {
       <p v-else class="soft">Units that are queued again and results that come too late appear here.</p>
       <p><a href="/docs/explain/faults.md">All faults and their tests</a></p></section>
   </div>`,
+  components: { icon: Icon, prediction: Prediction },
   props: { csrf: String, canRestart: Boolean, harms: Array, most: Number, longest: Number },
-  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [] }, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
+  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [], harmed: {}, ballot: null }, run: null, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
   computed: {
     living() {
       return this.state.workers.some((one) => one.pids.length);
@@ -71,9 +83,25 @@ export default {
       if (key === "fast") return some("slow");
       return this.living;
     },
+    // The quorum and the spares that a harm needs, and how to get them.
+    needs(harm) {
+      return advice(this.run, this.state.harmed[harm.key] ?? 0);
+    },
+    asked(harm) {
+      return this.state.ballot?.state === "open" && this.state.ballot.harm === harm.key;
+    },
+    async ask(harm) {
+      await this.send(`/lab/ask/${harm.key}`, { number: harm.key === "latency" ? this.delay : 0 });
+    },
+    async setQuorum(units) {
+      await this.send(`/control/runs/${this.run.run}/quorum`, { units });
+    },
     async give(what, number = 0) {
+      await this.send(`/lab/${what}`, { number });
+    },
+    async send(path, content) {
       this.busy = true;
-      this.answer = await order(`/lab/${what}`, this.csrf, { number });
+      this.answer = await order(path, this.csrf, content);
       await this.refresh();
       this.busy = false;
     },
@@ -91,12 +119,12 @@ export default {
     },
   },
   mounted() {
-    this.off = on("events", this.note);
+    this.off = [on("events", this.note), on("run", (run) => (this.run = run))];
     this.refresh();
     this.timer = setInterval(() => document.visibilityState === "visible" && this.refresh(), 1000);
   },
   unmounted() {
-    this.off();
+    this.off.forEach((stop) => stop());
     clearInterval(this.timer);
   },
 };

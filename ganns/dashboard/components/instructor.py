@@ -20,5 +20,12 @@ class LabControls(Component, component="failure_lab.js"):
 
     def __init__(self, csrf: str, *, can_restart: bool) -> None:
         """Send orders with this session's token; with `can_restart`, the database may be restarted."""
-        harms = [{"key": key, "title": one.title, "button": one.button, "text": one.text} for key, one in HARMS.items()]
+        harms = [
+            {"key": key, "title": one.title, "button": one.button, "text": one.text, "is_harm": one.is_harm}
+            for key, one in HARMS.items()
+        ]
         super().__init__(csrf=csrf, canRestart=can_restart, harms=harms, most=MAX_WORKERS, longest=MAX_DELAY_MS)
+
+
+class Vote(Component, component="vote.js"):
+    """The vote of the class about a failure, for phones: two questions, and afterwards what happened."""

@@ -1,6 +1,7 @@
 // The people of a run: the contribution of each, ranked by accepted images, and arrivals and departures.
 
 import { number, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { ago, computes, device, mbit, personPage, presence, speed, streak } from "ganns/words.js";
 
@@ -49,11 +50,12 @@ export default {
       <table class="rows sorts board" role="table" aria-label="All people">
         <thead role="rowgroup"><tr role="row"><th v-for="column in columns" :key="column.key" role="columnheader" scope="col"
           :class="{ number: column.number }" :aria-sort="column.key === by ? (down ? 'descending' : 'ascending') : 'none'">
-          <button type="button" @click="sort(column.key)">{{ column.label }}<span class="mark" aria-hidden="true">{{
-            column.key === by ? (down ? "▾" : "▴") : "" }}</span></button></th></tr></thead>
-        <tbody role="rowgroup"><tr v-for="one in sorted" :key="one.name" role="row" :class="presence(one).key">
+          <button type="button" @click="sort(column.key)">{{ column.label }}<span class="mark" aria-hidden="true"><icon
+            v-if="column.key === by" :sign="down ? '▾' : '▴'" /></span></button></th></tr></thead>
+        <tbody role="rowgroup"><tr v-for="one in sorted" :key="one.name" role="row" :class="[presence(one).key, { me: isMe(one) }]">
           <td role="cell" class="first">{{ one.images ? one.rank : "–" }}</td>
-          <th role="rowheader" scope="row"><a :href="personPage(one.name)">{{ one.name }}</a></th>
+          <th role="rowheader" scope="row"><a :href="personPage(one.name)">{{ one.name }}</a> <span
+            v-if="isMe(one)" class="you">you</span></th>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="units">{{ number(one.units) }}</td>
           <td role="cell" class="number" data-label="streak">{{ streak(one.streak) }}</td>
@@ -62,20 +64,22 @@ export default {
           <td role="cell" class="number" data-label="speed">{{ speed(one) === null ? "–" : number(speed(one)) + " images/s" }}</td>
           <td role="cell" class="number" data-label="link">{{ one.link_s === null ? "–" : link(one.link_s) }}
             <template v-if="mbit(one)"><br><span class="soft">{{ mbit(one) }}</span></template></td>
-          <td role="cell" data-label="heartbeat"><span class="beat" aria-hidden="true">{{ signs[presence(one).key] }}</span>
+          <td role="cell" data-label="heartbeat"><span class="beat"><icon :sign="signs[presence(one).key]" /></span>
             {{ presence(one).text }}</td>
           <td role="cell" class="broad" data-label="computes now">{{ computes(one, run) || "–" }}</td>
         </tr></tbody>
       </table>
     </section>
   </div>`,
-  props: { run: Number, follow: Boolean },
+  components: { icon: Icon },
+  props: { run: Number, follow: Boolean, me: String },
   data: () => ({
     columns: COLUMNS,
     signs: { here: "●", draining: "◐", silent: "○", left: "–" },
     people: null,
     arrivals: [],
     now: Date.now() / 1000,
+    reader: null,
     by: "rank",
     down: false,
   }),
@@ -108,6 +112,9 @@ export default {
     },
   },
   methods: {
+    isMe(one) {
+      return one.name === this.reader;
+    },
     ago, computes, device, number, personPage, presence, streak,
     mbit, speed,
     link: (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : seconds(value)),
@@ -118,6 +125,7 @@ export default {
     },
   },
   mounted() {
+    this.reader = known(this.me);
     const changes = new Arrivals();
     this.off = on("people", (message) => {
       if (message.run !== this.run) return;
@@ -134,6 +142,13 @@ export default {
     clearInterval(this.clock);
   },
 };
+
+// The reader's name: of the page's address, which this browser remembers; an empty one is forgotten.
+function known(me) {
+  if (me) localStorage.setItem("ganns-me", me);
+  else if (me === "") localStorage.removeItem("ganns-me");
+  return localStorage.getItem("ganns-me");
+}
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -31,12 +31,13 @@ class SweepPoints(Component, component="sweep_points.js"):
 class Leaderboard(Component, component="leaderboard.js"):
     """The people of a run, most images first: totals, the first three, arrivals and departures, and a table."""
 
-    def __init__(self, run: int, *, follow: bool = False) -> None:
+    def __init__(self, run: int, *, follow: bool = False, me: str | None = None) -> None:
         """Show the people of `run`, which the page must watch (`frame(..., live="people=7")`).
 
-        With `follow`, load the page again when a newer run begins.
+        With `follow`, load the page again when a newer run begins. The row of `me`, the reader, is marked; the browser
+        remembers the name, and "" makes it forget.
         """
-        super().__init__(run=run, follow=follow)
+        super().__init__(run=run, follow=follow, me=me)
 
 
 class Influence(Component, component="influence.js"):

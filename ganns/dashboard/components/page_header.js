@@ -1,5 +1,6 @@
 // The head of every page: links, the theme button, and a warning when the connection is lost. It opens the page's WebSocket.
 
+import Icon from "ganns/icon.js";
 import { on, open } from "ganns/live.js";
 
 const NEXT = { system: "dark", dark: "light", light: "system" };
@@ -17,9 +18,10 @@ export default {
   template: `<div>
     <header class="top"><slot></slot>
       <button type="button" class="theme" :aria-label="'Theme: ' + choice + '. Change it'" @click="change">
-        {{ { system: "◐", dark: "☾", light: "☀" }[choice] }}</button></header>
+        <icon :sign="{ system: '◐', dark: '☾', light: '☀' }[choice]" /></button></header>
     <div class="trouble" role="status" aria-live="polite" v-show="trouble">{{ trouble }}</div>
   </div>`,
+  components: { icon: Icon },
   props: { query: String },
   data: () => ({ choice: localStorage.getItem("ganns-theme") ?? "system", link: true, database: "" }),
   computed: {

@@ -2,7 +2,7 @@
 
 import { number, seconds } from "ganns/format.js";
 import { on } from "ganns/live.js";
-import { computes, device, mbit, presence, runPage, speed, streak, when } from "ganns/words.js";
+import { computes, device, mbit, meAmongPeople, presence, runPage, speed, streak, when } from "ganns/words.js";
 
 const MAX_ROUNDS = 200; // of one run, in its strip
 
@@ -13,6 +13,7 @@ export default {
       <div class="figures">
         <div class="figure" v-for="one in figures" :key="one.label"><strong>{{ one.value }}</strong><span>{{ one.label }}</span></div>
       </div>
+      <p class="soft"><a :href="meAmongPeople(history.name)">This is me</a>: mark my row among the people, in this browser.</p>
     </section>
     <section class="card" aria-labelledby="strips" v-if="strips.length">
       <h2 id="strips">The last units, round by round</h2>
@@ -80,7 +81,7 @@ export default {
     },
   },
   methods: {
-    number, runPage, seconds, when,
+    meAmongPeople, number, runPage, seconds, when,
     bar(one) {
       return `${(60 * one.images) / Math.max(1, ...this.history.runs.map((other) => other.images))}%`;
     },

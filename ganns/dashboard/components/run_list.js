@@ -1,6 +1,7 @@
 // All runs, newest first. Some can be chosen for a comparison, with the keyboard too.
 
 import { decimal, number, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { comparison, runPage, sweepPage, when } from "ganns/words.js";
 
@@ -26,7 +27,7 @@ export default {
           <td role="cell" class="first"><input type="checkbox" name="run" :value="one.run" v-model="chosen"
             :aria-label="'Choose run ' + one.run" :disabled="chosen.length >= max && !chosen.includes(one.run)"></td>
           <th role="rowheader" scope="row"><a :href="runPage(one.run)">Run {{ one.run }}</a> <span class="name">{{ one.name }}</span></th>
-          <td role="cell" :class="'state-' + one.wording.kind" data-label="state"><span aria-hidden="true">{{ one.wording.sign }}</span>
+          <td role="cell" :class="'state-' + one.wording.kind" data-label="state"><icon :sign="one.wording.sign" />
             {{ one.wording.word }}</td>
           <td role="cell" class="number" data-label="version">{{ number(one.version) }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
@@ -41,6 +42,7 @@ export default {
       <p class="soft" v-if="runs.length >= 500">Only the newest 500 runs are listed.</p>
     </form>
   </div>`,
+  components: { icon: Icon },
   data: () => ({
     runs: null,
     chosen: [],

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 from ganns.dashboard.components import Component
 
+SPEEDS = ("images_per_s", "rounds_per_min", "left_s", "machines")
+"""Figures of a run that goes on; of one that rests they would be old."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -33,7 +36,16 @@ class RunState(OfRun, component="run_state.js"):
     def __init__(self, run: int, figures: tuple[Figure, ...]) -> None:
         """Show `run` with these numbers."""
         super().__init__(run)
-        self._props["figures"] = [asdict(one) for one in figures]
+        self._props |= {"figures": [asdict(one) for one in figures], "speeds": SPEEDS}
+
+
+class Projector(OfRun, component="projector.js"):
+    """The newest faces, the state and the figures, as large as a screen allows; a chart is placed inside."""
+
+    def __init__(self, run: int, name: str, figures: tuple[Figure, ...]) -> None:
+        """Show `run` with its name and these numbers."""
+        super().__init__(run)
+        self._props |= {"name": name, "figures": [asdict(one) for one in figures], "speeds": SPEEDS}
 
 
 class Samples(OfRun, component="samples.js"):

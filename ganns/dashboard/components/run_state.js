@@ -1,26 +1,32 @@
 // A run's state in words, the command to type if there is one, its progress, and its numbers.
 
-import { on } from "ganns/live.js";
 import { formats, number, percent, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
+import { on } from "ganns/live.js";
+import { isResting } from "ganns/words.js";
 
 const UNKNOWN = { sign: "…", kind: "", word: "loading" };
 const DELETED = { sign: "✕", kind: "bad", word: "deleted", sentence: "This run was deleted from the database." };
 
 export default {
   template: `<div class="state" :class="words.kind">
-    <p class="word" role="status"><span aria-hidden="true">{{ words.sign }}</span> <strong>{{ words.word }}</strong></p>
+    <p class="word" role="status"><icon :sign="words.sign" /> <strong>{{ words.word }}</strong></p>
     <p v-if="words.sentence">{{ words.sentence }} <code v-if="words.command">{{ words.command }}</code></p>
     <template v-if="now">
       <progress v-if="now.ends.length" max="1" :value="now.done" aria-label="Progress of the run"></progress>
       <p class="soft far">{{ far }}</p>
       <p v-if="now.went_back_at_version" class="soft">At version {{ number(now.went_back_at_version) }} the model broke, so the
         run went back to a good version.</p>
+      <ul v-if="now.health?.length" class="health" aria-label="Health of the run"><li v-for="one in now.health" :key="one.kind + one.text"
+        :class="one.kind"><strong>{{ one.text }}</strong> {{ one.remedy }}</li></ul>
       <p v-for="one in now.incidents" :key="one.number" class="soft">{{ one.text }}</p>
     </template>
-    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
+    <div class="figures"><div v-for="one in figures" :key="one.key" class="figure" :class="{ resting: rests(one) }"
+      :title="one.title || null"><strong>{{ now ? shown(one) : "–" }}</strong>
       <span>{{ one.label }}</span></div></div>
   </div>`,
-  props: { run: Number, figures: Array },
+  components: { icon: Icon },
+  props: { run: Number, figures: Array, speeds: Array },
   data: () => ({ now: null, gone: false }),
   computed: {
     words() {
@@ -36,7 +42,11 @@ export default {
   methods: {
     number,
     shown(one) {
-      return formats[one.format](this.now[one.key]);
+      return this.rests(one) ? "–" : formats[one.format](this.now[one.key]);
+    },
+    // A run that no one trains has no speed: the last one would look like the present one.
+    rests(one) {
+      return this.speeds.includes(one.key) && this.now !== null && isResting(this.now);
     },
   },
   mounted() {

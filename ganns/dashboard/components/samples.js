@@ -1,6 +1,8 @@
 // The grids of samples in the database: the newest one, or any other by slider, by arrow keys, or as a film.
 
+import Face, { faceAt } from "ganns/face.js";
 import { number } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { grid } from "ganns/words.js";
 
@@ -16,24 +18,28 @@ export default {
         the setting <code>sample_every</code> is their number.</p>
     </div>
     <template v-else>
-      <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure">
+      <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure" @click="pick"
+        title="Click a face to see it through the versions">
       <div class="controls">
         <button type="button" @click="toggle" :aria-label="playing ? 'Pause the film' : 'Play all grids as a film'">
-          {{ playing ? "⏸" : "▶" }}</button>
+          <icon :sign="playing ? '⏸' : '▶'" /></button>
         <div class="slide">
           <input type="range" min="0" :max="versions.length - 1" :value="index" :disabled="versions.length < 2"
             aria-label="Version" :aria-valuetext="said" @input="slide(+$event.target.value)">
           <span v-if="best !== null && versions.length > 1" class="star" aria-hidden="true"
-            :style="{ '--at': best / (versions.length - 1) }">★</span>
+            :style="{ '--at': best / (versions.length - 1) }"><icon sign="★" /></span>
         </div>
         <button type="button" :aria-pressed="following" @click="slide(versions.length - 1)">newest</button>
-        <button v-if="best !== null" type="button" :aria-pressed="index === best" @click="slide(best)">★ best</button>
+        <button v-if="best !== null" type="button" :aria-pressed="index === best" @click="slide(best)"><icon sign="★" /> best</button>
+        <button type="button" :aria-pressed="face !== null" @click="face = face === null ? 0 : null">one face</button>
       </div>
       <p class="caption">version <strong>{{ number(version) }}</strong><span class="soft">{{ remark }}</span></p>
+      <face-history v-if="face !== null" :run="run" :versions="versions" :face="face" @close="face = null" @choose="face = $event" />
     </template>
   </section>`,
+  components: { icon: Icon, "face-history": Face },
   props: { run: Number },
-  data: () => ({ versions: [], index: 0, following: true, playing: false, shown: "", enlarged: false, bestVersion: null }),
+  data: () => ({ versions: [], index: 0, following: true, playing: false, shown: "", enlarged: false, bestVersion: null, face: null }),
   computed: {
     version() {
       return this.versions[this.index];
@@ -53,8 +59,8 @@ export default {
     remark() {
       const words = this.index === this.versions.length - 1 ? ["the newest grid"] : [];
       if (this.version === 0) words.push("untrained");
-      if (this.version === this.bestVersion) words.push("★ the best so far");
-      else if (this.index === this.best) words.push(`★ nearest to the best version, ${number(this.bestVersion)}`);
+      if (this.version === this.bestVersion) words.push("the best so far");
+      else if (this.index === this.best) words.push(`nearest to the best version, ${number(this.bestVersion)}`);
       return words.length ? ` · ${words.join(" · ")}` : "";
     },
   },
@@ -114,6 +120,9 @@ export default {
     },
     address(version) {
       return grid(this.run, version);
+    },
+    pick({ offsetX, offsetY, target }) {
+      this.face = faceAt(offsetX / target.clientWidth, offsetY / target.clientHeight);
     },
     toggle() {
       if (this.playing) return this.stop();

@@ -4,6 +4,7 @@ import { echarts } from "nicegui-echart";
 import { judged, judgeName } from "ganns/distance.js";
 import { bestSoFar, parallel, ranked, soFar, updated } from "ganns/drawing/sweep.js";
 import { decimal, number } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 import { comparison, runPage } from "ganns/words.js";
 
@@ -40,10 +41,11 @@ export default {
             {{ one.wording.word }}</td>
           <td role="cell" class="number" data-label="images">{{ number(one.images) }}</td>
           <td role="cell" class="number" data-label="best distance"><strong v-if="!place && one.distance != null">{{
-            decimal(one.distance) }} ✓ lowest</strong><template v-else>{{ decimal(one.distance) }}</template></td>
+            decimal(one.distance) }} <icon sign="✓" /> lowest</strong><template v-else>{{ decimal(one.distance) }}</template></td>
         </tr></tbody></table>
     </section>
   </div>`,
+  components: { icon: Icon },
   props: { sweep: String, axes: Array, points: Array },
   data() {
     return { now: judged(this.points), more: false };

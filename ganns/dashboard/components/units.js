@@ -1,6 +1,7 @@
 // The open rounds, unit by unit, and the last closed round.
 
 import { number, seconds } from "ganns/format.js";
+import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 
 // Each state has a sign and a word, so that colour alone does not matter.
@@ -28,20 +29,21 @@ export default {
       </div>
       <ul v-if="round.units.length" class="units" :aria-label="'Units of round ' + round.round">
         <li v-for="unit in sorted(round.units)" :key="unit.unit" :class="['unit', unit.state]" :title="told(unit)">
-          <span class="sign" aria-hidden="true">{{ states[unit.state].sign }}</span>
+          <span class="sign" aria-hidden="true"><icon :sign="states[unit.state].sign" /></span>
           <span class="who" aria-hidden="true">{{ unit.worker || "unit " + unit.unit }}</span>
           <span class="visually-hidden">{{ told(unit) }}</span></li>
       </ul>
     </div>
     <ul v-if="counts.length" class="signs">
       <li v-for="[name, num] in counts" :key="name" :class="name">
-        <span class="sign" aria-hidden="true">{{ states[name].sign }}</span>{{ name }} <strong>{{ num }}</strong></li>
+        <span class="sign" aria-hidden="true"><icon :sign="states[name].sign" /></span>{{ name }} <strong>{{ num }}</strong></li>
     </ul>
     <details class="meanings"><summary>What the signs mean</summary>
       <ul><li v-for="(state, name) in states" :key="name" :class="name">
-        <span class="sign" aria-hidden="true">{{ state.sign }}</span>{{ state.says }}</li></ul>
+        <span class="sign" aria-hidden="true"><icon :sign="state.sign" /></span>{{ state.says }}</li></ul>
     </details>
   </section>`,
+  components: { icon: Icon },
   props: { run: Number },
   data: () => ({ rounds: [], byWorker: false, why: "Loading.", states: STATES }),
   computed: {

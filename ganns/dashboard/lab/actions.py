@@ -51,8 +51,14 @@ class Lab:
         return {
             "workers": [one.state() for one in self.workers],
             "delay_ms": round(1000 * self.proxy.delay_s),
+            "harmed": self.num_harmed(),
             "done": list(reversed(self._done)),
         }
+
+    def num_harmed(self) -> dict[str, int]:
+        """Return how many workers each harm would take from the class now."""
+        num = len(self._living())
+        return {"kill": _third(num), "stop": min(1, num), "slow": min(2, num)}
 
     async def order(self, what: str, number: int) -> str:
         """Do an action; return what was done, as a sentence.
@@ -108,7 +114,7 @@ class Lab:
 
     async def _kill(self, _: int) -> str:
         living = self._some()
-        chosen = random.sample(living, max(1, round(len(living) / 3)))
+        chosen = random.sample(living, _third(len(living)))
         for one in chosen:
             await asyncio.to_thread(one.processes)  # finds its children while their parent still runs
             one.kill()
@@ -191,6 +197,10 @@ class Lab:
                 self._keeper.stdin.close()
                 await asyncio.to_thread(self._keeper.wait)
                 self._keeper = None
+
+
+def _third(num: int) -> int:
+    return max(1, round(num / 3)) if num else 0
 
 
 def _names(workers: list[LabWorker]) -> str:

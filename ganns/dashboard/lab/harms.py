@@ -15,6 +15,8 @@ class Harm(NamedTuple):
     then: str
     """The expected effect."""
     tests: tuple[str, ...]
+    is_harm: bool = True
+    """False for what repairs a harm."""
 
 
 HARMS = {
@@ -42,6 +44,7 @@ HARMS = {
         "SIGCONT to the stopped worker.",
         "It is late: a result that another worker has submitted is not counted twice. Then it works as before.",
         ("test_a_closed_lid", "test_a_sleeper_finishes_a_job_that_was_requeued"),
+        is_harm=False,
     ),
     "slow": Harm(
         "Slow two down",
@@ -60,6 +63,7 @@ HARMS = {
         "Both workers run all the time again.",
         "Rounds are as fast as before.",
         ("test_the_class_survives_the_lab",),
+        is_harm=False,
     ),
     "latency": Harm(
         "A slow network",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import psutil
+import psycopg
 from fastapi import Body, HTTPException, Path, Response
 from fastapi.responses import RedirectResponse
 from nicegui import app, ui
+from psycopg_pool import PoolTimeout
 
 from ganns.dashboard.api.orders import MAY_ONLY_READ, may_order
 from ganns.dashboard.components import NewRun
@@ -15,12 +17,15 @@ from ganns.dashboard.components.instructor import LabControls
 from ganns.dashboard.components.run_page import Figure, RunState
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.join import place_code
 from ganns.dashboard.lab.actions import Lab
+from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.security.instructor import Ordering, Watching, page_session
-from ganns.errors import GannsError
+from ganns.errors import DashboardError, GannsError
 from ganns.monitor.snapshot import latest_run
 
 What = Annotated[str, Path(pattern="^(start|end|kill|stop|continue|slow|fast|latency|restart)$")]
+Harm = Annotated[str, Path(pattern="^(kill|stop|continue|slow|fast|latency|restart)$")]
 Number = Annotated[int, Body(embed=True, ge=0, le=100_000)]
 FIGURES = (
     Figure("version", "version"),
@@ -30,7 +35,7 @@ FIGURES = (
 )
 
 
-def register(dashboard: Dashboard, lab: Lab) -> None:
+def register(dashboard: Dashboard, lab: Lab, predictions: Predictions) -> None:
     """Serve `/lab`, and accept its orders."""
 
     @ui.page("/lab")
@@ -54,19 +59,37 @@ def register(dashboard: Dashboard, lab: Lab) -> None:
                 with ui.element("section").classes("card").props('aria-label="The run"'):
                     RunState(run, FIGURES)
             LabControls(session.csrf, can_restart=lab.can_restart)
+            with ui.element("section").classes("card").props('aria-labelledby="vote-code"'):
+                text("h2", "The class predicts").props('id="vote-code"')
+                place_code(dashboard.listens, "/vote", "To vote on what will happen, scan it with a phone")
         return None
 
     @app.get("/lab/state")
     async def state(_: Watching) -> dict[str, Any]:
-        return lab.state()
+        return lab.state() | {"ballot": predictions.shown()}
+
+    @app.post("/lab/ask/{harm}")
+    async def ask(harm: Harm, number: Number, _: Ordering) -> dict[str, str]:
+        try:
+            if (run := await dashboard.read(latest_run)) is None:
+                raise DashboardError("No run is open, so nothing can be predicted: start one first.")
+            return {"text": predictions.ask(harm, number, run)}
+        except GannsError as error:
+            raise HTTPException(409, str(error)) from None
+        except (psycopg.Error, PoolTimeout):
+            raise HTTPException(503, "The database does not answer, so no vote was opened. Try again.") from None
 
     @app.post("/lab/{what}")
     async def order(what: What, number: Number, _: Ordering) -> dict[str, str]:
         if what == "start" and not await may_order(dashboard):
             raise HTTPException(403, MAY_ONLY_READ)
         try:
-            return {"text": await lab.order(what, number)}
+            async with predictions.breaking(what, number) as said:
+                said.append(await lab.order(what, number))
+            return {"text": said[0]}
         except GannsError as error:
             raise HTTPException(409, str(error)) from None
+        except (psycopg.Error, PoolTimeout):
+            raise HTTPException(503, "The database does not answer, so nothing was done. Try again.") from None
         except (OSError, psutil.Error) as error:
             raise HTTPException(503, f"The operating system refused this: {type(error).__name__}. Try again.") from None

@@ -9,6 +9,8 @@ from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.join import place_card
+from ganns.dashboard.plain import Missing
 from ganns.monitor.snapshot import latest_run, look_at_run
 from ganns.store.shown_replays import list_replays
 
@@ -40,48 +42,49 @@ def register(dashboard: Dashboard) -> None:
     async def now() -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
-        if run is None or found is None:
-            build_empty()
+        if found is None:
+            build_empty(dashboard.listens)
         else:
-            build(run, found["name"], follow=True, replays=bool(await dashboard.read(list_replays, run)))
+            replays = bool(await dashboard.read(list_replays, found["run"]))
+            build(found["run"], found["name"], dashboard.listens, follow=True, replays=replays)
 
     @ui.page("/run/{run}")
     async def one(run: int) -> None:
         found = await dashboard.read(look_at_run, run)
         if found is None:
-            build_unknown(run)
-        else:
-            build(run, found["name"], follow=False, replays=bool(await dashboard.read(list_replays, run)))
+            raise unknown(run)
+        replays = bool(await dashboard.read(list_replays, run))
+        build(run, found["name"], dashboard.listens, follow=False, replays=replays)
 
 
-def build_empty() -> None:
-    """Build the page of a database without runs; the browser loads it again when the first run begins."""
+def build_empty(listens: str) -> None:
+    """Build the page of a database without runs; the browser loads it again when the first run begins.
+
+    `listens` is the address that the dashboard listens on, for the join card.
+    """
     with frame("No run yet", "/", live="runs=1"):
         with ui.element("section").classes("card empty"):
             text("h1", "No run yet")
             text("p", "This page shows the first run as soon as it begins. Start it on the teacher's machine:")
             text("pre", "ganns train experiment=demo")
-            text("p", "Each worker joins with the address that the coordinator, or ganns db serve, prints:")
-            text("pre", "ganns join 'postgresql://...'\nganns worker")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
+        place_card(listens)
         NewRun(None, follow=True)
 
 
-def build_unknown(run: int) -> None:
-    """Build the page of a run that does not exist."""
-    with frame(f"No run {run}", "/"), ui.element("section").classes("card empty"):
-        text("h1", f"There is no run {run}")
-        with text("p", "It may have been deleted. See "):
-            text("a", "all runs").props('href="/runs"')
+def unknown(run: int) -> Missing:
+    """Return the answer for a run that does not exist."""
+    return Missing(f"There is no run {run}", "It may have been deleted. All runs: /runs")
 
 
-def build(run: int, name: str, *, follow: bool, replays: bool = False) -> None:
+def build(run: int, name: str, listens: str, *, follow: bool, replays: bool = False) -> None:
     """Build the page of a run.
 
     Args:
         run: its number.
         name: the name in its configuration.
+        listens: the address that the dashboard listens on.
         follow: whether the page changes to the next run when this one is over.
         replays: whether replays of it can be seen.
     """
@@ -89,6 +92,7 @@ def build(run: int, name: str, *, follow: bool, replays: bool = False) -> None:
         with ui.element("div").classes("run-title"):
             text("h1", name)
             text("span", f"run {run}").classes("soft")
+            text("a", "Projector").props(f'href="/run/{run}/projector" title="One screen for a projector"')
             if replays:
                 text("a", "Replays").props(f'href="/run/{run}/replays"')
             NewRun(run, follow=follow)
@@ -111,6 +115,7 @@ def build(run: int, name: str, *, follow: bool, replays: bool = False) -> None:
             text("h2", "Speed").props('id="speed"')
             with ui.element("div").classes("charts"):
                 build_speed(run)
+        place_card(listens)
 
 
 def build_learning(run: int) -> None:

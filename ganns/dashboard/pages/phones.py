@@ -12,13 +12,16 @@ from ganns.dashboard import plain, policy
 from ganns.dashboard.components.phones_board import PhonesBoard
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.join import address_for_others, qr_code
 from ganns.dashboard.phones import sockets
-from ganns.dashboard.phones.address import COMMAND, ONLY_HERE, PATH, phone_address, qr_code
 from ganns.dashboard.phones.coordinator import NO_DATABASE, Coordinator
 from ganns.dashboard.phones.messages import MAX_NAME
 from ganns.dashboard.phones.network import RECIPES
 from ganns.dashboard.security.instructor import Ordering, page_session
 
+PATH = "/phone"
+ONLY_HERE = "No phone can reach this dashboard, since it listens on this machine alone. Start it with: "
+COMMAND = "ganns dashboard --phones --host 0.0.0.0"
 FOLDER = Path(__file__).parents[1] / "components" / "lib" / "phones"
 SCRIPTS = {path.stem: path.read_bytes() for path in FOLDER.glob("*.js")}
 CONTENT = f"""<form id="join" class="card phone-join"><h1>Train a GAN together</h1>
@@ -42,14 +45,15 @@ Chosen = Annotated[str, Body(embed=True, pattern=f"^({'|'.join(RECIPES)})$")]
 Percent = Annotated[int, Body(embed=True, ge=1, le=100)]
 
 
-def register(_: Dashboard, coordinator: Coordinator, listens: str, port: int) -> None:
+def register(_: Dashboard, coordinator: Coordinator, listens: str) -> None:
     """Serve the pages, their sockets and scripts, and accept the instructor's orders."""
     sockets.register(coordinator)
 
     @ui.page("/phones")
     async def projector(request: Request) -> None:
         session = page_session()
-        address = phone_address(request.url.scheme, request.headers.get("host", ""), listens, port)
+        others = address_for_others(str(request.base_url), listens)
+        address = others and others + PATH
         with frame("Phones", "/phones"):
             with ui.element("section").classes("phones-head"):
                 with ui.element("div"):

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
-from ganns.dashboard.pages.now import build_unknown
+from ganns.dashboard.pages.now import unknown
 from ganns.monitor.snapshot import look_at_run
 from ganns.store.shown_replays import list_replays
 
@@ -22,9 +22,8 @@ def register(dashboard: Dashboard) -> None:
     @ui.page("/run/{run}/replays")
     async def replays(run: int) -> None:
         if await dashboard.read(look_at_run, run) is None:
-            build_unknown(run)
-        else:
-            build(run, await dashboard.read(list_replays, run))
+            raise unknown(run)
+        build(run, await dashboard.read(list_replays, run))
 
 
 def build(run: int, found: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from nicegui import ui
 from ganns.dashboard.components.lists import RunList, SweepPoints
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
+from ganns.dashboard.plain import Missing
 from ganns.monitor.sweeps import look_at_sweep
 
 
@@ -23,13 +24,11 @@ def register(dashboard: Dashboard) -> None:
     async def sweep(key: str) -> None:
         found = await dashboard.read(look_at_sweep, key)
         if found is None:
-            with frame("Sweep", "/runs"):
-                text("h1", f"There is no sweep {key}")
-                with ui.element("section").classes("card"):
-                    text("p", "A sweep trains several settings with one pool of workers. Start one; it prints its key:")
-                    text("pre", "ganns train -m experiment=demo seed=0,1 optimizer.lr_g=0.0001,0.0002")
-                    text("a", "All runs").props('href="/runs"')
-            return
+            raise Missing(
+                f"There is no sweep {key[:60]}",
+                "A sweep trains several settings with one pool of workers, and prints its key when it starts: "
+                "ganns train -m experiment=demo seed=0,1",
+            )
         num = len(found["points"])
         with frame(f"Sweep {key}", "/runs", live="runs=1"):
             text("h1", f"Sweep {key}")

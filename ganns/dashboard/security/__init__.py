@@ -1,7 +1,7 @@
 """The instructor's login, and protection against foreign web pages.
 
     sessions.py    login sessions: random numbers on the server
-    attempts.py    limits the number of wrong passwords
+    attempts.py    limits the number of wrong passwords, and of votes
     hosts.py       the names of the dashboard, and the origins that may send requests
     guard.py       the outermost layer: checks each request, and adds headers to each answer
     instructor.py  the checks of an order: session and token

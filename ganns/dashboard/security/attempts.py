@@ -1,4 +1,4 @@
-"""A limit of attempts in a minute, from one address and in total: wrong passwords, and phones that join."""
+"""A limit of attempts in a minute, from one address and in total: wrong passwords, phones that join, and votes."""
 
 from __future__ import annotations
 

@@ -8,9 +8,18 @@ import { seconds } from "./format.js";
 const base = () => window.path_prefix ?? "";
 export const runPage = (run) => `${base()}/run/${run}`;
 export const personPage = (name) => `${base()}/people/${encodeURIComponent(name)}`;
+export const meAmongPeople = (name) => `${base()}/people?me=${encodeURIComponent(name)}`;
 export const sweepPage = (key) => `${base()}/sweeps/${encodeURIComponent(key)}`;
 export const comparison = (runs) => `${base()}/compare?${runs.map((run) => `run=${run}`).join("&")}`;
 export const grid = (run, version) => `${base()}/samples/${run}/${version}.webp`;
+
+// ----------------------------------------------------------------------------------------------------- runs
+
+// Whether no round of a run goes on, from its message "run": it is over, paused, or has no coordinator or no worker.
+export function isResting(run) {
+  if (run.state !== "open" || !run.coordinated || run.workers_alive === 0) return true;
+  return run.wanted === "pause" && !run.rounds.some((round) => round.open);
+}
 
 // -------------------------------------------------------------------------------------------------- workers
 

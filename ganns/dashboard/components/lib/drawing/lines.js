@@ -2,8 +2,11 @@
 
 import { formats } from "../format.js";
 import { AXES } from "./axis.js";
+import { lines as markLines, near } from "./marks.js";
 
 export const PALETTE = ["blue", "orange", "green", "pink", "ink", "warn"]; // a colour for each run, with several runs
+const ROOMY = 420; // pixels: a narrower chart has no room for names beside its lines,
+const SHARE = 0.4; // and names may not take more than this share of its width
 const DASHES = ["solid", "dashed", "dotted"];
 
 // A canvas needs the colour itself: the browser resolves the style sheet's `light-dark()` only in the style of an element.
@@ -15,19 +18,37 @@ export function color(name) {
   return getComputedStyle(probe).color;
 }
 
-// lines: [{ id, label, color, dash, points, calm, best }]
-export function option(lines, { axis, format, log, min, max, guess }) {
-  const [ink, soft, line, card] = ["ink", "soft", "line", "card"].map(color);
+// The size of the letters in a chart, in pixels
+const letters = () => 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+// The width, in pixels, for the names at the ends of these lines; 0 if they do not fit, or there is no line yet.
+export function roomForNames(lines, width) {
+  const longest = Math.max(0, ...lines.map((one) => one.label.length));
+  const room = 14 + 0.56 * letters() * longest;
+  return width >= ROOMY && room <= SHARE * width && lines.some((one) => one.points.length > 1) ? room : 0;
+}
+
+// lines: [{ id, label, color, dash, points, calm, best }]; marks: as `placed` returns them
+export function option(lines, { axis, format, log, min, max, guess, marks, width }) {
+  const [ink, soft, line, card, warn] = ["ink", "soft", "line", "card", "warn"].map(color);
   const [x, write] = [AXES[axis], formats[format]];
-  const fontSize = 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const fontSize = letters();
   const label = { color: soft, fontSize };
   const furthest = Math.max(0, ...lines.map((one) => one.points.at(-1)?.[0] ?? 0));
   const faint = 0.4 / Math.sqrt(lines.length); // for the lines of single rounds: they must not hide the means
-  const common = { ink, card, fontSize, furthest, faint, write };
+  const names = roomForNames(lines, width);
+  const common = { ink, card, fontSize, furthest, faint, write, named: names > 0 };
+  const events = markLines(marks, { soft, warn, fontSize });
   return {
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    grid: { left: 4, right: 18, top: 12, bottom: 4, containLabel: true },
+    grid: {
+      left: 4,
+      right: names || 18,
+      top: marks.length ? 12 + 1.2 * fontSize : 12,
+      bottom: 4,
+      containLabel: true,
+    },
     tooltip: {
       trigger: "axis",
       confine: true,
@@ -36,7 +57,7 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       borderColor: line,
       textStyle: { color: ink, fontSize },
       axisPointer: { lineStyle: { color: soft } },
-      formatter: (found) => tip(found, x.say, write),
+      formatter: (found) => tip(found, x.say, write, near(marks, found[0]?.value[0], furthest)),
     },
     xAxis: {
       type: "value",
@@ -58,15 +79,17 @@ export function option(lines, { axis, format, log, min, max, guess }) {
       splitLine: { lineStyle: { color: line } },
       axisLabel: { ...label, formatter: write },
     },
-    series: lines.flatMap((one) => drawn(one, { ...common, guess: one === lines[0] ? guess : null })),
+    series: lines.flatMap((one) => drawn(one, { ...common, ...(one === lines[0] ? { guess, events } : { events: [] }) })),
   };
 }
 
-function drawn(line, { ink, card, fontSize, furthest, faint, guess, write }) {
+function drawn(line, { ink, card, fontSize, furthest, faint, guess, events, write, named }) {
   const stroke = color(line.color);
   const common = { type: "line", showSymbol: line.points.length < 2, sampling: "lttb", itemStyle: { color: stroke } };
   const style = { color: stroke, width: 2.5, type: DASHES[line.dash % DASHES.length] };
   const main = { ...common, id: line.id, name: line.label, data: line.calm ?? line.points, lineStyle: style, z: 3 };
+  main.endLabel = { show: named, formatter: () => line.label, color: stroke, fontSize, fontWeight: 600 };
+  main.labelLayout = { moveOverlap: "shiftY" };
   if (line.best) {
     main.showSymbol = true;
     main.symbolSize = 5;
@@ -86,24 +109,26 @@ function drawn(line, { ink, card, fontSize, furthest, faint, guess, write }) {
       data: [{ coord: line.best.slice(0, 2) }],
     };
   }
-  if (guess) {
-    main.markLine = {
-      silent: true,
-      symbol: "none",
-      lineStyle: { color: ink, type: "dotted", width: 1.5 },
-      label: { position: "insideStartTop", color: ink, fontSize, formatter: guess.label },
-      data: [{ yAxis: guess.at }],
-    };
-  }
+  const level = guess && {
+    yAxis: guess.at,
+    lineStyle: { color: ink, type: "dotted", width: 1.5 },
+    label: { position: "insideStartTop", color: ink, fontSize, formatter: guess.label },
+  };
+  main.markLine = { silent: true, symbol: "none", data: level ? [level, ...events] : events };
   if (!line.calm) return [main];
   const raw = { ...common, id: `${line.id} raw`, data: line.points, symbol: "none", tooltip: { show: false }, z: 2 };
   return [main, { ...raw, lineStyle: { color: stroke, width: 1, opacity: faint } }];
 }
 
 // Elements instead of HTML: a label is text, not markup.
-function tip(found, say, write) {
+function tip(found, say, write, events) {
   const box = document.createElement("div");
   box.append(say(found[0]?.value[0]));
+  for (const text of events) {
+    const row = document.createElement("em");
+    row.textContent = text;
+    box.append(document.createElement("br"), row);
+  }
   for (const one of found) {
     if (!one.seriesName || one.seriesId.endsWith(" raw")) continue;
     const row = document.createElement("div");

@@ -41,7 +41,8 @@ export function ofEvaluations(rows, key, axis, columns) {
   return rows.filter((row) => row[key] != null).map((row) => [x(row.version), row[key], row.version]);
 }
 
-function reached(columns, version, axis) {
+// How many images, or seconds, had passed before a round.
+export function reached(columns, version, axis) {
   const rounds = columns.round ?? [];
   let [low, high] = [0, rounds.length]; // the number of rounds before this version
   while (low < high) {

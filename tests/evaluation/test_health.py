@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from ganns.coordinator.health import WINDOW, RoundHealth, SampleHealth
+from ganns.evaluation.health import WINDOW, RoundHealth, SampleHealth
 
 HEALTHY = {"d_real": 0.7, "d_fake": 0.3, "d_loss": 0.9, "g_loss": 1.5}
 SIGNS = {
@@ -17,7 +17,7 @@ SIGNS = {
 
 
 def said(health: RoundHealth, metrics: dict[str, float], rounds: int = WINDOW) -> list[str]:
-    return [text for _ in range(rounds) for text in health.watch(metrics)]
+    return [str(one) for _ in range(rounds) for one in health.watch(metrics)]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
@@ -27,7 +27,9 @@ def test_a_sign_that_lasts_is_said_once_an_episode(sign: str) -> None:
     [text] = said(health, SIGNS[sign], 3 * WINDOW)
     assert text.startswith(sign)
     assert "Try" in text
+    assert len(health.present) == 1
     assert said(health, HEALTHY, 2 * WINDOW) == []
+    assert health.present == {}
     assert len(said(health, SIGNS[sign], 2 * WINDOW)) == 1  # it came back
 
 
@@ -60,7 +62,8 @@ def test_samples_that_look_alike_are_said_once_an_episode(name: str) -> None:
     health, good = SampleHealth(), {"pixel_variance": 0.9, "feature_variance": 0.8}
     assert health.watch(good) == []
     [text] = health.watch(good | {name: 0.01})
-    assert "1.0%" in text
+    assert "1.0%" in str(text)
+    assert health.present.keys() == {"alike"}
     assert health.watch(good | {name: 0.02}) == []
     assert health.watch(good) == []
     assert len(health.watch(good | {name: 0.01})) == 1
