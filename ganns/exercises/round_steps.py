@@ -46,7 +46,8 @@ def close(session: DatabaseSession, number: int = 0) -> Any:
 def work(ada: DatabaseSession, bob: DatabaseSession) -> None:
     """Let Ada and Bob do units 1 and 2: their results are 1 and 4."""
     for session, unit, value in ((ada, 1, 1), (bob, 2, 4)):
-        got, answer = take(session), None
+        got = take(session)
+        answer: Any = None
         if got == (0, unit, 1):
             answer = submit(session, unit, 1, value)
         if answer != "stored":

@@ -191,7 +191,7 @@ def _momentum(program: Program) -> str:
 def _arguments(program: Program) -> str:
     weights, velocity, changes = _one(10.0), _one(2.0), [_one(4.0), _one(8.0)]
     _outer(program, weights, [(1, changes[0]), (3, changes[1])], velocity, 0.5, 0.5)
-    given = {"the weights": (weights, 10), "the velocity": (velocity, 2)}
+    given = {"the weights": (weights, 10.0), "the velocity": (velocity, 2.0)}
     given |= {f"the change of unit {number}": (one, 4.0 + 4 * number) for number, one in enumerate(changes)}
     for name, (tensors, before) in given.items():
         if (after := tensors["w"].item()) != before:

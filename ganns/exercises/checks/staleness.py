@@ -241,7 +241,8 @@ def _later(program: Program) -> str:
 
 
 def _nothing(program: Program) -> str:
-    for results, what in (([], "No result"), ([(5, 2, _one(1.0))], "One result, of age 5")):
+    cases: list[tuple[Results, str]] = [([], "No result"), ([(5, 2, _one(1.0))], "One result, of age 5")]
+    for results, what in cases:
         if (found := program.call(COMBINE, results, VERSION, MAX_AGE)) is not None:
             return (
                 f"{what}, and max_age is {MAX_AGE}: nothing is left. Expected None, got {found!r:.60}.\nThe "
