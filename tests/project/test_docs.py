@@ -35,6 +35,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 HYDRA = ("train", "solo")
 # The values that an option cannot know.
 NEEDED = {"data=image_folder": ["data.path=/pictures"], "data=packed": ["data.url=http://host/faces"]}
+NEEDED |= {"store=s3": ["store.bucket=faces"]}
 # More results a round than some experiments have.
 NEEDED |= {"aggregate=multi_krum": ["quorum.units=8"], "aggregate=trimmed_mean": ["quorum.units=8"]}
 
