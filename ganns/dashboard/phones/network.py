@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def from_bytes(content: bytes) -> Vector:
 def begin(seed: int) -> State:
     """Return version 0: matrices from a normal distribution with variance 1/fan-in, biases 0."""
     random = np.random.RandomState(seed % 2**32)
-    parts = []
+    parts: list[NDArray[np.float64]] = []
     for layers in (GENERATOR, DISCRIMINATOR):
         for before, after in pairwise(layers):
             parts += [random.normal(0, before**-0.5, after * before), np.zeros(after)]
@@ -111,7 +111,8 @@ def limited(gradients: Sequence[Vector]) -> NDArray[np.float64]:
 
 def generate(weights: Vector, noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the points (n, 2) that the generator makes of noise (n, 2)."""
-    at, values = 0, noise
+    at = 0
+    values: NDArray[Any] = noise
     for before, after in pairwise(GENERATOR):
         matrix = weights[at : at + after * before].reshape(after, before)
         values = values @ matrix.T + weights[at + after * before : at + after * (before + 1)]

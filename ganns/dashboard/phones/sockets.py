@@ -209,10 +209,9 @@ async def _receive(socket: WebSocket) -> str:
         BadResult: it is no text.
         WebSocketDisconnect: the phone left.
     """
-    try:
+    text: str | None = None
+    with suppress(KeyError):  # how Starlette says that the message is of bytes
         text = await socket.receive_text()
-    except KeyError:  # how Starlette says that the message is of bytes
-        text = None
     if text is None:
         raise BadResult("The message is no text.")
     return text
