@@ -91,7 +91,7 @@ def test_the_embedded_database_from_nothing_to_reset(ganns: Ganns, home: Path) -
 
     shown = ganns("status").output
     assert f"the embedded PostgreSQL in {folder}" in shown
-    assert re.search(r"^server +PostgreSQL 1\d\.\d.*, logged in as postgres$", shown, re.MULTILINE)
+    assert re.search(r"^server +PostgreSQL 1\d\.\d.*, logged in as ganns_owner$", shown, re.MULTILINE)
     assert f"{len(NAMES)} (the last is {NAMES[-1]}) applied, none pending" in shown
 
     assert "is empty, and ready for `ganns train`" in ganns("reset", "--yes").output
