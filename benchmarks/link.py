@@ -269,8 +269,12 @@ def measure(
     if net.places and ddp_updates:
         num = len(net.places)
         seconds = run_ddp(
-            **{"world": num, "images_per_rank": DDP_IMAGES, "updates": ddp_updates, "warmup": WARMUP},
-            **{"model": config.model, "places": net.places},
+            world=num,
+            images_per_rank=DDP_IMAGES,
+            updates=ddp_updates,
+            warmup=WARMUP,
+            model=config.model,
+            places=net.places,
         )
         ddp = round(num * DDP_IMAGES / statistics.median(seconds), 2)
     return {

@@ -38,7 +38,8 @@ async def phone(url: str, number: int, counts: Counter[str]) -> None:
     gradient = np.random.RandomState(number).normal(0, 0.01, NUM_WEIGHTS).astype("<f4")
     content = base64.b64encode(gradient.tobytes()).decode()
     async with join(f"{url}/phones/join") as socket:
-        await socket.send(json.dumps({"type": "hello", "name": f"simulated {number}"}))
+        hello = {"type": "hello", "name": f"simulated {number}"}
+        await socket.send(json.dumps(hello))
         async for text in socket:
             message = json.loads(text)
             counts[message["type"]] += 1

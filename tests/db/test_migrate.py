@@ -263,13 +263,17 @@ def test_a_failing_migration_of_procrastinate_is_named(empty_conn: Connection) -
     assert status(empty_conn).procrastinate == "3.3.0"
 
 
-def test_quarantines_and_exclusions_become_one_table(empty_conn: Connection, folder: Path, tmp_path: Path) -> None:
+def test_quarantines_and_exclusions_become_one_table(
+    empty_conn: Connection, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever was left out before the migration is left out after it, and can be let in again."""
     name = next(name for name in NAMES if name.endswith("_one_exclusion"))
     for path in folder.glob("*.sql"):
         if path.stem >= name:
             path.rename(tmp_path / path.name)
-    migrate(empty_conn, folder)
+    with monkeypatch.context() as without_rights:  # they name tables of later migrations
+        without_rights.setattr("ganns.db.migrate.SCRIPTS", ())
+        migrate(empty_conn, folder)
     empty_conn.execute(
         "INSERT INTO ganns.runs (name, config, fingerprint, num_images, permutation_digest)"
         " VALUES ('', '{}', '', 2, '');"

@@ -132,7 +132,10 @@ def test_what_the_coordinator_raises_comes_out_as_it_is(
         (["optimizer.lrg=1"], r"^optimizer\.lrg is not a setting; did you mean optimizer\.lr_g\?$"),
         (["+optimizer.lrg=1"], r"^optimizer\.lrg is not a setting; did you mean optimizer\.lr_g\?$"),
         (["modle=dcgan32"], r"^modle is not a setting; did you mean model\?$"),
-        (["codec=fp61"], r"^codec=fp61 does not exist: choose fp16 or fp32 or home or int8; did you mean fp16\?$"),
+        (
+            ["codec=fp61"],
+            r"^codec=fp61 does not exist: choose auto or fp16 or fp32 or home or int8; did you mean fp16\?$",
+        ),
         (["experiment=dmo"], r"^experiment=dmo does not exist: choose .*demo.*; did you mean demo\?$"),
         (["stop.rounds=soon"], r"^stop\.rounds has a value that cannot be used: .*'soon'"),
         (["--stop.epochs", "3"], r"^--stop\.epochs is not an option of `ganns train`: write .* key=value"),

@@ -26,6 +26,7 @@ from ganns.cli.solo import without_schedule
 from ganns.config import settings
 from ganns.errors import ConfigError, GannsError
 from ganns.launch.compose import _sort_arguments, compose
+from ganns.store.results import METRICS, TIMINGS
 from tests.support.plugin import announce_example
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,7 +212,6 @@ def strings(nodes: Iterator[ast.AST]) -> set[str]:
     ("path", "name", "known"),
     [
         ("ganns/training/bounds.py", "check_metrics", {"d_loss", "d_fake"}),
-        ("tasks/gradient.py", "_compute", {"upload"}),
         ("ganns/coordinator/rounds.py", "_round", {"wait", "publish"}),
         ("ganns/demo/run.py", "summarise", {"swd_end", "late"}),
         ("ganns/queue/machine.py", "describe", {"device"}),
@@ -221,6 +221,10 @@ def test_every_metric_is_documented(path: str, name: str, known: set[str]) -> No
     found = strings(ast.walk(function(path, name))) - {"metrics", "timings"}
     assert known <= found, f"{path} does not say its keys in {name} any more: correct this test"
     assert found <= set(spans_of(REFERENCE / "metrics.md"))
+
+
+def test_every_number_of_a_result_is_documented() -> None:
+    assert {*METRICS, *TIMINGS} <= set(spans_of(REFERENCE / "metrics.md"))
 
 
 def test_every_benchmark_and_its_figures_are_documented() -> None:

@@ -133,8 +133,8 @@ PARTS = {
         "A result",
         "Gradients, or the change of the weights; never images. It is the direction of change for "
         "this slice of images.",
-        "tasks/run_cache.py",
-        "RunCache.submit",
+        "tasks/upload.py",
+        "ResultUpload.finish",
         "docs/explain/strategies.md",
     ),
     "late": Explanation(
