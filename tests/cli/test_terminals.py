@@ -77,6 +77,7 @@ def test_commands_list_runs_and_workers_of_such_names(
     conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+    monkeypatch.setenv("COLUMNS", "100")  # with fewer, a long name ends in "…"
     names = [NAME, *MARKUP]
     for name in names:
         Lesson(conn, num_workers=1, name=name)

@@ -202,30 +202,6 @@ def test_batchnorm(run: Run) -> None:
     assert found["pictures"] == 4
 
 
-@pytest.mark.slow
-def test_gan_in_two_dimensions(run: Run) -> None:
-    found = run(
-        "gan_in_two_dimensions",
-        {},
-        """{
-            "sizes": sizes,
-            "places": {name: [number for _, number in places] for name, places in variants.items()},
-            "last": last,
-            "distances": distances,
-        }""",
-    )
-    assert found["sizes"] == [354, 337]
-    assert len(found["places"]) == 4
-    assert all(0 <= number <= 8 for places in found["places"].values() for number in places)
-    # What the notebook says: without a cure it collapses, with both cures nearly all places are found.
-    assert found["last"]["plain"] < 5
-    assert found["last"]["R1, no momentum, two rates"] > 6
-    outwards, inwards = found["distances"]["without a penalty"], found["distances"]["with R1"]
-    assert outwards[1] > outwards[0]
-    assert inwards[1] < inwards[0] / 2
-    assert found["pictures"] == 4
-
-
 @pytest.fixture
 def trained(conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TrainingState:
     """A run in the test's database with a checkpoint, and the same model exported to `exported`."""
