@@ -18,7 +18,7 @@ PLACES = {
     "coordinator": (3.6, 3.65, BLUE),
     "worker": (5.9, 3.65, GREEN),
     "tasks": (7.0, 2.65, GREEN),
-    "store": (2.8, 1.9, BLUE),
+    "store": (1.9, 1.9, BLUE),
     "queue": (5.5, 1.6, GREEN),
     "training, evaluation": (1.4, 1.15, BLUE),
     "data": (1.4, 0.4, BLUE),

@@ -50,6 +50,7 @@ ELSEWHERE = {
     "docs/howto/credit.md": "tests/store/test_credit.py",
     "docs/howto/microscope.md": "tests/exercises/microscope/test_command.py",
     "docs/howto/phones.md": "tests/dashboard/test_phones.py",
+    "docs/howto/replay.md": "tests/comparison/test_replay.py",
     "docs/explain/databases.md": "tests/exercises/microscope/test_command.py",
     # These train for a long time: their settings are composed there.
     **dict.fromkeys(
