@@ -103,4 +103,4 @@ def _weights(
             unpack(*worker_api.fetch_weights(kept.conn, kept.run.id, version)), down, computer.weight_shapes()
         )
     except WeightsMissing:
-        return as_published(reach(kept, images, version, say).weights(), down)
+        return as_published(reach(kept, images, version, say).weights_of(version), down)

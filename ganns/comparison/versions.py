@@ -72,7 +72,8 @@ class KeptVersions:
 
 def published_digest(state: TrainingState) -> str:
     """Return the digest of the version's weights as workers fetch them, which the database has of each version."""
-    return digest(pack(encode_weights(state.weights(), state.config.codec.down)))
+    published = state.weights_of(state.progress.version)
+    return digest(pack(encode_weights(published, state.config.codec.down)))
 
 
 def schedule_of(rounds: dict[int, ClosedRound]) -> list[RecordedRound]:

@@ -200,7 +200,7 @@ def change(source: Path, right: str, wrong: str) -> str:
 def owners(desk: Machine, address: str) -> str:
     """Return the address with a login that owns the database, as a managed PostgreSQL has one."""
     with psycopg.connect(EmbeddedServer(Path(desk.variables["GANNS_HOME"]) / "pg").superuser_address.conninfo) as conn:
-        conn.execute("CREATE ROLE owner LOGIN PASSWORD 'SECRET' IN ROLE ganns_owner")
+        conn.execute("CREATE ROLE owner SUPERUSER LOGIN PASSWORD 'SECRET'")  # tests/db/test_managed.py: without that
     user_and_password = re.search(r"//([^@]+)@", address)
     assert user_and_password is not None
     return address.replace(user_and_password[1], "owner:SECRET")
