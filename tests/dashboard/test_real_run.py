@@ -54,8 +54,6 @@ def test_a_class_watches_steers_and_compares_real_runs(page: Page, empty_databas
         first = train(empty_database, log, "name=first", "stop.rounds=1000000")
         try:
             # The round advances, and grids come, without a reload.
-            page.goto(f"{site.url}/run/1")
-            page.wait_for_function("!document.querySelector('.figure')")  # there is no run 1 yet
             wait_until(lambda: "is open" in log.read_text(), 120, log.read_text, every_s=0.2)
             page.goto(site.url)
             version = page.locator(".figure", has=page.get_by_text("version", exact=True)).locator("strong")

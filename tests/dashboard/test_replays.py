@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -65,5 +66,6 @@ def test_without_a_replay_it_says_how_to_make_one(page: Page, site: Site, lesson
     page.goto(f"{site.url}/run/{lesson.run}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("link", name="Replays")).to_have_count(0)
-    page.goto(f"{site.url}/run/999/replays")
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no run 999")
+    missing = httpx.get(f"{site.url}/run/999/replays")
+    assert missing.status_code == 404
+    assert "There is no run 999" in missing.text
