@@ -66,6 +66,6 @@ def test_without_a_replay_it_says_how_to_make_one(page: Page, site: Site, lesson
     page.goto(f"{site.url}/run/{lesson.run}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("link", name="Replays")).to_have_count(0)
-    missing = httpx.get(f"{site.url}/run/999/replays")
+    missing = httpx.get(f"{site.url}/run/999/replays", headers={"Accept": "text/html"})
     assert missing.status_code == 404
     assert "There is no run 999" in missing.text
