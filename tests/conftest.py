@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.support.memory import folder_in_memory, remove_left
+from tests.support.memory import in_memory, remove_left
 
 # Before anything imports torch: results are compared bit for bit, which holds for one thread.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -32,8 +32,8 @@ for _name in [name for name in os.environ if name.startswith("PG") or name in _F
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-remove_left("ganns-tests-")
-_HOME = Path(tempfile.mkdtemp(prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory()))
+remove_left()
+_HOME = Path(tempfile.mkdtemp(**in_memory()))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)  # also where no test uses the server
 os.environ["GANNS_HOME"] = str(_HOME / "home")
 

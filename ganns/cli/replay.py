@@ -13,7 +13,7 @@ import typer
 from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
-    from ganns.comparison.each_worker import Influence
+    from ganns.comparison.each_worker import PersonsInfluence
     from ganns.comparison.replay import Replay
     from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
@@ -161,7 +161,7 @@ def _show(run_id: int, found: Replay) -> None:
         say(line)
 
 
-def _show_each(found: list[Influence], *, as_json: bool) -> None:
+def _show_each(found: list[PersonsInfluence], *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from rich.table import Table

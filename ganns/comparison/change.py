@@ -19,7 +19,7 @@ FREE = (*RATES, "optimizer.ema_decay", "quorum.units", "strategy.outer_lr", "str
 
 @dataclass(frozen=True)
 class Change:
-    """What is different in a replay."""
+    """Holds the changes of a replay."""
 
     without: tuple[str, ...] = ()
     drop: bool = False  # leave their units out, instead of computing them here

@@ -17,8 +17,8 @@ from ganns.training.solo import train_recorded
 
 
 @dataclass(frozen=True)
-class Influence:
-    """What the last version would be without a person's units."""
+class PersonsInfluence:
+    """Tells how far the last version is from the one without a person's units."""
 
     person: str
     units: int
@@ -33,7 +33,7 @@ def measure_each(
     version: int,
     num_rounds: int,
     say: Callable[[str], None] = lambda text: None,
-) -> list[Influence]:
+) -> list[PersonsInfluence]:
     """Replay rounds once as they were, and once without each person; return the largest influence first.
 
     Raises:
@@ -52,5 +52,7 @@ def measure_each(
         other = branched(beginning, kept.config)
         for _ in train_recorded(kept.config, images, other, Change((person,), drop=True).schedule(rounds)):
             pass
-        found.append(Influence(person, len(theirs), sum(theirs), **apart(state.weights(), other.weights(), start)))
+        found.append(
+            PersonsInfluence(person, len(theirs), sum(theirs), **apart(state.weights(), other.weights(), start))
+        )
     return sorted(found, key=lambda one: -one.distance)

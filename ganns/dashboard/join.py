@@ -1,4 +1,4 @@
-"""How others join: the dashboard's address for their phones, as a QR code, and the commands for a computer.
+"""Show others how to join: the dashboard's address for phones, as a QR code, and the commands for a computer.
 
 The line for `ganns join` has a password, so no page shows it: the instructor hands it out, and `ganns join` asks for
 it.

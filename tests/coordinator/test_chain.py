@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from ganns.config import GradientStrategy, HomeCodec, LocalStepsStrategy, ModelConfig, QuorumConfig, StopConfig
 from ganns.coordinator import publisher
@@ -13,12 +12,11 @@ from ganns.coordinator import rounds as protocol
 from ganns.coordinator.state_files import StateFiles
 from ganns.store import worker_api
 from ganns.training.chain import LONGEST, digest_of
-from ganns.training.state import TrainingState
 from tasks import weights_cache
 from tests.coordinator.test_faults import finish_run, wait_for_job
 from tests.coordinator.test_resume import work_until
 from tests.coordinator.test_weights import task  # noqa: F401 (a fixture)
-from tests.support.fakes import solo_digest, tiny
+from tests.support.fakes import break_step, solo_digest, tiny
 from tests.support.helpers import wait_until
 
 PIPELINE = GradientStrategy(unit_images=8, micro_batch=8, pipeline=True)
@@ -193,16 +191,7 @@ def test_a_coordinator_that_ends_in_the_middle_of_a_chain(
 
 
 def test_after_a_going_back_a_new_chain_begins(coordinate, join, conn, monkeypatch, fetched):
-    advance, broken = TrainingState.advance, []
-
-    def break_once(self, *arguments):
-        advance(self, *arguments)
-        if self.progress.version == 2 and not broken:
-            broken.append(self.progress.version)
-            with torch.no_grad():
-                next(self.networks["g"].parameters())[0] = float("nan")
-
-    monkeypatch.setattr(TrainingState, "advance", break_once)
+    broken = break_step(monkeypatch, 2)
     coordinator, worker = coordinate(chained(stop=StopConfig(rounds=5))), join()
     finish_run(coordinator, worker)
     assert broken == [2]

@@ -13,7 +13,7 @@ from ganns.errors import Diverged, ImplausibleResult
 from ganns.store import evaluations, runs, weights
 from ganns.training.state import Progress, TrainingState
 from tests.coordinator.test_faults import finish_run
-from tests.support.fakes import FakeWorker, publish_state, tiny
+from tests.support.fakes import FakeWorker, break_step, publish_state, tiny
 from tests.support.helpers import wait_until
 from tests.worker.classroom import check_ledger
 
@@ -141,16 +141,7 @@ def test_it_goes_back_to_the_best_version_whose_numbers_are_finite(conn, tmp_pat
 @PIPELINES
 def test_weights_that_the_coordinators_own_step_breaks(coordinate, join, conn, monkeypatch, pipeline):
     """Finite gradients, and a step that is not: the round's results are not credited, and its images come again."""
-    advance, broken = TrainingState.advance, []
-
-    def break_once(self, *arguments):
-        advance(self, *arguments)
-        if self.progress.version == 2 and not broken:
-            broken.append(self.progress.version)
-            with torch.no_grad():
-                next(self.networks["g"].parameters())[0] = float("nan")
-
-    monkeypatch.setattr(TrainingState, "advance", break_once)
+    broken = break_step(monkeypatch, 2)
     coordinator = coordinate(tiny(stop=StopConfig(epochs=1), strategy=strategy(pipeline)))
     finish_run(coordinator, join())
     assert broken == [2]

@@ -23,7 +23,7 @@ from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.db.server.programs import hand_over
-from tests.support.memory import folder_in_memory
+from tests.support.memory import in_memory
 
 _numbers = itertools.count()
 _cluster: list[Path] = []
@@ -32,7 +32,7 @@ _cluster: list[Path] = []
 def copy_cluster(data_dir: Path) -> None:
     """Copy a migrated cluster, which the first call makes, to `data_dir`: faster than making one."""
     if not _cluster:
-        folder = Path(tempfile.mkdtemp(prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory()))
+        folder = Path(tempfile.mkdtemp(**in_memory()))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         with EmbeddedServer(folder / "pg") as server:
             with connect(server.address) as conn:
@@ -72,9 +72,7 @@ def home() -> Iterator[Path]:
 
     As root it is another user who runs the server and must pass through the folders above it.
     """
-    with tempfile.TemporaryDirectory(
-        prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory(), ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(**in_memory(), ignore_cleanup_errors=True) as folder:
         yield Path(folder)
         if (Path(folder) / "pg").exists():
             EmbeddedServer(Path(folder) / "pg").stop()

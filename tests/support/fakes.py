@@ -9,6 +9,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+import torch
+
 from ganns.config import (
     Config,
     EvaluateConfig,
@@ -190,3 +193,18 @@ class FakeWorker:
             "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute' WHERE id = %s RETURNING id",
             self.id,
         )
+
+
+def break_step(monkeypatch: pytest.MonkeyPatch, version: int) -> list[int]:
+    """Let the coordinator's step to a version break the generator, once; return a list that then has the version."""
+    advance, broken = TrainingState.advance, []
+
+    def break_once(self: TrainingState, *arguments: Any) -> None:
+        advance(self, *arguments)
+        if self.progress.version == version and not broken:
+            broken.append(self.progress.version)
+            with torch.no_grad():
+                next(self.networks["g"].parameters())[0] = float("nan")
+
+    monkeypatch.setattr(TrainingState, "advance", break_once)
+    return broken

@@ -13,20 +13,24 @@ from pathlib import Path
 import psutil
 
 _SHARED_MEMORY = Path("/dev/shm")  # Linux; a tmpfs, by default of half the memory
+_PREFIX = "ganns-tests-"  # + pid + "-..."
 _ROOM = 4 << 30  # bytes; pytest's processes together used less than 2 GB
 
 
-def folder_in_memory() -> str | None:
-    """Return a folder in memory, for `tempfile`; None (its usual folder) where that is missing or small."""
+def in_memory() -> dict[str, str | None]:
+    """Return what `tempfile` needs for a folder in memory; in its usual place where memory is missing or small."""
+    return {"prefix": f"{_PREFIX}{os.getpid()}-", "dir": str(_SHARED_MEMORY) if _has_room() else None}
+
+
+def _has_room() -> bool:
     if not os.access(_SHARED_MEMORY, os.W_OK):
-        return None
-    has_room = min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available // 2) > _ROOM
-    return str(_SHARED_MEMORY) if has_room else None
+        return False
+    return min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available // 2) > _ROOM
 
 
-def remove_left(prefix: str) -> None:
-    """Remove the folders `prefix` + pid + `-...` of processes that were killed: nobody else frees the memory."""
-    for folder in _SHARED_MEMORY.glob(f"{prefix}[0-9]*-*"):
-        pid = folder.name.removeprefix(prefix).split("-")[0]
+def remove_left() -> None:
+    """Remove the folders of processes that were killed: nobody else frees the memory."""
+    for folder in _SHARED_MEMORY.glob(f"{_PREFIX}[0-9]*-*"):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)

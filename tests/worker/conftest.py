@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.memory import folder_in_memory
+from tests.support.memory import in_memory
 from tests.worker.classroom import Classroom, Server
 
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     """Yield a server that the test may stop and kill."""
-    with tempfile.TemporaryDirectory(
-        prefix=f"ganns-tests-{os.getpid()}-", dir=folder_in_memory(), ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(**in_memory(), ignore_cleanup_errors=True) as folder:
         server = Server(Path(folder))
         yield server
         server.embedded.stop()

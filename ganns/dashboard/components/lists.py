@@ -41,7 +41,7 @@ class Leaderboard(Component, component="leaderboard.js"):
 
 
 class Influence(Component, component="influence.js"):
-    """What the gradients of a name's last units did in the class's steps; nothing if that is not known."""
+    """Shows how the gradients of a name's last units moved the class's steps; empty if that is not known."""
 
     def __init__(self, units: Sequence[Mapping[str, Any]]) -> None:
         """Show `units` of the result of `look_at_person`."""

@@ -1,4 +1,4 @@
-"""What a failure did, from the run's own rounds and events, beside what the class had expected. Pure functions."""
+"""Compare what the class expected of a failure with the run's own rounds and events. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganns.queue.rescue import SILENT_S
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a run after a harm."""
+    """Holds the observations of a run after a harm."""
 
     before: Span
     after: Span
     window_s: float
-    """How long each of the two spans is."""
+    """The length of each of the two spans."""
     requeued: Sequence[tuple[float, Mapping[str, Any]]]
     """(seconds after the harm, event) of each unit that was queued again."""
     went_back: bool

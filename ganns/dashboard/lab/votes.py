@@ -38,7 +38,7 @@ class Ballot:
     run: int
     state: Literal["open", "running", "done"] = "open"
     said: str = ""
-    """What the lab did, as a sentence."""
+    """The lab's own sentence about the failure that it made."""
     outcome: dict[str, Any] | None = None
     votes: dict[str, tuple[int, int]] = field(default_factory=dict)
     """(index in `WAITS`, index in `LOSSES`) of each voter."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -82,16 +84,21 @@ def register(_: Dashboard, coordinator: Coordinator, listens: str) -> None:
 
     @app.post("/phones/order/begin")
     async def begin(recipe: Chosen, _: Ordering) -> dict[str, str]:
-        try:
+        with _or_try_again():
             await coordinator.begin(recipe)
-        except NO_DATABASE:
-            raise HTTPException(503, "The database does not answer, so nothing was changed. Try again.") from None
         return {"text": f"A new run begins, {RECIPES[recipe].title}."}
 
     @app.post("/phones/order/wait")
     async def wait(percent: Percent, _: Ordering) -> dict[str, str]:
-        try:
+        with _or_try_again():
             await coordinator.wait_for(percent)
-        except NO_DATABASE:
-            raise HTTPException(503, "The database does not answer, so nothing was changed. Try again.") from None
         return {"text": f"From the next round on, {percent} % of its results close a round."}
+
+
+@contextmanager
+def _or_try_again() -> Iterator[None]:
+    """Answer with 503 if the database is away; an order is one transaction, so it changed nothing."""
+    try:
+        yield
+    except NO_DATABASE:
+        raise HTTPException(503, "The database does not answer, so nothing was changed. Try again.") from None

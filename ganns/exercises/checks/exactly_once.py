@@ -5,33 +5,19 @@ Each scenario begins with new tables and the learner's functions. It is a fixed 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ganns.db.address import Address
-from ganns.exercises.catalogue import find
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import Report
-from ganns.exercises.sessions import DatabaseSession, Later, load, three_sessions
-
-TABLES = find(3).starters[1]
+from ganns.exercises.scenarios import Scenario, check_scenarios
+from ganns.exercises.sessions import DatabaseSession, Later
 
 
 def check(file: Path, report: Report, address: Address | None = None) -> None:
     """Check a learner's file on the server at `address`, or at GANNS_DATABASE_URL."""
-    address = address or Address(os.environ["GANNS_DATABASE_URL"], "GANNS_DATABASE_URL")
-    if not file.read_text(encoding="utf-8", errors="replace").strip():
-        raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start 3`.")
-    with three_sessions(address) as sessions:
-        for title, scenario in SCENARIOS.items():
-            with report.part(title):
-                for session in sessions:
-                    session.rollback()
-                load(sessions[2], TABLES)
-                load(sessions[2], file)
-                report.judge(title, scenario(*sessions))
+    check_scenarios(3, SCENARIOS, file, report, address)
 
 
 def _two_claims(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSession) -> str:
@@ -160,7 +146,7 @@ def _twice_at_once(ada: DatabaseSession, bob: DatabaseSession, watcher: Database
     )
 
 
-SCENARIOS: dict[str, Callable[[DatabaseSession, DatabaseSession, DatabaseSession], str]] = {
+SCENARIOS: dict[str, Scenario] = {
     "claim: two workers at once get two jobs without waiting": _two_claims,
     "claim: after a rollback the job is free again": _undone_claim,
     "claim: without free jobs there is no row": _nothing_left,

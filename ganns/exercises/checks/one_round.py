@@ -6,33 +6,19 @@ of steps in two sessions.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ganns.db.address import Address
-from ganns.exercises.catalogue import find
 from ganns.exercises.learner import LearnersError
 from ganns.exercises.report import Report
 from ganns.exercises.round_steps import claimed, close, differ, holds, only, shown, submit, take, work
-from ganns.exercises.sessions import DatabaseSession, Later, load, three_sessions
-
-TABLES = find(6).starters[1]
+from ganns.exercises.scenarios import Scenario, check_scenarios
+from ganns.exercises.sessions import DatabaseSession, Later
 
 
 def check(file: Path, report: Report, address: Address | None = None) -> None:
     """Check a learner's file on the server at `address`, or at GANNS_DATABASE_URL."""
-    address = address or Address(os.environ["GANNS_DATABASE_URL"], "GANNS_DATABASE_URL")
-    if not file.read_text(encoding="utf-8", errors="replace").strip():
-        raise LearnersError(f"{file.name} is empty. Begin with the starter file: `ganns exercise start 6`.")
-    with three_sessions(address) as sessions:
-        for title, scenario in SCENARIOS.items():
-            with report.part(title):
-                for session in sessions:
-                    session.rollback()
-                load(sessions[2], TABLES)
-                load(sessions[2], file)
-                report.judge(title, scenario(*sessions))
+    check_scenarios(6, SCENARIOS, file, report, address)
 
 
 # ----------------------------------------------------------------------------------------------------- claim
@@ -255,7 +241,7 @@ def _close_first(ada: DatabaseSession, bob: DatabaseSession, watcher: DatabaseSe
 
 
 _BOTH, _SHUT = "unit 1 attempt 1: 1 accepted, unit 2 attempt 1: 4 accepted", "closed, quorum 2"
-SCENARIOS: dict[str, Callable[[DatabaseSession, DatabaseSession, DatabaseSession], str]] = {
+SCENARIOS: dict[str, Scenario] = {
     "claim: two workers at once get two units without waiting": _two_claims,
     "claim: after a rollback the unit is free again": _undone_claim,
     "claim: without free units there is no row": _nothing_left,
