@@ -98,6 +98,7 @@ def dashboard(server: EmbeddedServer, folder: Path) -> Any:
 def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Yield a lab without workers, and a run that is never over."""
     run = Coordinator(server.address, tiny(stop=StopConfig(rounds=1_000_000)))
+    wait_until(lambda: run.run_id or not run.thread.is_alive(), what="the run to begin: the lab's page follows it")
     try:
         with dashboard(server, tmp_path_factory.mktemp("lab")) as site, instructing(site.url) as client:
             yield Bench(site, client, server, run)
@@ -243,11 +244,11 @@ def test_the_page(bench: Bench, page: Page) -> None:
     expect(page.get_by_role("button", name="Restart PostgreSQL")).to_be_enabled()
     expect(page.get_by_role("button", name="Ask the class first: Kill a third")).to_be_disabled()
     expect(page.get_by_role("heading", name="The class predicts")).to_be_visible()
-    page.get_by_label("ms").fill("150")
+    page.get_by_label("ms", exact=True).fill("150")
     page.get_by_role("button", name="Set the delay").click()
     expect(page.get_by_role("status").filter(has_text="150 ms in each direction")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="Nothing fails, nothing is queued again.")).to_be_visible()
-    page.get_by_label("ms").fill("0")
+    page.get_by_label("ms", exact=True).fill("0")
     page.get_by_role("button", name="Set the delay").click()
     expect(page.get_by_text("now 0 ms")).to_be_visible()
     for theme in ("light", "dark"):
