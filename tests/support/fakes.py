@@ -120,7 +120,7 @@ class FakeWorker:
         """Compute a unit for real."""
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or images_of(config)
-        computer = build_computer(in_round(config, claim.settings))
+        computer = build_computer(in_round(config, claim.settings, claim.round))
         found = self.fetch_weights(claim, config)
         computer.load(decode_weights(found, config.codec.down, computer.weight_shapes()))
         epoch, start, count = claim.slice
