@@ -5,6 +5,7 @@ So a test can stop between any two steps, and let two workers meet in whatever o
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,15 @@ def publish_state(conn: Connection, run_id: int, version: int, data: bytes) -> N
     """Make `data` the state of a run's version, as a coordinator does that publishes it, without weights."""
     weights.insert_version(
         conn, run_id, version, 0, num_chunks=1, size=0, digest=digest(b""), state_digest=digest(data)
+    )
+
+
+def publish_weights(conn: Connection, run_id: int, version: int, generation: int, data: bytes) -> None:
+    """Make `data` the weights of a run's version, as a coordinator does."""
+    with ThreadPoolExecutor(1) as pool:
+        num = weights.upload_weights([conn], pool, run_id, version, generation, data)
+    weights.insert_version(
+        conn, run_id, version, generation, num_chunks=num, size=len(data), digest=digest(data), state_digest=digest(b"")
     )
 
 
