@@ -1,5 +1,7 @@
 """Units that are held too long: they are given to another worker, though the first worker's heart beats.
 
+Where no other worker could take a unit, it stays with the first one, or goes back to it: better late than never.
+
 A heartbeat shows that a program runs, not that it computes. Someone who takes units, sends heartbeats and computes
 nothing would stop a run with quorum "all" for ever. A slow machine is no such worker, so the limit follows from its own
 speed: it is never below three times that worker's own usual time for a unit, plus its usual time on the network. The
@@ -12,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ganns.coordinator.publisher import Publisher
+from ganns.queue.commands import wake
 from ganns.store import overdue, sessions
 from ganns.store.overdue import HeldUnit
+from ganns.store.rounds import QUEUE
 
 LEAST_S = 30.0
 """No unit is given on before this time: to compute one twice costs more than to wait."""
@@ -52,6 +56,8 @@ class Overdue:
                     "Another worker gets the unit"
                 )
                 self.on_overdue(one.worker_id)
+        if overdue.let_back(conn, run_id, round_):
+            wake(QUEUE, connection=conn)
         if locked := overdue.locked_units(conn, run_id, round_, LOCKED_S):
             with conn.transaction():
                 self.publisher.hold_lease()

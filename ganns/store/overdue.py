@@ -51,6 +51,15 @@ def give_on(conn: Connection, held: HeldUnit) -> bool:
     return bool(row and row["given"])
 
 
+def let_back(conn: Connection, run_id: int, round_: int) -> int:
+    """Let those who held a unit too long have it again, where no other live worker could take it.
+
+    Returns:
+        How many workers were let back.
+    """
+    return execute(conn, "let_back", run_id=run_id, round=round_).rowcount
+
+
 def locked_units(conn: Connection, run_id: int, round_: int, longer_than_s: float) -> list[LockedUnit]:
     """Return the units of an open round whose waiting job was locked by a transaction for longer than this."""
     found = execute(conn, "locked_units", run_id=run_id, round=round_, longer_than_s=longer_than_s)

@@ -2,7 +2,8 @@
 
 -- held_units --
 -- Units of an open round that a job holds for a while, without a result: the worker, how long it has had the unit, and its
--- own usual times, the medians over its last units of this run, late ones included. The oldest first
+-- own usual times, the medians over its last units of this run, late ones included. The oldest first. Where no other live
+-- worker could take the unit, it is better late than never
 SELECT u.unit, u.count AS images, u.job_id, j.attempts AS attempt, j.worker_id,
        coalesce(w.name, j.worker_id::text) AS worker, coalesce(w.login::text, '') AS login,
        extract(epoch FROM clock_timestamp() - s.at)::float8 AS held_s,
@@ -25,11 +26,21 @@ LEFT JOIN LATERAL (
 WHERE o.run_id = %(run_id)s AND o.round = %(round)s AND o.closed_at IS NULL
   AND o.opened_at < now() - make_interval(secs => %(longer_than_s)s::float8)
   AND NOT EXISTS (SELECT FROM ganns.results r WHERE r.run_id = u.run_id AND r.round = u.round AND r.unit = u.unit)
+  AND ganns.another_worker(j.id, j.worker_id)
 ORDER BY s.at;
 
 -- give_on --
 -- Queue a unit's job again for another worker; false if it has just ended, or is locked
 SELECT ganns.give_on(%(job_id)s::bigint, %(attempt)s::integer) AS given;
+
+-- let_back --
+-- Let those who held a unit of an open round too long have it again, where the others who could take it are gone
+DELETE FROM ganns.task_refusals x
+USING ganns.rounds o, ganns.units u, procrastinate.procrastinate_jobs j
+WHERE o.run_id = %(run_id)s AND o.round = %(round)s AND o.closed_at IS NULL
+  AND u.run_id = o.run_id AND u.round = o.round AND j.id = u.job_id AND j.status = 'todo'
+  AND x.reason = 'it held this unit too long' AND x.task_name = j.task_name AND x.args = j.args
+  AND NOT ganns.another_worker(j.id, NULL);
 
 -- locked_units --
 -- Units of an open round whose waiting job an open transaction holds: no worker gets it, and no rescue sees it. The lock of

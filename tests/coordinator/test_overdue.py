@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -96,6 +97,32 @@ def test_hoarding_with_a_live_heartbeat_does_not_freeze_a_run_with_quorum_all(
     assert rows == [("hoarder", "overdue")] * 2
     assert sum("Another worker gets the unit" in text for text in coordinator.said) == 2
     check_ledger(conn)
+
+
+def test_where_no_other_worker_is_a_unit_stays_with_its_own_and_goes_back_to_it(
+    coordinate, registered, hasty, conn: Connection
+) -> None:
+    """A class of one whose laptop slept does not stand still for ever."""
+    coordinator, slow = coordinate(tiny()), registered("slow")
+    jobs = hoard(slow)
+    results = [(job, slow.compute(slow.claim(job))) for job in jobs]
+    time.sleep(1.0)
+    assert [slow.submit(job, *result) for job, result in results] == ["stored"] * 2, "nobody else could have it"
+    wait_until(lambda: len(coordinator.reports) >= 1, what="the round")
+
+    hoard(slow)
+    other = registered("other")
+    given_on = "SELECT count(*) FROM ganns.overdue_units"
+    wait_until(lambda: other.beat() or conn.execute(given_on).fetchone() == (2,), what="both units for the other")
+    assert slow.fetch() is None
+    leave(conn, other)
+    finish_run(coordinator, slow)
+    assert coordinator.digest == solo_digest(tiny())
+
+
+def leave(conn: Connection, worker: FakeWorker) -> None:
+    """Let a worker's heart stop."""
+    conn.execute("DELETE FROM procrastinate.procrastinate_workers WHERE id = %s", (worker.id,))
 
 
 def test_the_first_attempt_is_late_and_its_time_is_remembered(coordinate, registered, hasty, conn: Connection) -> None:
