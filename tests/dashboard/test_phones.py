@@ -134,8 +134,10 @@ def test_whatever_is_not_exactly_a_result_is_refused(text: str, said: str) -> No
 def test_phones_train_together_and_the_projector_shows_it(class_of_phones: Site) -> None:
     with joined(class_of_phones, "<b>Ada\u202e") as ada, joined(class_of_phones) as ben:
         assert ben.welcome["name"].startswith("phone ")
-        for _ in range(2):
-            assert all([ada.work(), ben.work()])
+        in_time = 0  # the others' results may close a round that was opened for the phones of another test
+        while in_time < 2:
+            in_time += ada.work()
+            ben.work()
         wait_until(
             lambda: num_accepted(class_of_phones, "<b>Ada?") == 2, what="the second round is closed", every_s=0.1
         )

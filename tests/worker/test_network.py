@@ -20,7 +20,8 @@ from ganns.doctor import OK, WARNING
 from ganns.doctor.server import check_notifications
 from ganns.store import results, students, worker_api
 from ganns.training.serialization import digest
-from tests.store.test_pieces import ATTEMPT, JOB, open_unit, publish
+from tests.store.test_pieces import ATTEMPT, JOB, open_unit
+from tests.support.fakes import publish_weights
 from tests.support.helpers import free_port, wait_until
 from tests.worker.proxy import Proxy
 
@@ -141,7 +142,7 @@ def test_pieces_go_through_a_pooler_that_changes_the_process_between_them(pgboun
     with connect(pgbouncer) as conn, connect(pgbouncer) as other:
         run_id = open_unit(conn)
         data = random.Random(0).randbytes(3_000_000)
-        publish(conn, run_id, data)
+        publish_weights(conn, run_id, 0, 1, data)
         results.put_part(conn, JOB, ATTEMPT, "g", data)
         assert results.get_part(other, (JOB, ATTEMPT, "g"), len(data)) == (data, digest(data))
         assert worker_api.fetch_weights(other, run_id, 0) == (data, digest(data))
