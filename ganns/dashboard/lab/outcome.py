@@ -37,15 +37,27 @@ class Observed:
 
 
 def outcome(ballot: Ballot, seen: Observed) -> dict[str, Any]:
-    """Return the answers, the time before and after, and why it was so, for the page."""
+    """Return the answers, the time before and after, why it was so, and how the votes fit: for pages and quizzes."""
     return {
         "wait": seen.wait,
         "lost": seen.lost,
         "window_s": seen.window_s,
         "before": seen.before.as_dict(),
         "after": seen.after.as_dict(),
-        "why": [*explained(ballot.harm, seen), *compared(ballot, seen)],
+        "why": explained(ballot.harm, seen),
+        "compared": compared(ballot, seen),
     }
+
+
+def setting(run: Mapping[str, Any]) -> str:
+    """Return how a run waits for results: without it, no one can say what a failure does.
+
+    Args:
+        run: the answer of `look_at_run`.
+    """
+    units = run["wanted_units"] or run["quorum"]["units"]
+    of = units + run["quorum"]["spares"]
+    return f"Each round waited for {units} of {of} results, from {_num(run['workers_alive'], 'worker')}."
 
 
 def explained(harm: str, seen: Observed) -> list[str]:

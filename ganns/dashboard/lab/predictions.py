@@ -14,10 +14,11 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ganns.dashboard.context import Dashboard
+from ganns.dashboard.lab import quiz
 from ganns.dashboard.lab.harms import HARMS
-from ganns.dashboard.lab.outcome import Observed, outcome
+from ganns.dashboard.lab.outcome import Observed, outcome, setting
 from ganns.dashboard.lab.votes import Ballot
-from ganns.errors import DashboardError
+from ganns.errors import ConfigError, DashboardError
 from ganns.monitor.closings import look_at_closings, server_time, span
 from ganns.monitor.snapshot import look_at_run
 
@@ -89,9 +90,10 @@ class Predictions:
             seen: Seen = []
             watching = self._dashboard.watcher.watching([("run", ballot.run)], lambda texts: _note(seen, texts))
             stack.enter_context(watching)
+            before = await self._dashboard.read(look_at_run, ballot.run)
             since, begun = await self._dashboard.read(server_time), time.monotonic()
             yield said
-            ballot.state, ballot.said = "running", " ".join(said)
+            ballot.state, ballot.said, ballot.setting = "running", " ".join(said), setting(before) if before else ""
             self._until = begun + self._window_s
             self._task = asyncio.create_task(self._watch(ballot, since, begun, seen, stack.pop_all()))
 
@@ -102,6 +104,10 @@ class Predictions:
             try:
                 observed = await self._observe(ballot.run, since, begun, seen)
                 ballot.outcome = outcome(ballot, observed)
+                await asyncio.to_thread(quiz.keep, ballot)
+                break
+            except (OSError, ConfigError) as error:  # a full disk: the page shows the outcome nevertheless
+                log.warning("the questions of a vote could not be kept: %s", error)
                 break
             except (psycopg.Error, PoolTimeout) as error:
                 log.warning("what a harm did could not be read: %s", type(error).__name__)
