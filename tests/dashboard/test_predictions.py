@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from benchmarks.lesson import Lesson
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab import quiz
-from ganns.dashboard.lab.outcome import Observed, outcome
+from ganns.dashboard.lab.outcome import Observed, outcome, taken_over
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.lab.votes import LOSSES, MAX_VOTERS, WAITS, Ballot, wait_answer
 from ganns.dashboard.pages.vote import MAX_EACH
@@ -70,8 +70,7 @@ def test_what_was_expected_is_explained_by_what_happened() -> None:
     assert found is not None
     assert (WAITS[found["wait"]], LOSSES[found["lost"]]) == ("15 to 30 s", LOSSES[1])
     assert found["why"] + found["compared"] == [
-        "After 15.2 s, unit 4 of round 31 was queued again for other workers: its worker had sent no heartbeat for "
-        "15 s.",
+        "After 15.2 s, unit 4 of round 31 went to other workers: its worker had sent no heartbeat for 15 s.",
         "1 result came after the round had closed: credited as effort, and not applied.",
         "9 rounds closed, each with its whole quorum: no accepted result was lost.",
         "The longest wait for a version was 17.4 s; in the 40 s before, it was 1.2 s.",
@@ -84,9 +83,7 @@ def test_what_was_expected_is_explained_by_what_happened() -> None:
 def test_spares_and_a_run_that_stands_still_are_explained_too() -> None:
     ballot = Ballot(1, "stop", 0, 7, votes={voter(0): (0, 0)})
     calm = outcome(ballot, Observed(CALM, CALM, 40.0, [], went_back=False))
-    assert calm["why"][0] == (
-        "No unit had to be queued again: the rounds closed with the results of the other workers."
-    )
+    assert calm["why"][0] == ("No unit had to go to another worker: the rounds closed with the results that came.")
     assert calm["compared"] == [
         "1 of 1 expected a wait of less than 2 s. So it was.",
         "1 of 1 expected this to be lost: nothing. So it was.",
@@ -94,6 +91,20 @@ def test_spares_and_a_run_that_stands_still_are_explained_too() -> None:
     still = Span(rounds=0, longest_s=40.0, images=0, late=0, full=True)
     stands = outcome(Ballot(1, "restart", 0, 7), Observed(CALM, still, 40.0, [], went_back=True))
     assert (stands["wait"], stands["lost"], stands["why"][0]) == (4, 2, "No round closed within 40 s.")
+
+
+def test_a_unit_that_another_worker_claims_was_taken_over() -> None:
+    """As after a rescue: no event tells that a job was queued again."""
+
+    def claimed(at: float, unit: int, worker: int) -> tuple[float, dict[str, Any]]:
+        return at, {"event": "claimed", "round": 5, "unit": unit, "worker": worker}
+
+    known = claimed(0.1, 1, 7)  # late: `held` has it already
+    taken = [claimed(15.2, 1, 8), claimed(16.0, 2, 8)]
+    events = [known, claimed(0.3, 3, 9), taken[0], taken[1], claimed(17.0, 4, 8), claimed(18.0, 4, 8)]
+    assert taken_over({(5, 1), (5, 2)}, events) == taken
+    requeued = (19.0, {"event": "requeued", "round": 5, "unit": 4, "worker": 8})
+    assert taken_over(set(), [*events, requeued, claimed(20.0, 4, 9)]) == [taken[0], requeued]
 
 
 def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -167,11 +178,11 @@ def test_a_harm_is_watched_and_its_events_are_counted(
     found = shown["outcome"]
     assert found["after"]["rounds"] == 1
     assert found["lost"] == 1
-    assert "unit 1 of round 5 was queued again" in found["why"][0]
+    assert "unit 1 of round 5 went to other workers" in found["why"][0]
     [day] = quiz.days()
     asked, answered = quiz.quiz_of(day), quiz.answers_of(day)
     assert "Each round waited for 2 of 2 results, from 2 workers. Killed lab-1. How long was" in asked
-    assert "queued again" not in asked
+    assert "other workers" not in asked
     assert f"2. b) {LOSSES[1]}. The class voted: a) 1, b) 0, c) 0.\n   - {found['why'][0]}\n" in answered
 
 
