@@ -22,6 +22,18 @@ def init(folder: Annotated[Path, typer.Argument(help="A new folder.")] = Path("c
 
 
 @app.command()
+def quiz(folder: Annotated[Path, typer.Argument(help="The folder of the course.")] = Path("course")) -> None:
+    """Write the votes of the failure lab as quizzes, one for each day, with answers."""
+    from ganns.dashboard.lab.quiz import write_quizzes
+
+    written = write_quizzes(folder)
+    for path in written:
+        say(str(path))
+    if not written:
+        say(f"{folder} has the quizzes of all days already: delete one to have it written again.")
+
+
+@app.command()
 def slides(
     folder: Annotated[Path, typer.Argument(help="The folder of the course.")] = Path("course"),
     run: Annotated[

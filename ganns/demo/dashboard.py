@@ -1,8 +1,9 @@
-"""The dashboard of `ganns demo`: a separate process on the demo's database, only for this machine."""
+"""The dashboard of `ganns demo`, with the failure lab: a separate process on its database, only for this machine."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import threading
@@ -19,13 +20,13 @@ from ganns.worker.launch import Process, stop_workers
 HOST, PORT = "127.0.0.1", 8080
 NICENESS = 5
 """While it loads it wants a core for a second, and so do the workers: they come first."""
-PATIENCE_S = 3.0
-"""It ends within that time, or is ended: it has nothing to lose."""
+PATIENCE_S = 12.0
+"""It ends within that time, or is ended. Only the lab's workers take long: they return their units first."""
 
 
 @contextmanager
 def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Serve a dashboard within this block, and say its address when it answers; do not wait for it.
+    """Serve a dashboard within this block, and say its address and password when it answers; do not wait for it.
 
     Args:
         address: the demo's database.
@@ -37,10 +38,11 @@ def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> I
         yield
         return
     processes: list[Process] = []
+    password = secrets.token_hex(5)
     with reserved_port() as port:
         try:
-            processes.append(start_dashboard(address, port, log))
-            announce(processes[0], port, log, say)
+            processes.append(start_dashboard(address, port, log, password))
+            announce(processes[0], port, log, say, password)
             yield
         finally:
             stop_workers(processes, PATIENCE_S)
@@ -62,16 +64,21 @@ def reserved_port() -> Iterator[int]:
         yield port
 
 
-def start_dashboard(address: Address, port: int, log: Path) -> Process:
-    """Start it; its output, with an instructor's password, goes to `log`, which only this user may read.
+def start_dashboard(address: Address, port: int, log: Path, password: str) -> Process:
+    """Start it with the failure lab; its output goes to `log`, which only this user may read.
 
     A terminal's Ctrl-C does not reach it directly: we stop it, like the workers.
     """
     log.touch(mode=0o600)
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [*MODULE, "ganns", "dashboard", "--host", HOST, "--port", str(port)],
-            env=os.environ | {"GANNS_DATABASE_URL": address.conninfo, "PYTHONUNBUFFERED": "1"},
+            [*MODULE, "ganns", "dashboard", "--host", HOST, "--port", str(port), "--failure-lab"],
+            env=os.environ
+            | {
+                "GANNS_DATABASE_URL": address.conninfo,
+                "GANNS_DASHBOARD_PASSWORD": password,
+                "PYTHONUNBUFFERED": "1",
+            },
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -82,13 +89,14 @@ def start_dashboard(address: Address, port: int, log: Path) -> Process:
     return process
 
 
-def announce(process: Process, port: int, log: Path, say: Callable[[str], None]) -> None:
-    """Say the address when the dashboard answers, or say that it did not start; wait on a second thread."""
+def announce(process: Process, port: int, log: Path, say: Callable[[str], None], password: str) -> None:
+    """Say address and password when the dashboard answers, or say that it did not start; wait on a second thread."""
 
     def wait() -> None:
         while process.poll() is None:
             with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
                 say(f"Watch it in a browser: http://localhost:{port}/")
+                say(f"Break it: log in at http://localhost:{port}/login with {password}, and open the failure lab")
                 return
             time.sleep(0.2)
         if process.returncode > 0:  # else we stopped it

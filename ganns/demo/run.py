@@ -196,6 +196,7 @@ def _show(console: Console, folder: Path, summary: dict[str, Any], credit: list[
         f"          {folder / 'losses.png'}   the losses\n\n"
         "Next:     source .venv/bin/activate                        after `make demo`, once in each terminal\n"
         "          ganns train experiment=demo stop.minutes=10      train longer; it prints how workers join\n"
+        "          ganns dashboard --failure-lab                    watch it, and break things meanwhile\n"
         "          ganns train --help                               the settings' groups, with examples\n"
         "          ganns db serve --host 0.0.0.0                    let a friend's machine join",
         markup=False,

@@ -22,6 +22,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from ganns.config import StopConfig
+from ganns.dashboard.lab import quiz
 from ganns.dashboard.lab.harms import HARMS
 from ganns.dashboard.lab.keeper import end
 from ganns.dashboard.lab.proxy import Proxy
@@ -29,6 +30,7 @@ from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
 from ganns.db.server.embedded import EmbeddedServer
+from tests.dashboard.ballots import killed
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import Site, serving
 from tests.support.coordinators import Coordinator
@@ -235,7 +237,9 @@ def test_anyone_votes_only_instructors_ask_and_nonsense_is_refused(bench: Bench)
     assert bench.state()["ballot"]["num_votes"] == 1
 
 
-def test_the_page(bench: Bench, page: Page) -> None:
+def test_the_page(bench: Bench, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(bench.server.data_dir.parent))
+    quiz.keep(killed())
     page.goto(bench.site.url + "/login")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
@@ -244,6 +248,9 @@ def test_the_page(bench: Bench, page: Page) -> None:
     expect(page.get_by_role("button", name="Restart PostgreSQL")).to_be_enabled()
     expect(page.get_by_role("button", name="Ask the class first: Kill a third")).to_be_disabled()
     expect(page.get_by_role("heading", name="The class predicts")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="answers").click()
+    assert "15 to 30 s" in download.value.path().read_text()
     page.get_by_label("ms", exact=True).fill("150")
     page.get_by_role("button", name="Set the delay").click()
     expect(page.get_by_role("status").filter(has_text="150 ms in each direction")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from playwright.sync_api import Page, Route, expect
 
 from benchmarks.lesson import Lesson
 from ganns.dashboard.context import Dashboard
-from ganns.dashboard.lab.outcome import Observed, outcome
+from ganns.dashboard.lab import quiz
+from ganns.dashboard.lab.outcome import Observed, outcome, taken_over
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.lab.votes import LOSSES, MAX_VOTERS, WAITS, Ballot, wait_answer
 from ganns.dashboard.pages.vote import MAX_EACH
@@ -21,14 +23,9 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.errors import DashboardError
 from ganns.monitor.closings import Span, span
+from tests.dashboard.ballots import CALM, killed, voter
 from tests.dashboard.browsing import PASSWORD, instructing, visiting
 from tests.dashboard.conftest import PHONE, WIDE, serving
-
-CALM = Span(rounds=40, longest_s=1.2, images=4000, late=0, full=True)
-
-
-def voter(number: int) -> str:
-    return f"{number:032x}"
 
 
 def round_(number: int, opened_at: float, closed_at: float | None, late: int = 0, accepted: int = 4) -> dict[str, Any]:
@@ -68,23 +65,12 @@ def test_a_vote_counts_once_and_votes_are_few_and_hidden_while_it_is_open() -> N
     assert [one["votes"] for one in ballot.shown()["waits"]] == [MAX_VOTERS - 2, 0, 0, 2, 0]
 
 
-def killed() -> dict[str, Any]:
-    """Return the outcome of a kill that made the class wait, of which two of three expected something else."""
-    ballot = Ballot(1, "kill", 0, 7, state="done", said="Killed lab-2.")
-    for number, vote in enumerate(((0, 0), (0, 0), (3, 1))):
-        ballot.votes[voter(number)] = vote
-    after = Span(rounds=9, longest_s=17.4, images=900, late=1, full=True)
-    event = {"event": "requeued", "unit": 4, "round": 31}
-    ballot.outcome = outcome(ballot, Observed(CALM, after, 40.0, [(15.2, event)], went_back=False))
-    return ballot.shown() | {"left_s": 0}
-
-
 def test_what_was_expected_is_explained_by_what_happened() -> None:
-    found = killed()["outcome"]
+    found = killed().outcome
+    assert found is not None
     assert (WAITS[found["wait"]], LOSSES[found["lost"]]) == ("15 to 30 s", LOSSES[1])
-    assert found["why"] == [
-        "After 15.2 s, unit 4 of round 31 was queued again for other workers: its worker had sent no heartbeat for "
-        "15 s.",
+    assert found["why"] + found["compared"] == [
+        "After 15.2 s, unit 4 of round 31 went to other workers: its worker had sent no heartbeat for 15 s.",
         "1 result came after the round had closed: credited as effort, and not applied.",
         "9 rounds closed, each with its whole quorum: no accepted result was lost.",
         "The longest wait for a version was 17.4 s; in the 40 s before, it was 1.2 s.",
@@ -97,10 +83,8 @@ def test_what_was_expected_is_explained_by_what_happened() -> None:
 def test_spares_and_a_run_that_stands_still_are_explained_too() -> None:
     ballot = Ballot(1, "stop", 0, 7, votes={voter(0): (0, 0)})
     calm = outcome(ballot, Observed(CALM, CALM, 40.0, [], went_back=False))
-    assert calm["why"][0] == (
-        "No unit had to be queued again: the rounds closed with the results of the other workers."
-    )
-    assert calm["why"][-2:] == [
+    assert calm["why"][0] == ("No unit had to go to another worker: the rounds closed with the results that came.")
+    assert calm["compared"] == [
         "1 of 1 expected a wait of less than 2 s. So it was.",
         "1 of 1 expected this to be lost: nothing. So it was.",
     ]
@@ -109,13 +93,30 @@ def test_spares_and_a_run_that_stands_still_are_explained_too() -> None:
     assert (stands["wait"], stands["lost"], stands["why"][0]) == (4, 2, "No round closed within 40 s.")
 
 
+def test_a_unit_that_another_worker_claims_was_taken_over() -> None:
+    """As after a rescue: no event tells that a job was queued again."""
+
+    def claimed(at: float, unit: int, worker: int) -> tuple[float, dict[str, Any]]:
+        return at, {"event": "claimed", "round": 5, "unit": unit, "worker": worker}
+
+    known = claimed(0.1, 1, 7)  # late: `held` has it already
+    taken = [claimed(15.2, 1, 8), claimed(16.0, 2, 8)]
+    events = [known, claimed(0.3, 3, 9), taken[0], taken[1], claimed(17.0, 4, 8), claimed(18.0, 4, 8)]
+    assert taken_over({(5, 1), (5, 2)}, events) == taken
+    requeued = (19.0, {"event": "requeued", "round": 5, "unit": 4, "worker": 8})
+    assert taken_over(set(), [*events, requeued, claimed(20.0, 4, 9)]) == [taken[0], requeued]
+
+
 def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run it on a thread of its own: the browser's driver may have a loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
 
 
-def test_a_harm_is_watched_and_its_events_are_counted(database: Address, conn: Connection) -> None:
+def test_a_harm_is_watched_and_its_events_are_counted(
+    database: Address, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path))
     lesson = Lesson(conn, num_workers=2, units=2, spares=0)
     lesson.past(5, samples=0, evaluate_every=10**6)
     lesson.open()
@@ -177,7 +178,12 @@ def test_a_harm_is_watched_and_its_events_are_counted(database: Address, conn: C
     found = shown["outcome"]
     assert found["after"]["rounds"] == 1
     assert found["lost"] == 1
-    assert "unit 1 of round 5 was queued again" in found["why"][0]
+    assert "unit 1 of round 5 went to other workers" in found["why"][0]
+    [day] = quiz.days()
+    asked, answered = quiz.quiz_of(day), quiz.answers_of(day)
+    assert "Each round waited for 2 of 2 results, from 2 workers. Killed lab-1. How long was" in asked
+    assert "other workers" not in asked
+    assert f"2. b) {LOSSES[1]}. The class voted: a) 1, b) 0, c) 0.\n   - {found['why'][0]}\n" in answered
 
 
 def test_a_phone_votes_and_sees_what_happened(class_database: Address, tmp_path: Any, page: Page) -> None:
@@ -201,7 +207,7 @@ def test_a_phone_votes_and_sees_what_happened(class_database: Address, tmp_path:
             assert (answers[0], answers[-1]) == (200, 429)
 
         def answer(route: Route) -> None:
-            route.fulfill(json={"ballot": killed()})
+            route.fulfill(json={"ballot": killed().shown() | {"left_s": 0}})
 
         page.route("**/vote/state", answer)
         result = page.get_by_role("region", name="Kill a third: expected, and observed")

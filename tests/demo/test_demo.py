@@ -22,6 +22,7 @@ from ganns.demo.dashboard import open_dashboard, reserved_port
 from ganns.evaluation.features import VERSION, train_network
 from ganns.launch import compose
 from ganns.training.serialization import write_file
+from tests.dashboard.browsing import instructing
 from tests.support.helpers import ROOT, wait_until
 
 SMALL = [
@@ -108,6 +109,7 @@ def test_the_demo_makes_what_it_promises(tmp_path):
     assert f"The best of the evaluated versions is {summary['best_version']}: fid" in shown
     assert "ganns train experiment=demo" in shown
     assert "browser" not in shown
+    assert "ganns dashboard --failure-lab" in shown
     assert not (folder / "dashboard.log").exists()
 
 
@@ -125,6 +127,12 @@ def test_it_opens_a_dashboard_and_takes_it_along_when_it_ends(tmp_path):
         assert found, log.read_text()
         with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=60) as page:
             assert "GANNs with friends" in page.read().decode()
+        wait_until(lambda: "Break it" in log.read_text(), what="the way to the failure lab")
+        password = re.search(rf"Break it: log in at http://localhost:{found[1]}/login with (\w+),", log.read_text())
+        assert password, log.read_text()
+        with instructing(f"http://127.0.0.1:{found[1]}", password[1]) as client:
+            client.post("/lab/start", json={"number": 1}).raise_for_status()
+            wait_until(lambda: len(client.get("/lab/state").json()["workers"][0]["pids"]) == 3, 60, "its processes")
         [printed] = (tmp_path / "out").glob("*/dashboard.log")
         assert printed.stat().st_mode & 0o777 == 0o600
         stop(tmp_path, process, "run 1 is open", signal.SIGINT)

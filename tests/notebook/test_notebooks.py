@@ -202,6 +202,37 @@ def test_batchnorm(run: Run) -> None:
     assert found["pictures"] == 4
 
 
+@pytest.mark.slow
+def test_gan_2d(run: Run) -> None:
+    """Each claim of the text, for each of its five seeds."""
+    found = run(
+        "gan_2d",
+        {},  # its own settings
+        """{
+            "modes": modes,
+            "moves": last_moves,
+            "ends": {name: [one[-1].item() for one in each] for name, each in distances.items()},
+            "factors": {name: [float(one) for one in each] for name, each in factors.items()},
+        }""",
+    )
+    modes, moves, ends, factors = (found[key] for key in ("modes", "moves", "ends", "factors"))
+    assert {len(each) for each in (*modes.values(), *moves.values(), *ends.values())} == {5}
+    assert max(map(max, modes["no cure"])) <= 2
+    assert min(one[-1] for one in modes["R1"]) >= 7
+    assert min(one[-1] for one in modes["packing"]) >= 4
+    assert max(moves["R1"]) < 0.5 < min(moves["no cure"])
+    assert min(ends["simultaneous"]) > 1  # where it began
+    assert all(0.1 < end < 1 for end in ends["alternating"])
+    for name in ("extragradient", "weak R1"):
+        assert max(ends[name]) < 0.1
+    assert max(ends["R1"] + ends["R1, momentum 0.9"]) < 1e-6
+    assert min(ends["weak R1, momentum 0.9"]) > 1e6
+    for name, (computed, measured) in factors.items():
+        assert measured == pytest.approx(computed, abs=0.01), name
+    assert factors["simultaneous"][0] == pytest.approx(math.sqrt(1 + 0.2**2 / 4))
+    assert found["pictures"] == 3
+
+
 @pytest.fixture
 def trained(conn: Connection, database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TrainingState:
     """A run in the test's database with a checkpoint, and the same model exported to `exported`."""

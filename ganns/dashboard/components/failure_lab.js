@@ -35,6 +35,8 @@ export default {
       <p v-else class="soft">No workers yet. They need some seconds to start.</p>
     </section>
     <prediction :ballot="state.ballot" />
+    <p v-if="state.quiz" class="card">The votes of {{ state.quiz }} as a quiz: <a :href="'/lab/quiz/' + state.quiz + '/questions.md'" download>questions</a>
+      for the class, <a :href="'/lab/quiz/' + state.quiz + '/answers.md'" download>answers</a> with the votes and the reasons.</p>
     <section aria-labelledby="lab-harms"><h2 id="lab-harms">Kinds of harm</h2>
       <div class="harms"><article v-for="harm in harms" :key="harm.key" class="card">
         <h3>{{ harm.title }}</h3><p>{{ harm.text }}</p>
@@ -68,7 +70,7 @@ export default {
   </div>`,
   components: { icon: Icon, prediction: Prediction },
   props: { csrf: String, canRestart: Boolean, harms: Array, most: Number, longest: Number },
-  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [], harmed: {}, ballot: null }, run: null, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
+  data: () => ({ SIGNS, state: { workers: [], delay_ms: 0, done: [], harmed: {}, ballot: null, quiz: "" }, run: null, answer: null, busy: false, num: 3, delay: 200, events: [], rounds: 0 }),
   computed: {
     living() {
       return this.state.workers.some((one) => one.pids.length);

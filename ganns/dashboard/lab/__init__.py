@@ -8,6 +8,7 @@
     votes.py        what the class expects of a harm
     predictions.py  asks the class, watches the run during the harm, and says what happened
     outcome.py      what was observed, beside what was expected
+    quiz.py         votes that ended, as questions of a quiz
 
 The lab ends its workers together with the dashboard. It was written for Linux. psutil stops and continues processes on
 macOS and Windows too, but this was never tested there.

@@ -10,6 +10,11 @@ from ganns.dashboard.lab.votes import LOSSES, WAITS, Ballot, wait_answer
 from ganns.monitor.closings import Span
 from ganns.queue.rescue import SILENT_S
 
+LATE_S = 1.0
+"""A notification may arrive this long after its event."""
+Unit = tuple[int, int]
+"""(round, unit)."""
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -20,7 +25,7 @@ class Observed:
     window_s: float
     """The length of each of the two spans."""
     requeued: Sequence[tuple[float, Mapping[str, Any]]]
-    """(seconds after the harm, event) of each unit that was queued again."""
+    """(seconds after the harm, event) of each unit that went to another worker, as `taken_over` finds them."""
     went_back: bool
 
     @property
@@ -37,15 +42,61 @@ class Observed:
 
 
 def outcome(ballot: Ballot, seen: Observed) -> dict[str, Any]:
-    """Return the answers, the time before and after, and why it was so, for the page."""
+    """Return the answers, the time before and after, why it was so, and how the votes fit: for pages and quizzes."""
     return {
         "wait": seen.wait,
         "lost": seen.lost,
         "window_s": seen.window_s,
         "before": seen.before.as_dict(),
         "after": seen.after.as_dict(),
-        "why": [*explained(ballot.harm, seen), *compared(ballot, seen)],
+        "why": explained(ballot.harm, seen),
+        "compared": compared(ballot, seen),
     }
+
+
+def held_units(run: Mapping[str, Any]) -> set[Unit]:
+    """Return the units that workers compute, from the answer of `look_at_run`."""
+    return {
+        (one["round"], unit["unit"]) for one in run["rounds"] for unit in one["units"] if unit["state"] == "computing"
+    }
+
+
+def taken_over(
+    held: set[Unit], events: Sequence[tuple[float, Mapping[str, Any]]]
+) -> list[tuple[float, Mapping[str, Any]]]:
+    """Return the events with which a unit left its worker.
+
+    No event tells that a dead worker's unit was queued again: only that another worker claims it then.
+
+    Args:
+        held: the units that workers computed when the harm began.
+        events: (seconds since then, event), in order.
+    """
+    holders: dict[Unit, int | None] = dict.fromkeys(held)
+    found = []
+    for at, event in events:
+        unit = (event.get("round", -1), event.get("unit", -1))
+        if event["event"] == "requeued":
+            holders.pop(unit, None)
+            found.append((at, event))
+        elif event["event"] == "claimed":
+            # Just after the harm, it may be the claim that `held` has already.
+            is_first = unit not in holders or (holders[unit] is None and at < LATE_S)
+            if not is_first and holders[unit] != event.get("worker"):
+                found.append((at, event))
+            holders[unit] = event.get("worker")
+    return found
+
+
+def setting(run: Mapping[str, Any]) -> str:
+    """Return how a run waits for results: without it, no one can say what a failure does.
+
+    Args:
+        run: the answer of `look_at_run`.
+    """
+    units = run["wanted_units"] or run["quorum"]["units"]
+    of = units + run["quorum"]["spares"]
+    return f"Each round waited for {units} of {of} results, from {_num(run['workers_alive'], 'worker')}."
 
 
 def explained(harm: str, seen: Observed) -> list[str]:
@@ -56,9 +107,9 @@ def explained(harm: str, seen: Observed) -> list[str]:
         more = f", and {_num(len(seen.requeued) - 1, 'more unit')}" if len(seen.requeued) > 1 else ""
         cause = f": its worker had sent no heartbeat for {SILENT_S:.0f} s" if harm in ("kill", "stop") else ""
         unit = f"unit {event.get('unit', '?')} of round {event.get('round', '?')}{more}"
-        said.append(f"After {at:.1f} s, {unit} was queued again for other workers{cause}.")
+        said.append(f"After {at:.1f} s, {unit} went to other workers{cause}.")
     elif harm in ("kill", "stop") and after.rounds:
-        said.append("No unit had to be queued again: the rounds closed with the results of the other workers.")
+        said.append("No unit had to go to another worker: the rounds closed with the results that came.")
     if after.late:
         said.append(
             f"{_num(after.late, 'result')} came after the round had closed: credited as effort, and not applied."

@@ -14,10 +14,11 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ganns.dashboard.context import Dashboard
+from ganns.dashboard.lab import quiz
 from ganns.dashboard.lab.harms import HARMS
-from ganns.dashboard.lab.outcome import Observed, outcome
+from ganns.dashboard.lab.outcome import Observed, Unit, held_units, outcome, setting, taken_over
 from ganns.dashboard.lab.votes import Ballot
-from ganns.errors import DashboardError
+from ganns.errors import ConfigError, DashboardError
 from ganns.monitor.closings import look_at_closings, server_time, span
 from ganns.monitor.snapshot import look_at_run
 
@@ -40,6 +41,7 @@ class Predictions:
         self._dashboard, self._window_s = dashboard, window_s
         self._task: asyncio.Task[None] | None = None
         self._until = 0.0
+        self._held: set[Unit] = set()
         self.ballot: Ballot | None = None
 
     def ask(self, harm: str, amount: int, run: int) -> str:
@@ -89,9 +91,12 @@ class Predictions:
             seen: Seen = []
             watching = self._dashboard.watcher.watching([("run", ballot.run)], lambda texts: _note(seen, texts))
             stack.enter_context(watching)
+            before = await self._dashboard.read(look_at_run, ballot.run)
             since, begun = await self._dashboard.read(server_time), time.monotonic()
             yield said
             ballot.state, ballot.said = "running", " ".join(said)
+            if before is not None:
+                ballot.setting, self._held = setting(before), held_units(before)
             self._until = begun + self._window_s
             self._task = asyncio.create_task(self._watch(ballot, since, begun, seen, stack.pop_all()))
 
@@ -102,6 +107,10 @@ class Predictions:
             try:
                 observed = await self._observe(ballot.run, since, begun, seen)
                 ballot.outcome = outcome(ballot, observed)
+                await asyncio.to_thread(quiz.keep, ballot)
+                break
+            except (OSError, ConfigError) as error:  # a full disk: the page shows the outcome nevertheless
+                log.warning("the questions of a vote could not be kept: %s", error)
                 break
             except (psycopg.Error, PoolTimeout) as error:
                 log.warning("what a harm did could not be read: %s", type(error).__name__)
@@ -119,7 +128,7 @@ class Predictions:
             before=span(rows, first, since),
             after=span(rows, since, until),
             window_s=self._window_s,
-            requeued=[(at - begun, event) for at, event in seen if event["event"] == "requeued"],
+            requeued=taken_over(self._held, [(at - begun, event) for at, event in seen]),
             went_back=back in closed,
         )
 
@@ -135,4 +144,4 @@ def _note(seen: Seen, texts: list[str]) -> None:
     now = time.monotonic()
     for message in map(json.loads, texts):
         if message["type"] == "events" and len(seen) < MAX_EVENTS:
-            seen.extend((now, event) for event in message["events"])
+            seen.extend((now, event) for event in message["events"] if event["event"] in ("claimed", "requeued"))

@@ -37,6 +37,8 @@ class Ballot:
     """Of the harm: milliseconds of a delay; else 0."""
     run: int
     state: Literal["open", "running", "done"] = "open"
+    setting: str = ""
+    """How the run waited for results just before the failure, as a sentence."""
     said: str = ""
     """The lab's own sentence about the failure that it made."""
     outcome: dict[str, Any] | None = None
@@ -55,6 +57,12 @@ class Ballot:
             raise DashboardError(f"{MAX_VOTERS} have voted, and no more are counted.")
         self.votes[voter] = (wait, lost)
 
+    @property
+    def title(self) -> str:
+        """The harm's name, with its amount."""
+        title = HARMS[self.harm].title
+        return f"{title}: {self.amount} ms" if self.harm == "latency" else title
+
     def counts(self) -> tuple[list[int], list[int]]:
         """Return the number of votes for each of `WAITS`, and for each of `LOSSES`."""
         waits, losses = (Counter(vote[i] for vote in self.votes.values()) for i in (0, 1))
@@ -62,15 +70,14 @@ class Ballot:
 
     def shown(self) -> dict[str, Any]:
         """Return what everyone may see; the counts only after the vote, so that no one follows the others."""
-        harm = HARMS[self.harm]
         waits, losses = self.counts() if self.state != "open" else ([], [])
         return {
             "number": self.number,
             "state": self.state,
             "harm": self.harm,
             "amount": self.amount,
-            "title": f"{harm.title}: {self.amount} ms" if self.harm == "latency" else harm.title,
-            "text": harm.text,
+            "title": self.title,
+            "text": HARMS[self.harm].text,
             "num_votes": len(self.votes),
             "waits": [{"label": label, "votes": num} for label, num in _paired(WAITS, waits)],
             "losses": [{"label": label, "votes": num} for label, num in _paired(LOSSES, losses)],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+from typing import Annotated, Any, Literal
 
 import psutil
 import psycopg
@@ -18,6 +19,7 @@ from ganns.dashboard.components.run_page import Figure, RunState
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.dashboard.join import place_code
+from ganns.dashboard.lab import quiz
 from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.security.instructor import Ordering, Watching, page_session
@@ -26,6 +28,7 @@ from ganns.monitor.snapshot import latest_run
 
 What = Annotated[str, Path(pattern="^(start|end|kill|stop|continue|slow|fast|latency|restart)$")]
 Harm = Annotated[str, Path(pattern="^(kill|stop|continue|slow|fast|latency|restart)$")]
+Day = Annotated[str, Path(pattern=r"^\d{4}-\d\d-\d\d$")]
 Number = Annotated[int, Body(embed=True, ge=0, le=100_000)]
 FIGURES = (
     Figure("version", "version"),
@@ -66,7 +69,16 @@ def register(dashboard: Dashboard, lab: Lab, predictions: Predictions) -> None:
 
     @app.get("/lab/state")
     async def state(_: Watching) -> dict[str, Any]:
-        return lab.state() | {"ballot": predictions.shown()}
+        newest = (await asyncio.to_thread(quiz.days))[-1:]
+        return lab.state() | {"ballot": predictions.shown(), "quiz": "".join(newest)}
+
+    @app.get("/lab/quiz/{day}/{page}.md")
+    async def quiz_page(day: Day, page: Literal["questions", "answers"], _: Watching) -> Response:
+        if day not in await asyncio.to_thread(quiz.days):
+            raise HTTPException(404, f"No vote of {day} has ended on this machine.")
+        written = await asyncio.to_thread(quiz.quiz_of if page == "questions" else quiz.answers_of, day)
+        headers = {"Content-Disposition": f'attachment; filename="lab-{day}-{page}.md"', "Cache-Control": "no-store"}
+        return Response(written, media_type="text/markdown", headers=headers)
 
     @app.post("/lab/ask/{harm}")
     async def ask(harm: Harm, number: Number, _: Ordering) -> dict[str, str]:

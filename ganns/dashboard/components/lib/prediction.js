@@ -28,7 +28,7 @@ export default {
         <tbody><tr v-for="row in rows" :key="row.label"><th scope="row">{{ row.label }}</th><td>{{ row.before }}</td><td>{{ row.after }}</td></tr></tbody>
       </table></div>
       <h3>Why</h3>
-      <ul><li v-for="sentence in result.why" :key="sentence">{{ sentence }}</li></ul>
+      <ul><li v-for="sentence in [...result.why, ...result.compared]" :key="sentence">{{ sentence }}</li></ul>
     </template>
     <p v-else-if="ballot.state === 'done'" class="soft">The database did not answer, so what happened is not known.</p>
   </section>`,
