@@ -62,10 +62,8 @@ def train_run(
         require_current(conn)
         new_quorum = False
         if config.resume is None:
-            run, asked = create_run(conn, config), config.codec.name
+            run = create_run(conn, config, say=observer.say)
             config = from_dict(run.config)
-            if config.codec.name != asked:
-                observer.say(f"codec={asked} is codec={config.codec.name} for the workers that are there now")
             if config.start_from is not None:
                 observer.say(f"it begins with version {config.start_from}'s weights")
         else:
