@@ -155,6 +155,17 @@ class LocalStepsStrategy(StrategyConfig):
 
 
 @dataclass
+class AutoStrategy(LocalStepsStrategy):
+    """Local steps, in units that are as large as the workers' links need when the run is created.
+
+    2048 images if nothing is known of them.
+    """
+
+    name: str = "auto"
+    unit_images: int = number(2048, 2, 65536)
+
+
+@dataclass
 class LossConfig:
     """The keys of every option of `loss`, the function that the networks minimise.
 
@@ -417,7 +428,7 @@ class Config:
 
 OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "image_folder": ImageFolderData, "celeba": CelebAData, "packed": PackedData},
-    "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy},
+    "strategy": {"gradient": GradientStrategy, "local_steps": LocalStepsStrategy, "auto": AutoStrategy},
     "loss": {"non_saturating": NonSaturatingLoss, "hinge": HingeLoss},
     "codec": {"fp32": Fp32Codec, "fp16": Fp16Codec, "int8": Int8Codec, "home": HomeCodec, "auto": AutoCodec},
     "store": {"none": NoStore, "s3": S3Store},
@@ -443,6 +454,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "optimizer": ("adam",),
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
+CHOSEN = {"codec": ("home", ("up", "down")), "strategy": ("local_steps", ("unit_images", "per_class"))}
+"""What the option `auto` of a group chooses itself: the option with which these keys can be typed, and the keys."""
 OLD_KEYS = {
     "data": {"path", "count", "holdout", "seed"},
     "strategy": {"outer_lr", "outer_momentum"},
@@ -493,15 +506,18 @@ def without_old_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def without_foreign_keys(values: Mapping[str, Any], typed: Collection[str] = ()) -> dict[str, Any]:
-    """Return `values` without the keys that belong to another option of their group.
+    """Return `values` without the keys that belong to another option of their group, or that `auto` chooses.
 
     Raises:
-        ConfigError: such a key is in `typed`.
+        ConfigError: a key of another option is in `typed`.
     """
     found, schema = dict(values), _schema(values)
     for group in OPTIONS:
         if isinstance(given := values.get(group), Mapping):
             own = vars(getattr(schema, group))
+            if getattr(schema, group).name == "auto":  # a typed one stays, and `validate` refuses it
+                chosen = CHOSEN[group][1]
+                given = {key: value for key, value in given.items() if key not in chosen or f"{group}.{key}" in typed}
             foreign = [key for key in given if key not in own and f"{group}.{key}" in settings()]
             if refused := [key for key in foreign if f"{group}.{key}" in typed]:
                 raise unknown_key(f"{group}.{refused[0]}", schema)
@@ -554,18 +570,24 @@ def validate(config: Config) -> None:
     _validate_aggregate(config)
     if isinstance(config.store, S3Store):
         _validate_store(config.store)
-    for key in ("up", "down"):
-        if isinstance(config.codec, AutoCodec) and (value := getattr(config.codec, key)) != getattr(AutoCodec, key):
-            raise ConfigError(
-                f"codec.{key}={value} cannot be set with codec=auto, which chooses both directions: leave it out, or "
-                f"type codec=home codec.{key}={value}."
-            )
+    _validate_chosen(config)
     if isinstance(config.data, ImageFolderData) and not config.data.path:
         raise ConfigError("data.path is empty: name the folder or zip with your images, data.path=/a/folder.")
     if isinstance(config.data, PackedData) and not (config.data.url or config.data.path):
         raise ConfigError("data.url is empty: give the address that the pack is served at, data.url=http://host/faces.")
     if config.stop.rounds is None and config.stop.epochs is None and config.stop.minutes is None:
         raise ConfigError("stop is empty: say when to end, with stop.rounds, stop.epochs or stop.minutes.")
+
+
+def _validate_chosen(config: Config) -> None:
+    for group, (other, keys) in CHOSEN.items():
+        option = getattr(config, group)
+        for key in keys if option.name == "auto" else ():
+            if (value := getattr(option, key)) != getattr(type(option), key):
+                raise ConfigError(
+                    f"{group}.{key}={value} cannot be set with {group}=auto, which chooses by the workers: leave it "
+                    f"out, or type {group}={other} {group}.{key}={value}."
+                )
 
 
 def _validate_model(model: ModelConfig) -> None:

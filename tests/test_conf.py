@@ -12,7 +12,19 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from ganns.config import NAMES, OPTIONS, PLUGGED, Config, PluginData, StopConfig, from_dict, settings, to_dict
+from ganns.config import (
+    NAMES,
+    OPTIONS,
+    PLUGGED,
+    AutoCodec,
+    AutoStrategy,
+    Config,
+    PluginData,
+    StopConfig,
+    from_dict,
+    settings,
+    to_dict,
+)
 from ganns.config_diff import differing
 from ganns.config_diff import flat as flat_settings
 from ganns.errors import ConfigError
@@ -224,7 +236,7 @@ def test_a_stores_address_has_no_secret(key: str) -> None:
     [
         (["data=celeba", "data.count=5"], "data.count", "data=synthetic", "data=celeba"),
         (["data.path=/faces"], "data.path", "data=image_folder and data=celeba and data=packed", "data=synthetic"),
-        (["strategy.outer_lr=0.7"], "strategy.outer_lr", "strategy=local_steps", "strategy=gradient"),
+        (["strategy.outer_lr=0.7"], "strategy.outer_lr", "strategy=local_steps and strategy=auto", "strategy=gradient"),
         (
             ["strategy=local_steps", "strategy.pipeline=true"],
             *("strategy.pipeline", "strategy=gradient", "strategy=local_steps"),
@@ -378,6 +390,21 @@ def test_a_run_that_was_stored_before_there_was_a_chain_keeps_its_codec() -> Non
 def test_what_auto_chooses_cannot_be_typed(key: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{key}=int8 cannot be set with codec=auto.*type codec=home {key}=int8\.$"):
         compose.compose(["codec=auto", f"{key}=int8"])
+
+
+@pytest.mark.parametrize("typed", ["strategy.unit_images=512", "strategy.per_class=True"])
+def test_the_units_that_auto_chooses_cannot_be_typed(typed: str) -> None:
+    refused = rf"^{typed} cannot be set with strategy=auto.*type strategy=local_steps {typed}\.$"
+    with pytest.raises(ConfigError, match=refused):
+        compose.compose(["link=auto", typed])
+
+
+def test_link_auto_chooses_units_and_codec_and_an_experiments_units_do_not_count() -> None:
+    for typed in ("link=auto", "strategy=auto"):
+        config = compose.compose(["experiment=demo", typed])
+        assert config.strategy == AutoStrategy(micro_batch=16)  # the demo's, and not its unit_images
+    assert compose.compose(["link=auto"]).codec == AutoCodec()
+    assert compose.compose(["link=auto", "codec=int8"]).codec.name == "int8"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ganns import plugins
 from ganns.config import Config, from_dict, to_dict
-from ganns.coordinator.auto_codec import choose_codec
+from ganns.coordinator.auto import chosen_by_workers
 from ganns.coordinator.warm_start import start_state
 from ganns.data import images_of
 from ganns.db.connect import Connection
@@ -26,20 +26,23 @@ FREE_ON_RESUME = {
 """Settings that may change when a run is resumed; all others determine its versions."""
 
 
-def create_run(conn: Connection, config: Config, point: str | None = None) -> Run:
+def create_run(
+    conn: Connection, config: Config, point: str | None = None, say: Callable[[str], None] = lambda text: None
+) -> Run:
     """Insert a run for `config`, and open the images to record their number and fingerprint.
 
     Args:
         conn: a connection.
         config: the run's configuration.
         point: the digest of a sweep's point, by which the sweep finds the run again.
+        say: is told what the workers that are there chose.
     """
     if config.evaluate.every:
         require_features(config.evaluate.features)
     require_store(config.store)
     examine(config.model)
     images = images_of(config)
-    config = replace(config, codec=choose_codec(conn, config.codec))
+    config = chosen_by_workers(conn, config, images.num_train, say)
     if config.start_from is not None:
         source, data = start_state(conn, config)
         config = replace(config, start_from=source)  # with the version, as a record

@@ -145,7 +145,7 @@ class Sweep:
             if point.config.resume is not None:  # `ganns train -m resume=3,4`
                 run, changed = runs.find_run(conn, point.config.resume), point.typed
             else:
-                run = self._find(conn, point) or self._create(conn, point)
+                run = self._find(conn, point) or self._create(conn, point, watch)
                 sweeps.add_to_sweep(conn, self.key, run.id)
                 if not run.version and (source := run.config.get("start_from")):
                     watch.say(f"it begins with version {source}'s weights")
@@ -167,10 +167,10 @@ class Sweep:
         run_id = sweeps.find_point(conn, point_digest(point.config))
         return None if run_id is None else runs.get_run(conn, run_id)
 
-    def _create(self, conn: Connection, point: Point) -> runs.Run:
+    def _create(self, conn: Connection, point: Point, watch: Watch) -> runs.Run:
         images_of(point.config)
         try:
-            return create_run(conn, point.config, point=point_digest(point.config))
+            return create_run(conn, point.config, point_digest(point.config), watch.say)
         except psycopg.errors.UniqueViolation as error:
             raise RunError("Another sweep began this point at the same moment; type the command again.") from error
 

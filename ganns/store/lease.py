@@ -78,9 +78,9 @@ def count_alive(conn: Connection, silent_s: float) -> int:
     return int(row["num_alive"]) if row else 0
 
 
-def list_links(conn: Connection, silent_s: float) -> list[tuple[Any, Any]]:
-    """Return what each living worker says of its link: (up, down) in Mbit/s; of any type, None if it says nothing."""
-    return [(row["up_mbit"], row["down_mbit"]) for row in execute(conn, "list_links", silent_s=silent_s)]
+def list_infos(conn: Connection, silent_s: float) -> list[Any]:
+    """Return what each living worker says of itself; `ganns.queue.machine.figures_of` reads it."""
+    return [row["info"] for row in execute(conn, "list_infos", silent_s=silent_s)]
 
 
 def list_unable(conn: Connection, run_id: int, silent_s: float) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from ganns.training.local_steps import LocalStepsUnit
 STRATEGIES: dict[str, type[GradientUnit] | type[LocalStepsUnit]] = {
     "gradient": GradientUnit,
     "local_steps": LocalStepsUnit,
+    "auto": LocalStepsUnit,  # of `ganns solo`, which knows no workers: a run is stored with `local_steps`
 }
 
 

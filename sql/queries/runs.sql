@@ -100,9 +100,9 @@ SELECT round, images, seconds, metrics, timings FROM ganns.metrics WHERE run_id 
 SELECT count(*) AS num_alive FROM procrastinate.procrastinate_workers
 WHERE last_heartbeat > now() - make_interval(secs => %(silent_s)s);
 
--- list_links --
--- What the workers with a recent heartbeat say about the speed of their links, in Mbit/s; NULL: nothing
-SELECT w.info -> 'up_mbit' AS up_mbit, w.info -> 'down_mbit' AS down_mbit
+-- list_infos --
+-- What the workers with a recent heartbeat say about themselves: figures and versions, which can be anything
+SELECT w.info
 FROM procrastinate.procrastinate_workers p
 JOIN ganns.workers w ON w.id = p.id
 WHERE p.last_heartbeat > now() - make_interval(secs => %(silent_s)s);
