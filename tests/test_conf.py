@@ -236,7 +236,7 @@ def test_a_stores_address_has_no_secret(key: str) -> None:
     [
         (["data=celeba", "data.count=5"], "data.count", "data=synthetic", "data=celeba"),
         (["data.path=/faces"], "data.path", "data=image_folder and data=celeba and data=packed", "data=synthetic"),
-        (["strategy.outer_lr=0.7"], "strategy.outer_lr", "strategy=local_steps", "strategy=gradient"),
+        (["strategy.outer_lr=0.7"], "strategy.outer_lr", "strategy=local_steps and strategy=auto", "strategy=gradient"),
         (
             ["strategy=local_steps", "strategy.pipeline=true"],
             *("strategy.pipeline", "strategy=gradient", "strategy=local_steps"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +14,10 @@ from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
     from ganns.comparison.each_worker import PersonsInfluence
-    from ganns.comparison.replay import Replay
+    from ganns.comparison.replay import Begin, Replay
     from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
+    from ganns.db.address import Address
 
 
 def replay(
@@ -32,13 +33,16 @@ def replay(
         bool, typer.Option("--each", help="Show each worker's influence: the distance to a replay without its units.")
     ] = False,
     out: Annotated[Path, typer.Option(help="The folder for the figures.")] = Path("outputs/replay"),
+    workers: Annotated[
+        bool, typer.Option("--workers", help="Let the connected workers compute the units, instead of this process.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show both futures on the dashboard, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a run from a round on with something changed, in this process, and show both futures."""
+    """Replay a run from a round on with something changed, and show both futures."""
     from ganns.comparison.change import parse
     from ganns.comparison.each_worker import measure_each
-    from ganns.comparison.replay import compare_futures
+    from ganns.comparison.replay import begin_here, compare_futures
     from ganns.errors import ConfigError
 
     which, mark, number = at.partition("@")
@@ -47,11 +51,15 @@ def replay(
     change, version = parse(changes or [], drop=drop), int(number)
     if each and changes:
         raise ConfigError(f"--each leaves out one worker after the other, and takes no {changes[0]}.")
-    with _opened(which, version, version + rounds) as (kept, images):
+    if each and workers:
+        raise ConfigError("--each computes in this process: leave out --workers.")
+    tell = partial(say, err=True)
+    with _opened(which, version, version + rounds) as (kept, images, address):
         if each:
-            _show_each(measure_each(kept, images, version, rounds, partial(say, err=True)), as_json=as_json)
+            _show_each(measure_each(kept, images, version, rounds, tell), as_json=as_json)
             return
-        found = compare_futures(kept, images, version, rounds, change, partial(say, err=True))
+        with _workers(kept, address, str(change)) if workers else nullcontext(begin_here) as begin:
+            found = compare_futures(kept, images, version, rounds, change, tell, begin)
         files = _draw(found, out)
         if show:
             _put_on_dashboard(kept, found, files)
@@ -79,7 +87,7 @@ def verify(
     if len(numbers) != 2 or not all(one.isdecimal() for one in numbers):
         raise ConfigError(f"{which} is not RUN/ROUND/UNIT: type three numbers, as in `ganns verify 3/120/0`.")
     round_, unit = map(int, numbers)
-    with _opened(run, round_, round_ + 1) as (kept, images):
+    with _opened(run, round_, round_ + 1) as (kept, images, _):
         found = compare(kept, images, round_, unit, partial(say, err=True))
     if as_json:
         say_json({"run": kept.run.id, "round": round_, "unit": unit} | asdict(found))
@@ -100,18 +108,24 @@ def verify(
 
 
 @contextmanager
-def _opened(which: str, first: int, end: int) -> Iterator[tuple[KeptVersions, ImageSet]]:
-    """Yield a run's kept versions and its images; compute with as many threads as the workers of some rounds did."""
+def _opened(which: str, first: int, end: int) -> Iterator[tuple[KeptVersions, ImageSet, Address]]:
+    """Yield a run's kept versions, its images, and the database.
+
+    This process computes with as many threads as the workers of some rounds did.
+    """
     import torch
 
     from ganns.comparison.versions import KeptVersions
     from ganns.config import from_dict
     from ganns.data import images_of
-    from ganns.db.choose import coordinator_connection
+    from ganns.db.choose import coordinator_database
+    from ganns.db.connect import connect
+    from ganns.db.migrate import require_current
     from ganns.store import replay as record
     from ganns.store.runs import find_run
 
-    with coordinator_connection("ganns replay") as conn:
+    with coordinator_database() as address, connect(address, application="ganns replay") as conn:
+        require_current(conn)
         run = find_run(conn, which)
         config = from_dict(run.config)
         images = images_of(config)
@@ -119,7 +133,19 @@ def _opened(which: str, first: int, end: int) -> Iterator[tuple[KeptVersions, Im
         threads = {one.get("threads") for one in record.list_machines(conn, run.id, first, end)}
         if len(threads) == 1 and isinstance(num := threads.pop(), int) and 1 <= num <= 1024:
             torch.set_num_threads(num)  # sums depend on it: see docs/explain/exactness.md
-        yield KeptVersions.of(conn, run, config), images
+        yield KeptVersions.of(conn, run, config), images, address
+
+
+@contextmanager
+def _workers(kept: KeptVersions, address: Address, change: str) -> Iterator[Begin]:
+    """Yield what begins a future that the connected workers compute."""
+    from ganns.db.address import join_line
+    from ganns.launch.replay_workers import Workers
+
+    tell = partial(say, err=True)
+    tell(f"workers join with  {join_line(address)}")
+    with Workers(address, kept.conn, kept.run, change, tell) as workers:
+        yield workers.begin
 
 
 # ---------------------------------------------------------------------------------------------------- two futures

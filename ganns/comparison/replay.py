@@ -27,7 +27,7 @@ from ganns.comparison.distances import Distances
 from ganns.comparison.versions import KeptVersions, published_digest, reach, schedule_of
 from ganns.config import Config
 from ganns.data import ImageSet
-from ganns.errors import BadResult, RunError
+from ganns.errors import BadResult, Diverged, RunError
 from ganns.store import evaluations, replay, runs
 from ganns.store.replay import ClosedRound
 from ganns.training.aggregation import build_totals
@@ -111,13 +111,20 @@ class Replay:
         return lines
 
 
-class _Future:
-    """One future, computed round by round."""
+class Future:
+    """One future, computed round by round in this process (or by workers: `ganns/launch/replay_workers.py`)."""
 
-    def __init__(self, config: Config, images: ImageSet, state: TrainingState, schedule: list[RecordedRound]) -> None:
+    def __init__(self, state: TrainingState, schedule: list[RecordedRound], rounds: Iterator[dict[str, float]]) -> None:
+        """Begin at a state.
+
+        Args:
+            state: it advances with each step.
+            schedule: the rounds to compute.
+            rounds: yields the metrics of each round, when the state has advanced.
+        """
         self.state = state
         self.ended = "" if schedule else USED_UP
-        self._rounds = train_recorded(config, images, state, schedule)
+        self._rounds = rounds
 
     def step(self) -> dict[str, float] | None:
         """Compute the next version, and return its metrics; None if there is none."""
@@ -125,7 +132,7 @@ class _Future:
             return None
         try:
             found = next(self._rounds, None)
-        except BadResult as error:  # not finite, or above aggregate.max_norm
+        except (BadResult, Diverged) as error:  # not finite, or above aggregate.max_norm
             self.ended = f"the model broke in round {self.state.progress.version}: {error}"
             return None
         if found is None:
@@ -135,6 +142,15 @@ class _Future:
         return found
 
 
+Begin = Callable[[Config, ImageSet, TrainingState, list[RecordedRound]], Future]
+"""Returns the future of a state, by the configuration, the images, and the recorded rounds."""
+
+
+def begin_here(config: Config, images: ImageSet, state: TrainingState, schedule: list[RecordedRound]) -> Future:
+    """Return a future that this process computes."""
+    return Future(state, schedule, train_recorded(config, images, state, schedule))
+
+
 def compare_futures(
     kept: KeptVersions,
     images: ImageSet,
@@ -142,8 +158,11 @@ def compare_futures(
     num_rounds: int,
     change: Change,
     say: Callable[[str], None] = lambda text: None,
+    begin: Begin = begin_here,
 ) -> Replay:
     """Replay `num_rounds` rounds from a version on, with the change, and compare them with the run's.
+
+    `begin` says who computes the units: this process, or workers.
 
     Raises:
         RunError: if the version cannot be had, or no round follows it.
@@ -157,8 +176,8 @@ def compare_futures(
     state = reach(kept, images, version, say)
     start = copied(state.weights())
     other = branched(state, changed_config) if change.computes_otherwise else state
-    plain = _Future(config, images, state, schedule_of(rounds))
-    changed = plain if other is state else _Future(changed_config, images, other, changed_schedule)
+    plain = begin(config, images, state, schedule_of(rounds))
+    changed = plain if other is state else begin(changed_config, images, other, changed_schedule)
 
     found = Replay(version, change, change.num_units(rounds))
     recorded = {row["round"] + 1: row for row in runs.list_metrics(conn, run.id)}

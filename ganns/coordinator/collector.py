@@ -76,7 +76,8 @@ class Collector:
         """
         self.run_id = run_id
         self.round = state.progress.version
-        self.units = list(units)
+        self.units = {unit.unit: unit for unit in units}  # a round that is replayed has only those it accepted
+        self._place = {unit.unit: place for place, unit in enumerate(units)}
         self.totals = build_totals(state.config.aggregate, state.norms)
         self._observed = observe(self.totals)
         self._added: list[int] = []  # units, in the order in which they were added
@@ -94,7 +95,7 @@ class Collector:
         self._codec = get_codec(state.config.codec.up)
         self._parts: dict[PartKey, Future[CheckedPart | BadResult]] = {}
         self._num_started = 0  # round-robin over the blob connections
-        self._next = 0  # every unit before this one has been added
+        self._next = 0  # every unit before this place has been added
 
     def receive(self, connections: Connections) -> list[Refused]:
         """List the results in the database, fetch the new ones, and add those that can be added.
@@ -136,7 +137,7 @@ class Collector:
                 conn = connections.blobs[self._num_started % len(connections.blobs)]
                 self._num_started += 1
                 num_images = self.units[unit].slice.num_images
-                is_near = unit < self._next + NUM_DECODED
+                is_near = self._place[unit] < self._next + NUM_DECODED
                 self._parts[key] = connections.pool.submit(self._fetch_one, conn, key, unit, num_images, is_near)
 
     def _fetch_one(
@@ -186,9 +187,8 @@ class Collector:
 
     def refuse_banned(self) -> list[Refused]:
         """Take out the results of workers in quarantine that were not added yet; return them."""
-        found = [
-            one for number, one in self.submissions.items() if number >= self._next and self._is_out(one.worker_id)
-        ]
+        waiting = [one for number, one in self.submissions.items() if self._place[number] >= self._next]
+        found = [one for one in waiting if self._is_out(one.worker_id)]
         for submission in found:
             self._take_out(submission)
         return [(submission, Quarantined()) for submission in found]
@@ -230,9 +230,11 @@ class Collector:
     def _add_prefix(self) -> None:
         if not self._limits_are_known:
             return
-        while self._next < len(self.units) and (self._next in self.submissions or self._next in self.skipped):
-            if self._next in self.submissions:
-                self._add(self._next)
+        for number in list(self.units)[self._next :]:
+            if number in self.submissions:
+                self._add(number)
+            elif number not in self.skipped:
+                return
             self._next += 1
 
     def _add(self, number: int) -> None:
@@ -252,7 +254,7 @@ class Collector:
     def finish(self) -> None:
         """Add the results behind the first missing unit. Call it once, when no more are received."""
         for number in sorted(self.submissions):
-            if number >= self._next:
+            if self._place[number] >= self._next:
                 self._add(number)
         self._next = len(self.units)
 

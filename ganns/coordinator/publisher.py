@@ -99,7 +99,7 @@ class Publisher:
     def insert_round(self, planned: PlannedRound) -> None:
         """Open a round, with a job for each slice; part of the open transaction."""
         conn, slices, quorum = self.connections.main, planned.slices, self.state.config.quorum
-        jobs = enqueue(conn, self.run_id, planned.round, range(len(slices)))
+        jobs = enqueue(conn, self.run_id, planned.round, list(slices))
         rounds.open_round(
             conn,
             self.run_id,

@@ -68,6 +68,7 @@ class Rounds:
     observer: Observer
     should_stop: Callable[[], bool]
     warden: Warden
+    scheduler: Scheduler
     store: ObjectStore | None = None
 
     def train(self) -> None:
@@ -81,7 +82,6 @@ class Rounds:
         """
         self._clock = self.state.progress.seconds - time.monotonic()
         self.publisher = Publisher(self.run.id, self.generation, self.state, self.files, self.connections, self.store)
-        self.scheduler = Scheduler(self.run, self.state.config)
         self.reconciler = Reconciler(self.publisher, self.observer.say, self.warden.holder)
         self.commands = Commands(self.publisher, self.reconciler)
         self.health = RoundHealth()
@@ -240,7 +240,7 @@ class Rounds:
         asked = self.audits.gather(collector, self.state)
         before = self.state.progress
         done = collector.submissions.keys() | collector.skipped
-        cursor = self.scheduler.cursor_after(before, collector.units, done, num_ahead, this.settings)
+        cursor = self.scheduler.cursor_after(before, list(collector.units.values()), done, num_ahead, this.settings)
         images = before.images + collector.num_images()
         progress = Progress(0, images, self._clock + time.monotonic(), cursor)
         self.state.advance(collector.totals, progress, collector.config)
@@ -316,7 +316,9 @@ class Rounds:
                 timings=timings,
             )
             rounds.close_round(conn, run_id, collector.round)
-            if left_over := [unit.job_id for unit in collector.units if unit.unit not in collector.submissions]:
+            if left_over := [
+                unit.job_id for unit in collector.units.values() if unit.unit not in collector.submissions
+            ]:
                 revoke_unlocked(left_over, connection=conn)
             choice = self.scheduler.choose(conn, progress.version, self.publisher.wish.units)
             planned = self.scheduler.to_open(self.state, num_ahead, choice)

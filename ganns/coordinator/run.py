@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 
 import psycopg
@@ -18,8 +18,10 @@ from ganns.coordinator.connections import Connections, open_connections
 from ganns.coordinator.create import create_run, resume_run
 from ganns.coordinator.evaluation_thread import Evaluations, say_best
 from ganns.coordinator.observer import Observer
+from ganns.coordinator.replay_run import RecordedScheduler
 from ganns.coordinator.restore import restore
 from ganns.coordinator.rounds import Rounds
+from ganns.coordinator.scheduler import Scheduler
 from ganns.coordinator.state_files import StateFiles
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
@@ -30,6 +32,7 @@ from ganns.store import control, fair_share, lease, runs, weights
 from ganns.store.kept_states import FOLDER, KeptStates
 from ganns.store.object_store import ObjectStore, open_store, require_store
 from ganns.store.runs import Run
+from ganns.training.per_class import RecordedRound
 from ganns.utils.backoff import backoff_s
 from ganns.utils.signals import stop_on_signals
 
@@ -75,6 +78,34 @@ def train_run(
                 changed or ()
             )  # typed, even if it is the same number
             runs.set_config(conn, run.id, to_dict(config))
+    return run.id, _train_here(
+        address, run, config, Scheduler(run, config), observer, should_stop, new_quorum=new_quorum
+    )
+
+
+def train_replay(
+    address: Address,
+    run: Run,
+    config: Config,
+    schedule: Mapping[int, RecordedRound],
+    observer: Observer,
+    should_stop: threading.Event,
+) -> bool:
+    """Train the recorded rounds of a run that `create_replay` made; return whether it is finished."""
+    return _train_here(address, run, config, RecordedScheduler(run, config, schedule), observer, should_stop)
+
+
+def _train_here(
+    address: Address,
+    run: Run,
+    config: Config,
+    scheduler: Scheduler,
+    observer: Observer,
+    should_stop: threading.Event | None,
+    *,
+    new_quorum: bool = False,
+) -> bool:
+    """Train a run with this machine's files; return whether it is finished."""
     folder = paths.home() / "state" / run.key
     kept = KeptStates(folder / FOLDER, config.db.keep_state_every, int(config.db.keep_state_gb * 1e9))
     files = StateFiles(folder, kept)
@@ -84,8 +115,8 @@ def train_run(
         stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop,
         warden.watching(address, stop.is_set),
     ):
-        return run.id, _train_until_stopped(
-            address, run, config, files, store, observer, stop, warden, new_quorum=new_quorum
+        return _train_until_stopped(
+            address, run, config, scheduler, files, store, observer, stop, warden, new_quorum=new_quorum
         )
 
 
@@ -93,6 +124,7 @@ def _train_until_stopped(
     address: Address,
     run: Run,
     config: Config,
+    scheduler: Scheduler,
     files: StateFiles,
     store: ObjectStore | None,
     observer: Observer,
@@ -113,7 +145,9 @@ def _train_until_stopped(
             if not begun:  # after a reconnect, a stop is a command to this coordinator
                 control.begin(connections.main, run.id, new_quorum=new_quorum)
                 begun = True
-            return _train(connections, address, run, generation, config, files, store, observer, stop, warden)
+            return _train(
+                connections, address, run, generation, config, scheduler, files, store, observer, stop, warden
+            )
         except psycopg.OperationalError as error:
             # Whether the open transaction was committed is not known here where the server went away, but the database
             # knows: begin again from there, exactly as after a crash of the coordinator.
@@ -143,6 +177,7 @@ def _train(
     run: Run,
     generation: int,
     config: Config,
+    scheduler: Scheduler,
     files: StateFiles,
     store: ObjectStore | None,
     observer: Observer,
@@ -170,6 +205,7 @@ def _train(
             observer,
             stop.is_set,
             warden,
+            scheduler,
             store,
         ).train()
         done = True

@@ -13,7 +13,7 @@ units of the open rounds: a restarted coordinator finds its position in its stat
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class PlannedRound:
     round: int
     weights_version: int
     quorum: int
-    slices: list[Slice]
+    slices: Mapping[int, Slice]  # by unit
     settings: RoundSettings | None  # of `strategy.per_class`
 
 
@@ -124,7 +124,7 @@ class Scheduler:
             slices, cursor = self._plan(cursor, quorum + spares, self.config.stop.epochs, settings)
             if not slices:
                 break
-            planned.append(PlannedRound(number, base, min(quorum, len(slices)), slices, settings))
+            planned.append(PlannedRound(number, base, min(quorum, len(slices)), dict(enumerate(slices)), settings))
             number, base = number + 1, number
         return planned
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
@@ -54,7 +54,7 @@ def open_round(
     conn: Connection,
     run_id: int,
     round_: int,
-    slices: Sequence[Slice],
+    slices: Mapping[int, Slice],
     job_ids: Sequence[int],
     *,
     weights_version: int,
@@ -62,7 +62,7 @@ def open_round(
     deadline_s: float | None,
     settings: RoundSettings | None = None,
 ) -> None:
-    """Insert the round and its units, one for each slice and job; part of the caller's transaction."""
+    """Insert the round and its units, one for each slice (by unit) and job; part of the caller's transaction."""
     execute(
         conn,
         "insert_round",
@@ -78,10 +78,10 @@ def open_round(
         "insert_units",
         run_id=run_id,
         round=round_,
-        units=list(range(len(slices))),
-        epochs=[one.epoch for one in slices],
-        starts=[one.start for one in slices],
-        counts=[one.num_images for one in slices],
+        units=list(slices),
+        epochs=[one.epoch for one in slices.values()],
+        starts=[one.start for one in slices.values()],
+        counts=[one.num_images for one in slices.values()],
         job_ids=list(job_ids),
     )
 

@@ -207,7 +207,7 @@ def test_the_database_allows_no_third_open_round(coordinate, conn):
     for number in (2, 3):
         with pytest.raises(psycopg.errors.UniqueViolation, match="rounds_two_open"):
             table.open_round(
-                conn, coordinator.run_id, number, [], [], weights_version=number, quorum=1, deadline_s=None
+                conn, coordinator.run_id, number, {}, [], weights_version=number, quorum=1, deadline_s=None
             )
 
 

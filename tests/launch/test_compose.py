@@ -141,7 +141,10 @@ def test_what_the_coordinator_raises_comes_out_as_it_is(
         (["--stop.epochs", "3"], r"^--stop\.epochs is not an option of `ganns train`: write .* key=value"),
         (["--cfg", "jbo"], r"^argument --cfg/-c: invalid choice: 'jbo'"),
         (["data=celeba", "data.count=5"], r"^data\.count is a setting of data=synthetic, and this run has data=celeba"),
-        (["++strategy.outer_lr=0.7"], r"^strategy\.outer_lr is a setting of strategy=local_steps, and .* type str"),
+        (
+            ["++strategy.outer_lr=0.7"],
+            r"^strategy\.outer_lr is a setting of strategy=local_steps and strategy=auto, and .* type str",
+        ),
         (["seed"], r"^seed cannot be read as a setting"),
         (["seed=["], r"^seed=\[ cannot be read as a setting"),
         (["--cfg", "job", "model.image_size=5"], r"^model\.image_size"),

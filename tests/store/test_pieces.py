@@ -39,7 +39,7 @@ def run_id(conn):
 def open_unit(conn) -> int:
     run_id = runs.create_run(conn, name="", config={}, fingerprint="", num_images=8, permutation_digest="")
     publish(conn, run_id, noise(2_000_000))
-    rounds.open_round(conn, run_id, 0, [], [], weights_version=0, quorum=1, deadline_s=None)
+    rounds.open_round(conn, run_id, 0, {}, [], weights_version=0, quorum=1, deadline_s=None)
     unit = "INSERT INTO ganns.units (run_id, round, unit, epoch, start, count, job_id) VALUES (%s, 0, 0, 0, 0, 8, %s)"
     conn.execute(unit, (run_id, JOB))
     return run_id

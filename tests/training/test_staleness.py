@@ -88,7 +88,7 @@ def test_each_epoch_is_covered_exactly_once_whatever_is_left_over(seed, pipeline
     goes_on = open_what_is_due()
     while goes_on:
         number = state.progress.version
-        units = [SimpleNamespace(unit=unit, slice=one) for unit, one in enumerate(opened.pop(number))]
+        units = [SimpleNamespace(unit=unit, slice=one) for unit, one in opened.pop(number).items()]
         kept = [unit for unit in units if rng.random() < 0.6] or units[:1]
         accepted += [unit.slice for unit in kept]
         num_ahead = len(opened.get(number + 1, []))
