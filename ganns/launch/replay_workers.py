@@ -134,6 +134,9 @@ class _Coordinator(Quiet):
         self._found.put((state, {"round": self._version, "images": state.progress.images, **metrics}))
         self._next.acquire()
 
+    def evaluated(self, version: int, metrics: dict[str, float]) -> None:
+        """Do nothing: a replay is not evaluated."""
+
     def say(self, text: str) -> None:
         """Say what the coordinator says, with the run's number: there may be two."""
         self._say(f"run {self.run.id}: {text}")
