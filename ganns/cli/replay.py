@@ -15,8 +15,8 @@ from ganns.utils.console import Json, say, say_json
 if TYPE_CHECKING:
     from ganns.comparison.each_worker import PersonsInfluence
     from ganns.comparison.replay import Replay
-    from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
+    from ganns.store.kept_versions import KeptVersions
 
 
 def replay(
@@ -104,11 +104,11 @@ def _opened(which: str, first: int, end: int) -> Iterator[tuple[KeptVersions, Im
     """Yield a run's kept versions and its images; compute with as many threads as the workers of some rounds did."""
     import torch
 
-    from ganns.comparison.versions import KeptVersions
     from ganns.config import from_dict
     from ganns.data import images_of
     from ganns.db.choose import coordinator_connection
     from ganns.store import replay as record
+    from ganns.store.kept_versions import KeptVersions
     from ganns.store.runs import find_run
 
     with coordinator_connection("ganns replay") as conn:
