@@ -9,7 +9,7 @@ ARGS =
 PROCESSES = 4
 MINUTES = 10
 
-.PHONY: help setup demo test test-all fuzz soak check docs clean
+.PHONY: help setup demo test test-all test-long fuzz soak check docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
@@ -29,10 +29,13 @@ demo: $(READY) ## train a small model with two workers, in a few minutes
 	$(BIN)/ganns demo
 
 test: $(READY) ## run the tests, without the slow ones
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not slow and not long' $(ARGS)
 
-test-all: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
+test-all: $(READY) ## run the slow tests, too: faults, attacks, wrong solutions, random input, browsers
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not long' $(ARGS)
+
+test-long: $(READY) ## follow the levels and the other pages as their readers do, and measure a link, in ten minutes
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m long $(ARGS)
 
 fuzz: $(READY) ## ten minutes of random input for everything that reads what others write
 	GANNS_FUZZ_S=$${GANNS_FUZZ_S:-300} $(BIN)/python -m pytest -q tests/fuzz -m slow $(ARGS)

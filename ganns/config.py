@@ -183,7 +183,10 @@ class HingeLoss(LossConfig):
 
 @dataclass
 class OptimizerConfig:
-    """Adam (Kingma & Ba 2015) for both networks, and the decay of the averaged generator."""
+    """Adam (Kingma & Ba 2015) for both networks, and the decay of the averaged generator.
+
+    With `decay_rounds` the learning rates fall: in round r they are divided by 1 + r / decay_rounds.
+    """
 
     name: str = "adam"
     lr_g: float = number(2e-4, 0, 1)
@@ -192,6 +195,7 @@ class OptimizerConfig:
     beta2: float = number(0.999, 0, 0.999999)
     eps: float = number(1e-8, TINY, 1)
     ema_decay: float = number(0.999, 0, 0.999999)
+    decay_rounds: int | None = number(None, 1, 10**9)
 
 
 @dataclass

@@ -49,7 +49,7 @@ def _compute(self: Context, cache: RunCache, run: int) -> None:
 
     seed_parts = (cached.config.seed, claim.round, claim.unit)
     upload = cache.upload(cached, (self.job_id, self.attempt, self.worker_id), seed_parts)
-    cached.computer.config = in_round(cached.config, claim.settings)
+    cached.computer.config = in_round(cached.config, claim.settings, claim.round)
     try:
         result = cached.computer.compute(images, seed_parts, upload.add, self.should_abort, labels)
         if result is None:

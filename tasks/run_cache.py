@@ -92,7 +92,8 @@ class CachedRun:
         self.codec = get_codec(self.config.codec.up)
         self._places = WebPlaces() if self.config.store.name != "none" else None
         self._chain = WeightsCache(run_id, self._places) if self.config.codec.down == CHAIN else None
-        self._loaded: int | str | None = None  # the version in the networks; with a chain, its weights' digest
+        self._loaded: str | None = None  # the digest of the weights in the networks, as the database has it
+        self._version: int | None = None  # their number, if they were fetched whole
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     @property
@@ -115,10 +116,19 @@ class CachedRun:
             self._chain.fetch(use, version, speed)
             if self._loaded != self._chain.digest:
                 self._load(self._chain.weights, self._chain.digest)
-        elif self._loaded != version:
-            self._load(unpack(*fetch_whole(use, self.run_id, version, speed, self._places)), version)
+        elif self._version != version or not self._is_still(use, version):
+            self._version = None
+            data, digest = fetch_whole(use, self.run_id, version, speed, self._places)
+            self._load(unpack(data, digest), digest)
+            self._version = version
 
-    def _load(self, found: Tensors, loaded: int | str | None) -> None:
+    def _is_still(self, use: Callable[[], AbstractContextManager[Connection]], version: int) -> bool:
+        """Return whether a version is still the one that is loaded: after an undo, other weights get its number."""
+        with use() as conn:
+            published = worker_api.list_published(conn, self.run_id, version)
+        return (version, self._loaded) in [(one.version, one.digest) for one in published]
+
+    def _load(self, found: Tensors, loaded: str | None) -> None:
         self._loaded = None  # after an error half of the weights may be new
         self.computer.load(decode_weights(found, self.config.codec.down, self.computer.weight_shapes()))
         self._loaded = loaded

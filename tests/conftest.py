@@ -61,6 +61,32 @@ pytest_plugins = [
 ]
 
 
+@pytest.hookimpl(trylast=True)  # when the order is random, and the tests that were not asked for are gone
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the slow tests: one that begins last keeps a single process busy while the others have no more.
+
+    xdist cuts the list into one piece for each process. The slow tests of a module stay together, since they share what
+    it has made, and the modules are dealt out to the pieces.
+    """
+    num = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    modules: dict[Path, list[pytest.Item]] = {}
+    fast = []
+    for item in items:
+        is_slow = item.get_closest_marker("slow") or item.get_closest_marker("long")
+        (modules.setdefault(item.path, []) if is_slow else fast).append(item)
+    pieces: list[list[pytest.Item]] = [[] for _ in range(num)]
+    for module in modules.values():
+        min(pieces, key=len).extend(module)
+    left = len(items)
+    items.clear()
+    for number, piece in enumerate(pieces):
+        size = left // (num - number)
+        taken, left = max(0, size - len(piece)), left - max(size, len(piece))
+        items += [*piece, *fast[:taken]]
+        del fast[:taken]
+    items += fast
+
+
 def pytest_collection_finish() -> None:
     """Let the collector of garbage forget the 3,500 tests and the modules: it looked at them each time."""
     gc.collect()
@@ -80,10 +106,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_safe_path() -> Iterator[None]:
-    """Take back what the command line sets for its processes, where a test runs a command in this one."""
+def _as_before() -> Iterator[None]:
+    """Take back what the command line sets for its process, where a test runs a command in this one.
+
+    Hydra gives the root logger a handler, whose stream is closed at the end of the test.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     os.environ.pop("PYTHONSAFEPATH", None)
+    for handler in [one for one in root.handlers if one not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

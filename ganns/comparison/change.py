@@ -13,7 +13,14 @@ from ganns.training.per_class import RecordedRound, is_per_class
 
 WITHOUT = "without"
 RATES = ("optimizer.lr_g", "optimizer.lr_d")
-FREE = (*RATES, "optimizer.ema_decay", "quorum.units", "strategy.outer_lr", "strategy.outer_momentum")
+FREE = (
+    *RATES,
+    "optimizer.decay_rounds",
+    "optimizer.ema_decay",
+    "quorum.units",
+    "strategy.outer_lr",
+    "strategy.outer_momentum",
+)
 """Settings that a replay may change, besides `aggregate` and its keys. All others change what a unit is."""
 
 

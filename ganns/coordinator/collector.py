@@ -87,7 +87,7 @@ class Collector:
         self.settings = settings
         self.kept: dict[int, dict[str, Part]] = {}  # by unit
         self._keeps, self._is_out = keeps, is_out
-        self.config = in_round(state.config, settings)
+        self.config = in_round(state.config, settings, self.round)
         largest = max((unit.slice.num_images for unit in units), default=None)
         self.limits = {r: remembered(r, self.config, state.networks[r], state.optimizers[r], largest) for r in ROLES}
         self._state = state

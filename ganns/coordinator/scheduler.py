@@ -24,7 +24,7 @@ from ganns.queue.rescue import SILENT_S
 from ganns.store import rounds
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
-from ganns.training.per_class import RoundSettings, choose, in_round, is_per_class, num_units
+from ganns.training.per_class import RoundSettings, choose, is_per_class, num_units
 from ganns.training.plan import Cursor, Slice, carry, hold, plan_round
 from ganns.training.state import Progress, TrainingState, finished
 
@@ -135,6 +135,6 @@ class Scheduler:
             cursor,
             num_units,
             num_images=self.run.num_images,
-            unit_images=in_round(self.config, settings).strategy.unit_images,
+            unit_images=(settings or self.config.strategy).unit_images,
             epochs=epochs,
         )

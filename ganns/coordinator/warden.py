@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -40,6 +40,8 @@ STOP_S = 0.3
 """A statement that waits for a lock is cancelled this long after the program was told to stop."""
 HEAR_S = 0.05
 """The notifications are read for this time in each tick."""
+HEARINGS = 5
+"""A flood is counted over so many ticks."""
 REFRESH_TICKS = 5
 """The list of students is read again after so many ticks."""
 QUEUE_FULL = 0.05
@@ -72,8 +74,7 @@ class Warden:
         self._ear: Connection | None = None
         self._heard_at = time.monotonic()
         self._advisory_since: dict[tuple[int, datetime], float] = {}
-        self._notifies: Counter[int] = Counter()  # by the sender's process, since the last tick
-        self._too_many: Counter[int] = Counter()  # ticks in a row above the limit
+        self._heard: deque[tuple[float, Counter[int]]] = deque(maxlen=HEARINGS)  # seconds, notifications by process
         self._waits: list[Wait] = []
         self._said: dict[str, float] = {}
         self._unrecorded: list[tuple[Session, str]] = []
@@ -105,21 +106,29 @@ class Warden:
         ):
             ear.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
-    def _hear(self) -> float:
-        """Count the notifications by sender, for a moment; return the seconds in which they came, or were read."""
-        now, self._notifies = time.monotonic(), Counter()
+    def _hear(self) -> None:
+        """Count the notifications by sender, for a moment, and keep the seconds in which they came, or were read."""
+        now, notifies = time.monotonic(), Counter[int]()
         passed_s, self._heard_at = max(now - self._heard_at, HEAR_S), now
+        self._heard.append((passed_s, notifies))
         if self._ear is None or self._ear.closed:
-            return passed_s
-        self._notifies.update(note.pid for note in self._ear.notifies(timeout=HEAR_S))
-        if self._notifies.total() > passed_s * self._limits.notifies_per_s:
+            return
+        notifies.update(note.pid for note in self._ear.notifies(timeout=HEAR_S))
+        if notifies.total() > passed_s * self._limits.notifies_per_s:
             self._ear.close()  # with all that was sent and not read yet; another one is opened
-        return passed_s
+
+    def _notifies_per_s(self, pid: int) -> float:
+        """Return a process's notifications a second over the last ticks; 0 if all came in one tick.
+
+        One burst proves nothing. But a flood of long statements comes in bursts, too, with quiet ticks between them.
+        """
+        numbers = [heard[pid] for _, heard in self._heard]
+        return sum(numbers) / sum(passed_s for passed_s, _ in self._heard) if sum(map(bool, numbers)) > 1 else 0.0
 
     def tick(self, conn: Connection) -> list[tuple[Student, str]]:
         """Look at all sessions once, and end those that hold up the class; return whose they were, and why."""
         now = time.monotonic()
-        passed_s = self._hear()
+        self._hear()
         self._waits = sessions.list_waits(conn, self._role)
         found = sessions.list_sessions(conn, self._others)
         if any(one.role not in self._students for one in found):  # a login that is younger than the last look at them
@@ -134,7 +143,7 @@ class Warden:
                     f"the warden cannot see what students' sessions do: an administrator types GRANT pg_read_all_stats "
                     f"TO {self._login}, or makes this login a member of theirs"
                 )
-            reason = offence(one, self._look_at(one, now, passed_s), self._limits)
+            reason = offence(one, self._look_at(one, now), self._limits)
             if reason is not None and self._end(conn, one, reason):
                 ended.append((self._student(one.role), reason))
         self._forget_gone(found)
@@ -167,21 +176,17 @@ class Warden:
         what = f" ({one.of})" if one.of else ""
         return f"{self._who(one.role, one.login)} holds it, with server process {one.pid}{what}"
 
-    def _look_at(self, one: Session, now: float, passed_s: float) -> Seen:
+    def _look_at(self, one: Session, now: float) -> Seen:
         key = (one.pid, one.start)
         since = self._advisory_since.setdefault(key, now) if one.num_advisory else now
         if not one.num_advisory:
             self._advisory_since.pop(key, None)
-        rate = self._notifies.get(one.pid, 0) / passed_s
-        # One burst proves nothing: the rate must last for two looks.
-        self._too_many[one.pid] = self._too_many[one.pid] + 1 if rate > self._limits.notifies_per_s else 0
         blocks_s = max((wait.waits_s for wait in self._waits if wait.pid == one.pid), default=0.0)
-        return Seen(blocks_s, now - since, rate if self._too_many[one.pid] > 1 else 0.0)
+        return Seen(blocks_s, now - since, self._notifies_per_s(one.pid))
 
     def _forget_gone(self, found: list[Session]) -> None:
         there = {(one.pid, one.start) for one in found}
         self._advisory_since = {key: at for key, at in self._advisory_since.items() if key in there}
-        self._too_many = Counter({one.pid: num for one in found if (num := self._too_many[one.pid])})
 
     def _end(self, conn: Connection, one: Session, reason: str) -> bool:
         """End a session first, and record it afterwards: nothing may keep the warden from the first."""

@@ -168,7 +168,7 @@ def compute_case(
     if noise:
         weights = {n: value * (1 + noise * torch.randn(value.shape, generator=rng)) for n, value in weights.items()}
     computer.load(weights)
-    computer.config = in_round(config, case.settings)
+    computer.config = in_round(config, case.settings, case.round)
     seed_parts = (config.seed, case.round, case.unit)
     return computer.compute(images.train(chosen), seed_parts, should_stop=should_stop, labels=images.labels(chosen))
 

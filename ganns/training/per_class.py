@@ -98,14 +98,20 @@ def num_units(config: Config, num_present: int) -> int:
     return num_present or config.quorum.units
 
 
-def in_round(config: Config, settings: RoundSettings | None) -> Config:
-    """Return a run's configuration with the settings of one of its rounds; without settings it is the run's own."""
-    if settings is None:
-        return config
-    strategy = replace(config.strategy, unit_images=settings.unit_images, micro_batch=settings.micro_batch)
-    return replace(
-        config, strategy=strategy, optimizer=replace(config.optimizer, lr_g=settings.lr_g, lr_d=settings.lr_d)
-    )
+def in_round(config: Config, settings: RoundSettings | None, number: int) -> Config:
+    """Return a run's configuration in one of its rounds: with the round's settings, if it has any, and with its rates.
+
+    With `optimizer.decay_rounds` the rates fall as 1 / (1 + r / decay_rounds): they are a half after that many rounds,
+    a quarter after three times as many. Such rates (Robbins and Monro 1951) need not know how long the run will be.
+    """
+    optimizer, strategy = config.optimizer, config.strategy
+    if settings is not None:
+        optimizer = replace(optimizer, lr_g=settings.lr_g, lr_d=settings.lr_d)
+        strategy = replace(strategy, unit_images=settings.unit_images, micro_batch=settings.micro_batch)
+    if optimizer.decay_rounds is not None:
+        share = 1 / (1 + number / optimizer.decay_rounds)
+        optimizer = replace(optimizer, lr_g=share * optimizer.lr_g, lr_d=share * optimizer.lr_d)
+    return config if optimizer is config.optimizer else replace(config, strategy=strategy, optimizer=optimizer)
 
 
 COLUMNS = tuple(field.name for field in fields(RoundSettings))

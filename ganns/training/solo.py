@@ -37,7 +37,7 @@ def train_solo(config: Config, images: ImageSet, state: TrainingState) -> Iterat
             state.progress.cursor,
             config.quorum.units,
             num_images=images.num_train,
-            unit_images=in_round(config, settings).strategy.unit_images,
+            unit_images=(settings or config.strategy).unit_images,
             epochs=config.stop.epochs,
         )
         if not slices:
@@ -71,7 +71,7 @@ class _Alone:
     def train(self, this: RecordedRound, cursor: Cursor) -> dict[str, float]:
         """Compute a round's units, and advance the state, whose cursor is then `cursor`; return the metrics."""
         state, seed = self.state, self.config.seed
-        config = self.computer.config = in_round(self.config, this.settings)
+        config = self.computer.config = in_round(self.config, this.settings, state.progress.version)
         # With strategy.pipeline, those of the version before
         self.computer.load(as_published(state.weights_of(state.base_version), self.config.codec.down))
         totals = build_totals(config.aggregate, state.norms)

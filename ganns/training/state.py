@@ -98,6 +98,8 @@ class TrainingState:
                 # Adam's fused implementation goes through memory and ignores strides: it would apply a channels_last
                 # gradient to the wrong weights, without an error.
                 parameter.grad = gradients[name].contiguous()
+            if in_round is not None and not self.local:
+                self.optimizers[role].param_groups[0]["lr"] = getattr(in_round.optimizer, f"lr_{role}")
             self.optimizers[role].step()
             self.optimizers[role].zero_grad(set_to_none=True)
             buffers = statistics_of(network)

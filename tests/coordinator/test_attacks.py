@@ -29,7 +29,9 @@ from tests.support.helpers import wait_until
 
 pytestmark = pytest.mark.slow
 
-SHORT = functools.partial(Limits, transaction_s=1.0, statement_s=2.0, blocking_s=0.5, advisory_s=1.0)
+SHORT = functools.partial(
+    Limits, transaction_s=1.0, statement_s=2.0, blocking_s=0.5, advisory_s=1.0, notifies_per_s=100.0
+)
 ENDLESS = StopConfig(rounds=10**6)
 
 

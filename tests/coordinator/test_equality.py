@@ -11,6 +11,7 @@ from ganns.config import (
     Int8Codec,
     LocalStepsStrategy,
     ModelConfig,
+    OptimizerConfig,
     QuorumConfig,
     StopConfig,
 )
@@ -18,13 +19,18 @@ from ganns.store.results import worker_totals
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import workers
 
+FALLING = OptimizerConfig(lr_g=1e-3, lr_d=1e-3, decay_rounds=2)
 PIPELINE = GradientStrategy(unit_images=8, micro_batch=4, pipeline=True)
 RUNS = {
-    "fp16 and micro-batches": tiny(codec=Fp16Codec(), strategy=GradientStrategy(unit_images=8, micro_batch=4)),
+    # The coordinator's rates fall, and below the workers' own.
+    "fp16 and micro-batches": tiny(
+        codec=Fp16Codec(), strategy=GradientStrategy(unit_images=8, micro_batch=4), optimizer=FALLING
+    ),
     # With Nesterov's momentum in the state; a unit of local steps depends on nothing that its worker did before.
     "local steps": tiny(
         codec=HomeCodec(),
         strategy=LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5),
+        optimizer=FALLING,
         quorum=QuorumConfig(units=3),
         stop=StopConfig(rounds=5),
     ),

@@ -13,7 +13,7 @@ BLOBS = "SELECT sum(pg_total_relation_size('ganns.' || name)) AS num FROM unnest
 TABLES = ["weights", "result_parts", "results", "units", "checkpoints"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_five_hundred_rounds_take_no_more_room_than_a_hundred(coordinate, join, monkeypatch):
     monkeypatch.setattr(cleanup, "VACUUM_BYTES", 1 << 20)  # as a larger model would reach it every few rounds
     coordinator, worker = coordinate(tiny(stop=StopConfig(rounds=500))), join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import psycopg
@@ -235,6 +236,16 @@ def test_a_flood_of_notifications_is_ended_by_its_rate(
     assert "notifications a second" in said[0]
     assert login_of(honest) not in said[0]
     assert not is_ended(honest)
+
+
+def test_one_burst_proves_nothing_and_a_flood_may_have_quiet_ticks(conn: Connection, said: list[str]) -> None:
+    made, flooder, honest = warden(conn, said), 7, 8
+    for notifies in ({flooder: 2000}, {}, {honest: 900}, {flooder: 2000}, {}):
+        made._heard.append((1.0, Counter(notifies)))
+    assert made._notifies_per_s(flooder) == 800
+    assert made._notifies_per_s(honest) == 0
+    made._heard.append((1.0, Counter()))  # the first burst is forgotten
+    assert made._notifies_per_s(flooder) == 0
 
 
 def test_what_was_ended_is_recorded_later_where_the_table_is_locked(

@@ -17,7 +17,7 @@ from tests.support.helpers import ROOT
 FILES = ("db/test_migrate.py", "db/test_queries.py", "db/test_golden.py", "cli/test_db.py")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_suite_runs_on_a_server_that_a_variable_names(home: Path, tmp_path: Path, unused_port: int) -> None:
     with EmbeddedServer(home / "pg", host="127.0.0.1", port=unused_port) as server:
         with connect(server.superuser_address) as conn:

@@ -52,7 +52,7 @@ CALLS = {
 }
 NEW_SETTINGS = (
     *("audit", "observers", "aggregate,clip", "codec,up", "codec,down", "store"),
-    *("db,revoke_after", "db,keep_state_every", "db,keep_state_gb"),
+    *("optimizer,decay_rounds", "db,revoke_after", "db,keep_state_every", "db,keep_state_gb"),
 )
 LAST_OF_PROTOCOL_1 = "08b210a2e07cec9cec870d7a17183a1c24c40c4b"
 """The last commit whose workers send no number."""

@@ -209,7 +209,7 @@ def cell(wheel: Path) -> str:
     return changed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_cell_joins_goes_on_and_leaves(tmp_path: Path, served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     source = cell(build_wheel(tmp_path))
     config = tiny(
@@ -274,7 +274,9 @@ def test_the_cell_joins_goes_on_and_leaves(tmp_path: Path, served: Address, monk
                 "WHERE j.status = 'doing' AND u.claimed_at > now() - interval '0.3 s'"  # it takes seconds
             )
             kernel.wait_for("you: ")
-            wait_until(lambda: one(holds), 120, "a unit in hand", every_s=0.05)
+            wait_until(
+                lambda: one(holds), 120, lambda: f"a unit in hand: {kernel.text} {coordinator.said}", every_s=0.05
+            )
             kernel.manager.interrupt_kernel()
             kernel.wait_end()
             assert "1 unit(s) handed back" in kernel.text, kernel.text[:1500]

@@ -83,7 +83,7 @@ def test_each_page_with_a_command_has_a_test() -> None:
         assert first(page) == command or not command, page
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_reader_types_them() -> None:
     with ExitStack() as stack:

@@ -97,7 +97,7 @@ def address_of(serving: Running) -> str:
     return re.sub(r"@[^/]*:", "@127.0.0.1:", printed)  # its certificate counts wherever the server is
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_levels_0_1_and_2(tmp_path: Path) -> None:
     with ExitStack() as stack:
@@ -145,7 +145,7 @@ def test_levels_0_1_and_2(tmp_path: Path) -> None:
             cluster.ctrl_c(command)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_level_3(tmp_path: Path) -> None:
     page = "level-3-change.md"
@@ -206,7 +206,7 @@ def owners(desk: Machine, address: str) -> str:
     return address.replace(user_and_password[1], "owner:SECRET")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_levels_4_and_5(tmp_path: Path) -> None:
     """The managed PostgreSQL is `ganns db serve` here; ssh is tests/support/forward.py."""

@@ -12,7 +12,7 @@ from benchmarks.namespaces import why_not
 from tests.support.helpers import ROOT
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["namespaces", "relay"])
 def test_a_quick_measurement(way):
     if way == "namespaces" and (reason := why_not()):

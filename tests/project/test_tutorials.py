@@ -31,7 +31,7 @@ def rows_of(page: str, title: str) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_first_run(tmp_path: Path) -> None:
     done = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("ganns demo")
@@ -53,7 +53,7 @@ def test_first_run(tmp_path: Path) -> None:
         assert list((machine.folder / "outputs/train").glob("*/samples/*.png"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_machines() -> None:
     serve, line_for_others = commands(TWO_MACHINES, "1. Desk: open a database")
     join, work, stock = commands(TWO_MACHINES, "2. Laptop: join")

@@ -165,6 +165,7 @@ print(missing)
 """
 
 
+@pytest.mark.long
 def test_with_its_declared_dependencies_alone_everything_imports_but_the_extras(alone: Path, tmp_path: Path) -> None:
     for module, _ in EXTRAS.values():  # the environment has what it should have, and no more
         done = subprocess.run(

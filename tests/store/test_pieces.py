@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -17,10 +16,11 @@ from ganns.db.address import Address
 from ganns.db.connect import SharedConnection, connect
 from ganns.db.pieces import BLOCK_BYTES, DEPTH, LARGEST_BYTES, LinkSpeed, Pace, pipelined, resumed
 from ganns.errors import BadResult, WeightsMissing
-from ganns.store import results, rounds, runs, weights, worker_api
+from ganns.store import results, rounds, runs, worker_api
 from ganns.store.results import PartUpload
 from ganns.store.worker_api import WeightsDownload
 from ganns.training.serialization import digest
+from tests.support.fakes import publish_weights
 
 JOB, ATTEMPT = 1, 0
 OVERHEAD = 200_000  # bytes for logins, statements and answers
@@ -38,19 +38,11 @@ def run_id(conn):
 
 def open_unit(conn) -> int:
     run_id = runs.create_run(conn, name="", config={}, fingerprint="", num_images=8, permutation_digest="")
-    publish(conn, run_id, noise(2_000_000))
+    publish_weights(conn, run_id, 0, 1, noise(2_000_000))
     rounds.open_round(conn, run_id, 0, [], [], weights_version=0, quorum=1, deadline_s=None)
     unit = "INSERT INTO ganns.units (run_id, round, unit, epoch, start, count, job_id) VALUES (%s, 0, 0, 0, 0, 8, %s)"
     conn.execute(unit, (run_id, JOB))
     return run_id
-
-
-def publish(conn, run_id: int, data: bytes) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        num = weights.upload_weights([conn], pool, run_id, 0, 1, data)
-    weights.insert_version(
-        conn, run_id, 0, 1, num_chunks=num, size=len(data), digest=digest(data), state_digest=digest(b"")
-    )
 
 
 @pytest.fixture
@@ -87,7 +79,7 @@ def test_an_upload_goes_on_at_the_piece_where_it_was_cut(database, conn, run_id,
 
 def test_a_download_goes_on_at_the_range_where_it_was_cut(database, conn, run_id, shared):
     data = noise(6_000_000)
-    publish(conn, run_id, data)
+    publish_weights(conn, run_id, 0, 1, data)
     with relayed(database, cut_down=[4_000_000]) as (address, relay):
         download = WeightsDownload(run_id, 0)
         resumed(shared(address).use, download)
@@ -151,7 +143,7 @@ def test_parts_of_any_size_arrive(conn, run_id, num_bytes):
     results.put_part(conn, JOB, ATTEMPT, "g", data)
     assert rounds_parts(conn, run_id) == ["g"]
     assert stored(conn, max(1, num_bytes)) == data
-    publish(conn, run_id, data or b"x")
+    publish_weights(conn, run_id, 0, 1, data or b"x")
     assert worker_api.fetch_weights(conn, run_id, 0) == (data or b"x", digest(data or b"x"))
 
 
@@ -179,7 +171,7 @@ def test_pieces_that_overlap_are_no_way_to_fill_the_coordinators_memory(conn, ru
 def test_weights_that_change_or_end_on_the_way_are_missing(conn, run_id):
     """The connection is as it was: what was asked for and is of no use is read, too."""
     data = noise(2 * LARGEST_BYTES)
-    publish(conn, run_id, data)
+    publish_weights(conn, run_id, 0, 1, data)
     download = WeightsDownload(run_id, 0)
     download._pieces, download.done, download._size, download.digest = [data[:70_000]], 70_000, len(data), "another"
     with pytest.raises(WeightsMissing):

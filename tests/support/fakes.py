@@ -5,6 +5,7 @@ So a test can stop between any two steps, and let two workers meet in whatever o
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,15 @@ def publish_state(conn: Connection, run_id: int, version: int, data: bytes) -> N
     )
 
 
+def publish_weights(conn: Connection, run_id: int, version: int, generation: int, data: bytes) -> None:
+    """Make `data` the weights of a run's version, as a coordinator does."""
+    with ThreadPoolExecutor(1) as pool:
+        num = weights.upload_weights([conn], pool, run_id, version, generation, data)
+    weights.insert_version(
+        conn, run_id, version, generation, num_chunks=num, size=len(data), digest=digest(data), state_digest=digest(b"")
+    )
+
+
 @dataclass
 class Job:
     """A fetched job."""
@@ -120,7 +130,7 @@ class FakeWorker:
         """Compute a unit for real."""
         config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
         self.images = self.images or images_of(config)
-        computer = build_computer(in_round(config, claim.settings))
+        computer = build_computer(in_round(config, claim.settings, claim.round))
         found = self.fetch_weights(claim, config)
         computer.load(decode_weights(found, config.codec.down, computer.weight_shapes()))
         epoch, start, count = claim.slice

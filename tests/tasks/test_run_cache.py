@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from ganns.coordinator.create import create_run
+from ganns.db.connect import Connection
+from ganns.store.weights import undo_versions
+from ganns.training.serialization import pack
+from ganns.training.state import TrainingState
 from tasks import run_cache as module
 from tasks.run_cache import CachedRun, RunCache
-from tests.support.fakes import tiny
+from tests.support.fakes import publish_weights, tiny
 
 
 @pytest.fixture
@@ -60,3 +65,15 @@ def test_their_memory_is_bounded(runs: RunCache, built: list[int], monkeypatch: 
     for run in (2, 3, 2, 3, 1):
         runs.get(run)
     assert built == [1, 2, 3, 1]
+
+
+def test_a_version_that_was_undone_is_not_taken_for_its_successor(runs: RunCache, conn: Connection) -> None:
+    """A round of a run that went back has a number that the worker knows, and other weights."""
+    cached = runs.get(1)
+    for generation, seed in enumerate((7, 8)):
+        state = TrainingState(tiny(seed=seed))
+        publish_weights(conn, 1, 3, generation, pack(state.weights()))
+        cached.load_version(runs.connection, 3, runs.speed)
+        for name, expected in state.networks["g"].named_parameters():
+            torch.testing.assert_close(cached.computer.networks["g"].get_parameter(name), expected, rtol=0, atol=0)
+        undo_versions(conn, 1, 2)

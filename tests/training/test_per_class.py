@@ -64,11 +64,19 @@ def test_the_settings_do_not_flap_as_workers_come_and_go():
 
 def test_a_rounds_configuration_differs_in_its_settings_alone():
     config = tiny(strategy=RULE)
-    assert in_round(config, None) is config
-    found = in_round(config, RoundSettings(2, 24, 8, 1e-3, 2e-3))
+    assert in_round(config, None, 7) is config
+    found = in_round(config, RoundSettings(2, 24, 8, 1e-3, 2e-3), 7)
     assert (found.strategy.unit_images, found.strategy.micro_batch) == (24, 8)
     assert (found.optimizer.lr_g, found.optimizer.lr_d) == (1e-3, 2e-3)
     assert replace(found, strategy=config.strategy, optimizer=config.optimizer) == config
+
+
+@pytest.mark.parametrize("settings", [None, RoundSettings(2, 24, 8, 2e-4, 4e-4)])
+def test_rates_that_fall(settings):
+    config = tiny(strategy=RULE, optimizer=OptimizerConfig(lr_g=2e-4, lr_d=4e-4, decay_rounds=10))
+    found = [in_round(config, settings, number).optimizer for number in (0, 10, 30)]
+    assert [one.lr_g for one in found] == pytest.approx([2e-4, 1e-4, 0.5e-4], rel=1e-12)
+    assert [one.lr_d for one in found] == pytest.approx([4e-4, 2e-4, 1e-4], rel=1e-12)
 
 
 @pytest.mark.parametrize("settings", [None, RoundSettings(4, 32, 4, 0.1 + 0.2, 1e-300)])

@@ -6,6 +6,7 @@ import torch
 from ganns.config import Config, ModelConfig, OptimizerConfig
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator, Mean
+from ganns.training.per_class import in_round
 from ganns.training.plan import Cursor, Slice
 from ganns.training.state import Progress, TrainingState
 from ganns.training.unit import Part
@@ -28,9 +29,10 @@ def totals_for(state: TrainingState, seed: int) -> dict[str, Accumulator]:
     return totals
 
 
-def test_three_steps_equal_adam_written_out():
-    optimizer = OptimizerConfig(lr_g=1e-3, lr_d=5e-4)
-    state = TrainingState(Config(model=MODEL, optimizer=optimizer))
+@pytest.mark.parametrize("decay_rounds", [None, 1])
+def test_three_steps_equal_adam_written_out(decay_rounds):
+    config = Config(model=MODEL, optimizer=OptimizerConfig(lr_g=1e-3, lr_d=5e-4, decay_rounds=decay_rounds))
+    state = TrainingState(config)
     name = "layers.0.weight"
     w = {role: dict(net.named_parameters())[name].detach().clone().double() for role, net in state.networks.items()}
     m = {role: torch.zeros_like(w[role]) for role in w}
@@ -39,13 +41,14 @@ def test_three_steps_equal_adam_written_out():
     for step in range(1, 4):
         totals = totals_for(state, step)
         for role, lr in (("g", 1e-3), ("d", 5e-4)):
+            lr /= step if decay_rounds else 1
             g = totals[role].combine()[name].double()
             m[role] = 0.5 * m[role] + 0.5 * g
             v[role] = 0.999 * v[role] + 0.001 * g * g
             w[role] = w[role] - lr * (m[role] / (1 - 0.5**step)) / ((v[role] / (1 - 0.999**step)).sqrt() + 1e-8)
         decay = min(0.999, (1 + step) / (10 + step))
         ema = decay * ema + (1 - decay) * w["g"]
-        state.advance(totals, state.progress)
+        state.advance(totals, state.progress, in_round(config, None, step - 1))
     for role, network in state.networks.items():
         torch.testing.assert_close(dict(network.named_parameters())[name].double(), w[role], rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(state.ema[name].double(), ema, rtol=1e-5, atol=1e-7)
