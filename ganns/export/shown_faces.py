@@ -43,8 +43,9 @@ class Version:
 def answers(version: Version) -> list[float | None]:
     """Return D's probability of "real" for each of the 64 faces; None where it is no number.
 
-    D sees the 64 faces as one batch, in training mode, as it saw generated images in training. With the running
-    statistics of BatchNorm, which are of real and generated images together, it could answer otherwise.
+    D sees the 64 faces as one batch, in training mode, as it saw generated images in training: with the running
+    statistics of BatchNorm, which are of real and generated images together, it answers otherwise (in a small run, at
+    version 32, real images got 0.45 from them, and 0.92 in training mode, where batches as in training got 0.91).
     """
     faces, labels = _faces(version), sample_labels(version.config.model)
     network = copy.deepcopy(version.discriminator).train()  # a pass in this mode changes the running statistics

@@ -2,7 +2,7 @@
 // the same, so a face keeps its place in each grid.
 
 import { ask, base } from "./ask.js";
-import { answer, standIn, verdict } from "./face_words.js";
+import { answer, percentOf, standIn, verdict } from "./face_words.js";
 import Walk from "./face_walk.js";
 import { number } from "./format.js";
 import { grid } from "./words.js";
@@ -32,20 +32,20 @@ export function spread(versions, kept = []) {
 
 export default {
   template: `<section class="face" aria-labelledby="face-title">
-    <div class="head"><h3 id="face-title">One face through the versions</h3>
+    <div class="head"><h3 id="face-title">One face</h3>
       <label>face <input type="number" min="1" :max="most" :value="face + 1" @input="choose(+$event.target.value)"></label>
       <button type="button" @click="$emit('close')">Close</button></div>
+    <p v-if="trouble || drawn === null" class="soft" role="status">
+      {{ trouble || "Asking the discriminator, D. The first answer takes some seconds." }}
+      <button v-if="trouble" type="button" @click="learn">Try again</button></p>
+    <p v-if="drawn !== null" class="verdict" role="status"><strong>{{ verdict(answers[drawn][face]) }}</strong>
+      <span>{{ standIn(asked, drawn) }}</span></p>
+    <h4>Through the versions</h4>
     <ol class="versions"><li v-for="one in shown" :key="one">
       <span class="tile" role="img" :aria-label="'Face ' + (face + 1) + ', version ' + one" :style="tile(one)"></span>
       <span class="soft">{{ number(one) }}</span>
       <span v-if="drawn !== null">D: {{ said(one) }}</span></li></ol>
-    <p v-if="trouble || drawn === null" class="soft" role="status">
-      {{ trouble || "Asking the discriminator, D. The first answer takes some seconds." }}
-      <button v-if="trouble" type="button" @click="learn">Try again</button></p>
     <template v-if="drawn !== null">
-      <h4>D's verdict</h4>
-      <p class="verdict" role="status"><strong>{{ verdict(answers[drawn][face]) }}</strong>
-        <span>{{ standIn(asked, drawn) }}</span></p>
       <p class="soft">0: surely drawn; 1: surely real. Each version has its own D, and D learns, too: a lower number does not mean a worse
         face.<template v-if="hidden"> – means that the weights of this version are not kept any more, so its D cannot be asked.</template></p>
       <face-walk :run="run" :version="drawn" :face="face" :most="most" :newest="newest" />
@@ -87,7 +87,7 @@ export default {
     },
     tile(version) {
       const [column, row] = [this.face % SIDE, Math.floor(this.face / SIDE)];
-      const part = (place) => `${(100 * place) / (SIDE - 1)}%`;
+      const part = (place) => percentOf(place, SIDE);
       return { backgroundImage: `url("${grid(this.run, version)}")`, backgroundPosition: `${part(column)} ${part(row)}` };
     },
     said(version) {

@@ -1,6 +1,7 @@
 // A walk from one face of the grids to another: the faces between them, which a version draws from the noise between.
 
 import { ask, base } from "./ask.js";
+import { percentOf } from "./face_words.js";
 import { number } from "./format.js";
 
 const STEPS = 9; // faces of the picture, side by side
@@ -80,7 +81,7 @@ export default {
       return step in { 0: 1, [STEPS - 1]: 1 } ? `Drawn again: ${this.mark(step)}` : `${this.mark(step)} of the way`;
     },
     tile(step) {
-      return { backgroundImage: `url("${this.picture}")`, backgroundPosition: `${(100 * step) / (STEPS - 1)}% 0` };
+      return { backgroundImage: `url("${this.picture}")`, backgroundPosition: `${percentOf(step, STEPS)} 50%` };
     },
   },
 };
