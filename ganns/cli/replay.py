@@ -15,9 +15,9 @@ from ganns.utils.console import Json, say, say_json
 if TYPE_CHECKING:
     from ganns.comparison.each_worker import PersonsInfluence
     from ganns.comparison.replay import Begin, Replay
-    from ganns.comparison.versions import KeptVersions
     from ganns.data import ImageSet
     from ganns.db.address import Address
+    from ganns.store.kept_versions import KeptVersions
 
 
 def replay(
@@ -115,13 +115,13 @@ def _opened(which: str, first: int, end: int) -> Iterator[tuple[KeptVersions, Im
     """
     import torch
 
-    from ganns.comparison.versions import KeptVersions
     from ganns.config import from_dict
     from ganns.data import images_of
     from ganns.db.choose import coordinator_database
     from ganns.db.connect import connect
     from ganns.db.migrate import require_current
     from ganns.store import replay as record
+    from ganns.store.kept_versions import KeptVersions
     from ganns.store.runs import find_run
 
     with coordinator_database() as address, connect(address, application="ganns replay") as conn:

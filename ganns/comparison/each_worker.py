@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from ganns.comparison.change import Change
 from ganns.comparison.replay import apart, branched, copied, replayable
-from ganns.comparison.versions import KeptVersions, reach, schedule_of
+from ganns.comparison.versions import reach, schedule_of
 from ganns.data import ImageSet
+from ganns.store.kept_versions import KeptVersions
 from ganns.training.solo import train_recorded
 
 

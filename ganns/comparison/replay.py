@@ -24,11 +24,12 @@ import torch
 
 from ganns.comparison.change import Change
 from ganns.comparison.distances import Distances
-from ganns.comparison.versions import KeptVersions, published_digest, reach, schedule_of
+from ganns.comparison.versions import published_digest, reach, schedule_of
 from ganns.config import Config
 from ganns.data import ImageSet
 from ganns.errors import BadResult, Diverged, RunError
 from ganns.store import evaluations, replay, runs
+from ganns.store.kept_versions import KeptVersions
 from ganns.store.replay import ClosedRound
 from ganns.training.aggregation import build_totals
 from ganns.training.per_class import RecordedRound

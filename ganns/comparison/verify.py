@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ganns.comparison.versions import KeptVersions, reach
+from ganns.comparison.versions import reach
 from ganns.data import ImageSet
 from ganns.errors import RunError, WeightsMissing
 from ganns.queue.machine import describe
 from ganns.store import replay, worker_api
+from ganns.store.kept_versions import KeptVersions
 from ganns.store.replay import Author, LedgerLine
 from ganns.training.audit import NOISE, Case, allowed, are_alike, compute_case
 from ganns.training.compression import get_codec

@@ -1,4 +1,4 @@
-"""The process that draws faces of chosen attributes: started at the first request, ended after a while without one."""
+"""The process that draws faces and asks D about them: started at the first request, ended after a while without one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDLE_S = 300.0
 MAX_WAITING = 8
 """Requests that may wait for the process; further ones are refused."""
 MAX_KEPT = 200
-"""Pictures that are kept: a class moves the same sliders."""
+"""Answers that are kept: a class moves the same sliders, and looks at the same faces."""
 
 
 class CannotDraw(Exception):
@@ -29,8 +29,12 @@ class Busy(CannotDraw):
     """Too many requests wait."""
 
 
+Answer = tuple[dict[str, Any], bytes]
+"""What the process says, and a picture if it drew one: `ganns/export/drawing_process.py`."""
+
+
 class Drawing:
-    """Draws one picture after the other, in a process of its own."""
+    """Answers one question after the other, in a process of its own."""
 
     def __init__(self, address: Address) -> None:
         """Nothing is started yet."""
@@ -38,26 +42,29 @@ class Drawing:
         self._turn, self._waiting = threading.Lock(), threading.Semaphore(MAX_WAITING)
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
-        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._kept: OrderedDict[str, Answer] = OrderedDict()
 
-    def draw(self, run: int, version: int, labels: tuple[float, ...], *, best: bool) -> bytes:
-        """Return the picture, as WebP; `version` is the run's newest one that the viewer knows.
+    def kept(self, question: dict[str, Any], seen: int) -> Answer | None:
+        """Return the answer if it is kept."""
+        return self._kept.get(_key(question, seen))  # one look: another thread may drop it
+
+    def ask(self, question: dict[str, Any], seen: int) -> Answer:
+        """Return the answer to a question of the process; `seen` is the run's newest version that the viewer knows.
 
         Raises:
             CannotDraw: with the reason.
         """
-        key = run, version, best, labels
-        if (kept := self._kept.get(key)) is not None:  # one look: another thread may drop it
+        if (kept := self.kept(question, seen)) is not None:
             return kept
         if not self._waiting.acquire(blocking=False):
-            raise Busy("Many people move the sliders; wait a moment.")
+            raise Busy("Many people ask at once; wait a moment, and try again.")
         try:
             with self._turn:
-                if key not in self._kept:
-                    self._kept[key] = self._ask({"run": run, "best": best, "labels": labels})
+                if (kept := self.kept(question, seen)) is None:
+                    kept = self._kept[_key(question, seen)] = self._ask(question)
                     while len(self._kept) > MAX_KEPT:
                         self._kept.popitem(last=False)
-                return self._kept[key]
+                return kept
         finally:
             self._waiting.release()
 
@@ -66,21 +73,21 @@ class Drawing:
         with self._turn:
             self._end()
 
-    def _ask(self, request: dict[str, Any]) -> bytes:
+    def _ask(self, question: dict[str, Any]) -> Answer:
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
             head = json.loads(process.stdout.readline())
             picture = process.stdout.read(head.get("size", 0))
         except (OSError, ValueError):  # it was killed, or ended with an error; the next request starts another
             self._end()
-            raise CannotDraw("The process that draws has ended; move a slider to start it again.") from None
+            raise CannotDraw("The process that draws has ended; try again to start another.") from None
         if "error" in head:
             raise CannotDraw(head["error"])
-        return picture
+        return head, picture
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._timer is not None:
@@ -110,3 +117,7 @@ class Drawing:
                         stream.close()
             self._process.wait()
         self._process = None
+
+
+def _key(question: dict[str, Any], seen: int) -> str:
+    return json.dumps([question, seen], sort_keys=True)

@@ -28,6 +28,12 @@ def walk(points: torch.Tensor, steps: int = STEPS) -> Iterator[torch.Tensor]:
             yield slerp(here, there, step / steps)
 
 
+def way(here: torch.Tensor, there: torch.Tensor, num: int) -> torch.Tensor:
+    """Return the way from `here` to `there`, both [Z]: float32 [num, Z], num >= 2. Its ends are exactly these two."""
+    between = [slerp(here[None], there[None], step / (num - 1)) for step in range(1, num - 1)]
+    return torch.cat([here[None], *between, there[None]])
+
+
 def slerp(a: torch.Tensor, b: torch.Tensor, share: float) -> torch.Tensor:
     """Go `share` of the way from `a` to `b`, both [N, Z], on an arc instead of a straight line.
 

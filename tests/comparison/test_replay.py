@@ -18,7 +18,7 @@ from ganns.cli.app import app
 from ganns.comparison.change import Change, parse
 from ganns.comparison.replay import compare_futures
 from ganns.comparison.verify import verify
-from ganns.comparison.versions import KeptVersions, reach
+from ganns.comparison.versions import reach
 from ganns.config import (
     DbConfig,
     GradientStrategy,
@@ -34,6 +34,7 @@ from ganns.data import images_of
 from ganns.errors import ConfigError, PluginError, RunError
 from ganns.queue.machine import describe
 from ganns.store import replay, runs, shown_replays
+from ganns.store.kept_versions import KeptVersions
 from ganns.training import per_class
 from ganns.training.per_class import Row
 from tests.coordinator.test_faults import finish_run

@@ -65,11 +65,11 @@ def asked(drawer: Drawer, *requests: dict) -> list[tuple[dict, bytes]]:
 
 def test_the_process_draws_what_it_is_asked_for(empty_database: Address, run: int) -> None:
     drawer = Drawer(empty_database)
-    [(head, picture)] = asked(drawer, {"run": run, "best": False, "labels": [0.0, 1.0]})
-    assert head == {"size": len(picture), "version": 0}
+    [(head, picture)] = asked(drawer, {"ask": "attributes", "run": run, "best": False, "labels": [0.0, 1.0]})
+    assert head == {"size": len(picture)}
     with Image.open(io.BytesIO(picture)) as found:
         assert found.width == found.height > 300
-    [(_, other)] = asked(drawer, {"run": run, "best": False, "labels": [1.0, 0.0]})
+    [(_, other)] = asked(drawer, {"ask": "attributes", "run": run, "best": False, "labels": [1.0, 0.0]})
     assert other != picture
 
 
@@ -82,7 +82,7 @@ def test_the_process_draws_what_it_is_asked_for(empty_database: Address, run: in
     ],
 )
 def test_the_process_says_why_it_cannot(empty_database: Address, run: int, request_: dict, reason: str) -> None:
-    [(head, picture)] = asked(Drawer(empty_database), {"run": run, **request_})
+    [(head, picture)] = asked(Drawer(empty_database), {"ask": "attributes", "run": run, **request_})
     assert reason in head["error"]
     assert picture == b""
 
@@ -90,14 +90,15 @@ def test_the_process_says_why_it_cannot(empty_database: Address, run: int, reque
 def test_a_killed_process_is_started_again(empty_database: Address, run: int) -> None:
     drawing = Drawing(empty_database)
     try:
-        picture = drawing.draw(run, 0, (0.0, 1.0), best=False)
+        question = {"ask": "attributes", "run": run, "best": False, "labels": [0.0, 1.0]}
+        picture = drawing.ask(question, 0)
         assert drawing._process is not None
         drawing._process.kill()
         drawing._process.wait()
-        assert drawing.draw(run, 0, (0.0, 1.0), best=False) == picture  # it was kept
-        assert drawing.draw(run, 1, (0.0, 1.0), best=False) == picture  # drawn by another process
+        assert drawing.ask(question, 0) == picture  # it was kept
+        assert drawing.ask(question, 1) == picture  # drawn by another process
         with pytest.raises(CannotDraw, match="no checkpoint yet"):
-            drawing.draw(run, 0, (0.0, 1.0), best=True)
+            drawing.ask(question | {"best": True}, 0)
     finally:
         drawing.close()
     assert drawing._process is None

@@ -12,7 +12,7 @@ from PIL import Image
 from ganns.errors import ExportError, MissingExtra
 from ganns.export.timelapse import GIF_FRAMES, frames, grids_of_folder
 from ganns.pictures.animation import GIF_SIDE, animate, check_animation
-from ganns.pictures.latent_walk import slerp, walk, walk_points
+from ganns.pictures.latent_walk import slerp, walk, walk_points, way
 
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
 
@@ -43,6 +43,19 @@ def test_where_there_is_no_arc_it_is_a_line() -> None:
     a = torch.randn(1, 8)
     assert torch.isfinite(slerp(a, -a, 0.5)).all()
     torch.testing.assert_close(slerp(a, a, 0.3), a)
+
+
+def test_a_way_ends_at_exactly_the_two_vectors_and_keeps_the_length_between() -> None:
+    a, b = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
+    points = way(a, b, 9)
+    assert points.shape == (9, 100)
+    assert torch.equal(points[0], a)
+    assert torch.equal(points[-1], b)
+    shorter, longer = sorted([a.norm(), b.norm()])
+    assert ((points.norm(dim=1) > 0.95 * shorter) & (points.norm(dim=1) < 1.05 * longer)).all()
+    directions = torch.nn.functional.normalize(points, dim=1)
+    angles = (directions[1:] * directions[:-1]).sum(dim=1).acos()
+    assert angles.max() < 2 * angles.min()  # even steps; not equal ones, since one end is longer
 
 
 def test_a_walk_visits_its_points_in_even_steps_and_loops() -> None:

@@ -2,7 +2,7 @@
 
     live.py     a WebSocket with the messages of the watcher
     samples.py  the grids of samples
-    drawn.py    faces of chosen attributes
+    drawn.py    faces of chosen attributes, walks between faces, and answers of D
     orders.py   the instructor's orders
 
 The types here limit numbers in an address: PostgreSQL refuses larger ones, and that would look like a fault.

@@ -1,5 +1,6 @@
 // Sliders for the attributes of a conditional model, and faces that its newest or best version draws with them.
 
+import { ask, base } from "ganns/ask.js";
 import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
 
@@ -78,15 +79,12 @@ export default {
       this.again = false;
       const version = this.best ? this.bestVersion : this.version;
       const query = `labels=${this.values.map((value) => +value.toFixed(2)).join(",")}&version=${version}&best=${this.best}`;
-      const answer = await fetch(`/drawn/${this.run}.webp?${query}`).catch(() => null);
-      if (answer?.ok) {
+      const { trouble, response } = await ask(`${base()}/drawn/${this.run}.webp?${query}`);
+      if (response) {
         this.forget();
-        this.shown = URL.createObjectURL(await answer.blob());
-        this.said = "";
-      } else {
-        const detail = (await answer?.json().catch(() => null))?.detail;
-        this.said = typeof detail === "string" ? detail : "The dashboard does not answer; try again.";
+        this.shown = URL.createObjectURL(await response.blob());
       }
+      this.said = trouble ?? "";
       this.waiting = false;
       if (this.again) this.draw();
     },

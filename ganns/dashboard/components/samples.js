@@ -1,6 +1,6 @@
 // The grids of samples in the database: the newest one, or any other by slider, by arrow keys, or as a film.
 
-import Face, { faceAt } from "ganns/face.js";
+import Face, { faceAt, SIDE } from "ganns/face.js";
 import { number } from "ganns/format.js";
 import Icon from "ganns/icon.js";
 import { on } from "ganns/live.js";
@@ -18,8 +18,11 @@ export default {
         the setting <code>sample_every</code> is their number.</p>
     </div>
     <template v-else>
-      <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure" @click="pick"
-        title="Click a face to see it through the versions">
+      <div class="picture">
+        <img ref="picture" :src="shown" :alt="alt" :class="{ enlarged }" @load="measure" @click="pick"
+          title="Click a face to see it through the versions, and what D says of it">
+        <span v-if="face !== null" class="frame" aria-hidden="true" :style="frame"></span>
+      </div>
       <div class="controls">
         <button type="button" @click="toggle" :aria-label="playing ? 'Pause the film' : 'Play all grids as a film'">
           <icon :sign="playing ? '⏸' : '▶'" /></button>
@@ -34,12 +37,13 @@ export default {
         <button type="button" :aria-pressed="face !== null" @click="face = face === null ? 0 : null">one face</button>
       </div>
       <p class="caption">version <strong>{{ number(version) }}</strong><span class="soft">{{ remark }}</span></p>
-      <face-history v-if="face !== null" :run="run" :versions="versions" :face="face" @close="face = null" @choose="face = $event" />
+      <one-face v-if="face !== null" :run="run" :versions="versions" :version="version" :newest="newest" :face="face"
+        @close="face = null" @choose="face = $event" />
     </template>
   </section>`,
-  components: { icon: Icon, "face-history": Face },
+  components: { icon: Icon, "one-face": Face },
   props: { run: Number },
-  data: () => ({ versions: [], index: 0, following: true, playing: false, shown: "", enlarged: false, bestVersion: null, face: null }),
+  data: () => ({ versions: [], index: 0, following: true, playing: false, shown: "", enlarged: false, bestVersion: null, newest: 0, face: null }),
   computed: {
     version() {
       return this.versions[this.index];
@@ -63,6 +67,11 @@ export default {
       else if (this.index === this.best) words.push(`nearest to the best version, ${number(this.bestVersion)}`);
       return words.length ? ` · ${words.join(" · ")}` : "";
     },
+    // Around the chosen face.
+    frame() {
+      const part = (place) => `${(100 * place) / SIDE}%`;
+      return { left: part(this.face % SIDE), top: part(Math.floor(this.face / SIDE)), width: part(1), height: part(1) };
+    },
   },
   mounted() {
     this.gone = new Set(); // deleted between two messages
@@ -81,6 +90,7 @@ export default {
     number,
     take(run) {
       this.bestVersion = run.best_version ?? null;
+      this.newest = run.version;
       const found = run.samples.filter((version) => !this.gone.has(version));
       if (found.join() === this.versions.join()) return;
       const before = this.version;

@@ -1,11 +1,11 @@
 // Words about runs and workers, and the addresses of pages. Pure functions.
 
+import { base } from "./ask.js";
 import { seconds } from "./format.js";
 
 // ------------------------------------------------------------------------------------------------ addresses
 
-// Relative to the page's own prefix, for proxies that add one. A name may contain any character.
-const base = () => window.path_prefix ?? "";
+// A name may contain any character.
 export const runPage = (run) => `${base()}/run/${run}`;
 export const personPage = (name) => `${base()}/people/${encodeURIComponent(name)}`;
 export const meAmongPeople = (name) => `${base()}/people?me=${encodeURIComponent(name)}`;

@@ -20,11 +20,18 @@ export function color(name) {
 
 // The size of the letters in a chart, in pixels
 const letters = () => 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const family = () => getComputedStyle(document.body).fontFamily;
+const pen = document.createElement("canvas").getContext("2d");
+
+// How wide a line's name is, in pixels: fonts differ by a fifth.
+function widthOf(name) {
+  pen.font = `600 ${letters()}px ${family()}`;
+  return pen.measureText(name).width;
+}
 
 // The width, in pixels, for the names at the ends of these lines; 0 if they do not fit, or there is no line yet.
 export function roomForNames(lines, width) {
-  const longest = Math.max(0, ...lines.map((one) => one.label.length));
-  const room = 14 + 0.56 * letters() * longest;
+  const room = 14 + Math.max(0, ...lines.map((one) => widthOf(one.label)));
   return width >= ROOMY && room <= SHARE * width && lines.some((one) => one.points.length > 1) ? room : 0;
 }
 
@@ -33,7 +40,8 @@ export function option(lines, { axis, format, log, min, max, guess, marks, width
   const [ink, soft, line, card, warn] = ["ink", "soft", "line", "card", "warn"].map(color);
   const [x, write] = [AXES[axis], formats[format]];
   const fontSize = letters();
-  const label = { color: soft, fontSize };
+  // ECharts makes room for the labels of this family and height; it does not look at `textStyle`, and guesses the height.
+  const label = { color: soft, fontSize, fontFamily: family(), lineHeight: 1.2 * fontSize };
   const furthest = Math.max(0, ...lines.map((one) => one.points.at(-1)?.[0] ?? 0));
   const faint = 0.4 / Math.sqrt(lines.length); // for the lines of single rounds: they must not hide the means
   const names = roomForNames(lines, width);
@@ -41,11 +49,11 @@ export function option(lines, { axis, format, log, min, max, guess, marks, width
   const events = markLines(marks, { soft, warn, fontSize });
   return {
     animation: false,
-    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    textStyle: { fontFamily: family() },
     grid: {
       left: 4,
       right: names || 18,
-      top: marks.length ? 12 + 1.2 * fontSize : 12,
+      top: marks.length ? 12 + 1.2 * fontSize : Math.max(12, 0.6 * fontSize), // half a label is above its line
       bottom: 4,
       containLabel: true,
     },
