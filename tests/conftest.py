@@ -65,8 +65,8 @@ pytest_plugins = [
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the slow tests: one that begins last keeps a single process busy while the others have no more.
 
-    xdist cuts the list into one piece for each process. The slow tests of a module stay together, since they share what
-    it has made, and the modules are dealt out to the pieces.
+    xdist cuts the list into one piece for each process. Half of the pieces begin with slow tests, for not all processes
+    should start browsers and workers at the same time. A module's slow tests stay together: they share what it made.
     """
     num = int(getattr(config, "workerinput", {}).get("workercount", 1))
     modules: dict[Path, list[pytest.Item]] = {}
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (modules.setdefault(item.path, []) if is_slow else fast).append(item)
     pieces: list[list[pytest.Item]] = [[] for _ in range(num)]
     for module in modules.values():
-        min(pieces, key=len).extend(module)
+        min(pieces[: (num + 1) // 2], key=len).extend(module)
     left = len(items)
     items.clear()
     for number, piece in enumerate(pieces):
