@@ -30,6 +30,16 @@ CAPITALS = """async () => {
   }
   return found;
 }"""
+INK = """() => {
+  const [chart, copy] = [document.querySelector(".projector canvas"), document.createElement("canvas")];
+  const [w, h] = [copy.width, copy.height] = [chart.width, chart.height];
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(chart, 0, 0);
+  const most = (...box) => Math.max(...pen.getImageData(...box).data);
+  if (!most(Math.floor(w / 2), 0, 1, h)) return null;
+  return [most(0, 0, w, 1), most(w - 1, 0, 1, h), most(0, h - 1, w, 1), most(0, 0, 1, h)];
+}"""
+"""How much is drawn at the four edges of the chart; null before it is drawn."""
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1280, 720), (1024, 768)])
@@ -50,6 +60,8 @@ def test_ten_metres_away_it_is_readable_and_nothing_scrolls(
     capitals = page.evaluate(CAPITALS)
     assert len(capitals) > 8
     assert [one for one in capitals if one[1] < size[1] / 40] == []
+    page.wait_for_function(f"({INK})() !== null")
+    assert page.evaluate(INK) == [0, 0, 0, 0], "no name and no number of the chart is cut off"
     fits = "[document.documentElement.scrollWidth <= innerWidth, document.documentElement.scrollHeight <= innerHeight]"
     assert page.evaluate(fits) == [True, True]
     inside = """() => [...document.querySelectorAll(".projector *")].filter((one) => one.checkVisibility())
