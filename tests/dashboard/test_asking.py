@@ -91,8 +91,8 @@ def test_a_number_becomes_a_sentence_and_kept_versions_come_into_the_strip() -> 
     assert said == [
         "D answers 0.31: it takes this face for drawn.",
         "D answers 0.50: it cannot tell whether this face is drawn or real.",
-        "D answers 1.00: it takes this face for real.",
-        "D answers 0.00: it takes this face for drawn.",
+        "D answers > 0.99: it takes this face for real.",
+        "D answers < 0.01: it takes this face for drawn.",
         "D gives no number: this version is broken.",
     ]
     few, many, kept = list(range(12)), list(range(0, 2000, 10)), [0, 100, 170, 1230, 1990]

@@ -40,7 +40,8 @@ export default {
     },
     trouble() {
       const [first] = this.now?.health ?? [];
-      return first && (SHORT[first.kind] ?? first.text);
+      // "3.8 s" stays on one line.
+      return first && (SHORT[first.kind] ?? first.text).replace(/(\d) (s|min)\b/g, "$1\u00a0$2");
     },
   },
   methods: {
