@@ -36,7 +36,7 @@ def test_first_run(tmp_path: Path) -> None:
     done = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("ganns demo")
     lines = [line for line in commands(FIRST_RUN) if not line.startswith(("source ", "cd "))]
-    assert [line.split()[:2] for line in lines] == [["make", "demo"], *[["ganns", "demo"]] * 2, ["ganns", "solo"]]
+    assert [line.split()[:2] for line in lines] == [["make", "demo"], *[["ganns", "demo"]] * 3, ["ganns", "solo"]]
 
     with ExitStack() as stack:
         machine = Machine(tmp_path / "machine", stack)
@@ -45,10 +45,10 @@ def test_first_run(tmp_path: Path) -> None:
         output = machine.type(f"{lines[0].replace('make demo', 'ganns demo')} {SMALL}")
         [made] = (machine.folder / "outputs/demo").iterdir()
         assert files <= {path.name + "/" * path.is_dir() for path in made.iterdir()}, output
-        # The second one trains for longer, and is otherwise the first: `tests/project/test_docs.py` composes it.
+        # Two others train for longer, and are otherwise the first: `tests/project/test_docs.py` composes them.
         machine.type(f"{lines[2]} {SMALL} --no-dashboard")
         assert len(list((machine.folder / "outputs/demo").glob("*/timeline.png"))) == 2
-        machine.type(f"{lines[3]} {SMALL}")
+        machine.type(f"{lines[4]} {SMALL}")
         assert list((machine.folder / "outputs/train").glob("*/state.safetensors"))
         assert list((machine.folder / "outputs/train").glob("*/samples/*.png"))
 
