@@ -41,6 +41,18 @@ from tests.coordinator.test_faults import finish_run
 from tests.support.fakes import FakeWorker, tiny
 
 EVERY_FOURTH = DbConfig(keep_state_every=4)
+STRATEGIES = pytest.mark.parametrize(
+    "changes",
+    [
+        {"strategy": GradientStrategy(unit_images=8, micro_batch=4, pipeline=True), "codec": HomeCodec()},
+        {
+            "strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5),
+            "quorum": QuorumConfig(units=2, spares=1),
+        },
+        {"strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, per_class=True)},
+    ],
+    ids=["pipeline and codec", "local steps and spares", "per class"],
+)
 
 
 class Liar(FakeWorker):
@@ -225,18 +237,7 @@ def test_another_rule_rate_or_quorum_is_another_future(coordinate, join, conn):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"strategy": GradientStrategy(unit_images=8, micro_batch=4, pipeline=True), "codec": HomeCodec()},
-        {
-            "strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5),
-            "quorum": QuorumConfig(units=2, spares=1),
-        },
-        {"strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, per_class=True)},
-    ],
-    ids=["pipeline and codec", "local steps and spares", "per class"],
-)
+@STRATEGIES
 def test_every_strategy_is_replayed_exactly_from_a_kept_state(coordinate, join, conn, changes, monkeypatch):
     monkeypatch.setattr(per_class, "TABLE", (Row(1, 4, 5, 1.0), Row(2, 4, 3, 1.5)))
     coordinator, kept, images = trained(coordinate, conn, join("ada"), join("bob"), **changes)

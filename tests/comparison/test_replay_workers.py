@@ -12,13 +12,13 @@ from ganns import paths
 from ganns.comparison.change import Change, parse
 from ganns.comparison.replay import compare_futures
 from ganns.comparison.versions import reach, schedule_of
-from ganns.config import GradientStrategy, HomeCodec, LocalStepsStrategy, QuorumConfig, StopConfig, from_dict
+from ganns.config import StopConfig, from_dict
 from ganns.errors import ConfigError, RunError
 from ganns.launch.replay_workers import Workers
 from ganns.store import replay, runs
 from ganns.training import per_class
 from ganns.training.per_class import Row
-from tests.comparison.test_replay import run_ganns, trained
+from tests.comparison.test_replay import STRATEGIES, run_ganns, trained
 from tests.support.helpers import workers
 
 
@@ -105,18 +105,7 @@ def test_a_replay_that_is_broken_off_leaves_no_run(coordinate, join, conn, datab
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"strategy": GradientStrategy(unit_images=8, micro_batch=4, pipeline=True), "codec": HomeCodec()},
-        {
-            "strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, outer_lr=0.7, outer_momentum=0.5),
-            "quorum": QuorumConfig(units=2, spares=1),
-        },
-        {"strategy": LocalStepsStrategy(unit_images=12, micro_batch=4, per_class=True)},
-    ],
-    ids=["pipeline and codec", "local steps and spares", "per class"],
-)
+@STRATEGIES
 def test_two_real_workers_replay_every_strategy_exactly(
     coordinate, join, conn, database, changes, monkeypatch, tmp_path
 ):

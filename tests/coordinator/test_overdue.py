@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -100,13 +99,16 @@ def test_hoarding_with_a_live_heartbeat_does_not_freeze_a_run_with_quorum_all(
 
 
 def test_where_no_other_worker_is_a_unit_stays_with_its_own_and_goes_back_to_it(
-    coordinate, registered, hasty, conn: Connection
+    coordinate, registered, hasty, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A class of one whose laptop slept does not stand still for ever."""
     coordinator, slow = coordinate(tiny()), registered("slow")
     jobs = hoard(slow)
     results = [(job, slow.compute(slow.claim(job))) for job in jobs]
-    time.sleep(1.0)
+    looks, look = [], limits.overdue.held_units
+    monkeypatch.setattr(limits.overdue, "held_units", lambda *given: looks.append(look(*given)) or looks[-1])
+    wait_until(lambda: len(looks) == 3, what="three looks of the coordinator")
+    assert looks == [[], [], []]
     assert [slow.submit(job, *result) for job, result in results] == ["stored"] * 2, "nobody else could have it"
     wait_until(lambda: len(coordinator.reports) >= 1, what="the round")
 
