@@ -1,12 +1,13 @@
 // A link to a run that began after the page was opened. A page that follows runs loads itself again when its run is over.
 
+import { base } from "ganns/ask.js";
 import { on } from "ganns/live.js";
 
 export default {
   template: `<div role="status"><p v-if="latest" class="newer">Run {{ latest }} has begun.
     <a :href="prefix + page + latest">Look at run {{ latest }}</a></p></div>`,
   props: { run: Number, follow: Boolean, page: String },
-  data: () => ({ latest: null, prefix: window.path_prefix ?? "" }),
+  data: () => ({ latest: null, prefix: base() }),
   mounted() {
     let first;
     this.off = [

@@ -1,5 +1,6 @@
 // The projector's view of the phones' GAN: the picture, the open round, and each phone. With a token, the instructor's orders.
 
+import { base } from "ganns/ask.js";
 import { number } from "ganns/format.js";
 import { order } from "ganns/orders.js";
 import { covered, decode, draw, points } from "ganns/phones/picture.js";
@@ -86,7 +87,7 @@ export default {
       this.answer = await order(`/phones/order/${what}`, this.csrf, content);
     },
     connect() {
-      const address = new URL((window.path_prefix ?? "") + "/phones/watch", window.location.href);
+      const address = new URL(base() + "/phones/watch", window.location.href);
       address.protocol = address.protocol.replace("http", "ws");
       this.socket = new WebSocket(address);
       this.socket.onopen = () => { this.link = true; };

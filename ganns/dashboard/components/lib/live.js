@@ -1,5 +1,7 @@
 // The page's one WebSocket. Components subscribe to types of messages, and never use the socket itself.
 
+import { base } from "./ask.js";
+
 const handlers = new Map(); // type -> set of functions
 const newest = new Map(); // type -> Map(run or "" -> message)
 let query = null;
@@ -22,9 +24,9 @@ export function open(what) {
 }
 
 function connect() {
-  const base = new URL((window.path_prefix ?? "") + "/live?" + query, window.location.href);
-  base.protocol = base.protocol.replace("http", "ws");
-  socket = new WebSocket(base);
+  const address = new URL(base() + "/live?" + query, window.location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  socket = new WebSocket(address);
   socket.onopen = () => {
     tries = 0;
     say({ type: "link", open: true });

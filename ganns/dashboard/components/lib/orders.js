@@ -1,8 +1,10 @@
 // The instructor's orders: POST requests that answer in words.
 
+import { ask, base } from "./ask.js";
+
 export async function order(path, csrf, content = {}) {
   try {
-    const answer = await fetch((window.path_prefix ?? "") + path, {
+    const answer = await fetch(base() + path, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
       body: JSON.stringify(content),
@@ -15,12 +17,8 @@ export async function order(path, csrf, content = {}) {
 
 // Data for instructors only; null if the request fails.
 export async function look(path) {
-  try {
-    const answer = await fetch((window.path_prefix ?? "") + path);
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
-  }
+  const { response } = await ask(base() + path);
+  return (await response?.json().catch(() => null)) ?? null;
 }
 
 async function words(answer) {
