@@ -455,7 +455,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """The built-in values of each group's `name`. The registries that turn a name into code use the same words."""
 CHOSEN = {"codec": ("home", ("up", "down")), "strategy": ("local_steps", ("unit_images", "per_class"))}
-"""What the option `auto` of a group chooses itself: the option with which these keys can be typed, and the keys."""
+"""Lists for each group the keys that its option `auto` chooses, after the option with which they can be typed."""
 OLD_KEYS = {
     "data": {"path", "count", "holdout", "seed"},
     "strategy": {"outer_lr", "outer_momentum"},

@@ -30,7 +30,7 @@ class Busy(CannotDraw):
 
 
 Answer = tuple[dict[str, Any], bytes]
-"""What the process says, and a picture if it drew one: `ganns/export/drawing_process.py`."""
+"""Holds an answer of `ganns/export/drawing_process.py`, and a picture if it drew one."""
 
 
 class Drawing:

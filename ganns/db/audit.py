@@ -72,7 +72,7 @@ KINDS = {
         "set password_encryption = 'scram-sha-256'",
     ),
 }
-"""What each kind means, and what to do about it."""
+"""Says of each kind its meaning, and how to mend it."""
 
 
 @dataclass(frozen=True)

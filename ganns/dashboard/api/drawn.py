@@ -1,4 +1,4 @@
-"""What a process with PyTorch draws, or asks D, for the pages: `ganns/dashboard/drawing.py`.
+"""Serve the drawn faces and D's answers, which a process with PyTorch makes: `ganns/dashboard/drawing.py`.
 
     /drawn/7.webp?labels=0,1,0.5&version=120    sixteen faces of chosen attributes
     /walks/7/120.webp?face=5&to=6&seen=120      the way from one face of the grids to another, by version 120

@@ -33,7 +33,7 @@ class Question:
     answer: int
     """Which choice was observed."""
     why: Sequence[str]
-    """What happened, from the run's own rounds and events, as sentences."""
+    """Say in sentences how it came, from the run's own rounds and events."""
 
 
 def questions(ballot: Ballot) -> list[Question]:

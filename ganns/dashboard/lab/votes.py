@@ -38,7 +38,7 @@ class Ballot:
     run: int
     state: Literal["open", "running", "done"] = "open"
     setting: str = ""
-    """How the run waited for results just before the failure, as a sentence."""
+    """Says in a sentence how the run waited for results just before the failure."""
     said: str = ""
     """The lab's own sentence about the failure that it made."""
     outcome: dict[str, Any] | None = None

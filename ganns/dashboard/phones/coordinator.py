@@ -62,7 +62,7 @@ class Phone:
 
 @dataclass(frozen=True)
 class Work:
-    """What a phone needs for a unit: the recipe's name, and the weights of the unit's version."""
+    """Holds the inputs of a phone's unit: the recipe's name, and the weights of the unit's version."""
 
     held: Held
     recipe: str

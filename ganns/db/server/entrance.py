@@ -1,4 +1,4 @@
-"""Where the embedded server was opened last: a file in its folder, which `ganns db serve` writes.
+"""Remember where the embedded server was opened last: in a file in its folder, which `ganns db serve` writes.
 
 Other commands of this machine read it, to print lines with which machines can join.
 """
