@@ -126,6 +126,10 @@ def _check(conninfo: str, source: str) -> None:
         parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     except ProgrammingError:
         parts = None
+    except UnicodeDecodeError:  # `%80` is one byte, which is no text in UTF-8
+        raise ConfigError(
+            f"The database address ({source}) has a code like %80 that is no text: write a % of the password as %25"
+        ) from None
     # The original is not chained: its text may quote the string, password and all.
     if parts is None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Events that the database announces on one channel; the triggers of migration 0008 send them.
+"""Events that the database announces on one channel; the triggers of migrations 0008 and 0029 send them.
 
 An event is a hint and can be lost: a receiver always reads the tables. Any login can send a NOTIFY, so everything that
 is not one of these events is dropped.

@@ -13,6 +13,7 @@ from ganns.coordinator.collector import Collector
 from ganns.coordinator.reconciler import Reconciler
 from ganns.db.connect import connect
 from ganns.errors import LeaseLost
+from ganns.monitor.events import CHANNEL, parse
 from ganns.store import rounds, runs
 from tests.support.fakes import FakeWorker, solo_digest, tiny
 from tests.support.helpers import wait_until, workers
@@ -46,8 +47,9 @@ def test_a_worker_computes_what_solo_computes(coordinate, join):
     assert [report.version for report in coordinator.reports] == [1, 2, 3]
 
 
-def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
+def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, conn):
     """procrastinate's finish checks no ownership: the requeued job is over without a computed unit."""
+    conn.execute(f"LISTEN {CHANNEL}")
     config = tiny()
     coordinator = coordinate(config)
     sleeper, other = join("sleeper"), join("other")
@@ -58,6 +60,9 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, database):
         lambda: other.one("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job.id)["attempts"] == 1,
         what="the rescue",
     )
+    events = [parse(notify.payload) for notify in conn.notifies(timeout=0)]
+    queued_again = [event for event in events if event and event["event"] == "requeued"]
+    assert queued_again == [{"event": "requeued", "run": 1, "round": 0, "unit": 0, "worker": sleeper.id}]
     sleeper.finish(job)
     assert other.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job.id)["status"] == "succeeded"
     finish_run(coordinator, other)

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from benchmarks.lesson import Lesson
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab import quiz
-from ganns.dashboard.lab.outcome import Observed, outcome, taken_over
+from ganns.dashboard.lab.outcome import Observed, outcome
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.lab.votes import LOSSES, MAX_VOTERS, WAITS, Ballot, wait_answer
 from ganns.dashboard.pages.vote import MAX_EACH
@@ -91,20 +91,6 @@ def test_spares_and_a_run_that_stands_still_are_explained_too() -> None:
     still = Span(rounds=0, longest_s=40.0, images=0, late=0, full=True)
     stands = outcome(Ballot(1, "restart", 0, 7), Observed(CALM, still, 40.0, [], went_back=True))
     assert (stands["wait"], stands["lost"], stands["why"][0]) == (4, 2, "No round closed within 40 s.")
-
-
-def test_a_unit_that_another_worker_claims_was_taken_over() -> None:
-    """As after a rescue: no event tells that a job was queued again."""
-
-    def claimed(at: float, unit: int, worker: int) -> tuple[float, dict[str, Any]]:
-        return at, {"event": "claimed", "round": 5, "unit": unit, "worker": worker}
-
-    known = claimed(0.1, 1, 7)  # late: `held` has it already
-    taken = [claimed(15.2, 1, 8), claimed(16.0, 2, 8)]
-    events = [known, claimed(0.3, 3, 9), taken[0], taken[1], claimed(17.0, 4, 8), claimed(18.0, 4, 8)]
-    assert taken_over({(5, 1), (5, 2)}, events) == taken
-    requeued = (19.0, {"event": "requeued", "round": 5, "unit": 4, "worker": 8})
-    assert taken_over(set(), [*events, requeued, claimed(20.0, 4, 9)]) == [taken[0], requeued]
 
 
 def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:

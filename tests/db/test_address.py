@@ -149,6 +149,7 @@ def test_other_programs_words_for_tls_are_understood() -> None:
     ("text", "says"),
     [
         ("open-sesame", "is not a PostgreSQL connection string; it looks like postgresql://"),
+        ("postgresql://me:50%80open-sesame@db.example/x", r"has a code like %80 that is no text: write .* as %25"),
         ("mysql://ada:open-sesame@h/d", "begins with mysql://, which is not PostgreSQL; it looks like postgresql://"),
         (f"{GIVEN}?sslmoed=require", "has the parameter 'sslmoed', which PostgreSQL does not know: leave out sslmoed="),
         ("postgresql://ada:x?open-sesame=1@h/d", "write @ as %40, .* and % as %25"),

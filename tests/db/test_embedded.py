@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,19 @@ def test_the_programs_of_another_postgresql(tmp_path: Path, data_dir: Path, monk
     initdb.write_text("#!/bin/sh\necho 'initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
     initdb.chmod(0o755)
     assert programs.major_version() == 15
+
+
+def test_a_terminals_ctrl_c_does_not_reach_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not the one that tells its version: `ganns demo` ended with a traceback when Ctrl-C met it."""
+    told = []
+
+    def check_output(*_: object, **settings: Any) -> str:
+        told.append(settings["start_new_session"])
+        return "initdb (PostgreSQL) 18.1"
+
+    monkeypatch.setattr(programs.subprocess, "check_output", check_output)
+    assert programs.major_version() == 18
+    assert told == [True]
 
 
 def test_processes_that_start_together_create_the_servers_user_once(monkeypatch: pytest.MonkeyPatch) -> None:

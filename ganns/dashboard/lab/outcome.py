@@ -10,11 +10,6 @@ from ganns.dashboard.lab.votes import LOSSES, WAITS, Ballot, wait_answer
 from ganns.monitor.closings import Span
 from ganns.queue.rescue import SILENT_S
 
-LATE_S = 1.0
-"""A notification may arrive this long after its event."""
-Unit = tuple[int, int]
-"""(round, unit)."""
-
 
 @dataclass(frozen=True)
 class Observed:
@@ -25,7 +20,7 @@ class Observed:
     window_s: float
     """The length of each of the two spans."""
     requeued: Sequence[tuple[float, Mapping[str, Any]]]
-    """(seconds after the harm, event) of each unit that went to another worker, as `taken_over` finds them."""
+    """(seconds after the harm, event) of each unit whose job was queued again."""
     went_back: bool
 
     @property
@@ -52,40 +47,6 @@ def outcome(ballot: Ballot, seen: Observed) -> dict[str, Any]:
         "why": explained(ballot.harm, seen),
         "compared": compared(ballot, seen),
     }
-
-
-def held_units(run: Mapping[str, Any]) -> set[Unit]:
-    """Return the units that workers compute, from the answer of `look_at_run`."""
-    return {
-        (one["round"], unit["unit"]) for one in run["rounds"] for unit in one["units"] if unit["state"] == "computing"
-    }
-
-
-def taken_over(
-    held: set[Unit], events: Sequence[tuple[float, Mapping[str, Any]]]
-) -> list[tuple[float, Mapping[str, Any]]]:
-    """Return the events with which a unit left its worker.
-
-    No event tells that a dead worker's unit was queued again: only that another worker claims it then.
-
-    Args:
-        held: the units that workers computed when the harm began.
-        events: (seconds since then, event), in order.
-    """
-    holders: dict[Unit, int | None] = dict.fromkeys(held)
-    found = []
-    for at, event in events:
-        unit = (event.get("round", -1), event.get("unit", -1))
-        if event["event"] == "requeued":
-            holders.pop(unit, None)
-            found.append((at, event))
-        elif event["event"] == "claimed":
-            # Just after the harm, it may be the claim that `held` has already.
-            is_first = unit not in holders or (holders[unit] is None and at < LATE_S)
-            if not is_first and holders[unit] != event.get("worker"):
-                found.append((at, event))
-            holders[unit] = event.get("worker")
-    return found
 
 
 def setting(run: Mapping[str, Any]) -> str:

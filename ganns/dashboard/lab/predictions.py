@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab import quiz
 from ganns.dashboard.lab.harms import HARMS
-from ganns.dashboard.lab.outcome import Observed, Unit, held_units, outcome, setting, taken_over
+from ganns.dashboard.lab.outcome import Observed, outcome, setting
 from ganns.dashboard.lab.votes import Ballot
 from ganns.errors import ConfigError, DashboardError
 from ganns.monitor.closings import look_at_closings, server_time, span
@@ -41,7 +41,6 @@ class Predictions:
         self._dashboard, self._window_s = dashboard, window_s
         self._task: asyncio.Task[None] | None = None
         self._until = 0.0
-        self._held: set[Unit] = set()
         self.ballot: Ballot | None = None
 
     def ask(self, harm: str, amount: int, run: int) -> str:
@@ -96,7 +95,7 @@ class Predictions:
             yield said
             ballot.state, ballot.said = "running", " ".join(said)
             if before is not None:
-                ballot.setting, self._held = setting(before), held_units(before)
+                ballot.setting = setting(before)
             self._until = begun + self._window_s
             self._task = asyncio.create_task(self._watch(ballot, since, begun, seen, stack.pop_all()))
 
@@ -128,7 +127,7 @@ class Predictions:
             before=span(rows, first, since),
             after=span(rows, since, until),
             window_s=self._window_s,
-            requeued=taken_over(self._held, [(at - begun, event) for at, event in seen]),
+            requeued=[(at - begun, event) for at, event in seen],
             went_back=back in closed,
         )
 
@@ -144,4 +143,4 @@ def _note(seen: Seen, texts: list[str]) -> None:
     now = time.monotonic()
     for message in map(json.loads, texts):
         if message["type"] == "events" and len(seen) < MAX_EVENTS:
-            seen.extend((now, event) for event in message["events"] if event["event"] in ("claimed", "requeued"))
+            seen.extend((now, event) for event in message["events"] if event["event"] == "requeued")

@@ -134,7 +134,8 @@ def start_settings() -> dict[str, str]:
 
 def major_version() -> int:
     """Return the programs' version of PostgreSQL: 18 for the wheel's."""
-    words = subprocess.check_output([str(_folder() / "initdb"), "--version"], text=True).split()
+    command = [str(_folder() / "initdb"), "--version"]
+    words = subprocess.check_output(command, text=True, start_new_session=True).split()  # as in `run_program`
     return int(words[2].split(".")[0])  # initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
 
 
@@ -168,7 +169,9 @@ def _create_user() -> None:
         try:
             pwd.getpwnam(SERVER_USER)
         except KeyError:
-            subprocess.run(["useradd", "--system", SERVER_USER], check=True, capture_output=True)
+            subprocess.run(
+                ["useradd", "--system", SERVER_USER], check=True, capture_output=True, start_new_session=True
+            )
     finally:
         os.close(folder)
 

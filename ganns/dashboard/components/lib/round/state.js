@@ -2,8 +2,8 @@
 
 const MAX_UNITS = 500; // a few rounds
 
-// Adds the events that are missing. When a worker dies, the task framework queues its job again without an event: the sign
-// of it is that another worker takes the unit. And the new job of a refused unit needs no event of its own.
+// Adds the events that were lost: when another worker takes a unit, its job was queued again. And the new job of a refused
+// unit needs no event of its own.
 export class Interpreter {
   #last = new Map(); // "round:unit" -> {event, worker}
 
