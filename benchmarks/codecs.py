@@ -43,7 +43,7 @@ def main() -> None:
     """Compute a unit, send it through each codec, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=256, help="images of the unit")
-    parser.add_argument("--seeds", type=int, default=0, help="train so many small networks through each codec")
+    parser.add_argument("--seeds", type=int, default=0, help="number of small networks to train through each codec")
     parser.add_argument("--quality-images", type=int, default=65536, help="images that each of them trains on")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""A relay before a server that makes a link of it: so many bytes a second, a delay, and cuts in the middle.
+"""A relay before a server that makes a link of it: a number of bytes per second, a delay, and cuts in the middle.
 
 It counts what the clients send and get, so that a test can say how much was sent twice. All connections share the rate.
 
@@ -27,7 +27,7 @@ PORTION = 8192
 
 @dataclass
 class Relay:
-    """One link. `cut_up` and `cut_down` are numbers of bytes; when so many went that way, all connections are cut."""
+    """One link. `cut_up` and `cut_down` are numbers of bytes; when this many bytes went that way, all connections are cut."""
 
     target: str | tuple[str, int]  # a unix socket's path, or (host, port)
     rate: float | None = None  # bytes a second, up; None: as fast as it goes

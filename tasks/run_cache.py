@@ -40,7 +40,7 @@ from ganns.queue.machine import describe, figures, is_older, note_figures, progr
 from ganns.store import worker_api
 from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import Claim, RunInfo
-from ganns.training.audit import Case, Finding, audit
+from ganns.training.audit import AuditResult, Case, audit
 from ganns.training.chain import CHAIN, Tensors
 from ganns.training.compression import get_codec
 from ganns.training.published import decode_weights
@@ -133,7 +133,7 @@ class CachedRun:
         self.computer.load(decode_weights(found, self.config.codec.down, self.computer.weight_shapes()))
         self._loaded = loaded
 
-    def audit(self, case: Case, should_stop: Callable[[], bool]) -> Finding | None:
+    def audit(self, case: Case, should_stop: Callable[[], bool]) -> AuditResult | None:
         """Compute the unit of another worker's result again, at its own version; see `ganns.training.audit`."""
         self._loaded = None
         return audit(self.computer, self.images, self.config, case, describe(), should_stop)

@@ -29,7 +29,7 @@ from ganns.queue.signature import signature
 from ganns.store import audits, evaluations
 from ganns.store.exclusions import Subject
 from ganns.store.runs import Run
-from ganns.training.audit import Case, Difference, Finding, audit, to_tensors
+from ganns.training.audit import AuditResult, Case, Difference, audit, to_tensors
 from ganns.training.serialization import pack
 from ganns.training.strategies import build_computer
 from ganns.training.unit import UnitComputer
@@ -60,7 +60,7 @@ class Asked:
         tensors = [*self.case.weights.values(), *(v for p in self.case.parts.values() for v in p.gradients.values())]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    def verdict(self, finding: Finding, auditor: str) -> Verdict:
+    def verdict(self, finding: AuditResult, auditor: str) -> Verdict:
         """Return the outcome."""
         case = self.case
         return Verdict(
@@ -210,7 +210,7 @@ class Auditor:
         if said is None:
             return None
         found = Difference(said["same"], *(float(said[key]) for key in ("distance", "sums", "metrics")))
-        return asked.verdict(Finding(found, said["alike"], said["agreed"]), said["worker"])
+        return asked.verdict(AuditResult(found, said["alike"], said["agreed"]), said["worker"])
 
     def _be_unable(self, why: str) -> None:
         self._unable_until = time.monotonic() + UNABLE_S

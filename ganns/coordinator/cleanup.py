@@ -1,7 +1,7 @@
 """Delete the rows of closed rounds and old blobs, reuse the space, and store a checkpoint now and then.
 
-It runs on a thread and a connection of its own, so that a round never waits for it. What it misses when the
-coordinator is killed, it does after the next start: every step here can be done twice.
+It runs on a thread and a connection of its own, so that a round never waits for it. If it misses something when
+the coordinator is killed, it does this after the next start: every step here can be done twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judge a student's session by the rules of the warden: what it may not do, and for how long. Without a database.
 
-What binds a student are limits outside of the student's reach. A session's own settings, such as `statement_timeout`,
-are none: every session may change them.
+Only limits that a student cannot change bind a student. A session's own settings, such as `statement_timeout`, do not:
+every session may change them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ganns.store.sessions import Session
 
 
 @dataclass(frozen=True)
-class Limits:
+class SessionLimits:
     """The limits of a session; ages in seconds, by the server's clock."""
 
     transaction_s: float = 5.0
@@ -44,7 +44,7 @@ class Seen:
     notifies_per_s: float = 0.0
 
 
-def offence(one: Session, seen: Seen, limits: Limits) -> str | None:
+def offence(one: Session, seen: Seen, limits: SessionLimits) -> str | None:
     """Return what a session does that none may do, as the end of a sentence about it; None if it does nothing wrong."""
     if one.num_locks > limits.num_locks:
         return f"it held {one.num_locks:,} locks"

@@ -1,4 +1,4 @@
-"""Units that are held too long: they are given to another worker, though the first worker's heart beats.
+"""Units that are held too long: they are given to another worker, although the first worker still sends heartbeats.
 
 Where no other worker could take a unit, it stays with the first one, or goes back to it: better late than never.
 

@@ -57,7 +57,7 @@ class Reconciler:
             except psycopg.errors.LockNotAvailable:
                 blocked = True
         if blocked and not self._is_blocked:
-            self.say(f"a part of the upkeep waits for a lock and is left out: {self.holder()}")
+            self.say(f"a part of the round's maintenance waits for a lock and is left out: {self.holder()}")
         self._is_blocked = blocked
         return set_aside
 

@@ -36,7 +36,7 @@ WENT_BACK_TO = "went_back_to"
 
 
 class Return(NamedTuple):
-    """What `go_back` did."""
+    """The outcome of `go_back`."""
 
     goes_on: bool
     size: int  # of the weights, in bytes

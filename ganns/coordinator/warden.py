@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from ganns.coordinator.connections import connect_own, own_prefix
-from ganns.coordinator.offences import Limits, Seen, offence
+from ganns.coordinator.offences import Seen, SessionLimits, offence
 from ganns.db.address import Address
 from ganns.db.connect import Connection
 from ganns.db.server.programs import CLASS_LOGIN
@@ -40,10 +40,10 @@ STOP_S = 0.3
 """A statement that waits for a lock is cancelled this long after the program was told to stop."""
 HEAR_S = 0.05
 """The notifications are read for this time in each tick."""
-HEARINGS = 5
-"""A flood is counted over so many ticks."""
+COUNTED_TICKS = 5
+"""Number of ticks over which a flood is counted."""
 REFRESH_TICKS = 5
-"""The list of students is read again after so many ticks."""
+"""Number of ticks between two reads of the list of students."""
 QUEUE_FULL = 0.05
 """Above this share of its room the queue of notifications is worth a message. It has room for 8 GB."""
 SAY_EVERY_S = 30.0
@@ -55,18 +55,18 @@ class Warden:
     """Watches the students' sessions for one coordinator."""
 
     def __init__(
-        self, run_id: int, say: Callable[[str], None], *, revoke_after: int = 0, limits: Limits | None = None
+        self, run_id: int, say: Callable[[str], None], *, revoke_after: int = 0, limits: SessionLimits | None = None
     ) -> None:
         """Keep the settings; `watching` starts the thread.
 
         Args:
             run_id: the coordinator's run.
             say: shows a message to the instructor; called on the warden's thread.
-            revoke_after: shut a login out after so many of its sessions were ended within a day; 0: never.
+            revoke_after: number of sessions ended within a day after which a login is shut out; 0: never.
             limits: what a session may do.
         """
         self._run_id, self._say, self._revoke_after = run_id, say, revoke_after
-        self._limits = limits or Limits()
+        self._limits = limits or SessionLimits()
         self._students: dict[int, Student] = {}
         self._others: set[int] = set()  # roles that are no students'
         self._role, self._login = 0, ""
@@ -74,7 +74,7 @@ class Warden:
         self._ear: Connection | None = None
         self._heard_at = time.monotonic()
         self._advisory_since: dict[tuple[int, datetime], float] = {}
-        self._heard: deque[tuple[float, Counter[int]]] = deque(maxlen=HEARINGS)  # seconds, notifications by process
+        self._heard: deque[tuple[float, Counter[int]]] = deque(maxlen=COUNTED_TICKS)  # seconds, notifications by process
         self._waits: list[Wait] = []
         self._said: dict[str, float] = {}
         self._unrecorded: list[tuple[Session, str]] = []

@@ -6,7 +6,6 @@ it.
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 import segno
@@ -14,6 +13,7 @@ from nicegui import ui
 
 from ganns.dashboard.components import Copyable
 from ganns.dashboard.frame import text
+from ganns.db.encryption import is_here
 from ganns.db.server.ports import EVERYWHERE, reachable_host
 
 OPEN_IT = "ganns dashboard --host 0.0.0.0"
@@ -29,19 +29,12 @@ def address_for_others(seen: str, listens: str) -> str | None:
     """
     parts = urlsplit(seen)
     host = parts.hostname or ""
-    if _is_loopback(host):
+    if is_here(host):
         host = reachable_host(listens) if listens in EVERYWHERE else listens
-        if _is_loopback(host):
+        if is_here(host):
             return None
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}{f':{parts.port}' if parts.port else ''}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def qr_code(url: str) -> str:

@@ -20,7 +20,7 @@ from ganns.errors import DatabaseUnreachable
 
 LOOK_EVERY_S = 2.0
 END_LOOKS = 2
-"""A student's session for which we waited at so many looks in a row is ended."""
+"""Number of looks in a row after which a student's session that blocks us is ended."""
 
 
 @contextmanager

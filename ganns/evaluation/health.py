@@ -30,7 +30,7 @@ WATCHED = ("d_real", "d_fake", "d_loss", "g_loss")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Symptom:
     """A reason why a run does not learn."""
 
     name: str
@@ -47,10 +47,10 @@ class Finding:
 class Health:
     """The findings that last, and those that begin."""
 
-    present: dict[str, Finding] = field(default_factory=dict)
+    present: dict[str, Symptom] = field(default_factory=dict)
     """By their names; each as it was when it began."""
 
-    def _update(self, found: Mapping[str, Finding]) -> list[Finding]:
+    def _update(self, found: Mapping[str, Symptom]) -> list[Symptom]:
         begun = [one for name, one in found.items() if name not in self.present]
         self.present = {name: self.present.get(name, one) for name, one in found.items()}
         return begun
@@ -62,7 +62,7 @@ class RoundHealth(Health):
 
     _recent: dict[str, deque[float]] = field(default_factory=lambda: {name: deque(maxlen=WINDOW) for name in WATCHED})
 
-    def watch(self, metrics: Mapping[str, float]) -> list[Finding]:
+    def watch(self, metrics: Mapping[str, float]) -> list[Symptom]:
         """Add a round's metrics, and return the findings that begin with it."""
         if not metrics.keys() >= set(WATCHED):
             return []  # a round that went back
@@ -94,7 +94,7 @@ class SampleHealth(Health):
     _num_alike: int = 0  # evaluations in a row
     _did_differ: bool = False
 
-    def watch(self, metrics: Mapping[str, float]) -> list[Finding]:
+    def watch(self, metrics: Mapping[str, float]) -> list[Symptom]:
         """Add an evaluation's metrics, and return the findings that begin with it."""
         pixels, features = metrics["pixel_variance"], metrics["feature_variance"]
         is_alike = min(pixels, features) < ALIKE
@@ -105,8 +105,8 @@ class SampleHealth(Health):
         return self._update({})
 
 
-def _won(real: float, fake: float) -> Finding:
-    return Finding(
+def _won(real: float, fake: float) -> Symptom:
+    return Symptom(
         "won",
         f"D has won: over the last {WINDOW} rounds it took {real:.1%} of real images for real, and {fake:.1%} of "
         "generated ones, so that G learns little from it",
@@ -114,16 +114,16 @@ def _won(real: float, fake: float) -> Finding:
     )
 
 
-def _guessing() -> Finding:
-    return Finding(
+def _guessing() -> Symptom:
+    return Symptom(
         "guessing",
         f"D only guesses: over the last {WINDOW} rounds it gave every image about 0.5",
         "Try a larger optimizer.lr_d, or a larger model.features_d",
     )
 
 
-def _exploded(d_loss: float, g_loss: float) -> Finding:
-    return Finding(
+def _exploded(d_loss: float, g_loss: float) -> Symptom:
+    return Symptom(
         "exploded",
         f"the losses explode: over the last {WINDOW} rounds D's was never below {d_loss:.3g}, and G's never below "
         f"{g_loss:.3g}",
@@ -131,8 +131,8 @@ def _exploded(d_loss: float, g_loss: float) -> Finding:
     )
 
 
-def _alike(pixels: float, features: float, did_differ: bool) -> Finding:
-    return Finding(
+def _alike(pixels: float, features: float, did_differ: bool) -> Symptom:
+    return Symptom(
         "alike",
         f"the samples look alike: they differ by {pixels:.1%} (pixels) and {features:.1%} (features) of how much real "
         f"images differ, {'although they did before' if did_differ else 'and never did'}: G's modes have collapsed",

@@ -12,7 +12,7 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.evaluation.health import Finding, RoundHealth, SampleHealth
+from ganns.evaluation.health import RoundHealth, SampleHealth, Symptom
 from ganns.monitor.people import ALIVE_S
 from ganns.monitor.rows import numbers
 from ganns.queue.rescue import SILENT_S
@@ -48,7 +48,7 @@ class RunHealth:
     def forget(self) -> None:
         """Start again: the run went back to an earlier version on another machine."""
         self._rounds = RoundHealth()
-        self.begun: list[tuple[int, Finding]] = []
+        self.begun: list[tuple[int, Symptom]] = []
         """The findings so far, each with the round with which it began."""
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -81,7 +81,7 @@ def is_trained(run: Mapping[str, Any]) -> bool:
     return bool(run["state"] == "open" and run["coordinated"] and run["workers_alive"] and _open_rounds(run))
 
 
-def alike(evaluations: Iterable[Mapping[str, Any]]) -> list[Finding]:
+def alike(evaluations: Iterable[Mapping[str, Any]]) -> list[Symptom]:
     """Return the finding about samples that look alike, if it lasts."""
     health = SampleHealth()
     for one in evaluations:

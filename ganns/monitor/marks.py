@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ganns.evaluation.health import Finding
+from ganns.evaluation.health import Symptom
+from ganns.monitor.wording import person
 
 MAX_MARKS = 40
 """With more, the oldest are left out: a chart with more lines shows nothing."""
@@ -26,7 +27,7 @@ Mark = dict[str, Any]
 def marks(
     events: Iterable[Mapping[str, Any]],
     rounds: Sequence[Mapping[str, Any]],
-    begun: Iterable[tuple[int, Finding]],
+    begun: Iterable[tuple[int, Symptom]],
     went_back_at_version: int | None,
 ) -> list[Mark]:
     """Return the marks of a run, in the order of their rounds.
@@ -45,7 +46,7 @@ def marks(
             joined[number].append(row["who"])
         else:
             label = _order(row["kind"], row["units"])
-            found.append(_mark(number, "order", label, f"{label} by {_person(row['who'])}"))
+            found.append(_mark(number, "order", label, f"{label} by {person(row['who'])}"))
     for number, names in joined.items():
         found.append(_mark(number, "joined", f"+{len(names)}", f"{_list(sorted(set(names)))} joined"))
     for number, one in begun:
@@ -73,11 +74,6 @@ def _list(names: Sequence[str]) -> str:
     if len(names) <= MAX_NAMES:
         return ", ".join(names)
     return f"{', '.join(names[:MAX_NAMES])} and {len(names) - MAX_NAMES} more"
-
-
-def _person(asked_by: str) -> str:
-    """Return the name of the person who asked, without the machine: "ada" of "ada@desk (process 7)"."""
-    return asked_by.partition(" (")[0].partition("@")[0]
 
 
 def _mark(number: int, kind: str, label: str, text: str) -> Mark:

@@ -10,7 +10,7 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.monitor.redact import redact
 from ganns.monitor.rows import best_distances
-from ganns.monitor.wording import ends_wording, incident_wording, run_wording
+from ganns.monitor.wording import ends_wording, incident_wording, person, run_wording
 from ganns.store.samples import list_samples
 from ganns.training.plan import ends, share_done
 
@@ -54,8 +54,8 @@ def look_at_run(conn: Connection, run_id: int) -> dict[str, Any] | None:
         **{key: row[key] for key in OF_RUN},
         **best_distances(row["best_metrics"]),
         "latest": latest_run(conn),
-        "coordinator": _person(row["coordinator"]),
-        "wanted_by": _person(row["asked_by"]) if row["wanted"] != "run" else "",
+        "coordinator": person(row["coordinator"]),
+        "wanted_by": person(row["asked_by"]) if row["wanted"] != "run" else "",
         "created_at": row["created_at"].timestamp(),
         "seconds": round(seconds, 2),
         "images_per_s": images_per_s,
@@ -132,11 +132,6 @@ def remaining(
     rates = {"rounds": rounds_per_min and rounds_per_min / 60, "epochs": images_per_s, "minutes": 1.0}
     lefts = [(goal - done) / rate for name, (done, goal) in found.items() if (rate := rates[name])]
     return {"done": round(share_done(found), 4), "left_s": round(max(0.0, min(lefts)), 1) if lefts else None}
-
-
-def _person(asked_by: str | None) -> str:
-    """Return the name of the person who asked, without the machine: "ada" of "ada@desk (process 7)"."""
-    return (asked_by or "").partition(" (")[0].partition("@")[0]
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

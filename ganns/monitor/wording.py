@@ -1,9 +1,14 @@
-"""The words that a run's state is shown with: one table for `ganns top` and for every page of the dashboard."""
+"""Say a run's state in words: one table for `ganns top` and for every page of the dashboard."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+
+def person(asked_by: str | None) -> str:
+    """Return the name of the person who asked, without the machine: "ada" of "ada@desk (process 7)"."""
+    return (asked_by or "").partition(" (")[0].partition("@")[0]
 
 
 def run_wording(run: Mapping[str, Any]) -> dict[str, str]:

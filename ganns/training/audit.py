@@ -34,7 +34,7 @@ NOISE = {"cpu": 1e-5, "other": 1e-3}
 SPREAD = 3.0
 """Two right results differ by at most this many times as much as the same unit with and without noise."""
 MOST = {"distance": 1.3, "sums": 3.0, "metrics": 1.0}
-"""What is more than this is wrong, however much the unit amplifies rounding: unrelated directions are 1.41 apart."""
+"""A distance above this is wrong, however much the unit amplifies rounding: unrelated directions are 1.41 apart."""
 
 
 # ------------------------------------------------------------------------------------------------------ comparing
@@ -86,7 +86,7 @@ def allowed(name: str, usual: float) -> float:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditResult:
     """The outcome of an audit."""
 
     found: Difference
@@ -101,7 +101,7 @@ def audit(
     case: Case,
     machine: Mapping[str, Any],
     should_stop: Callable[[], bool] = lambda: False,
-) -> Finding | None:
+) -> AuditResult | None:
     """Compute a unit again on this machine, and once more before its worker is blamed.
 
     Args:
@@ -121,7 +121,7 @@ def audit(
         return None
     found = compare(case, own)
     if found.same or (not alike and not found.exceeds()):
-        return Finding(found, alike, agreed=True)
+        return AuditResult(found, alike, agreed=True)
     coarse = case.machine.get("device") != "cpu" or config.strategy.mixed_precision
     noise = 0.0 if alike else NOISE["other" if coarse else "cpu"]
     again = recompute(computer, images, config, case, should_stop, noise)
@@ -129,8 +129,8 @@ def audit(
         return None
     spread = compare(replace(case, parts=own.parts, metrics=own.metrics), again)
     if alike:
-        return Finding(found, alike, agreed=False) if spread.same else None
-    return Finding(found, alike, agreed=not found.exceeds(spread))
+        return AuditResult(found, alike, agreed=False) if spread.same else None
+    return AuditResult(found, alike, agreed=not found.exceeds(spread))
 
 
 def recompute(

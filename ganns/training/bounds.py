@@ -59,7 +59,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Limits:
+class SizeLimits:
     """The largest allowed sizes of one network's parts; None means that the run has no memory of it yet."""
 
     norm: float | None
@@ -70,20 +70,20 @@ class Limits:
         """Whether nothing is missing."""
         return self.norm is not None and self.layers is not None
 
-    def or_median(self, sizes: Sequence[Size]) -> Limits:
+    def or_median(self, sizes: Sequence[Size]) -> SizeLimits:
         """Return limits with the missing ones taken from the median of `sizes` (at least one)."""
         norm, layers = self.norm, self.layers
         if norm is None:
             norm = FACTOR * median_low(size.norm for size in sizes)
         if layers is None:
             layers = {name: FACTOR * median_low(size.layers[name] for size in sizes) for name in sizes[0].layers}
-        return Limits(norm, layers)
+        return SizeLimits(norm, layers)
 
-    def raised_to(self, size: Size) -> Limits:
+    def raised_to(self, size: Size) -> SizeLimits:
         """Return limits that remember a size that is known to be right."""
         norm = None if self.norm is None else max(self.norm, FACTOR * size.norm)
         layers = self.layers and {name: max(limit, FACTOR * size.layers[name]) for name, limit in self.layers.items()}
-        return Limits(norm, layers)
+        return SizeLimits(norm, layers)
 
     def is_exceeded(self, size: Size) -> bool:
         """Tell whether a part of this size is too large."""
@@ -113,7 +113,7 @@ class Limits:
 
 def remembered(
     role: str, config: Config, network: nn.Module, optimizer: torch.optim.Optimizer, largest_unit: int | None = None
-) -> Limits:
+) -> SizeLimits:
     """Return the limits that follow from a version: the round's settings, the optimizer's moments, the statistics.
 
     Args:
@@ -128,7 +128,7 @@ def remembered(
     else:
         norm = _remembered_norm(config.optimizer, network, optimizer)
         norm = None if norm is None else FACTOR * norm
-    return Limits(norm, _remembered_layers(network))
+    return SizeLimits(norm, _remembered_layers(network))
 
 
 def _remembered_norm(config: OptimizerConfig, network: nn.Module, optimizer: torch.optim.Optimizer) -> float | None:

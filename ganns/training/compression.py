@@ -11,7 +11,7 @@
 Only the weights' gradients are compressed. Vectors (biases, BatchNorm's scales) are few numbers and stay exact, except
 with `fp16`; BatchNorm's sums always do.
 
-What a codec draws at random is seeded by (run seed, round, unit, network): a second worker that computes the same unit
+A codec's random numbers are seeded by (run seed, round, unit, network): a second worker that computes the same unit
 sends the same bytes. So no codec may keep what it rounded away for the next unit ("error feedback"): a result would
 depend on who computed what before. docs/explain/compression.md compares the codecs, and says what was left out and why.
 

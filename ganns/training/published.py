@@ -2,7 +2,7 @@
 
 The coordinator keeps the exact weights x, and steps them. Workers fetch w, and compute at w; `ganns solo` does so, too.
 
-With `int8`, w is the decoded form of the encoded x, a function of x and of nothing else: whoever joins needs one fetch,
+With `int8`, w is the decoded form of the encoded x, a function of x and of nothing else: a new worker needs one fetch,
 and after a crash the same bytes are published again. Nothing is lost either: what the rounding took from w is still in
 x, and a later version has it as soon as it is larger than half a step.
 

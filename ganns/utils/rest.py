@@ -1,4 +1,4 @@
-"""A pause after a failure: something that failed is left alone for a while, longer each time."""
+"""After a failure, wait before the next attempt, longer each time."""
 
 from __future__ import annotations
 

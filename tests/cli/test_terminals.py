@@ -18,7 +18,7 @@ from ganns.top.screen import snapshot
 from ganns.utils.checks import ok, problem
 from ganns.utils.console import SafeConsole
 from ganns.worker.display import Display
-from tests.dashboard.test_top import ANNA, RECORDED, RUN, drawn, viewed
+from tests.top.test_top import ANNA, RECORDED, RUN, drawn, viewed
 
 ENCODINGS = ["utf-8", "ascii", "cp1252", "cp932"]
 NAME = "Zo\u00eb \u8868 \u0436 [/red] [test] \u2713"

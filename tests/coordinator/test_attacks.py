@@ -16,7 +16,7 @@ import pytest
 
 from ganns.config import Config, QuorumConfig, StopConfig
 from ganns.coordinator import overdue, warden
-from ganns.coordinator.offences import Limits
+from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db import migrate as schema
 from ganns.db.address import Address
@@ -30,14 +30,14 @@ from tests.support.helpers import wait_until
 pytestmark = pytest.mark.slow
 
 SHORT = functools.partial(
-    Limits, transaction_s=1.0, statement_s=2.0, blocking_s=0.5, advisory_s=1.0, notifies_per_s=100.0
+    SessionLimits, transaction_s=1.0, statement_s=2.0, blocking_s=0.5, advisory_s=1.0, notifies_per_s=100.0
 )
 ENDLESS = StopConfig(rounds=10**6)
 
 
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warden, "Limits", SHORT)
+    monkeypatch.setattr(warden, "SessionLimits", SHORT)
 
 
 class Class:

@@ -17,8 +17,7 @@ from ganns.config import (
     SyntheticData,
     from_dict,
 )
-from ganns.coordinator.auto_codec import codec_for, slowest_third
-from ganns.coordinator.auto_units import FEWEST, MOST, choose_units
+from ganns.coordinator.auto import FEWEST, MOST, choose_units, codec_for, slowest_third
 from ganns.coordinator.create import create_run
 from ganns.queue.machine import figures_of
 from ganns.store import runs

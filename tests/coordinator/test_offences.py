@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ganns.coordinator.offences import Limits, Seen, offence
+from ganns.coordinator.offences import Seen, SessionLimits, offence
 from ganns.db.queries import query
 from ganns.store.sessions import TRANSFERS, Session
 
-LIMITS = Limits()
+LIMITS = SessionLimits()
 IDLE = Session(1, 2, datetime(2026, 1, 1, tzinfo=UTC), "idle", "SELECT 1", "Client", None, 3600.0, 1, 0)
 OPEN = replace(IDLE, state="idle in transaction", transaction_s=6.0, statement_s=6.0)
 BUSY = replace(IDLE, state="active", waits_for="", transaction_s=6.0, statement_s=6.0)

@@ -16,7 +16,7 @@ from ganns.coordinator.refusals import STRIKES
 from ganns.errors import DataError, Diverged
 from ganns.store import evaluations, results
 from ganns.training.batchnorm import batchnorm_layers
-from ganns.training.bounds import Limits
+from ganns.training.bounds import SizeLimits
 from ganns.training.serialization import CHUNK_BYTES, pack
 from tests.coordinator.test_collector import Panic
 from tests.coordinator.test_faults import finish_run, wait_for_job
@@ -327,7 +327,7 @@ def test_a_model_that_changes_suddenly_is_no_workers_fault(coordinate, join, mon
 
     def tight(role, config, network, *others):
         calls.append(network)
-        return Limits(1e-9, {name: 1e-9 for name in batchnorm_layers(network)})
+        return SizeLimits(1e-9, {name: 1e-9 for name in batchnorm_layers(network)})
 
     monkeypatch.setattr(collecting, "remembered", tight)
     config = tiny(stop=StopConfig(rounds=1), strategy=GradientStrategy(unit_images=8, micro_batch=4))

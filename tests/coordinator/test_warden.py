@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from ganns.coordinator.offences import Limits
+from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
@@ -17,7 +17,7 @@ from tests.support.attackers import is_ended
 from tests.support.fakes import FakeWorker
 from tests.support.helpers import wait_until
 
-STRICT = Limits(transaction_s=0.0, statement_s=0.0, advisory_s=0.0)
+STRICT = SessionLimits(transaction_s=0.0, statement_s=0.0, advisory_s=0.0)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def said() -> list[str]:
     return []
 
 
-def warden(conn: Connection, said: list[str], limits: Limits = STRICT, **options: int) -> Warden:
+def warden(conn: Connection, said: list[str], limits: SessionLimits = STRICT, **options: int) -> Warden:
     made = Warden(1, said.append, limits=limits, **options)
     made.begin(conn)
     return made
@@ -126,7 +126,7 @@ def test_an_advisory_lock_is_ended_although_the_session_is_idle(
 def test_thousands_of_locks_are_ended(conn: Connection, student: Callable[..., Connection], said: list[str]) -> None:
     attacker = student()
     attacker.execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 2000) n")
-    [(_, reason)] = warden(conn, said, Limits()).tick(conn)
+    [(_, reason)] = warden(conn, said, SessionLimits()).tick(conn)
     assert "it held 2,0" in reason
 
 
@@ -204,7 +204,7 @@ def test_a_full_queue_of_notifications_heals(
             "SELECT pg_notify('ganns_noise', repeat('x', 7000) || n || '.' || %s) FROM generate_series(1, 100) n",
             (number,),
         )
-    made = warden(conn, said, Limits(transaction_s=3600.0))
+    made = warden(conn, said, SessionLimits(transaction_s=3600.0))
     made.tick(conn)
     assert sessions.notification_queue(conn) > 0  # asking alone does not help
     made._limits = STRICT
@@ -216,7 +216,7 @@ def test_a_flood_of_notifications_is_ended_by_its_rate(
     conn: Connection, student: Callable[..., Connection], database: Address, said: list[str]
 ) -> None:
     attacker, honest = student(), student()
-    made = warden(conn, said, Limits(notifies_per_s=100.0))
+    made = warden(conn, said, SessionLimits(notifies_per_s=100.0))
     ended: list[object] = []
     ear: list[Connection] = []
 

@@ -18,7 +18,7 @@ from ganns.data import open_images
 from ganns.data.http.client import Timeouts
 from ganns.data.packed import format as pack_format
 from ganns.data.packed.reader import Pack, PackedPixels
-from ganns.data.packed.remote import Part, cut
+from ganns.data.packed.remote import ShardSlice, cut
 from ganns.data.sources.source import SOURCES
 from ganns.errors import DataError, DatasetMismatch, DownloadError
 from tests.support.webserver import serving
@@ -101,14 +101,14 @@ def test_a_worker_fetches_only_what_it_needs_and_never_twice(web, made, tmp_path
 
 def test_neighbours_are_fetched_in_one_request():
     assert list(cut(np.array([1, 2, 4, 15, 16, 17, 30]), 16)) == [
-        Part(0, 1, 3),
-        Part(0, 4, 5),
-        Part(0, 15, 16),
-        Part(1, 16, 18),
-        Part(1, 30, 31),
+        ShardSlice(0, 1, 3),
+        ShardSlice(0, 4, 5),
+        ShardSlice(0, 15, 16),
+        ShardSlice(1, 16, 18),
+        ShardSlice(1, 30, 31),
     ]
     assert list(cut(np.array([], np.int64), 16)) == []
-    assert list(cut(np.arange(300), 4096)) == [Part(0, 0, 256), Part(0, 256, 300)]
+    assert list(cut(np.arange(300), 4096)) == [ShardSlice(0, 0, 256), ShardSlice(0, 256, 300)]
 
 
 def test_the_training_sees_the_same_images_wherever_they_come_from(web, made, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from ganns.config import StopConfig
-from ganns.coordinator.offences import Limits
+from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.audit import audit
@@ -74,7 +74,7 @@ def test_the_owner_is_no_superuser_and_does_all_that_a_class_needs(cluster: Path
             attacker.execute("BEGIN")
             attacker.execute("SELECT 1")
             said: list[str] = []
-            warden = Warden(1, said.append, limits=Limits(transaction_s=0.0))
+            warden = Warden(1, said.append, limits=SessionLimits(transaction_s=0.0))
             warden.begin(owner)
             assert [who.label for who, _ in warden.tick(owner)] == ["ada"], said
             wait_until(lambda: is_ended(attacker), what="the end of the session")

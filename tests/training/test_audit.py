@@ -14,9 +14,9 @@ from benchmarks.attacks import ATTACKS, Scene
 from ganns.config import AuditConfig, GradientStrategy, LocalStepsStrategy
 from ganns.data import images_of
 from ganns.training.audit import (
+    AuditResult,
     Case,
     Difference,
-    Finding,
     are_alike,
     audit,
     compare,
@@ -60,7 +60,7 @@ def test_an_honest_result_is_the_same_bit_for_bit(honest):
     config, (case, _) = honest
     own = recompute(build_computer(config), images_of(config), config, case)
     assert compare(case, own) == Difference(True, 0.0, 0.0, 0.0)
-    assert audited(config, case) == Finding(Difference(True, 0.0, 0.0, 0.0), True, True)
+    assert audited(config, case) == AuditResult(Difference(True, 0.0, 0.0, 0.0), True, True)
 
 
 MACHINE = {"device": "cpu", "threads": 1, "torch": "2", "processor": "x", "compiled": False, "ganns": "1"}

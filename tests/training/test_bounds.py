@@ -11,7 +11,7 @@ from ganns.config import GradientStrategy, LocalStepsStrategy, ModelConfig, Opti
 from ganns.errors import BadResult, ImplausibleResult
 from ganns.training import bounds
 from ganns.training.aggregation import build_totals
-from ganns.training.bounds import Limits, Size, check_metrics, largest_change, measure, remembered
+from ganns.training.bounds import Size, SizeLimits, check_metrics, largest_change, measure, remembered
 from ganns.training.state import Progress, TrainingState
 from ganns.training.strategies import build_computer
 from tests.support.fakes import tiny
@@ -141,8 +141,8 @@ def test_losses_are_float32_numbers(value):
 
 def test_the_median_of_three_stands_for_a_memory():
     sizes = [Size(1.0, {"bn": 2.0}), Size(1e30, {"bn": 1e30}), Size(3.0, {"bn": 1.0})]
-    limits = Limits(None, None).or_median(sizes)
-    assert limits == Limits(300.0, {"bn": 200.0})
+    limits = SizeLimits(None, None).or_median(sizes)
+    assert limits == SizeLimits(300.0, {"bn": 200.0})
     assert [limits.is_exceeded(size) for size in sizes] == [False, True, False]
-    assert Limits(7.0, None).or_median(sizes).norm == 7.0
-    assert Limits(7.0, {"bn": 5.0}).raised_to(Size(1.0, {"bn": 0.01})) == Limits(100.0, {"bn": 5.0})
+    assert SizeLimits(7.0, None).or_median(sizes).norm == 7.0
+    assert SizeLimits(7.0, {"bn": 5.0}).raised_to(Size(1.0, {"bn": 0.01})) == SizeLimits(100.0, {"bn": 5.0})

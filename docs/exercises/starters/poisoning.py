@@ -30,7 +30,7 @@ def aggregate(gradients: list[Gradients], num_hostile: int) -> Gradients:
 
     Args:
         gradients: in unit order, float32, finite, with the same names and shapes. Do not change them.
-        num_hostile: at most so many of them are hostile, but you do not know which ones. There are at least
+        num_hostile: the largest number of hostile ones, but you do not know which ones. There are at least
             2 * num_hostile + 3 gradients.
 
     Returns:

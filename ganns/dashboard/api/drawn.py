@@ -47,7 +47,7 @@ class Asking:
         Args:
             question: of `ganns.export.drawing_process`.
             seen: the newest version that the page knows.
-            limited: the request, if its address may ask only so often.
+            limited: the request, if the number of questions from its address is limited.
 
         Raises:
             HTTPException: with a reason for the page.

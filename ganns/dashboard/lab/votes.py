@@ -1,7 +1,7 @@
 """A vote of the class: how long a failure will make it wait, and what will be lost.
 
 The votes are in memory: a vote is about the next minute, and ends with the dashboard. There is no login, so a browser
-is known only by a number that it made up itself, and whoever wants to vote twice can. It is a show of hands, not an
+is known only by a number that it made up itself, and anyone who wants to can vote twice. It is a show of hands, not an
 election.
 """
 

@@ -29,7 +29,7 @@ Verify = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(numbers int64 [N], rows uint8 [N, B]) -> which of them have the right bytes, bool [N]."""
 
 
-class Part(NamedTuple):
+class ShardSlice(NamedTuple):
     """Consecutive images of one shard: the first, and one behind the last, counted in the whole set."""
 
     shard: int
@@ -132,14 +132,14 @@ class WebPlace:
         except OSError as error:
             raise DownloadError(f"Images from {self.where} cannot be kept ({error.strerror}); make room.") from error
 
-    def _fetch_part(self, part: Part) -> Part:
+    def _fetch_part(self, part: ShardSlice) -> ShardSlice:
         """Fetch a part; return it, or the whole shard if the server supports no ranges."""
         address = f"{self._url}/{pack_format.shard_name(part.shard)}"
         first, rows = patiently(lambda: self._attempt(address, part), address, self._timeouts)
         self.cache.write(first, rows)
-        return Part(part.shard, first, first + len(rows))
+        return ShardSlice(part.shard, first, first + len(rows))
 
-    def _attempt(self, address: str, part: Part) -> tuple[int, np.ndarray]:
+    def _attempt(self, address: str, part: ShardSlice) -> tuple[int, np.ndarray]:
         row_bytes, base = self._index.row_bytes, part.shard * self._index.shard_images
         start, end = (part.start - base) * row_bytes, (part.end - base) * row_bytes
         response = self._request(address, start, end, self._index.size_of(part.shard))
@@ -169,16 +169,16 @@ class WebPlace:
         return response
 
 
-def cut(numbers: np.ndarray, shard_images: int) -> Iterator[Part]:
+def cut(numbers: np.ndarray, shard_images: int) -> Iterator[ShardSlice]:
     """Cut sorted numbers into parts to fetch: neighbours together, each part within one shard."""
-    part: Part | None = None
+    part: ShardSlice | None = None
     for number in map(int, numbers):
         shard = number // shard_images
         if part is not None and part.shard == shard and number == part.end < part.start + LARGEST_PART:
-            part = Part(shard, part.start, number + 1)
+            part = ShardSlice(shard, part.start, number + 1)
             continue
         if part is not None:
             yield part
-        part = Part(shard, number, number + 1)
+        part = ShardSlice(shard, number, number + 1)
     if part is not None:
         yield part

@@ -230,7 +230,7 @@ def _drop_rights(owner: str) -> None:
 
 
 def _allow_files(count: int) -> None:
-    """Let this process have so many open files: macOS allows 256."""
+    """Raise this process's limit of open files: macOS allows 256."""
     import resource  # not on Windows
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -23,7 +23,7 @@ from ganns.utils.interpreter import MODULE
 LOG = "front.log"
 """In the server's folder: who connected, and as which port of 127.0.0.1 PostgreSQL knows them; who was refused."""
 MAX_ENDS = 5
-"""So many ends within `ENDS_S` seconds are a fault that another start does not mend."""
+"""If it ends this often within `ENDS_S` seconds, it is not started again."""
 ENDS_S = 30.0
 STOP_S = 5.0
 

@@ -1,4 +1,4 @@
-"""The session off the stage: it makes the tables, asks the server what the others do, and judges the promise."""
+"""Create the tables, ask the server what the other sessions do, and judge the promise, in a session of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganns.db.address import Address
 from ganns.errors import ConfigError
 from ganns.exercises.microscope.recording import SEVERAL, Lock, Row
 from ganns.exercises.microscope.scene import Scene
-from ganns.exercises.microscope.session import Session
+from ganns.exercises.microscope.session import SceneSession
 from ganns.exercises.microscope.statements import Statement
 
 PROBE = Path(__file__).with_name("probe.sql")
@@ -24,7 +24,7 @@ class Director:
     def __init__(self, address: Address, scene: Scene) -> None:
         """Connect to a database in which the schemas `scene` and `microscope` are ours."""
         self.scene = scene
-        self.session = Session(address, "the microscope")
+        self.session = SceneSession(address, "the microscope")
         self._first_number = 0  # of the transactions after the setup
         self.session.conn.execute(PROBE.read_bytes())
 
@@ -74,7 +74,7 @@ class Director:
         found: list[list[Any]] = self.session.ask("locks", _array([process]))
         return tuple(dict.fromkeys(Lock(what, mode, granted) for _, what, mode, granted in found))
 
-    def rows(self, session: Session | None = None) -> tuple[Row, ...]:
+    def rows(self, session: SceneSession | None = None) -> tuple[Row, ...]:
         """Return the watched rows, as a session sees them; by default, as everybody does."""
         if not self.scene.watch:
             return ()

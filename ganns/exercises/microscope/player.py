@@ -17,7 +17,7 @@ from ganns.exercises.microscope.director import Director, has_circle
 from ganns.exercises.microscope.recording import Kind, Moment, Outcome, Recording, Row, Snapshot, renumbered
 from ganns.exercises.microscope.scene import Role, Scene
 from ganns.exercises.microscope.schedule import KILL, Order, Played, usual_choice
-from ganns.exercises.microscope.session import Session
+from ganns.exercises.microscope.session import SceneSession
 from ganns.exercises.microscope.statements import Statement, insert
 
 COMPUTING_S = 20.0
@@ -41,7 +41,7 @@ class NotNow(ConfigError):
 class _Actor:
     """A session while it plays its role in one order."""
 
-    def __init__(self, number: int, role: Role, session: Session) -> None:
+    def __init__(self, number: int, role: Role, session: SceneSession) -> None:
         self.number, self.role, self.session = number, role, session
         self.at = 0  # the step that is next
         self.state: Literal["ready", "waits", "listens", "over"] = "ready"
@@ -75,7 +75,7 @@ class Player:
         """Connect to a database in which the schemas `scene` and `microscope` are ours."""
         self.scene, self._address = scene, address
         self._director = Director(address, scene)
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, SceneSession] = {}
         self._show = _Show([], [])
         self._on_moment: Watch | None = None  # while recording
 
@@ -156,11 +156,11 @@ class Player:
         self._show = _Show(actors, [], committed=self._director.rows() if self._on_moment else ())
         return self._show
 
-    def _session(self, name: str, number: int) -> Session:
+    def _session(self, name: str, number: int) -> SceneSession:
         found = self._sessions.get(name)
         if found is None or found.conn.closed:
             deadlock_ms = DEADLOCK_MS * (number + 1) if self._director.is_superuser else None
-            found = self._sessions[name] = Session(self._address, name, deadlock_ms)
+            found = self._sessions[name] = SceneSession(self._address, name, deadlock_ms)
         return found
 
     def _options(self) -> Order:
@@ -288,7 +288,7 @@ class Player:
             words = f"it had not ended after {COMPUTING_S:g} s, but waits for nobody"
             raise self._director.mistake(actor.statement, words)
 
-    def _refuse_mistakes(self, statement: Statement, session: Session) -> None:
+    def _refuse_mistakes(self, statement: Statement, session: SceneSession) -> None:
         if session.failed and session.code.startswith(MISTAKE):
             raise self._director.mistake(statement, session.answer)
 

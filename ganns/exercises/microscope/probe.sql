@@ -51,8 +51,8 @@ CREATE FUNCTION microscope.locks(processes int[]) RETURNS jsonb LANGUAGE sql AS 
 $$;
 
 -- The rows of these tables, as this session sees them: [table, xmin, xmax, values].
--- A serializable transaction remembers what it has read: so nothing is read in it. Nor is a table that another session has
--- locked against reading: the microscope must not wait for it.
+-- A serializable transaction remembers what it has read: so this function reads nothing in it, and no table that another
+-- session has locked against reading: the microscope must not wait for it.
 CREATE FUNCTION microscope.rows(tables text[]) RETURNS jsonb LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
 DECLARE
     one text;

@@ -1,4 +1,4 @@
-"""Who goes next: orders of steps, and the search for the shortest order that breaks a promise.
+"""Choose the next session: orders of steps, and the search for the shortest order that breaks a promise.
 
 An order is a tuple of choices: "ada" is ada's next step, "kill:ada" the end of her session. A session whose statement
 waits for a lock cannot be chosen; that is not an error but a legal state, and the others go on.
@@ -39,7 +39,7 @@ class Played:
 
 
 @dataclass
-class Finding:
+class SearchResult:
     """What a search has found."""
 
     num_played: int = 0
@@ -100,8 +100,8 @@ def take_turns(options: Sequence[str], last: str) -> str:
 
 
 def search(
-    play: Callable[[Order], Played | None], depth: int = DEPTH, may_go_on: Callable[[Finding], bool] | None = None
-) -> Finding:
+    play: Callable[[Order], Played | None], depth: int = DEPTH, may_go_on: Callable[[SearchResult], bool] | None = None
+) -> SearchResult:
     """Play every order with at most `depth` switches, those with few switches first.
 
     Args:
@@ -111,7 +111,7 @@ def search(
 
     Each order is played once: an order branches only where `play` chose by itself.
     """
-    finding = Finding()
+    finding = SearchResult()
     waiting: list[tuple[int, int, Order]] = [(0, 0, ())]  # a prefix, and the switches that its orders have at least
     num_pushed = 0
     while waiting:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ganns.exercises.microscope.player import NotNow, Player
-from ganns.exercises.microscope.schedule import DEPTH, Finding, Order, Played, search, switches
+from ganns.exercises.microscope.schedule import DEPTH, Order, Played, SearchResult, search, switches
 from ganns.utils.console import plural
 
 SECONDS = 60.0
@@ -17,8 +17,8 @@ def search_scene(
     player: Player,
     depth: int = DEPTH,
     seconds: float = SECONDS,
-    on_progress: Callable[[Finding], None] | None = None,
-) -> Finding:
+    on_progress: Callable[[SearchResult], None] | None = None,
+) -> SearchResult:
     """Play the orders of a scene, those with few switches first.
 
     Args:
@@ -35,7 +35,7 @@ def search_scene(
                 return player.play(order)
         return None
 
-    def may_go_on(finding: Finding) -> bool:
+    def may_go_on(finding: SearchResult) -> bool:
         if on_progress is not None:
             on_progress(finding)
         return time.monotonic() < ends_at
@@ -46,7 +46,7 @@ def search_scene(
     return finding
 
 
-def summary(finding: Finding) -> list[str]:
+def summary(finding: SearchResult) -> list[str]:
     """Return in sentences what a search found."""
     which = "all that there are"
     if not finding.complete:

@@ -26,7 +26,7 @@ BOOLEAN = 16
 """The type's number."""
 
 
-class Session:
+class SceneSession:
     """A connection with at most one statement in flight."""
 
     def __init__(self, address: Address, name: str, deadlock_ms: int | None = None) -> None:

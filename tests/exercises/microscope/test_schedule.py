@@ -8,9 +8,9 @@ from itertools import permutations
 import pytest
 
 from ganns.exercises.microscope.schedule import (
-    Finding,
     Order,
     Played,
+    SearchResult,
     search,
     switches,
     take_turns,
@@ -69,7 +69,7 @@ def test_the_shortest_broken_order_is_found_whatever_comes_first() -> None:
 def test_a_search_that_is_ended_says_up_to_where_it_is_complete() -> None:
     played: list[Order] = []
 
-    def may_go_on(finding: Finding) -> bool:
+    def may_go_on(finding: SearchResult) -> bool:
         return finding.num_played < 40
 
     finding = search(playing({"a": 4, "b": 4}, lambda order: True, played), depth=99, may_go_on=may_go_on)

@@ -12,7 +12,7 @@ INSERT INTO seen VALUES (0);
 -- Count the results.
 UPDATE seen SET results = (SELECT count(*) FROM results);
 LISTEN results;
--- Wait until somebody says that there is a new one.
+-- Wait for a notification that there is a new one.
 \wait
 UPDATE seen SET results = (SELECT count(*) FROM results);
 

@@ -13,7 +13,7 @@ INSERT INTO seen VALUES (0);
 -- Count the results.
 UPDATE seen SET results = (SELECT count(*) FROM results);
 LISTEN results;
--- Wait until somebody says that there is a new one; a second at most.
+-- Wait for a notification that there is a new one; a second at most.
 \wait 1
 -- Count again.
 UPDATE seen SET results = (SELECT count(*) FROM results);

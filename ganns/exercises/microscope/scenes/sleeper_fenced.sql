@@ -1,6 +1,6 @@
 -- scene: A sleeping worker wakes up after its unit went to another one, with a fence
 -- A result is stored only for the attempt that is in the unit's row, and this row is locked. The rescue does not take a
--- unit that has a result. So whoever locks the row first wins, and the other one finds out.
+-- unit that has a result. So the session that locks the row first wins, and the other one finds out.
 -- watch: units, results
 -- see also: sleeper_unfenced
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from benchmarks.lesson import Lesson
 from ganns.db.address import Address
 from ganns.db.connect import Connection
-from ganns.evaluation.health import WINDOW, Finding
+from ganns.evaluation.health import WINDOW, Symptom
 from ganns.monitor.health import preparing, waited_for
 from ganns.monitor.marks import MAX_MARKS, marks
 from ganns.monitor.topics import RunTopic
@@ -160,7 +160,7 @@ def test_marks_are_few_and_say_who() -> None:
     joined = [
         {"at": 0.5, "kind": "joined", "units": None, "who": name} for name in ("ben", "anna", "ben", "cleo", "dan")
     ]
-    findings = [(3, Finding("exploded", "the losses explode", "Try"))]
+    findings = [(3, Symptom("exploded", "the losses explode", "Try"))]
     found = marks(joined, rounds, findings, went_back_at_version=4)
     assert [(one["round"], one["kind"], one["label"]) for one in found] == [
         (1, "joined", "+5"),
