@@ -27,7 +27,7 @@ PORTION = 8192
 
 @dataclass
 class Relay:
-    """One link. `cut_up` and `cut_down` are numbers of bytes; when this many bytes went that way, all connections are cut."""
+    """One link. `cut_up` and `cut_down` are numbers of bytes; after this many bytes all connections are cut."""
 
     target: str | tuple[str, int]  # a unix socket's path, or (host, port)
     rate: float | None = None  # bytes a second, up; None: as fast as it goes

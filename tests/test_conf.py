@@ -274,6 +274,22 @@ def test_a_typed_key_is_refused_even_if_the_run_then_has_all_keys() -> None:
         compose.compose(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "idle", "needed"),
+    [
+        (["audit=nobody", "audit.share=0.5"], "audit.of=nobody", "audit=students"),
+        (["model.attributes=Smiling"], "model.conditional=false", "model.conditional=true"),
+        (["db.keep_state_gb=5"], "db.keep_state_every=0", "db.keep_state_every=100"),
+    ],
+)
+def test_a_typed_key_that_does_nothing_is_refused(typed: list[str], idle: str, needed: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"^{typed[-1]} does nothing with {idle}: leave it out, or type {needed}, too"
+    ):
+        compose.compose(["experiment=smoke", *typed])
+    compose.compose(["experiment=smoke", *typed, needed])
+
+
 def test_a_plug_in_has_all_keys_of_its_group() -> None:
     assert set(PluginData.__dataclass_fields__) == {"name", "path", "url", "count", "holdout", "seed"}
     for group in OPTIONS.keys() & PLUGGED.keys():

@@ -74,7 +74,7 @@ class Warden:
         self._ear: Connection | None = None
         self._heard_at = time.monotonic()
         self._advisory_since: dict[tuple[int, datetime], float] = {}
-        self._heard: deque[tuple[float, Counter[int]]] = deque(maxlen=COUNTED_TICKS)  # seconds, notifications by process
+        self._heard: deque[tuple[float, Counter[int]]] = deque(maxlen=COUNTED_TICKS)  # seconds, number by process
         self._waits: list[Wait] = []
         self._said: dict[str, float] = {}
         self._unrecorded: list[tuple[Session, str]] = []

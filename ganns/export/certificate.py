@@ -27,9 +27,9 @@ DIGEST = re.compile(r"ganns-credit:([0-9a-f]{64})")
 MAX_RUNS = 12
 """The most runs that are listed; the totals are of all."""
 PROVES = (
-    "The digest is the SHA-256 of this person's lines in the class's ledger. Anyone who has the database can compute it "
-    "again: ganns credit verify FILE. It is no signature, and cannot show a change of the database from before it was "
-    "issued."
+    "The digest is the SHA-256 of this person's lines in the class's ledger. Anyone who has the database can compute "
+    "it again: ganns credit verify FILE. It is no signature, and cannot show a change of the database from before it "
+    "was issued."
 )
 NAME_ONLY = "Known by a worker's name only: without logins of their own, anyone in the class can take any name."
 

@@ -8,6 +8,14 @@ from functools import cache
 from typing import Any
 
 from ganns.config import OPTIONS, settings, without_foreign_keys
+from ganns.errors import ConfigError
+
+IDLE = {
+    ("audit", "of", "nobody"): (("first", "share", "failures"), "audit=students"),
+    ("model", "conditional", False): (("attributes",), "model.conditional=true"),
+    ("db", "keep_state_every", 0): (("keep_state_gb",), "db.keep_state_every=100"),
+}
+"""For a group's key and its value: the keys of this group that do nothing then, and a setting with which they do."""
 
 
 def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
@@ -16,14 +24,25 @@ def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
     `experiment=demo data=celeba` takes no `data.count` from the experiment, which wrote it for `data=synthetic`.
 
     Raises:
-        ConfigError: the user typed a key of another option.
+        ConfigError: the user typed a key of another option, or one that does nothing with the other settings.
     """
     from omegaconf import OmegaConf
 
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     typed = () if values.get("resume") else typed_keys(overrides)  # a resumed run has its own options
+    _refuse_idle(values, typed)
     return without_foreign_keys({str(key): value for key, value in values.items()}, typed)
+
+
+def _refuse_idle(values: dict[Any, Any], typed: Sequence[str]) -> None:
+    for (group, key, value), (names, needed) in IDLE.items():
+        for name in names if values[group].get(key) == value else ():
+            if f"{group}.{name}" in typed:
+                raise ConfigError(
+                    f"{group}.{name}={values[group][name]} does nothing with {group}.{key}={str(value).lower()}: leave "
+                    f"it out, or type {needed}, too."
+                )
 
 
 def typed_keys(overrides: Sequence[str]) -> list[str]:

@@ -1,14 +1,14 @@
 """Weights as a chain of small changes: `codec.down=chain`.
 
 The coordinator keeps the exact weights x, and the published ones w, at which workers compute. A round turns x into x'.
-Then q = int4(x' - w) is published, four bits a number, and everyone has w' = w + q. The rounding error stays in
-x' - w', and the next change begins with it: nothing is lost, and w follows x. (This is error feedback, as in Seide et
-al., "1-Bit Stochastic Gradient Descent", Interspeech 2014. Only the server needs it, and there is one server.)
+Then q = int4(x' - w) is published, four bits a number, and everyone has w' = w + q. The rounding error stays in x' -
+w', and the next change begins with it: nothing is lost, and w follows x. (This is error feedback, as in Seide et al.,
+"1-Bit Stochastic Gradient Descent", Interspeech 2014. Only the server needs it, and there is one server.)
 
 A change is of use only to those who have exactly w. So a link of the chain says the digest of the weights that it
 starts from, and the version's row says the digest of those at its end. A worker that has no path of links to a
-version, or would need more bytes for it, fetches the whole weights; so a chain can begin anew at any version. The sums are of two
-numbers each, so that they are the same on every machine; and if they were not, the digest would show it.
+version, or would need more bytes for it, fetches the whole weights; so a chain can begin anew at any version. The sums
+are of two numbers each, so that they are the same on every machine; and if they were not, the digest would show it.
 
 Vectors (biases, BatchNorm's scales) are in a link as they are, exact.
 """

@@ -60,9 +60,8 @@ def test_a_sleeper_finishes_a_job_that_was_requeued(coordinate, join, conn):
         lambda: other.one("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job.id)["attempts"] == 1,
         what="the rescue",
     )
-    events = [parse(notify.payload) for notify in conn.notifies(timeout=0)]
-    queued_again = [event for event in events if event and event["event"] == "requeued"]
-    assert queued_again == [{"event": "requeued", "run": 1, "round": 0, "unit": 0, "worker": sleeper.id}]
+    queued_again = (event for n in conn.notifies(timeout=60) if (event := parse(n.payload))["event"] == "requeued")
+    assert next(queued_again) == {"event": "requeued", "run": 1, "round": 0, "unit": 0, "worker": sleeper.id}
     sleeper.finish(job)
     assert other.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job.id)["status"] == "succeeded"
     finish_run(coordinator, other)

@@ -14,9 +14,9 @@ import ganns
 import tasks
 
 TESTS = Path(__file__).parents[1]
-CONTRACTS: list[dict[str, Any]] = tomllib.loads((TESTS.parent / "pyproject.toml").read_text())["tool"][
-    "importlinter"
-]["contracts"]
+CONTRACTS: list[dict[str, Any]] = tomllib.loads((TESTS.parent / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
 DEFINITIONS = set(tasks.app.import_paths)
 MODULES = {"config", "config_diff", "errors", "paths", "plugins"}
 

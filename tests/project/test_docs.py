@@ -322,6 +322,19 @@ def test_files_and_tests_that_are_named_exist(page: Path) -> None:
             assert found[0] in schema("function"), span
 
 
+def test_a_gradient_passes_six_files_each_once() -> None:
+    """Each file of the way has what the page says of it, and hands over to the next one."""
+    page = (ROOT / "docs/tutorial/read-the-code.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| `([\w/.]+)` \| (.*) \|$", page, re.MULTILINE)
+    files = [file for _, file, _ in rows]
+    assert [int(number) for number, _, _ in rows] == list(range(1, 7))
+    assert len(set(files)) == 6
+    for _, file, text in rows:
+        code = (ROOT / file).read_text("utf-8")
+        for name in re.findall(r"`(\w+)`", text):
+            assert re.search(rf"^ *(class|def) {name}\b", code, re.MULTILINE), (file, name)
+
+
 def commands_of(page: Path) -> list[list[str]]:
     """Every quoted command as its words, without the variables before it: from blocks, and between backticks."""
     blocks = [text for language, text in blocks_of(page) if language in ("", "console", "bash")]
