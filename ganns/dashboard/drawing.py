@@ -37,7 +37,7 @@ class Drawing:
     """Answers one question after the other, in a process of its own."""
 
     def __init__(self, address: Address) -> None:
-        """Nothing is started yet."""
+        """Start no process yet; the first question does."""
         self._address = address
         self._turn, self._waiting = threading.Lock(), threading.Semaphore(MAX_WAITING)
         self._process: subprocess.Popen[bytes] | None = None

@@ -39,7 +39,7 @@ PIECE_S = 1.0
 """The time that a piece should take. Two are on the way: a heartbeat behind them waits for 2 s, and may wait for 5."""
 DEPTH = 2
 LOOK_S = 1.0
-PATIENCE = 6
+MAX_FAILURES = 6
 """Connections in a row that may break without an answered piece: about half a minute with the pauses between them."""
 
 Value = int | str | bytes | bytearray | memoryview
@@ -104,7 +104,7 @@ def resumed(use: Callable[[], AbstractContextManager[Connection]], transfer: Tra
         transfer: the data.
 
     Raises:
-        psycopg.Error, DatabaseUnreachable: if `PATIENCE` connections in a row broke before a piece had arrived, or
+        psycopg.Error, DatabaseUnreachable: if `MAX_FAILURES` connections in a row broke before a piece had arrived, or
             the error is not the connection's.
     """
     failures, begun = 0, time.monotonic()
@@ -117,7 +117,7 @@ def resumed(use: Callable[[], AbstractContextManager[Connection]], transfer: Tra
         except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
             failures = failures + 1 if transfer.done == before else 1
             # psycopg calls "too large" operational too (class 54); it is as large the next time.
-            if failures >= PATIENCE or (getattr(error, "sqlstate", None) or "").startswith("54"):
+            if failures >= MAX_FAILURES or (getattr(error, "sqlstate", None) or "").startswith("54"):
                 raise
         time.sleep(backoff_s(failures, 0.25, 8.0))
 

@@ -20,7 +20,7 @@ from ganns.worker.launch import Process, stop_workers
 HOST, PORT = "127.0.0.1", 8080
 NICENESS = 5
 """While it loads it wants a core for a second, and so do the workers: they come first."""
-PATIENCE_S = 12.0
+LEAVE_S = 12.0
 """It ends within that time, or is ended. Only the lab's workers take long: they return their units first."""
 
 
@@ -45,7 +45,7 @@ def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> I
             announce(processes[0], port, log, say, password)
             yield
         finally:
-            stop_workers(processes, PATIENCE_S)
+            stop_workers(processes, LEAVE_S)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ MAX_FILES = 200
 
 @dataclass
 class Submission:
-    """What one student handed in."""
+    """The files of one student."""
 
     student: str
     files: dict[str, Path] = field(default_factory=dict)  # by the name that the exercise gave it
@@ -37,7 +37,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Grade:
-    """What the check of one exercise says of a submission."""
+    """The result of one exercise's check of a submission."""
 
     student: str
     exercise: Exercise

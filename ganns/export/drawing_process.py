@@ -43,7 +43,7 @@ class Drawer:
     """Draws with the kept versions of all runs."""
 
     def __init__(self, address: Address) -> None:
-        """Nothing is read yet."""
+        """Keep the settings; networks are read when they are needed."""
         self._address = address
         self._networks = KeptNetworks()
         self._said: OrderedDict[Key, list[float | None]] = OrderedDict()

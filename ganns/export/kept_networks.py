@@ -37,7 +37,7 @@ class KeptNetworks:
     """The networks that were used last."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Keep the settings; networks are read when they are needed."""
         self._loaded: OrderedDict[Key, Version] = OrderedDict()
 
     def get(self, kept: KeptVersions, number: int) -> Version:

@@ -13,7 +13,7 @@ from ganns.db.queries import execute
 
 @dataclass(frozen=True)
 class Span:
-    """What happened to the rounds of a run between two moments."""
+    """Figures of the rounds of a run between two moments."""
 
     rounds: int
     longest_s: float

@@ -18,7 +18,7 @@ from ganns.monitor.rows import numbers
 from ganns.queue.rescue import SILENT_S
 from ganns.utils.printable import printable
 
-PATIENCE_S = 3.0
+LATE_S = 3.0
 """A unit may take this much longer than usual, or twice the usual time, before its worker is said to be waited for."""
 UNKNOWN_S = 30.0
 """The same where no unit has been finished yet, so that the usual time is not known."""
@@ -103,7 +103,7 @@ def must_ask(run: Mapping[str, Any]) -> bool:
     """Tell whether the oldest open round waits for results long enough to ask whose they are."""
     oldest = _open_rounds(run)[0]
     helped = sum(unit["state"] in ("submitted", "accepted") for unit in oldest["units"])
-    return bool(oldest["age_s"] > PATIENCE_S and helped < oldest["quorum"])
+    return bool(oldest["age_s"] > LATE_S and helped < oldest["quorum"])
 
 
 def waited_for(rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
@@ -127,7 +127,7 @@ def _why(spent_s: float, usual_s: float | None, silent_s: float | None) -> str:
     if usual_s is None:
         return f"computing for {seconds(spent_s)}" if spent_s > UNKNOWN_S else ""
     over_s = spent_s - usual_s
-    return f"computing, {seconds(over_s)} more than usual" if over_s > max(PATIENCE_S, usual_s) else ""
+    return f"computing, {seconds(over_s)} more than usual" if over_s > max(LATE_S, usual_s) else ""
 
 
 def preparing(row: Mapping[str, Any]) -> Entry:

@@ -189,7 +189,7 @@ class JobManager(manager.JobManager):
             if is_lost(again):
                 raise
             log.error("job %s: its failure cannot be recorded either: %s", job.id, line_of(again))
-            # The job alone: the upkeep notices a group's member that ended without a result.
+            # The job alone: the rescue notices a group's member that ended without a result.
             await super().finish_job(job, jobs.Status.FAILED, delete_job=False)
 
     async def _finish(self, job: jobs.Job, status: jobs.Status, delete_job: bool, outcome: Outcome) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Selection:
 
 @dataclass
 class Person:
-    """What one person contributed."""
+    """The contribution of one person."""
 
     person: str
     login: str | None  # None: known by the worker's name only
@@ -59,7 +59,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a certificate says: whose lines, which ones, and their digest."""
+    """The contents of a certificate: the person, the lines, and their digest."""
 
     person: str
     login: str | None

@@ -30,7 +30,7 @@ CHAIN = "chain"
 """The value of `codec.down`."""
 CHANGE = quantized(Int4Nearest())
 SEED = ("chain",)
-"""Nothing is drawn at random: all links have one seed."""
+"""The seed of all links, which have no random numbers."""
 LONGEST = 7
 """Links that together are smaller than the weights: a link has 4.25 bits for each 32 of these."""
 
@@ -43,7 +43,7 @@ class Link(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What the database says about a version's weights, before anything is fetched."""
+    """A version's row in the database: it says how to get the weights, before anything is fetched."""
 
     version: int
     digest: str

@@ -1,4 +1,4 @@
-"""What each result did in a round's step: its direction beside the step's, and its share of the step.
+"""Measure the effect of each result on a round's step: its direction beside the step's, and its share of the step.
 
 For a unit's gradient g of n images and the update u that a rule made of N images:
 
@@ -26,7 +26,7 @@ MAX_NUMBERS = 1 << 16
 
 @dataclass(frozen=True)
 class Influence:
-    """What one unit's gradient of one network did in its round."""
+    """The effect of one unit's gradient of one network on its round's step."""
 
     cosine: float  # in [-1, 1]; 0 if one of the two is zero
     share: float

@@ -19,7 +19,7 @@ FLOOR = 0.25
 
 @dataclass(frozen=True)
 class Trust:
-    """What is known of a login's results."""
+    """Counts of a login's audited results."""
 
     agreed: int = 0  # audits in a row
     failed: int = 0  # audits of this run that found a wrong result

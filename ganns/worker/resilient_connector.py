@@ -26,7 +26,7 @@ from ganns.db.queries import query
 
 ANSWER_S = 5.0
 """No statement of a worker takes this long, except one with a large result (`longer_answer`)."""
-_patience_s = ContextVar("patience_s", default=ANSWER_S)
+_answer_s = ContextVar("answer_s", default=ANSWER_S)
 PING_S = 10.0
 """Seconds without a notification after which the LISTEN connection is tested."""
 
@@ -89,7 +89,7 @@ class ResilientConnector(procrastinate.PsycopgConnector):
                 self._conn = await self._connect("ganns worker")
             conn = self._conn
             try:
-                with answer_expected(conn, _patience_s.get()):
+                with answer_expected(conn, _answer_s.get()):
                     async with conn.cursor(row_factory=dict_row) as cursor:
                         yield cursor
             except (psycopg.OperationalError, psycopg.InterfaceError, asyncio.CancelledError):
@@ -116,11 +116,11 @@ class ResilientConnector(procrastinate.PsycopgConnector):
 @contextmanager
 def longer_answer(by_s: float) -> Iterator[None]:
     """Give the statements of the block more time for their answer."""
-    token = _patience_s.set(ANSWER_S + by_s)
+    token = _answer_s.set(ANSWER_S + by_s)
     try:
         yield
     finally:
-        _patience_s.reset(token)
+        _answer_s.reset(token)
 
 
 @contextmanager

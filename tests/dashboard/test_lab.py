@@ -39,7 +39,7 @@ from tests.support.helpers import ROOT, wait_until
 
 
 @dataclass
-class Bench:
+class Lab:
     """A dashboard with a lab, an instructor who is logged in, and a run."""
 
     site: Site
@@ -97,79 +97,79 @@ def dashboard(server: EmbeddedServer, folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def bench(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def lab(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Yield a lab without workers, and a run that is never over."""
     run = Coordinator(server.address, tiny(stop=StopConfig(rounds=1_000_000)))
     wait_until(lambda: run.run_id or not run.thread.is_alive(), what="the run to begin: the lab's page follows it")
     try:
         with dashboard(server, tmp_path_factory.mktemp("lab")) as site, instructing(site.url) as client:
-            yield Bench(site, client, server, run)
+            yield Lab(site, client, server, run)
     finally:
         run.stop.set()
         run.thread.join(60)
 
 
 @pytest.mark.slow
-def test_the_class_survives_the_lab(bench: Bench) -> None:
+def test_the_class_survives_the_lab(lab: Lab) -> None:
     """One test, since three workers take a while to start."""
-    assert re.fullmatch(r"Started lab-\d+, lab-\d+, lab-\d+\.", bench.order("start", 3))
-    bench.goes_on()
-    wait_until(lambda: len(bench.pids("running")) == 9, 60, "three supervisors, their workers and spare processes", 0.1)
-    slow_two_down(bench)
-    stop_one(bench)
-    restart_the_database(bench)
-    kill_a_third(bench)
-    there = bench.pids("running")
-    bench.order("end")
-    assert bench.pids("running") == []
+    assert re.fullmatch(r"Started lab-\d+, lab-\d+, lab-\d+\.", lab.order("start", 3))
+    lab.goes_on()
+    wait_until(lambda: len(lab.pids("running")) == 9, 60, "three supervisors, their workers and spare processes", 0.1)
+    slow_two_down(lab)
+    stop_one(lab)
+    restart_the_database(lab)
+    kill_a_third(lab)
+    there = lab.pids("running")
+    lab.order("end")
+    assert lab.pids("running") == []
     wait_until(lambda: not any(is_there(pid) for pid in there), 30, "all of them to be gone")
 
 
-def slow_two_down(bench: Bench) -> None:
-    bench.order("slow")
-    slow = [one["pids"] for one in bench.state()["workers"] if one["state"] == "slow"]
+def slow_two_down(lab: Lab) -> None:
+    lab.order("slow")
+    slow = [one["pids"] for one in lab.state()["workers"] if one["state"] == "slow"]
     assert len(slow) == 2
     for supervisor, *computing in slow:
         for wanted in (True, False):  # in turn
             wait_until(lambda c=computing, w=wanted: (status(c[0]) == "stopped") is w, 30, "a rest, and its end")
         assert status(supervisor) != "stopped"
-    bench.goes_on()
-    bench.order("fast")
+    lab.goes_on()
+    lab.order("fast")
     computing = [pid for pids in slow for pid in pids]
     wait_until(lambda: "stopped" not in [status(pid) for pid in computing], 30, "both to run")
-    assert bench.pids("slow") == []
+    assert lab.pids("slow") == []
 
 
-def stop_one(bench: Bench) -> None:
-    bench.order("stop")
-    stopped = bench.pids("stopped")
+def stop_one(lab: Lab) -> None:
+    lab.order("stop")
+    stopped = lab.pids("stopped")
     assert [status(pid) for pid in stopped] == ["stopped"] * 3
-    bench.goes_on()
-    bench.order("continue")
+    lab.goes_on()
+    lab.order("continue")
     wait_until(lambda: "stopped" not in [status(pid) for pid in stopped], 30, "all to run again")
-    assert bench.pids("stopped") == []
+    assert lab.pids("stopped") == []
 
 
-def restart_the_database(bench: Bench) -> None:
-    file = bench.server.data_dir / "postmaster.pid"
+def restart_the_database(lab: Lab) -> None:
+    file = lab.server.data_dir / "postmaster.pid"
     before = file.read_text().split()[0]
-    assert bench.order("restart") == "Restarted the embedded PostgreSQL."
+    assert lab.order("restart") == "Restarted the embedded PostgreSQL."
     assert file.read_text().split()[0] != before
-    bench.goes_on()
-    wait_until(lambda: bench.client.get("/").status_code == 200, 60, "the dashboard to read again", 0.2)
-    wait_until(lambda: len(bench.pids("running")) == 9, 60, "all processes, spare ones too", 0.1)
+    lab.goes_on()
+    wait_until(lambda: lab.client.get("/").status_code == 200, 60, "the dashboard to read again", 0.2)
+    wait_until(lambda: len(lab.pids("running")) == 9, 60, "all processes, spare ones too", 0.1)
 
 
-def kill_a_third(bench: Bench) -> None:
-    before = bench.pids("running")
-    said = bench.order("kill")
-    killed = [one for one in bench.state()["workers"] if one["state"] == "killed"]
+def kill_a_third(lab: Lab) -> None:
+    before = lab.pids("running")
+    said = lab.order("kill")
+    killed = [one for one in lab.state()["workers"] if one["state"] == "killed"]
     assert said == f"Killed {killed[0]['name']}."
     assert len(killed) == 1
-    left = bench.pids("running")
+    left = lab.pids("running")
     assert len(left) == 6
     wait_until(lambda: not any(is_there(pid) for pid in set(before) - set(left)), 30, "its processes to be gone")
-    bench.goes_on()
+    lab.goes_on()
 
 
 @pytest.mark.slow
@@ -193,14 +193,14 @@ def test_what_the_lab_started_ends_with_the_dashboard(
         assert "Traceback" not in site.log.read_text()
 
 
-def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
-    with visiting(bench.site.url) as stranger:
+def test_the_lab_is_for_instructors_and_answers_in_words(lab: Lab) -> None:
+    with visiting(lab.site.url) as stranger:
         assert stranger.get("/lab").headers["location"] == "/login"
         assert stranger.get("/lab/state").status_code == 401
         assert stranger.post("/lab/start", json={"number": 1}).status_code == 401
     foreign = {"Origin": "https://evil.example"}
-    assert bench.client.post("/lab/start", json={"number": 1}, headers=foreign).status_code == 403
-    assert bench.client.post("/lab/start", json={"number": 1}, headers={"X-CSRF-Token": ""}).status_code == 403
+    assert lab.client.post("/lab/start", json={"number": 1}, headers=foreign).status_code == 403
+    assert lab.client.post("/lab/start", json={"number": 1}, headers={"X-CSRF-Token": ""}).status_code == 403
     for what, number, words in (
         ("start", 13, "Choose from 1 to 12."),
         ("start", 0, "Choose from 1 to 12."),
@@ -209,21 +209,21 @@ def test_the_lab_is_for_instructors_and_answers_in_words(bench: Bench) -> None:
         ("fast", 0, "slow two down first"),
         ("latency", 5000, "choose from 0 to 2000"),
     ):
-        answer = bench.client.post(f"/lab/{what}", json={"number": number})
+        answer = lab.client.post(f"/lab/{what}", json={"number": number})
         assert answer.status_code == 409
         assert words in answer.json()["detail"]
-    assert bench.client.post("/lab/rm", json={"number": 0}).status_code == 422
-    assert not [one for one in bench.state()["workers"] if one["pids"]]
+    assert lab.client.post("/lab/rm", json={"number": 0}).status_code == 422
+    assert not [one for one in lab.state()["workers"] if one["pids"]]
 
 
-def test_anyone_votes_only_instructors_ask_and_nonsense_is_refused(bench: Bench) -> None:
+def test_anyone_votes_only_instructors_ask_and_nonsense_is_refused(lab: Lab) -> None:
     vote = {"number": 1, "voter": f"{7:032x}", "wait": 0, "lost": 0}
-    with visiting(bench.site.url) as phone:
+    with visiting(lab.site.url) as phone:
         assert phone.post("/vote", json=vote | {"number": 99}).status_code == 409
         assert phone.post("/lab/ask/kill", json={"number": 0}).status_code == 401
-        assert bench.client.post("/lab/ask/rm", json={"number": 0}).status_code == 422
-        assert bench.client.post("/lab/ask/fast", json={"number": 0}).status_code == 409
-        asked = bench.client.post("/lab/ask/latency", json={"number": 300})
+        assert lab.client.post("/lab/ask/rm", json={"number": 0}).status_code == 422
+        assert lab.client.post("/lab/ask/fast", json={"number": 0}).status_code == 409
+        asked = lab.client.post("/lab/ask/latency", json={"number": 300})
         assert asked.json()["text"] == "The class votes: A slow network: 300 ms."
         vote["number"] = phone.get("/vote/state").json()["ballot"]["number"]
         for change in ({"voter": "me"}, {"wait": 5}, {"lost": -1}, {"number": 0}):
@@ -234,13 +234,13 @@ def test_anyone_votes_only_instructors_ask_and_nonsense_is_refused(bench: Bench)
         ballot = phone.get("/vote/state").json()["ballot"]
         assert (ballot["num_votes"], ballot["state"]) == (1, "open")
         assert "set-cookie" not in phone.get("/vote").headers
-    assert bench.state()["ballot"]["num_votes"] == 1
+    assert lab.state()["ballot"]["num_votes"] == 1
 
 
-def test_the_page(bench: Bench, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANNS_HOME", str(bench.server.data_dir.parent))
+def test_the_page(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANNS_HOME", str(lab.server.data_dir.parent))
     quiz.keep(killed())
-    page.goto(bench.site.url + "/login")
+    page.goto(lab.site.url + "/login")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Failure lab").click()

@@ -111,12 +111,12 @@ def test_a_slow_link_is_not_a_dead_one(database, conn, run_id, shared, monkeypat
 
 def test_a_link_that_breaks_before_a_piece_arrived_is_given_up(database, run_id, shared, monkeypatch):
     monkeypatch.setattr(pieces, "backoff_s", lambda *args: 0.0)
-    cuts = [number * 50_000 for number in range(1, 3 * pieces.PATIENCE)]
+    cuts = [number * 50_000 for number in range(1, 3 * pieces.MAX_FAILURES)]
     with relayed(database, cut_up=cuts) as (address, relay):
         upload = PartUpload(JOB, ATTEMPT, "g", noise(100_000))
         with pytest.raises(psycopg.OperationalError):
             resumed(shared(address).use, upload)
-        assert relay.num_cuts == pieces.PATIENCE
+        assert relay.num_cuts == pieces.MAX_FAILURES
         assert upload.done == 0
 
 

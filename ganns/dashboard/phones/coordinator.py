@@ -223,7 +223,7 @@ class Coordinator:
             self._wake.set()
         elif now.results >= now.quorum:
             await asyncio.sleep(max(0.0, SHORTEST_ROUND_S - now.open_s))
-            closed = await self._ask(store.close_round, now, _folding(now), *self._next(now, now.round + 1))
+            closed = await self._ask(store.close_round, now, _next_version(now), *self._next(now, now.round + 1))
             if closed is not None:
                 self._take(*closed)
             self._wake.set()
@@ -282,13 +282,13 @@ def _to_version(number: int, state: State) -> Version:
     return Version(number, state.weights.tobytes(), state.moments.tobytes(), state.digest())
 
 
-def _folding(now: Now) -> Callable[[Version, list[Stored]], Version]:
+def _next_version(now: Now) -> Callable[[Version, list[Stored]], Version]:
     """Return the function that makes a version of the one before and the accepted results."""
 
-    def fold(before: Version, accepted: list[Stored]) -> Version:
+    def step(before: Version, accepted: list[Stored]) -> Version:
         gradients = [network.from_bytes(one.gradient) for one in accepted]
         state = State.from_bytes(before.weights, before.moments)
         after = network.step(state, gradients, before.version, RECIPES[now.recipe])
         return _to_version(before.version + 1, after)
 
-    return fold
+    return step

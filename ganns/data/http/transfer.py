@@ -32,7 +32,7 @@ class Transfer:
     """The transfer of one file."""
 
     def __init__(self, url: str, target: Path, size: int | None, sha256: str | None, on_progress: OnProgress) -> None:
-        """Nothing is fetched yet; the arguments are those of `download`."""
+        """Keep the arguments, which are those of `download`; `attempt` fetches."""
         self.url, self.target = url, target
         self.size, self.sha256, self.on_progress = size, sha256, on_progress
         self.partial = target.with_name(f"{target.name}.partial")

@@ -73,7 +73,7 @@ class WebPlace:
     """The images at an address, and this machine's copies of them."""
 
     def __init__(self, url: str, index: Index, verify: Verify, folder: Path, timeouts: Timeouts) -> None:
-        """Nothing is fetched yet; `folder` is this machine's cache."""
+        """Keep the address; images are fetched when they are needed. `folder` is this machine's cache."""
         self.where = shown(url)
         self._url, self._index, self._verify, self._timeouts = url.rstrip("/"), index, verify, timeouts
         self.cache = SparseRows(folder, index.num_images, index.row_bytes)

@@ -10,7 +10,7 @@ import asyncio
 import socket
 
 WAITING_BYTES = 1 << 20
-"""What may wait in one direction of a connection before its sender has to wait."""
+"""Bytes that may wait in one direction of a connection before its sender has to wait."""
 KEEP_ALIVE = {
     "TCP_KEEPIDLE": 30,
     "TCP_KEEPALIVE": 30,  # the same on macOS

@@ -21,7 +21,7 @@ MAX_START_BYTES = 10_000  # as in PostgreSQL
 
 
 class Opening(Enum):
-    """What a client begins with."""
+    """The first message of a client."""
 
     TLS = auto()
     """TLS at once, without asking."""

@@ -17,7 +17,7 @@ from ganns.exercises.tensors import said
 MEASURE, FIRST, R1 = "measure", "first_collapse", "r1"
 WEIGHT = 1.0
 REACHED, GOOD = 7, 0.5
-"""What the generator must reach with the penalty, of eight modes, and the share of good points."""
+"""The modes, of eight, and the share of good points that the generator must reach with the penalty."""
 
 
 def check(file: Path, report: Report) -> None:

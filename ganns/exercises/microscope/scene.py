@@ -25,7 +25,7 @@ SECTION = re.compile(r"--\s*(?:(setup)|(scene|watch|see also|session|promise)\s*
 
 @dataclass(frozen=True)
 class Step:
-    """What a session does in one go: BEGIN and the statement after it, or one statement."""
+    """One step of a session: BEGIN and the statement after it, or one statement."""
 
     statements: tuple[Statement, ...]
 

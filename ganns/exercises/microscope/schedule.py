@@ -23,7 +23,7 @@ DEPTH = 8
 
 @dataclass(frozen=True)
 class Played:
-    """What a played order showed."""
+    """The outcome of a played order."""
 
     order: Order
     options: tuple[Order, ...]  # at each point, the choices that there were
@@ -34,13 +34,13 @@ class Played:
 
     @property
     def length(self) -> tuple[int, int]:
-        """What makes an order short: few switches, then few steps."""
+        """The key by which orders are compared: few switches first, then few steps."""
         return switches(self.order), len(self.order)
 
 
 @dataclass
 class SearchResult:
-    """What a search has found."""
+    """The result of a search."""
 
     num_played: int = 0
     num_broken: int = 0
