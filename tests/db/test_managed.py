@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ganns.config import QuorumConfig, StopConfig
-from ganns.coordinator.offences import Limits
+from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
 from ganns.db.audit import audit
@@ -89,7 +89,7 @@ def test_a_class_on_a_managed_server(managed: As, tmp_path: Path) -> None:
             attacker.execute("BEGIN")
             attacker.execute("SELECT 1")
             said: list[str] = []
-            warden = Warden(1, said.append, limits=Limits(transaction_s=0.0))
+            warden = Warden(1, said.append, limits=SessionLimits(transaction_s=0.0))
             warden.begin(teacher)
             assert [who.label for who, _ in warden.tick(teacher)] == ["ada"], said
             wait_until(lambda: is_ended(attacker), what="the end of the session")
