@@ -6,6 +6,7 @@ can be understood is taken. Everything else is an error that names the part, and
 
 from __future__ import annotations
 
+import difflib
 import re
 import urllib.parse
 from functools import cache
@@ -14,10 +15,10 @@ from psycopg import ProgrammingError, pq
 from psycopg.conninfo import conninfo_to_dict
 
 from ganns.db import certificate
+from ganns.db.pasted import unwrap
 from ganns.errors import ConfigError
 
 EXAMPLE = "postgresql://user:password@host:5432/ganns"
-QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 FOREIGN = {
     "charset",
     "connection_limit",
@@ -37,6 +38,8 @@ FOREIGN = {
     "workaround",
 }
 """Parameters in providers' addresses that other programs read, in lower case. We leave them out."""
+_PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'(?=\s|$)|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
+"""One key=value, as libpq reads it: a value with a space is in quotes, and a backslash takes the next letter."""
 
 
 def understand(text: str, source: str) -> str:
@@ -47,26 +50,41 @@ def understand(text: str, source: str) -> str:
     Raises:
         ConfigError: if there is none; the message names the part that cannot be read.
     """
-    text = _unwrap(text)
-    conninfo = _mend_url(text, source) if "://" in text else text
+    text = unwrap(text, source)
+    conninfo = _mend_url(text, source) if re.match(r"[^\s=]*://", text) else _mend_pairs(text, source)
     _check(conninfo, source)
     return conninfo
 
 
-def _unwrap(text: str) -> str:
-    """Return the address in a line of a shell: without `psql`, `export NAME=`, quotes, and what follows it."""
-    text = text.strip()
-    if "://" not in text:
-        text = re.sub(r"^(psql|(export\s+)?\w*_URL=)\s*(?=[" + QUOTES + r"\w])", "", text)
-        return text.strip(QUOTES + " ") if text[:1] in QUOTES else text
-    if text[0] in QUOTES:
-        text = text.strip(QUOTES + " ")
-    elif not re.match(r"[\w+]+://", text):
-        quoted = re.search(rf"[{QUOTES}]\s*([\w+]+://[^{QUOTES}]*)", text)
-        bare = re.search(r"[\w+]+://\S*", text)
-        found = quoted[1] if quoted else bare[0] if bare else text
-        text = found.strip()
-    return re.sub(r"\s*[\r\n]+\s*", "", text)  # a mail program may have broken a long line
+def _mend_pairs(text: str, source: str) -> str:
+    """Return `key=value key=value` as libpq needs it.
+
+    Raises:
+        ConfigError: for a parameter that is not known, or a value with a space that is not in quotes.
+    """
+    kept, place, last = [], 0, ""
+    while place < len(text):
+        found = _PAIR.match(text, place)
+        if found is None:
+            raise _unreadable_pair(last, source)
+        name, value = found[1], found[2]
+        understood = _known_parameters() | FOREIGN | {"ssl", certificate.NAME}
+        if last == "password" and not difflib.get_close_matches(name.lower(), understood):
+            raise _unreadable_pair(last, source)  # half of a password with a space: its name is not shown
+        kept.append(_mend_parameter(f"{name}={value}", source))
+        place, last = found.end(), name
+    return " ".join(part for part in kept if part)
+
+
+def _unreadable_pair(last: str, source: str) -> ConfigError:
+    if not last:
+        return ConfigError(
+            f"The database address ({source}) is not a PostgreSQL connection string; it looks like {EXAMPLE}"
+        )
+    return ConfigError(
+        f"The database address ({source}) has something behind the value of {last} that is no key=value: write "
+        f"{last}='...' if the value has a space, and \\' for a quote in it"
+    )
 
 
 def _mend_url(text: str, source: str) -> str:
@@ -106,7 +124,7 @@ def _mend_parameter(part: str, source: str) -> str:
         return part
     raise ConfigError(
         f"The database address ({source}) has the parameter {name!r}, which PostgreSQL does not know: leave out "
-        f"{name}=... at its end"
+        f"{name}=..."
     )
 
 
@@ -139,6 +157,11 @@ def _check(conninfo: str, source: str) -> None:
     ports = [port for port in parts.get("port", "").split(",") if port]
     if any("@" in text for text in (*hosts, parts.get("dbname", ""))) or not all(port.isdecimal() for port in ports):
         raise _unreadable_password(source)
+    if any(set(host) & set(";= ") for host in hosts):  # the parts of another program's address
+        raise ConfigError(
+            f"The database address ({source}) has ; or = in the host's name: write host=... user=... with spaces "
+            f"between them, or {EXAMPLE}"
+        )
     for host in hosts:
         try:
             host.encode("idna")  # Python does the same when it connects, but its error is hard to read

@@ -124,7 +124,7 @@ def _parts(conninfo: str) -> dict[str, str]:
 
 def _with(conninfo: str, **parameters: str) -> str:
     """Return the string with these parameters at its end, where libpq lets them win."""
-    if "://" not in conninfo:
+    if not conninfo.startswith(("postgres://", "postgresql://")):  # `://` may stand in a password
         return f"{conninfo} {make_conninfo('', **parameters)}".strip()
     more = "&".join(f"{name}={quote(value, safe='/')}" for name, value in parameters.items())
     return f"{conninfo}{'&' if '?' in conninfo else '?'}{more}"

@@ -45,13 +45,14 @@ def run(argv: Sequence[str], action: Callable[[Config], None] | None = None, com
 
     from ganns.paths import conf_dir
 
-    argv, shown = _sort_arguments(argv, command)
+    argv, shown, flags = _sort_arguments(argv, command)
+    register()
     if shown is not None:
         values = _compose(shown, command)
-        from_dict(values)  # what `ganns train` would refuse is refused here, too
-        print(OmegaConf.to_yaml(values), end="")
-        return 0
-    register()
+        plugins.require(from_dict(values))  # what `ganns train` would refuse is refused here, too
+        if flags == ("job", None):
+            print(OmegaConf.to_yaml(values), end="")
+            return 0
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="config")
     def job(composed: DictConfig) -> None:
@@ -105,8 +106,10 @@ def _compose(overrides: Sequence[str], command: str = "train") -> dict[str, Any]
         _explain(error, command)
 
 
-def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[str] | None]:
-    """Return the flags, then the overrides (Hydra's order); and the overrides that `--cfg job` shows, or None.
+def _sort_arguments(
+    argv: Sequence[str], command: str
+) -> tuple[list[str], list[str] | None, tuple[str | None, str | None]]:
+    """Return the flags, then the overrides (Hydra's order); those that `--cfg` shows, or None; `--cfg` and `--package`.
 
     Hydra's own `--cfg job` would show keys that an experiment sets for another option, which a run does not get.
 
@@ -133,8 +136,9 @@ def _sort_arguments(argv: Sequence[str], command: str) -> tuple[list[str], list[
     chosen = [f"hydra/help={command}"]
     if command == "solo":  # this command uses the whole machine
         chosen.append("hydra/launcher=basic")
-    shown = overrides if found.cfg == "job" and not (found.multirun or found.package) else None
-    return [*flags, *chosen, *with_all_keys(quoted(overrides, found.multirun))], shown
+    shown = overrides if found.cfg and not found.multirun else None
+    sorted_ = [*flags, *chosen, *with_all_keys(quoted(overrides, found.multirun))]
+    return sorted_, shown, (found.cfg, found.package)
 
 
 @contextmanager

@@ -126,3 +126,17 @@ def brief(error: BaseException) -> str:
     is_refusal = isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None  # an answer has a code
     meaning = explain_refusal(text) if is_refusal else None
     return text if meaning is None else f"{meaning[0]}: {meaning[1]}"
+
+
+def trouble(error: BaseException) -> str:
+    """Return what is wrong in one line: the connection, a refusal or a setting of the server, or a fault of ours."""
+    cause = (error.__cause__ or error) if isinstance(error, exceptions.ConnectorException) else error
+    code = getattr(cause, "sqlstate", None)
+    if code and not code.startswith(("08", "57")):  # 08 and 57: the connection, and a server that ends
+        return f"the database refuses: {brief(error)}"
+    if is_lost(error):
+        return f"the database does not answer: {brief(error)}"
+    if code is None and isinstance(cause, (NotImplementedError, psycopg.Error)):
+        # psycopg cannot read a date or an interval in the form of another country.
+        return f"the server's answer cannot be read, a setting of the server may be the cause: {brief(error)}"
+    return f"a fault of this program, please report it: {brief(error)}"

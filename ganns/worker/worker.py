@@ -31,7 +31,7 @@ from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.utils.backoff import backoff_s
 from ganns.worker.resilient_connector import ResilientConnector
-from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered
+from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered, trouble
 from ganns.worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ class Worker(stock.Worker):
                     report({"event": "status", "text": f"starting anew, since {brief(error)}"})
                     self.stop()  # type: ignore[no-untyped-call]
                     return
-                report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
+                report({"event": "waiting", "reason": trouble(error)})
                 self._in_trouble = True
                 pause_s = jittered(attempt)
                 attempt += 1
@@ -244,7 +244,7 @@ class Worker(stock.Worker):
         if not self._in_trouble:
             log.info("trouble with the database: %s", brief(error))
         # A failure is a sign of life too: this loop asked, and noticed that no answer came in time.
-        report({"event": "waiting", "reason": f"the database does not answer: {brief(error)}"})
+        report({"event": "waiting", "reason": trouble(error)})
         self._in_trouble = True
         self._beat_now.set()
 

@@ -147,22 +147,24 @@ class RawName(zipfile.ZipInfo):
         return self.filename.encode("cp437"), 0
 
 
-@pytest.mark.parametrize("code_page", ["cp850", "cp932", "gbk", "utf-8"])
-def test_a_zip_with_names_in_any_code_page_is_the_folder(folder, tmp_path, code_page) -> None:
-    names = (
-        ["\u8868.png", "\u30a2/1.png", "b/\u8868.png"]
-        if code_page in ("cp932", "gbk", "utf-8")
-        else ["\u00e9.png", "\u00e0/1.png"]
-    )
-    for number, name in enumerate(names):
-        (folder / name).parent.mkdir(exist_ok=True)
+@pytest.mark.parametrize("separator", ["/", "\\"])
+@pytest.mark.parametrize("code_page", ["cp850", "cp866", "cp932", "gbk", "big5", "utf-8"])
+def test_a_zip_with_names_in_any_code_page_is_the_folder(folder, tmp_path, code_page, separator) -> None:
+    """In cp932, gbk and big5 a backslash may be half of a letter: the second byte of these names' letters is one."""
+    letters = {"cp850": "\u00e9\u00e0", "cp866": "\u0436\u044f", "gbk": "\u8868\u4e48", "big5": "\u529f\u8a31"}
+    one, other = letters.get(code_page, "\u8868\u30a2")
+    names = [f"{one}.png", f"{other}/1.png", f"b/{one}.png", f"{one}{other}.png"]
+    hidden = [f".thumbnails/{one}.png", f"{other}/.x.png", f"b{one}/.thumbnails/1.png"]
+    for number, name in enumerate(names + hidden):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         picture(20 + number).save(folder / name)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         for path in sorted(folder.rglob("*.png"), reverse=True):
-            raw = path.relative_to(folder).as_posix().encode(code_page)
+            raw = path.relative_to(folder.parent).as_posix().replace("/", separator).encode(code_page)
             file.writestr(RawName(raw.decode("cp437")), path.read_bytes())
     first, second = source(folder), source(tmp_path / "a.zip")
     assert len(first.files.items) == len(second.files.items) == 5 + len(names)
+    assert first.files.num_hidden == second.files.num_hidden == len(hidden)
     assert first.fingerprint == second.fingerprint
     assert all(
         np.array_equal(np.asarray(first.open()(number)), np.asarray(second.open()(number)))

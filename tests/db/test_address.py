@@ -122,6 +122,46 @@ def test_what_people_paste_is_understood(text: str) -> None:
     assert found.conninfo == f"{GIVEN}?sslmode=require"
 
 
+PAIRS = "host=db.example user=ada password='open sesame' dbname=class"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (f"'{GIVEN}' ganns worker --name ada@home", conninfo_to_dict(GIVEN)),
+        (f"{GIVEN} ganns worker --name ada@home", conninfo_to_dict(GIVEN)),
+        (f"{GIVEN}\n  ganns worker", conninfo_to_dict(GIVEN)),
+        (f"ganns join '{GIVEN}'", conninfo_to_dict(GIVEN)),
+        (f"$ ganns join {GIVEN}", conninfo_to_dict(GIVEN)),
+        (f"ganns join '{GIVEN}' && ganns worker", conninfo_to_dict(GIVEN)),
+        (f'ganns join "{PAIRS}"', conninfo_to_dict(PAIRS)),
+        (f'"{PAIRS}" ganns worker', conninfo_to_dict(PAIRS)),
+        (f"{PAIRS} ganns worker --name ada", conninfo_to_dict(PAIRS)),
+        (f"{PAIRS} pgbouncer=true connection_limit='1'", conninfo_to_dict(PAIRS)),
+        (f"{PAIRS} ssl=true", conninfo_to_dict(PAIRS)),
+        (f'psql "{PAIRS}"', conninfo_to_dict(PAIRS)),
+        ("host = h  password=50% dbname= x", {"host": "h", "password": "50%", "dbname": "x"}),
+        ("host=h password=a://b", {"host": "h", "password": "a://b"}),
+        ("host=h password=a\\ b", {"host": "h", "password": "a b"}),
+        ("psql -h db.example -U ada -d class", {"host": "db.example", "user": "ada", "dbname": "class"}),
+        (
+            "psql -hdb.example -p 6543 -W class ada",
+            {"host": "db.example", "port": "6543", "dbname": "class", "user": "ada"},
+        ),
+        ("psql --host=db.example --username ada", {"host": "db.example", "user": "ada"}),
+        (
+            "PGPASSWORD='open sesame' psql -h db.example -U ada class",
+            {"password": "open sesame", "host": "db.example", "user": "ada", "dbname": "class"},
+        ),
+        (f"psql -d '{GIVEN}'", conninfo_to_dict(GIVEN)),
+    ],
+)
+def test_lines_of_shells_and_of_other_programs_are_understood(text: str, parts: dict[str, str]) -> None:
+    found = resolve(text)
+    assert found is not None
+    assert conninfo_to_dict(found.conninfo) == parts | {"sslmode": "require"}
+
+
 @pytest.mark.parametrize(
     "password", ["it@x", "x/y", "1/2", "@", "/", "50%", "50%zz", "a b", "a:b", "p%40w", "a#b", "\u00e9"]
 )
@@ -154,6 +194,18 @@ def test_other_programs_words_for_tls_are_understood() -> None:
         (f"{GIVEN}?sslmoed=require", "has the parameter 'sslmoed', which PostgreSQL does not know: leave out sslmoed="),
         ("postgresql://ada:x?open-sesame=1@h/d", "write @ as %40, .* and % as %25"),
         ("postgresql://ada/open-sesame@h/d", "write @ as %40"),
+        ("host=h sslmoed=require password=open-sesame", "has the parameter 'sslmoed', which PostgreSQL does not know"),
+        ("host=h password=open-sesame sslmoed=require", "has the parameter 'sslmoed', which PostgreSQL does not know"),
+        (
+            "host=h password=50% open-sesame",
+            r"behind the value of password that is no key=value: write password='\.\.\.'",
+        ),
+        ("host=h password=50% open-sesame=1", r"behind the value of password that is no key=value"),
+        ("host=h password='open-sesame", r"behind the value of host that is no key=value"),
+        ("host=h;password=open-sesame", "has ; or = in the host's name: write host="),
+        ("psql -h h -c open-sesame", "has -c behind psql, which names no server: leave it out"),
+        ("PGPASSWORD=open-sesame psql --nope=open-sesame", "has --nope behind psql"),
+        ("PGPASSWORD='open-sesame psql -h h", "has a quote without its partner"),
         ("postgresql://ada:x@h:open-sesame/d", "write @ as %40"),
     ],
 )

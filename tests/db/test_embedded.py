@@ -152,6 +152,13 @@ def test_why_it_does_not_start_is_said(cluster: Path) -> None:
         EmbeddedServer(cluster).start()
 
 
+def test_a_start_without_a_log_has_a_reason(cluster: Path) -> None:
+    (cluster / "server.log").unlink()
+    (cluster / "server.log").mkdir()  # the shell of pg_ctl cannot open it, and nothing is written
+    with pytest.raises(DatabaseError, match=r"did not start: pg_ctl ended with code 1, and server\.log has no word"):
+        EmbeddedServer(cluster).start()
+
+
 def test_the_programs_of_another_postgresql(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert programs.major_version() >= 14
     monkeypatch.setenv(programs.BIN_VARIABLE, str(tmp_path))

@@ -216,6 +216,34 @@ def test_cfg_job_prints_only_what_the_run_gets(trained: list[Config], capsys: py
         compose.run(["codec=fp61", "--cfg", "job"])
 
 
+@pytest.mark.parametrize("shown", ["job", "all"])
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("loss.name=nope", r"^loss(\.name)?=nope"),
+        ("observers=nope", r"^observers=nope"),
+        ("model.image_size=5", r"^model\.image_size"),
+    ],
+)
+def test_what_a_run_refuses_is_not_shown(
+    override: str, answer: str, shown: str, trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=answer):
+        compose.run([override, "--cfg", shown])
+    assert capsys.readouterr().out == ""
+    assert trained == []
+
+
+def test_cfg_all_and_a_package_are_shown_by_hydra(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
+    assert compose.run(["--cfg", "all", "seed=7"]) == 0
+    shown = capsys.readouterr().out
+    assert "\nseed: 7" in shown
+    assert "hydra:" in shown
+    assert compose.run(["--cfg", "job", "-p", "model"]) == 0
+    assert capsys.readouterr().out.startswith("# @package model\nname: dcgan")
+    assert trained == []
+
+
 def test_help_teaches(trained: list[Config], capsys: pytest.CaptureFixture[str]) -> None:
     assert compose.run(["--help"]) == 0
     shown = capsys.readouterr().out

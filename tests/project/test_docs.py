@@ -381,7 +381,7 @@ def check_command(words: list[str]) -> None:
         return
     if name in HYDRA:
         words, _ = without_schedule(words) if name == "solo" else (words, None)
-        arguments, _ = _sort_arguments(words, name)
+        arguments, _, _ = _sort_arguments(words, name)
         composes([word for word in arguments if "=" in word and not word.startswith("hydra/")])
         return
     try:

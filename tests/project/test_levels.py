@@ -210,7 +210,8 @@ def owners(desk: Machine, address: str) -> str:
 @pytest.mark.timeout(400)
 def test_levels_4_and_5(tmp_path: Path) -> None:
     """The managed PostgreSQL is `ganns db serve` here; ssh is tests/support/forward.py."""
-    managed, tunnel = "postgresql://owner:SECRET@db.example.org:5432/ganns", "ssh -N -L 15432:"
+    managed = "postgresql://owner:SECRET@db.example.org:5432/ganns?require_auth=scram-sha-256"
+    tunnel = "ssh -N -L 15432:"
     with ExitStack() as stack:
         desk, friend, student = (Machine(tmp_path / name, stack) for name in ("desk", "friend", "student"))
         port, friends_port = free_port(), free_port()

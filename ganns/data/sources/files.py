@@ -11,6 +11,7 @@ import functools
 import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile, ZipInfo
@@ -19,6 +20,7 @@ from ganns.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _UTF8 = 0x800  # the flag of a zip's entry whose name is UTF-8
+_HALF_WIDTH = set(map(chr, range(0xFF61, 0xFFA0)))
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def in_folder(items: Iterable[str]) -> Files:
 
 def images_in_zip(path: Path) -> Files:
     """Return all images of a zip."""
-    found = [_File(one.filename, one.file_size, _parts(one), one) for one in open_zip(path).infolist()]
+    members = open_zip(path).infolist()
+    page = _code_page([_raw(one) for one in members if not _is_known(one)])
+    found = [_File(one.filename, one.file_size, _parts(one, page), one) for one in members]
     return _ordered(path, [one for one in found if not one.item.endswith(("/", "\\"))])
 
 
@@ -116,10 +120,35 @@ def _is_hidden(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
-def _parts(info: ZipInfo) -> tuple[str, ...]:
-    """Return the parts of a member's path. Windows may write backslashes, but one may also be half of a letter."""
-    known = info.filename.isascii() or info.flag_bits & _UTF8
-    return PurePosixPath(info.filename.replace("\\", "/") if known else info.filename).parts
+def _parts(info: ZipInfo, page: str) -> tuple[str, ...]:
+    """Return the parts of a member's path, whose bytes are in this code page if the zip does not say it."""
+    # `filename` is not the name as it stands in the zip: on Windows its backslashes are replaced, half letters too.
+    name = info.orig_filename if _is_known(info) else _raw(info).decode(page)
+    return PurePosixPath(name.replace("\\", "/")).parts
+
+
+def _is_known(info: ZipInfo) -> bool:
+    return info.orig_filename.isascii() or bool(info.flag_bits & _UTF8)
+
+
+def _raw(info: ZipInfo) -> bytes:
+    """Return the bytes of a name; `zipfile` reads them as cp437, in which each byte is a letter."""
+    return info.orig_filename.encode("cp437")
+
+
+def _code_page(names: list[bytes]) -> str:
+    """Return a code page in which all names can be read, to tell a backslash that Windows wrote from half a letter.
+
+    Only these have letters of several bytes, and in the last three a backslash may be the second one. In every other
+    code page it is the separator, so cp437 is as good as the right one. What is Chinese can be read as Japanese, but
+    with half-width letters, which file names seldom have.
+    """
+    for page in ("utf-8", "cp932", "gbk", "big5"):
+        with suppress(UnicodeDecodeError):
+            read = [name.decode(page) for name in names]
+            if page != "cp932" or not any(_HALF_WIDTH & set(name) for name in read):
+                return page
+    return "cp437"
 
 
 def _size(item: str) -> int:

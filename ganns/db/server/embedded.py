@@ -193,6 +193,7 @@ class EmbeddedServer:
             options += ["-c", "log_line_prefix=%m [%p] %r "]  # who it was: front.log says whose port this is
         options += [word for name, value in start_settings().items() for word in ("-c", f"{name}={value}")]
         log = self.data_dir / LOG
+        begun = log.stat().st_size if log.exists() else 0
         # In the folder and not by its name: pg_ctl uses a shell, for which `$` and quotes mean more.
         done = run_program(
             *("pg_ctl", "start", "-w", "-t", "30", "-D", "."),
@@ -201,8 +202,17 @@ class EmbeddedServer:
             folder=self.data_dir,
         )
         if done.returncode != 0:
-            tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
-            raise DatabaseError(f"The embedded PostgreSQL in {self.data_dir} did not start: {' | '.join(tail)}")
+            raise DatabaseError(
+                f"The embedded PostgreSQL in {self.data_dir} did not start: "
+                f"{_end(log, begun) or self._silent_reason(done.returncode)}"
+            )
+
+    def _silent_reason(self, code: int) -> str:
+        """Return why no server wrote into the log: what the server itself says of the folder, asked for one value."""
+        asked = run_program("postgres", "-C", "data_directory", "-D", ".", check=False, folder=self.data_dir)
+        if asked.returncode != 0 and (said := " | ".join((asked.stdout or "").strip().splitlines()[-3:])):
+            return said
+        return f"pg_ctl ended with code {code}, and {LOG} has no word of it; is the disk full, or the folder read-only?"
 
     def _pg_stop(self) -> None:
         run_program("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data_dir), check=False)
@@ -240,6 +250,16 @@ class EmbeddedServer:
         path = self.data_dir / "postmaster.pid"
         lines = path.read_text().splitlines() if path.exists() else []
         return lines if len(lines) >= 5 else []
+
+
+def _end(log: Path, begun: int) -> str:
+    """Return the last lines that were written into a log since it had `begun` bytes; "" if there are none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(begun)
+            return " | ".join(file.read().decode(errors="replace").strip().splitlines()[-3:])
+    except OSError:
+        return ""
 
 
 def embedded_server(*, host: str | None = None, port: int = 5432) -> EmbeddedServer:
