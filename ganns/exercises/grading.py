@@ -104,12 +104,10 @@ def grade(submission: Submission, exercise: Exercise) -> Grade:
         report.wrong("it was handed in", f"There is no {exercise.file}.")
         return Grade(submission.student, exercise, report, "")
     with tempfile.TemporaryDirectory(prefix="ganns-grade-") as folder:
-        work, home = Path(folder) / "work", Path(folder) / "home"
-        work.mkdir()
-        home.mkdir()
+        work = Path(folder)
         for name, path in submission.files.items():
             shutil.copyfile(path, work / name)
-        report, printed = run_check(exercise, work / exercise.file, variables={"GANNS_HOME": str(home)})
+        report, printed = run_check(exercise, work / exercise.file)
     return Grade(submission.student, exercise, report, printed)
 
 

@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -29,21 +30,22 @@ NUM_KEPT = 2000
 """Number of characters that are shown of the learner's output: the last ones."""
 
 
-def run_check(
-    exercise: Exercise, file: Path, time_limit_s: float | None = None, variables: Mapping[str, str] | None = None
-) -> tuple[Report, str]:
+def run_check(exercise: Exercise, file: Path, time_limit_s: float | None = None) -> tuple[Report, str]:
     """Return the report on a file, and the end of its output.
+
+    The file runs with an empty home: in the user's own are the address that `ganns join` stored, and other programs'
+    passwords. (It is no wall: a program that knows where to look can read what its user can.)
 
     Args:
         exercise: the file's exercise.
         file: the learner's file.
         time_limit_s: replaces the exercise's own limit.
-        variables: of the environment, in place of this process's own.
     """
     limit = exercise.time_limit_s if time_limit_s is None else time_limit_s
     with tempfile.TemporaryDirectory(prefix="ganns-exercise-") as folder, _database(exercise) as address:
-        found = Path(folder) / "results"
-        code, printed = _run(exercise, file, found, {**(variables or {}), **address}, limit)
+        found, home = Path(folder) / "results", Path(folder) / "home"
+        (home / ".ganns").mkdir(parents=True)
+        code, printed = _run(exercise, file, found, in_home(without_secrets(os.environ), home) | address, limit)
         report = Report(results=read(found))
         if code is None:
             report.wrong(
@@ -77,7 +79,7 @@ def _run(
     process = subprocess.Popen(
         [*MODULE, "ganns.exercises.runner", str(exercise.number), str(file.resolve()), str(found)],
         # One thread: bits that are compared must not depend on the number of processors.
-        env=without_secrets(os.environ) | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables,
+        env=variables | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,  # input() must not wait
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -97,6 +99,14 @@ def _run(
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables without databases' addresses, passwords and tokens: a learner's file may be a copied one."""
     return {name: value for name, value in variables.items() if not SECRET.search(name) and not LOGIN.search(value)}
+
+
+def in_home(variables: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the variables with another home, for this program and for all others."""
+    others = {name: value for name, value in variables.items() if not name.startswith("XDG_")}
+    named = dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home))
+    # Packages of `pip install --user` are below the old home.
+    return others | named | {"GANNS_HOME": str(home / ".ganns"), "PYTHONUSERBASE": site.getuserbase()}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

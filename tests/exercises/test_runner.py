@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ganns.cli.app import app
+from ganns.db import joined
 from ganns.errors import ConfigError
 from ganns.exercises import progress
 from ganns.exercises.catalogue import EXERCISES, find
 from ganns.exercises.report import CheckResult, Report, read
-from ganns.exercises.runner import run_check, without_secrets
+from ganns.exercises.runner import in_home, run_check, without_secrets
 from tests.exercises.pupil import solved, starter, wrong
 
 
@@ -150,3 +151,55 @@ def test_a_learners_program_sees_no_address_and_no_token() -> None:
         "SOMEWHERE": "https://ada:x@example.org/",
     }
     assert without_secrets(kept | secret) == kept
+
+
+LOOKS = """
+import os
+from pathlib import Path
+import ganns.paths
+from ganns.db import joined
+from ganns.db.address import resolve
+
+SEEN = {"environment": dict(os.environ), "resolved": str(resolve()), "stored": str(joined.load())}
+for folder in (Path.home(), Path.home() / ".ganns", ganns.paths.home(), *map(Path, os.environ.values())):
+    for name in ("joined", ".ganns/joined", ".pgpass"):
+        try:
+            SEEN[str(folder / name)] = (folder / name).read_text()
+        except (OSError, ValueError):
+            pass
+Path(__file__).with_name("seen").write_text(repr(SEEN))
+"""
+
+
+@pytest.mark.parametrize("place", ["HOME", "GANNS_HOME"])
+def test_a_learners_program_finds_no_address_where_it_looks(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, user = "open-sesame", tmp_path / "user"
+    user.mkdir()
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(user))
+    monkeypatch.delenv("GANNS_HOME") if place == "HOME" else monkeypatch.setenv("GANNS_HOME", str(user / "ours"))
+    stored = joined.store(f"postgresql://ada:{secret}@db.example/class")
+    assert stored.is_relative_to(user)
+    (user / ".pgpass").write_text(f"db.example:5432:class:ada:{secret}\n")
+    for name in ("GANNS_DATABASE_URL", "PGPASSWORD", "HF_TOKEN", "WANDB_API_KEY", "GANNS_STORE_SECRET", "MY_DSN"):
+        monkeypatch.setenv(name, f"postgresql://ada:{secret}@db.example/class" if name == "MY_DSN" else secret)
+
+    file = tmp_path / "scaling.py"
+    file.write_text(LOOKS)
+    _, printed = run_check(find(5), file)
+    assert (tmp_path / "seen").is_file(), printed
+    seen = (tmp_path / "seen").read_text()
+    assert "'resolved': 'None'" in seen
+    assert "'stored': 'None'" in seen
+    assert secret not in seen
+    assert str(user) not in seen
+
+
+def test_packages_of_the_users_own_folder_are_still_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("site.getuserbase", lambda: "/home/ada/.local")
+    found = in_home({"HOME": "/home/ada", "XDG_CACHE_HOME": "/home/ada/.cache", "PATH": "/bin"}, tmp_path)
+    assert found["PYTHONUSERBASE"] == "/home/ada/.local"
+    assert (found["HOME"], found["PATH"]) == (str(tmp_path), "/bin")
+    assert "XDG_CACHE_HOME" not in found
