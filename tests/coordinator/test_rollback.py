@@ -116,7 +116,7 @@ def test_the_second_time_it_stops(coordinate, breaking, conn):
 
 
 def test_in_a_class_of_one_its_results_and_the_coordinators_own_are_enough(coordinate, database, broken_model, conn):
-    """No second worker is there to ask: one that is there alone decides with the coordinator, and nobody is left out."""
+    """No second worker is there to ask: it decides with the coordinator, and nobody is left out."""
     alone = Breaking(database, "alone")
     coordinator = coordinate(tiny(stop=StopConfig(rounds=1000)))
     alone.breaks_at = 1
