@@ -15,6 +15,9 @@ from ganns.store import lease, rounds, runs, weights
 from ganns.store.runs import Run
 from ganns.training.state import TrainingState
 
+NOT_THE_RUNS = "are not the run's: they were never published, or it went on elsewhere from an older version"
+"""Said of files beside the run's own state."""
+
 
 def restore(
     conn: Connection, run: Run, generation: int, files: StateFiles, config: Config, say: Callable[[str], None]
@@ -29,18 +32,39 @@ def restore(
     version = open_round.round if open_round else run.version
     expected = weights.state_digest(conn, run.id, version)
     if expected is not None and (state := files.load(config, version, expected)) is not None:
-        files.forget_others()  # they are older, or were saved and never published
+        _ignore_others(conn, run, files, (version, None), NOT_THE_RUNS, say)
         return state
     if version == 0 and config.start_from is None:
-        files.forget_others()
+        _ignore_others(conn, run, files, (version, expected), NOT_THE_RUNS, say)
         return TrainingState(config)  # it follows from the seed
     state = _go_back(conn, run, generation, files, config, version, say)
-    if others := files.forget_others():
-        damaged = (version, expected) in others
-        why = "are damaged" if damaged else "are not the run's: it went on elsewhere from an older version"
-        numbers = ", ".join(str(number) for number, _ in others)
-        say(f"ignored the state files of version {numbers} on this machine, which {why}")
+    why = "are not the run's: it went on elsewhere from an older version"
+    _ignore_others(conn, run, files, (version, expected), why, say)
     return state
+
+
+def _ignore_others(
+    conn: Connection,
+    run: Run,
+    files: StateFiles,
+    missing: tuple[int, str | None],
+    why: str,
+    say: Callable[[str], None],
+) -> None:
+    """Delete the files of other states; if some are not the run's, say which, and why.
+
+    An older version of the run is no such file: each run has one. `missing` is the version and digest of the state that
+    could not be loaded: a file with its name is damaged.
+    """
+    others = [one for one in files.forget_others() if one == missing or not _is_the_runs(conn, run, *one)]
+    if others:
+        numbers = ", ".join(str(number) for number, _ in others)
+        why = "are damaged" if missing in others else why
+        say(f"ignored the state files of version {numbers} on this machine, which {why}")
+
+
+def _is_the_runs(conn: Connection, run: Run, version: int, digest: str) -> bool:
+    return weights.state_digest(conn, run.id, version) == digest
 
 
 def _go_back(

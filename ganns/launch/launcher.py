@@ -72,9 +72,10 @@ class TogetherLauncher(Launcher):
         try:
             points = [self._compose(initial_job_idx + n, overrides) for n, overrides in enumerate(job_overrides)]
             outcomes = sweep_together.train_points(points, self._num_at_once)
-            failure = sweep_together.failure(outcomes)
             return [
-                Returned(overrides=overrides, status=JobStatus.FAILED, _return_value=failure)
+                Returned(
+                    overrides=overrides, status=JobStatus.FAILED, _return_value=sweep_together.failure(one, outcomes)
+                )
                 if one.state == "failed"
                 else Returned(overrides=overrides, status=JobStatus.COMPLETED, _return_value=one.distance)
                 for overrides, one in zip(job_overrides, outcomes, strict=True)

@@ -54,15 +54,13 @@ def watcher(console: Console, bar: Progress, address: Address) -> Callable[[Poin
     return watch
 
 
-def failure(outcomes: Sequence[PointResult]) -> RunError | None:
-    """Return the error that says which points failed; None if none did."""
-    failed = [one for one in outcomes if one.state == "failed"]
-    if not failed:
-        return None
-    first = failed[0]
-    return RunError(
-        f"{len(failed)} of {len(outcomes)} points failed; the first, [{first.point.number}]: {first.reason}"
-    )
+def failure(one: PointResult, outcomes: Sequence[PointResult]) -> RunError:
+    """Return the error of a failed point: its own reason, and how many of all failed.
+
+    Hydra's own sweeper shows the first that failed; an optimising sweeper may look at each.
+    """
+    num = sum(other.state == "failed" for other in outcomes)
+    return RunError(f"{num} of {len(outcomes)} points failed; [{one.point.number}]: {one.reason}")
 
 
 def _show_outcomes(console: Console, address: Address, sweep: Sweep, outcomes: Sequence[PointResult]) -> None:

@@ -266,7 +266,7 @@ class JobManager(manager.JobManager):
             try:
                 notification = json.loads(payload)
                 kind, job_id = notification["type"], int(notification["job_id"])
-            except (ValueError, TypeError, KeyError, RecursionError):
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 log.debug("ignored a notification that cannot be read: %.100r", payload)
                 return
             await on_notification(channel=channel, notification={"type": kind, "job_id": job_id})

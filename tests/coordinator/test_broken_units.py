@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,8 @@ from ganns.coordinator.reconciler import Reconciler
 from ganns.queue.rescue import SILENT_S
 from ganns.store import rounds, worker_api
 from tests.coordinator.test_faults import finish_run, wait_for_job
-from tests.support.fakes import FakeWorker, Job, tiny
-from tests.support.helpers import wait_until, workers
+from tests.support.fakes import FakeWorker, Job, solo_digest, tiny
+from tests.support.helpers import spawn_worker, wait_until, workers
 
 ONE_UNIT = tiny(quorum=QuorumConfig(units=1), stop=StopConfig(rounds=1))
 REASON = "Traceback ...\nganns.errors.DataError: Image 3 is damaged"
@@ -105,6 +106,28 @@ def test_a_failure_counts_only_from_the_worker_that_claimed_the_unit(job, join, 
     worker_api.fail_unit(join("stranger").conn, unit.id, unit.attempt, 999, REASON)
     worker_api.fail_unit(first.conn, unit.id, unit.attempt + 1, first.id, REASON)
     assert conn.execute("SELECT count(*) FROM ganns.unit_failures").fetchone() == (0,)
+
+
+def test_a_device_that_fails_in_a_unit_ends_its_worker_and_costs_no_unit(coordinate, database, conn, tmp_path):
+    """Real workers: one's device fails after the first part is uploaded. It leaves, and the other computes all."""
+    config = tiny(stop=StopConfig(rounds=3))
+    log = tmp_path / "broken.log"
+    broken = spawn_worker(database, log, "broken", [sys.executable, "-m", "tests.support.broken_device"])
+    try:
+        coordinator = coordinate(config)
+        assert broken.wait(60) == 0, log.read_text()  # a supervisor starts another one
+        assert log.read_text().count("the device fails now") == 1
+        assert "The device cpu failed: CUDA error: an illegal memory access" in log.read_text()
+        with workers(database, 1, tmp_path):
+            coordinator.join(120)
+    finally:
+        broken.kill()
+        broken.wait()
+    assert coordinator.digest == solo_digest(config)
+    assert conn.execute("SELECT count(*) FROM ganns.unit_failures").fetchone() == (0,)
+    assert conn.execute("SELECT count(*) FROM ganns.skipped").fetchone() == (0,)
+    accepted = conn.execute("SELECT count(*), count(*) FILTER (WHERE attempt > 0) FROM ganns.ledger WHERE accepted")
+    assert accepted.fetchone() == (6, 1)  # the unit that was handed back, once
 
 
 def test_a_worker_with_other_images_asks_for_the_run_once(coordinate, database, conn, tmp_path):

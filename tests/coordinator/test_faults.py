@@ -322,13 +322,16 @@ def test_a_unit_that_kills_its_workers_is_set_aside_and_the_round_goes_on(coordi
 
 
 def test_a_unit_that_fails_wherever_it_runs_is_set_aside_with_its_traceback(coordinate, database, tmp_path):
-    """Real workers, and a unit whose computation raises; the others are computed."""
-    config = tiny(stop=StopConfig(rounds=2))
+    """Real workers, and two units whose computation raises, one of them an error of ours; the others are computed."""
+    config = tiny(quorum=QuorumConfig(units=3), stop=StopConfig(rounds=2))
     with workers(database, 2, tmp_path, module="tests.support.poisoned"):
         coordinator = coordinate(config).join(90)
-    assert any("unit 1 of round 0 is set aside" in text for text in coordinator.said)
+    for unit in (1, 2):
+        assert any(f"unit {unit} of round 0 is set aside" in text for text in coordinator.said)
     with connect(database) as conn:
-        [(reason,)] = conn.execute("SELECT reason FROM ganns.skipped").fetchall()
-        assert "no image can be like this" in reason
+        reasons = dict(conn.execute("SELECT unit, reason FROM ganns.skipped").fetchall())
+        assert reasons.keys() == {1, 2}
+        assert "ValueError: no image can be like this" in reasons[1]
+        assert "DataError: Image 3 is damaged wherever it is" in reasons[2]
         accepted = conn.execute("SELECT round, unit FROM ganns.ledger WHERE accepted ORDER BY 1, 2").fetchall()
-    assert accepted == [(0, 0), (1, 0), (1, 1)]
+    assert accepted == [(0, 0), (1, 0), (1, 1), (1, 2)]

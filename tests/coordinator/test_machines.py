@@ -172,6 +172,25 @@ def test_all_orders_of_two_machines_kills_and_quorums(machines, conn):
     assert runs.get_run(conn, last.run_id).images == 40 * (1 + len(sequence))
 
 
+def test_resuming_says_once_which_files_are_not_the_runs(machines, conn):
+    """Beside the expected state, and at version 0: a state that was saved, and killed before it was published."""
+    for num_rounds in (0, 2):
+        machines.train_until_killed("A", 2, 3600.0, num_rounds, BEFORE, conn)
+        version = max(machines.history)
+        again = machines.start("A", 2, 3600.0)
+        assert again.began == machines.history[version]
+        which = f"ignored the state files of version {version + 1} on this machine, which are not the run's: they were"
+        assert sum("ignored the state files" in text for text in again.said) == 1
+        assert sum(which in text for text in again.said) == 1
+        again.stop.set()
+        again.join()
+        quiet = machines.start("A", 2, 3600.0)  # nothing is left but the run's own states
+        machines.check_start(quiet, conn)
+        assert not any("ignored" in text for text in quiet.said)
+        quiet.stop.set()
+        quiet.join()
+
+
 def test_only_the_expected_state_is_loaded_and_others_go(tmp_path):
     files, config = StateFiles(tmp_path), tiny()
     mine, theirs = TrainingState(config), TrainingState(tiny(seed=5))

@@ -179,6 +179,33 @@ def test_no_bad_row_ends_a_run(coordinate, join, conn, faults, monkeypatch):
     assert evaluations.went_back_at(conn, coordinator.run_id) is None
 
 
+def test_a_coordinator_that_resumes_refuses_the_bad_rows_that_wait_for_it(coordinate, join, conn):
+    """All five units of the open round have a bad result when the coordinator starts."""
+    faults = {name: (MALFORMED | IMPLAUSIBLE)[name] for name in ("3000 levels", "a lost chunk", "a wide scale", "NaN")}
+    faults["a loss of 1e300"] = IMPLAUSIBLE["a loss of 1e300"]
+    config = tiny(codec=Fp16Codec(), quorum=QuorumConfig(units=len(faults)), stop=StopConfig(rounds=2))
+    first, bad, good = coordinate(config), join("bad"), join("good")
+    jobs = [wait_for_job(bad) for _ in faults]
+    first.stop.set()
+    first.join()
+    for (fault, _), job in zip(faults.values(), jobs, strict=True):
+        assert fault(bad, job, *bad.compute(bad.claim(job))) == "stored"
+        bad.finish(job)
+    assert conn.execute("SELECT count(*) FROM ganns.results").fetchone() == (len(faults),)
+    assert not first.reports
+
+    config.resume = "latest"
+    second = coordinate(config)
+    finish_run(second, good)
+    for (_, reason), job in zip(faults.values(), jobs, strict=True):
+        said = f"refused a result for unit {job.args['unit']} of round 0: "
+        [found] = [text for text in second.said if said in text]
+        assert reason in found
+    config.resume = None
+    assert second.digest == solo_digest(config)
+    check_ledger(conn)
+
+
 def test_an_absurd_first_result_is_refused_by_the_median(coordinate, join):
     """A run without a memory compares the first results with each other."""
     config = tiny(quorum=QuorumConfig(units=3), stop=StopConfig(rounds=2))

@@ -115,6 +115,24 @@ def test_the_second_time_it_stops(coordinate, breaking, conn):
     check_ledger(conn)
 
 
+def test_in_a_class_of_one_its_results_and_the_coordinators_own_are_enough(coordinate, database, broken_model, conn):
+    """No second worker is there to ask: it decides with the coordinator, and nobody is left out."""
+    alone = Breaking(database, "alone")
+    coordinator = coordinate(tiny(stop=StopConfig(rounds=1000)))
+    alone.breaks_at = 1
+    work_until([alone], lambda: not coordinator.thread.is_alive(), "the end")
+    alone.conn.close()
+    with pytest.raises(Diverged, match="was refused"):
+        coordinator.join()
+    assert alone.broken_units
+    assert broken_model
+    assert len(went_back(coordinator)) == 1
+    assert not any("Start another worker" in text for text in coordinator.said)
+    assert runs.get_run(conn, coordinator.run_id).state == "diverged"
+    assert conn.execute("SELECT count(*) FROM ganns.exclusions").fetchone() == (0,)
+    check_ledger(conn)
+
+
 def test_it_goes_back_to_the_best_version_whose_numbers_are_finite(conn, tmp_path):
     config = tiny()
     run_id = runs.create_run(conn, name="", config={}, fingerprint="", num_images=2, permutation_digest="")

@@ -35,6 +35,10 @@ json_texts = st.one_of(
     st.integers(1, 8000).map(lambda digits: '{"run": ' + "9" * digits + "}"),
     st.integers(-400, 5000).map(lambda power: f'{{"threads": 1e{power}}}'),
 )
+hints = st.builds(
+    lambda kind, number: json.dumps({"type": kind, "job_id": number}, default=str), scalars, numbers | values
+)
+"""Like procrastinate's notifications."""
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -34,6 +36,7 @@ from ganns.monitor.rows import _loads, clean, numbers
 from ganns.monitor.settings_table import table
 from ganns.monitor.topics import message
 from ganns.queue import arguments
+from ganns.queue.manager import JobManager
 from ganns.training.compression import get_codec
 from ganns.training.parts import check_part, decode_part, encode_part, shapes_of
 from ganns.training.serialization import metadata, pack, unpack
@@ -102,6 +105,21 @@ def notification(text: str) -> None:
     event = parse(text)
     assert event is None or all(0 <= event[key] <= 2**53 for key in event.keys() - {"event"})
     message("row", value=_loads(text))
+
+
+def worker_notification(text: str) -> None:
+    """What a worker does with a notification; it hears each through its connector."""
+    heard: list[dict[str, Any]] = []
+
+    async def listen_notify(on_notification: Any, channels: object) -> None:
+        await on_notification(channel="procrastinate_any_queue_v1", payload=text)
+
+    async def on_notification(channel: str, notification: dict[str, Any]) -> None:
+        heard.append(notification)
+
+    manager = SimpleNamespace(connector=SimpleNamespace(listen_notify=listen_notify), wake=print, retries={})
+    asyncio.run(JobManager.listen_for_jobs(manager, on_notification=on_notification))  # type: ignore[arg-type]
+    assert all(isinstance(one["job_id"], int) for one in heard)
 
 
 def address(text: str) -> None:
@@ -215,6 +233,7 @@ TARGETS: dict[str, Target] = {
     "name": Target(name, inputs.texts, 100),
     "report": Target(report, inputs.values, 60),
     "notification": Target(notification, inputs.json_texts, 60),
+    "worker's notification": Target(worker_notification, inputs.json_texts | inputs.hints, 60),
     "address": Target(address, inputs.urls, 60),
     "image file": Target(image, inputs.image_files, 60),
     "zip of images": Target(archive, inputs.zips(), 40),

@@ -11,6 +11,7 @@ import pytest
 from ganns.config import Config
 from ganns.errors import ConfigError, RunError
 from ganns.launch import compose, sweep_together
+from ganns.launch.launcher import TogetherLauncher
 from ganns.launch.sweep import Point, PointResult
 
 
@@ -70,10 +71,38 @@ def test_a_sweep_composes_all_points_and_trains_them_together(swept: list, tmp_p
 
 
 def test_a_failed_point_is_one_sentence_after_the_others_were_trained(swept: list, capfd: pytest.CaptureFixture[str]):
-    with pytest.raises(RunError, match=r"1 of 3 points failed; the first, \[1\]: injected"):
+    with pytest.raises(RunError, match=r"1 of 3 points failed; \[1\]: injected"):
         compose.run(["-m", "experiment=smoke", "seed=1,13,2"])
     assert len(swept[0][0]) == 3
     assert "Error executing job" not in capfd.readouterr().err  # Hydra's own line
+
+
+def test_the_launcher_returns_each_points_own_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a sweeper of Hydra sees it, which is what `launch` returns; only the training is not real."""
+    distances = {1: 7.5, 3: None}
+
+    def train(points: list[Point], num_at_once: int) -> list[PointResult]:
+        return [
+            PointResult(one, "finished", 1, distance=distances[one.config.seed])
+            if one.config.seed in distances
+            else PointResult(one, "failed", reason=f"seed {one.config.seed} is injected")
+            for one in points
+        ]
+
+    launch, returned = TogetherLauncher.launch, []
+
+    def note(self: TogetherLauncher, job_overrides: list[list[str]], initial_job_idx: int) -> object:
+        returned.extend(launch(self, job_overrides, initial_job_idx))
+        return returned
+
+    monkeypatch.setattr(sweep_together, "train_points", train)
+    monkeypatch.setattr(TogetherLauncher, "launch", note)
+    with pytest.raises(RunError, match=r"2 of 4 points failed; \[1\]: seed 13 is injected"):
+        compose.run(["-m", "experiment=smoke", "seed=1,13,3,14"])
+    assert [returned[number].return_value for number in (0, 2)] == [7.5, None]
+    for number, seed in ((1, 13), (3, 14)):
+        with pytest.raises(RunError, match=rf"2 of 4 points failed; \[{number}\]: seed {seed} is injected"):
+            _ = returned[number].return_value
 
 
 def test_a_sweep_over_strategies_gives_each_point_its_own_keys(swept: list, monkeypatch: pytest.MonkeyPatch) -> None:

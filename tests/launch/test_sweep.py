@@ -205,9 +205,11 @@ def test_the_whole_command_shows_what_became_of_the_points(
     shown = run_command()
     for text in ("[0] seed=0", "[1] run ", "│ finished │", "compare with `ganns compare --sweep"):
         assert text in shown
-    assert sweep_together.failure(outcomes[-1]) is None
+    assert [one.state for one in outcomes[-1]] == ["finished"] * 2
     runs.set_state(conn, 1, "diverged")
     shown = run_command()
     assert "finished before" in shown
-    assert str(sweep_together.failure(outcomes[-1])).startswith("1 of 2 points failed; the first, [")
+    [failed] = [one for one in outcomes[-1] if one.state == "failed"]
+    said = str(sweep_together.failure(failed, outcomes[-1]))
+    assert said.startswith(f"1 of 2 points failed; [{failed.point.number}]: ")
     assert (paths.home() / "state").is_dir()

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.attacks import ATTACKS, Scene
-from ganns.config import AuditConfig, GradientStrategy, LocalStepsStrategy
+from ganns.config import AuditConfig, GradientStrategy, LocalStepsStrategy, ModelConfig, SyntheticData
 from ganns.data import images_of
 from ganns.training.audit import (
+    MOST,
     AuditResult,
     Case,
     Difference,
@@ -70,6 +71,30 @@ OTHER = MACHINE | {"processor": "y"}
 def audited(config, case, machine=MACHINE, auditor=MACHINE):
     """Let a machine audit a result of another one."""
     return audit(build_computer(config), images_of(config), config, replace(case, machine=machine), auditor)
+
+
+@pytest.mark.slow
+def test_a_unit_of_dcgan_64_with_two_threads_is_accepted_and_a_bias_is_not():
+    """At the real size rounding turns the sign of some activations; unlike machines may differ by that."""
+    config = tiny(model=ModelConfig(), data=SyntheticData(count=16, holdout=8))
+    assert (config.model.image_size, config.model.features_g, config.model.features_d) == (64, 64, 64)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        case = case_of(config)
+        torch.set_num_threads(1)
+        honest = audited(config, case, MACHINE | {"threads": 2})
+        assert not honest.found.same  # the threads did change the result
+        assert (honest.alike, honest.agreed) == (False, True), honest
+        parts = {
+            role: replace(part, gradients={name: value * 3 for name, value in part.gradients.items()})
+            for role, part in case.parts.items()
+        }
+        biased = audited(config, replace(case, parts=parts), MACHINE | {"threads": 2})
+        assert biased.found.distance > MOST["distance"]
+        assert not biased.agreed, biased
+    finally:
+        torch.set_num_threads(before)
 
 
 LIES = sorted(set(ATTACKS) - {"small_bias", "stale", "turncoat"})

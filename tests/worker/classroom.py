@@ -58,7 +58,9 @@ class Server:
 class WorkerProcess:
     """`ganns worker` as a user starts it: the supervisor, whose child computes."""
 
-    def __init__(self, address: Address, folder: Path, name: str, app: str = "", **variables: str) -> None:
+    def __init__(
+        self, address: Address, folder: Path, name: str, app: str = "", queues: str = "", **variables: str
+    ) -> None:
         self.name, self._log = name, folder / f"{name}.log"
         environment = os.environ | {
             "GANNS_DATABASE_URL": address.conninfo,
@@ -71,6 +73,7 @@ class WorkerProcess:
                 [
                     *(sys.executable, "-m", "ganns", "worker", "--name", name, "--threads", "1"),
                     *(("--app", app) if app else ()),
+                    *(("--queues", queues) if queues else ()),
                 ],
                 cwd=ROOT,
                 env=environment,

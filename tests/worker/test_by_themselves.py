@@ -182,7 +182,7 @@ def test_a_late_workers_heartbeat_and_terminate(hands: Callable, called: Address
 
 
 def test_it_takes_the_tasks_of_its_queues(called: Address, tmp_path: Path) -> None:
-    process = WorkerProcess(called, tmp_path, "w", APP, GANNS_QUEUES="a,b")
+    process = WorkerProcess(called, tmp_path, "w", APP, "a, b")
     try:
         other = sample_app.pid.delay()
         results = [sample_app.pid.apply_async(queue=queue) for queue in ("a", "b")]
@@ -191,6 +191,22 @@ def test_it_takes_the_tasks_of_its_queues(called: Address, tmp_path: Path) -> No
     finally:
         process.end()
     assert "no run is open" not in process.log
+
+
+@pytest.mark.parametrize(
+    ("queues", "said"),
+    [
+        ("a,,b", r"--queues='a,,b' has an empty name: write names with commas"),
+        (" ", r"--queues=' ' has an empty name"),
+        ("a," + "b" * 41, r"queue='b{41}' must be a text of 1 to 40 bytes"),
+    ],
+)
+def test_wrong_queues_are_one_sentence(queues: str, said: str, called: Address) -> None:
+    environment = os.environ | {"GANNS_DATABASE_URL": called.conninfo}
+    ended = warm.run([sys.executable, "-m", "ganns", "worker", "--app", APP, "--queues", queues], env=environment)
+    assert ended.returncode == 1
+    assert re.search(f"Error: {said}", ended.stdout + ended.stderr), ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
