@@ -66,21 +66,21 @@ def _of_psql(line: str, source: str) -> str:
     while words:
         word = words.pop(0)
         long, _, value = word.partition("=")
-        name = OPTIONS.get(word[:2]) or LONG_OPTIONS.get(long)
+        option = OPTIONS.get(word[:2]) or LONG_OPTIONS.get(long)
         if word in FLAGS:
             continue
-        if name is None and (word.startswith("-") or not names):
+        if option is None and (word.startswith("-") or not names):
             said = long if word.startswith("--") else word[:2] if word.startswith("-") else "a third name"
             raise ConfigError(
                 f"The database address ({source}) has {said} behind psql, which names no server: leave it out."
             )
-        if name is None:
+        if option is None:
             parts.setdefault(names.pop(0), word)
         elif word.startswith("--"):
-            parts[name] = value if "=" in word else next(iter(words[:1]), "")
+            parts[option] = value if "=" in word else next(iter(words[:1]), "")
             words = words if "=" in word else words[1:]
         else:
-            parts[name] = word[2:] or next(iter(words[:1]), "")
+            parts[option] = word[2:] or next(iter(words[:1]), "")
             words = words if word[2:] else words[1:]
     if _SCHEME.match(parts.get("dbname", "")):
         return parts["dbname"]

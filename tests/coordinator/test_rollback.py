@@ -188,6 +188,8 @@ def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeyp
     kills = []
 
     def kill_before(conn_, run_id, version):
+        for worker in breaking if kills else ():  # from this commit on rounds are open, and a worker may be faster
+            worker.breaks_at = 10**9
         set_went_back(conn_, run_id, version)
         if not kills:
             kills.append(version)
@@ -221,8 +223,6 @@ def test_killed_while_it_goes_back(coordinate, breaking, conn, database, monkeyp
     second = coordinate(config)
     if moment == "before the commit":  # the results refused before the kill are remembered, so one more is enough
         work_until(breaking, lambda: went_back(second), "the return")
-        for worker in breaking:
-            worker.breaks_at = 10**9
     finish_run(second, *breaking)
     assert len(went_back(second)) == (moment == "before the commit")
     assert evaluations.went_back_at(conn, run_id) == 3
