@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,14 @@ def test_bash_gets_the_right_words(words: str, number: int, offered: set[str]) -
     asked = {"_GANNS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
     done = subprocess.run([GANNS], env=os.environ | asked, capture_output=True, text=True, timeout=120)
     assert set(done.stdout.split()) == offered, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell"])
+def test_other_shells_get_the_overrides_too(shell: str) -> None:
+    typed = "experiment=d"
+    asked = {
+        **{"_GANNS_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": f"ganns train {typed}"},
+        **{"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_WORD_TO_COMPLETE": typed},
+    }
+    done = subprocess.run([GANNS], env=os.environ | asked, capture_output=True, text=True, timeout=120)
+    assert re.findall(r"experiment=\w+", done.stdout) == ["experiment=demo", "experiment=demo_gradient"], done.stderr

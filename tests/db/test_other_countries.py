@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.queue.connection import Connector
 from ganns.worker.resilient_connector import ResilientConnector
+from tests.queue import sample_tasks as sample
 
 DEFAULTS = {"datestyle": "SQL, DMY", "intervalstyle": "iso_8601", "default_transaction_isolation": "serializable"}
 STATEMENT = "SELECT now() AS at, interval '1 day 2 hours' AS span, 'Zo\u00eb \u5f20' AS name, "
@@ -54,3 +56,11 @@ def test_a_worker(kind: type, foreign: Address) -> None:
             await connector.close_async()
 
     check(**asyncio.run(ask()))
+
+
+def test_a_delayed_job_ends(foreign: Address, conn: Connection, drained: Callable[[], None]) -> None:
+    """A stock worker ended at the first delayed job, which stayed `doing`."""
+    later = sample.add.apply_async((1, 2), countdown=0.5)
+    drained()
+    assert later.get(timeout=10) == 3
+    assert conn.execute("SELECT FROM procrastinate.procrastinate_jobs WHERE status = 'doing'").rowcount == 0
