@@ -35,7 +35,7 @@ def _image(size: tuple[int, int]) -> Image.Image:
 def test_fewer_images_than_a_unit_are_a_smaller_unit(solo: Callable[[], tuple[int, str]], tmp_path: Path) -> None:
     code, said = solo()
     assert code == 0, said
-    assert [path.name for path in tmp_path.glob("outputs/train/*/*")] == ["state.safetensors"]
+    assert len(list(tmp_path.glob("outputs/train/*/state.safetensors"))) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
