@@ -27,6 +27,7 @@ def test_major_and_minor_decide(mine, required, older):
 def test_hardware_and_versions():
     info = machine.describe()
     assert {"device", "threads", "memory_mb", "host", "system", "python", "ganns", "procrastinate"} <= set(info)
+    assert info["memory_mb"] > 0  # it was 0 on Windows
 
 
 def test_the_device_can_be_chosen(monkeypatch):
