@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from ganns.db.connect import Connection
 from ganns.top.screen import snapshot
 from ganns.utils.checks import ok, problem
 from ganns.utils.console import SafeConsole
+from ganns.utils.interpreter import MODULE
 from ganns.worker.display import Display
 from tests.top.test_top import ANNA, RECORDED, RUN, drawn, viewed
 
@@ -89,6 +92,24 @@ def test_commands_list_runs_and_workers_of_such_names(
         assert name in shown["compare"]
     assert MARKUP[-1] in shown["top"]  # the newest run
     assert NAME in shown["top"]
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"), [(["runs"], "ascii"), (["top", "--once"], "cp1252"), (["runs"], "cp932")], ids=str
+)
+def test_a_real_program_writes_any_name_into_any_terminal(
+    words: list[str], encoding: str, conn: Connection, database: Address
+) -> None:
+    """Here nothing but the program itself chooses what becomes of a letter that the terminal does not have."""
+    Lesson(conn, num_workers=1, name=NAME)
+    conn.execute("UPDATE ganns.workers SET name = %s", [NAME])
+    variables = {"PYTHONIOENCODING": encoding, "COLUMNS": "140", "GANNS_DATABASE_URL": database.conninfo}
+    done = subprocess.run([*MODULE, "ganns", *words], env=os.environ | variables, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    shown = done.stdout.decode(encoding)
+    assert shown.isascii() or encoding != "ascii"
+    assert "\\u" in shown or "\\x" in shown  # a letter that the encoding lacks stands there as its number
 
 
 def test_the_doctor_answers_programs(monkeypatch: pytest.MonkeyPatch) -> None:
