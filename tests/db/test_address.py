@@ -311,6 +311,44 @@ def test_join_stores_the_address_for_every_command_and_leave_forgets_it(
     assert ganns(monkeypatch, "leave") == 0
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "runs",
+            "runs audits 1",
+            "runs pause 1",
+            "top --once",
+            "compare 1 2",
+            "evaluate",
+            "export",
+            "sample",
+            "credit",
+        ),
+        *(
+            "replay 1@0",
+            "verify 1/0/0",
+            "tasks ping",
+            "tasks workers",
+            "students list",
+            "db status",
+            "db audit",
+            "doctor",
+        ),
+    ],
+)
+def test_a_command_uses_the_stored_address_and_says_so(
+    line: str, home: Path, database: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever becomes of it: there is no run in this database."""
+    joined.store(database.conninfo)
+    monkeypatch.chdir(home)
+    ganns(monkeypatch, *line.split())
+    out, err = capsys.readouterr()
+    assert "(from `ganns join`)" in out + err
+    assert "There is no embedded" not in err
+
+
 def test_variables_come_before_the_stored_address(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     joined.store(URL)
     monkeypatch.setenv("PGSERVICE", "class")
