@@ -314,27 +314,9 @@ def test_join_stores_the_address_for_every_command_and_leave_forgets_it(
 @pytest.mark.parametrize(
     "line",
     [
-        *(
-            "runs",
-            "runs audits 1",
-            "runs pause 1",
-            "top --once",
-            "compare 1 2",
-            "evaluate",
-            "export",
-            "sample",
-            "credit",
-        ),
-        *(
-            "replay 1@0",
-            "verify 1/0/0",
-            "tasks ping",
-            "tasks workers",
-            "students list",
-            "db status",
-            "db audit",
-            "doctor",
-        ),
+        *("runs", "runs audits 1", "runs pause 1", "top --once", "compare 1 2", "evaluate", "export", "sample"),
+        *("replay 1@0", "verify 1/0/0", "tasks ping", "tasks workers", "students list", "credit", "db status"),
+        *("db audit", "doctor"),
     ],
 )
 def test_a_command_uses_the_stored_address_and_says_so(
