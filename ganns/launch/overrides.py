@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from ganns.config import OPTIONS, settings, without_foreign_keys
+from ganns.config import OPTIONS, Config, settings, without_foreign_keys
 from ganns.errors import ConfigError
 
 IDLE = {
@@ -36,9 +36,11 @@ def to_values(composed: Any, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_idle(values: dict[Any, Any], typed: Sequence[str]) -> None:
+    """Refuse a typed key that does nothing, but not its default: programs may write out all settings of a run."""
+    defaults = Config()
     for (group, key, value), (names, needed) in IDLE.items():
         for name in names if values[group].get(key) == value else ():
-            if f"{group}.{name}" in typed:
+            if f"{group}.{name}" in typed and values[group][name] != getattr(getattr(defaults, group), name):
                 raise ConfigError(
                     f"{group}.{name}={values[group][name]} does nothing with {group}.{key}={str(value).lower()}: leave "
                     f"it out, or type {needed}, too."
