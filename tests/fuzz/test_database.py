@@ -123,6 +123,7 @@ def test_what_workers_send_to_the_database(coordinate, join, database, conn, sec
 
         while time.monotonic() < until:
             number += 1
+            worker.beat()  # a silent worker's job would be given to another one
             seed(number)(check)()
     assert taken
     assert refused
