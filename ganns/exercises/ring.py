@@ -22,7 +22,7 @@ Penalty = Callable[[Discriminator, torch.Tensor], torch.Tensor]
 
 NUM_MODES, RING, SPREAD = 8, 2.0, 0.05
 RADIUS, LEAST = 0.3, 0.02
-"""How near to a centre a point is good, and the share of points that makes a mode reached."""
+"""The distance from a centre up to which a point is good; the share of points with which a mode counts as reached."""
 NUM_STEPS, EVERY, BATCH, HIDDEN, LATENT = 1500, 50, 128, 64, 2
 RATE_G, RATE_D = 3e-3, 1e-3
 """G is faster than D, and follows it to the one mode that D likes most: without a penalty it never reaches others."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIGEST = re.compile(r"ganns-credit:([0-9a-f]{64})")
-"""How the digest stands in both kinds of file."""
+"""The form of the digest in both kinds of file."""
 MAX_RUNS = 12
 """The most runs that are listed; the totals are of all."""
 PROVES = (

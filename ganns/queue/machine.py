@@ -19,7 +19,7 @@ from ganns.db.protocol import PROTOCOL
 VARIABLE = "GANNS_ABILITIES"
 """Replaces the abilities that were found: `GANNS_ABILITIES=cpu,cuda,lab`. A task can require any word."""
 FIGURES = {"up_mbit": 1e6, "down_mbit": 1e6, "images_per_s": 1e9}
-"""What a worker measures as it works, with the largest value that can be: the speed of its link in Mbit/s, and the
+"""The figures that a worker measures, each with its largest possible value: the speed of its link in Mbit/s, and the
 images that it computes in a second of computing."""
 _figures: dict[str, float] = {}
 

@@ -15,7 +15,7 @@ from ganns.utils.printable import printable
 
 @dataclass(frozen=True)
 class Author:
-    """Who computed a unit. Others choose these texts: print them with `printable`."""
+    """The worker that computed a unit. Others choose these texts: print them with `printable`."""
 
     worker: str  # the worker's name
     person: str  # the student's label; where all share one login, the worker's name

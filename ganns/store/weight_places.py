@@ -38,7 +38,7 @@ LEAST_BYTES_S, FIRST_S = 125_000, 10.0
 
 @dataclass(frozen=True)
 class WeightPlaces:
-    """Where a version's weights are outside the database, and how to know them."""
+    """The addresses of a version's weights outside the database, and their digest."""
 
     size_bytes: int
     digest: str  # as for weights from the database

@@ -90,7 +90,7 @@ class Recording:
 
     @property
     def waits(self) -> int:
-        """How often a statement had to wait for another session's lock."""
+        """Count the statements that had to wait for another session's lock."""
         return sum(one.outcome == "waits" for one in self.moments)
 
     @property
