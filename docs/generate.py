@@ -1,6 +1,6 @@
 """Update the tables of docs/reference/configuration.md from the schema: `python -m docs.generate`.
 
-Type, range and default of each setting come from ganns/config.py. The meaning of a setting is written by hand, and
+Type, range and default of each setting come from ganns/config/. The meaning of a setting is written by hand, and
 stays. For a new setting add the line `| key | | | | its meaning |` in its place, and run this.
 """
 

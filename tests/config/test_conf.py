@@ -30,7 +30,7 @@ from ganns.config_diff import flat as flat_settings
 from ganns.errors import ConfigError
 from ganns.launch import compose
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
 FILES = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [option for group, option in FILES if group == "experiment"]
