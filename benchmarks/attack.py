@@ -2,7 +2,7 @@
 
     python -m benchmarks.attack [--seeds 1] [--rounds 100] [--attacks sign_flip x50] [--rules mean mean+audits]
 
-32x32 faces, networks with 16 features, ten workers of which two are hostile (`benchmarks.attacks`). The workers are
+32x32 faces, networks with 16 features, ten workers of which two are hostile (`benchmarks.hostile_workers`). All are
 simulated in one process, one after the other. What decides is the program's own: the checks and limits of a result
 (`ganns/training/bounds.py`), clipping and the rules, the choice of the results to audit, their comparison, trust and
 quarantine (`audit.py` and `trust.py` there). A worker whose result is refused three times is set aside, as in a run. A
@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.attacks import ATTACKS, Scene
+from benchmarks.hostile_workers import ATTACKS, Scene
 from benchmarks.simulated_class import Judge, Way, config_of
 from benchmarks.variants import small
 from ganns.config import OPTIONS as GROUPS

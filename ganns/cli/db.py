@@ -113,8 +113,8 @@ def restore(file: Annotated[Path, typer.Argument(help="The zip that `ganns db ba
 @app.command()
 def audit(as_json: Json = False) -> None:
     """List what students' logins could do on this server beside their work, and the remedy for each."""
-    from ganns.db.audit import audit
     from ganns.db.migrate import require_current
+    from ganns.db.open_doors import audit
 
     with _database() as (_, conn):
         require_current(conn)

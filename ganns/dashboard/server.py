@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from nicegui import app, core, ui
 
 from ganns.dashboard import documents, plain, problems
-from ganns.dashboard.api import drawn, live, orders, samples
-from ganns.dashboard.api import replays as replay_pictures
+from ganns.dashboard.api import drawn, live, orders, pictures
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.lab.predictions import Predictions
@@ -69,7 +68,7 @@ def serve(
     require_free(host, port)
     dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", listens=host)
     pages = (now, projector, documents, learn, microscope, people, runs, compare, replays, login)
-    for part in (problems, plain, live, samples, replay_pictures, drawn, *pages, orders):
+    for part in (problems, plain, live, pictures, drawn, *pages, orders):
         part.register(dashboard)
     instructor.register(dashboard, lab=failure_lab)
     if failure_lab:

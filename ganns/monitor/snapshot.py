@@ -8,8 +8,8 @@ from typing import Any
 from ganns.config import StopConfig
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.monitor.redact import redact
 from ganns.monitor.rows import best_distances
+from ganns.monitor.settings import redact
 from ganns.monitor.wording import ends_wording, incident_wording, person, run_wording
 from ganns.store.samples import list_samples
 from ganns.training.plan import ends, share_done

@@ -7,8 +7,8 @@ from typing import Any
 from ganns.config_diff import differing, flat, short, shown_in
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.monitor.redact import redact
 from ganns.monitor.rows import plain
+from ganns.monitor.settings import redact
 from ganns.monitor.wording import run_wording
 
 

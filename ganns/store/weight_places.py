@@ -24,7 +24,7 @@ from ganns.db.connect import Connection
 from ganns.db.pieces import LinkSpeed
 from ganns.db.queries import execute
 from ganns.errors import DownloadError
-from ganns.utils.rest import Rest
+from ganns.utils.backoff import Rest
 
 log = logging.getLogger(__name__)
 

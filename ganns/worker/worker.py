@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -29,7 +28,7 @@ from ganns.errors import DataError, DatasetMismatch, DeviceError, ProgramTooOld,
 from ganns.queue import machine
 from ganns.queue.connection import is_lost
 from ganns.queue.events import report
-from ganns.utils.backoff import backoff_s
+from ganns.utils.backoff import backoff_s, out_of_step
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered, trouble
 from ganns.worker.turn import Turn
@@ -108,7 +107,7 @@ class Worker(stock.Worker):
 
     async def _fetch_and_process_jobs(self) -> None:
         """Take jobs until there are none, unless this program is too old or this machine needs a pause."""
-        self.fetch_job_polling_interval = self._poll_s * random.uniform(0.8, 1.0)  # workers must not poll in step
+        self.fetch_job_polling_interval = out_of_step(self._poll_s)  # workers must not poll in step
         while not self._stop_event.is_set():
             num_wakes = self._num_wakes
             # In trouble, take no job before the next heartbeat has repaired the state: it hands back every job that
@@ -202,7 +201,7 @@ class Worker(stock.Worker):
             try:
                 await self._beat()
                 attempt = 0
-                pause_s = self.update_heartbeat_interval * random.uniform(0.8, 1.0)
+                pause_s = out_of_step(self.update_heartbeat_interval)
             except ProgramTooOld as error:  # the database was updated while it was away; a new process may be newer
                 report({"event": "status", "text": str(error)})
                 self.stop()  # type: ignore[no-untyped-call]
@@ -250,7 +249,7 @@ class Worker(stock.Worker):
 
     async def _poll_jobs_to_abort(self) -> None:
         while True:
-            await _wait(self._abort_now, self.abort_job_polling_interval * random.uniform(0.8, 1.0))
+            await _wait(self._abort_now, out_of_step(self.abort_job_polling_interval))
             self._abort_now.clear()
             if self._running_jobs:
                 self._handle_abort_jobs_requested(await self._manager.list_jobs_to_abort_async())
@@ -258,7 +257,7 @@ class Worker(stock.Worker):
     async def _keep_view(self) -> None:
         while True:
             await self._update_view()
-            await _wait(self._view_now, VIEW_S * random.uniform(0.8, 1.0))
+            await _wait(self._view_now, out_of_step(VIEW_S))
             self._view_now.clear()
 
     async def _update_view(self) -> None:

@@ -12,7 +12,7 @@ import torch
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from benchmarks.attacks import ATTACKS, Scene
+from benchmarks.hostile_workers import ATTACKS, Scene
 from ganns import paths
 from ganns.cli.app import app
 from ganns.comparison.change import Change, parse

@@ -15,7 +15,7 @@ from ganns.comparison.table import Record, groups, in_order, show, verdict
 from ganns.config import CelebAData, Config, OptimizerConfig, StopConfig, SyntheticData, to_dict
 from ganns.config_diff import differing, flat, label, labels, short
 from ganns.errors import DataError
-from ganns.monitor.settings_table import table
+from ganns.monitor.settings import table
 from ganns.pictures.plots import plot_comparison
 from ganns.store.runs import Run
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.attacks import ATTACKS, Scene
+from benchmarks.hostile_workers import ATTACKS, Scene
 from ganns.config import OPTIONS, AuditConfig, GradientStrategy, LocalStepsStrategy, QuorumConfig, StopConfig
 from ganns.coordinator import evaluation_audit
 from ganns.coordinator.auditor import Auditor

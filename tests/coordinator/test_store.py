@@ -17,7 +17,7 @@ from ganns.db.connect import Connection
 from ganns.queue.runner import Context
 from ganns.store.weight_places import WebPlaces, find_places
 from ganns.store.worker_api import WeightsDownload
-from ganns.utils.rest import Rest
+from ganns.utils.backoff import Rest
 from tasks import gradient as recipe
 from tasks import run_cache
 from tasks.gradient import gradient

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from benchmarks.lesson import Lesson
-from ganns.monitor.settings_table import table
+from ganns.monitor.settings import table
 from ganns.monitor.sweeps import look_at_sweep
 from tests.dashboard.conftest import PHONE, WIDE, Site
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ganns.db.audit import KINDS, audit
 from ganns.db.connect import Connection
 from ganns.db.migrate import migrate
+from ganns.db.open_doors import KINDS, audit
 from ganns.paths import sql_dir
 from tests.support.students import Student
 

@@ -13,10 +13,10 @@ from ganns.config import QuorumConfig, StopConfig
 from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
-from ganns.db.audit import audit
 from ganns.db.backup import backup
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate, require_current
+from ganns.db.open_doors import audit
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseError
 from ganns.monitor.viewer import connect_viewer

@@ -12,10 +12,10 @@ from ganns.config import StopConfig
 from ganns.coordinator.offences import SessionLimits
 from ganns.coordinator.warden import Warden
 from ganns.db.address import Address
-from ganns.db.audit import audit
 from ganns.db.backup import backup, restore
 from ganns.db.connect import Connection, connect
 from ganns.db.migrate import migrate, require_current, reset
+from ganns.db.open_doors import audit
 from ganns.db.server import ownership
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import DatabaseError

@@ -33,7 +33,7 @@ from ganns.launch.search import read_space
 from ganns.monitor.events import parse
 from ganns.monitor.history import as_columns
 from ganns.monitor.rows import _loads, clean, numbers
-from ganns.monitor.settings_table import table
+from ganns.monitor.settings import table
 from ganns.monitor.topics import message
 from ganns.queue import arguments
 from ganns.queue.manager import JobManager

@@ -18,7 +18,7 @@ from ganns.db.connect import Connection
 from ganns.monitor.events import NAMES, parse
 from ganns.monitor.history import History, as_columns
 from ganns.monitor.people import add_up, look_at_person, streaks
-from ganns.monitor.redact import redact
+from ganns.monitor.settings import redact
 from ganns.monitor.snapshot import look_at_run, remaining, speed, worth
 from ganns.monitor.topics import PeopleTopic, RunsTopic, RunTopic
 from ganns.monitor.viewer import connect_viewer

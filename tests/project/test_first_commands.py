@@ -18,7 +18,7 @@ from tests.support.terminals import Machine, commands
 
 HERE = {
     "docs/howto/instructor.md": "ganns db serve --host 0.0.0.0",
-    "docs/howto/student.md": "ganns join 'postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns'",
+    "docs/howto/join.md": "ganns join 'postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns'",
     "docs/howto/sweeps.md": "ganns train experiment=demo optimizer.lr_d=5e-4",
     "docs/howto/results.md": "ganns sample latest --out faces.png",
     "docs/howto/backup.md": "ganns db backup class.zip",
@@ -106,7 +106,7 @@ def test_a_reader_types_them() -> None:
 
         type_first("howto/instructor.md")
         reader.replaced["postgresql://ganns_class:SECRET@192.0.2.7:5432/ganns"] = address_of(reader.running[0])
-        type_first("howto/student.md")
+        type_first("howto/join.md")
         machine.start("ganns worker").wait_for("joined as")
         type_first("howto/sweeps.md")
         assert reader.running[-1].process.wait(120) == 0, reader.running[-1].output

@@ -12,7 +12,7 @@ import pytest
 from ganns.config import NoStore, S3Store
 from ganns.errors import ConfigError, MissingExtra
 from ganns.store.object_store import ObjectStore, delete_blobs, older, open_store, reason_of, require_store
-from ganns.utils.rest import Rest
+from ganns.utils.backoff import Rest
 from tests.support.s3 import BUCKET, KEY, SECRET, S3Server, require_packages
 
 require_packages()

@@ -12,7 +12,7 @@ import pytest
 from ganns.data.http.client import Timeouts
 from ganns.store import weight_places
 from ganns.store.weight_places import WebPlaces, WeightPlaces, through_cache
-from ganns.utils.rest import Rest
+from ganns.utils.backoff import Rest
 from tests.support.helpers import free_port
 from tests.support.webserver import WebServer, serving
 
@@ -143,9 +143,9 @@ def test_a_proxy_without_an_address_is_left_out(
 
 def test_a_rest_grows_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("ganns.utils.rest.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ganns.utils.backoff.time.monotonic", lambda: now[0])
     monkeypatch.setattr(
-        "ganns.utils.rest.backoff_s", lambda failures, first, longest: min(longest, first * 2**failures)
+        "ganns.utils.backoff.backoff_s", lambda failures, first, longest: min(longest, first * 2**failures)
     )
     rest = Rest(first_s=10, longest_s=30)
     assert not rest.is_on

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.attacks import ATTACKS, Scene
+from benchmarks.hostile_workers import ATTACKS, Scene
 from ganns.config import AuditConfig, GradientStrategy, LocalStepsStrategy, ModelConfig, SyntheticData
 from ganns.data import images_of
 from ganns.training.audit import (

@@ -14,7 +14,7 @@ from ganns.dashboard.components.lists import Beside
 from ganns.dashboard.context import Dashboard
 from ganns.dashboard.frame import frame, text
 from ganns.evaluation.ranking import DISTANCES
-from ganns.monitor.settings_table import table
+from ganns.monitor.settings import table
 from ganns.monitor.snapshot import look_at_run
 
 

@@ -1,11 +1,13 @@
-"""Hide private parts of a configuration: logins in addresses, and the folders of a machine."""
+"""The settings of runs as viewers may see them: without logins and folders, and as a table of the differences."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PureWindowsPath
 from typing import Any
+
+from ganns.config_diff import differing, flat, shown_in
 
 _LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
 _PATH = re.compile(r"[/~]|[A-Za-z]:[/\\]")
@@ -26,3 +28,13 @@ def redact(value: Any) -> Any:
     if isinstance(value, str) and _PATH.match(value):
         return f".../{PureWindowsPath(value).name}"  # accepts both kinds of separators
     return value
+
+
+def table(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return (key, its value in each run) for each setting that is not the same in all runs; values as they are typed.
+
+    Args:
+        configs: the configurations that are stored with the runs.
+    """
+    settings = [flat(redact(config)) for config in configs]
+    return [(key, [shown_in(one, key) for one in settings]) for key in differing(settings) if key != "name"]
