@@ -47,6 +47,7 @@ from ganns.training.published import decode_weights
 from ganns.training.seeds import permutation, permutation_digest
 from ganns.training.serialization import unpack
 from ganns.training.strategies import build_computer
+from ganns.utils.installation import update_command
 from tasks.blame import is_of_the_worker, named, pick_device
 from tasks.upload import ResultUpload
 from tasks.weights_cache import WeightsCache, fetch_whole
@@ -192,8 +193,8 @@ class RunCache:
                 info, required = worker_api.get_run_info(conn, run_id), worker_api.requires(conn, run_id)
             if is_older(program_version(), required):
                 raise ProgramTooOld(
-                    f"Run {run_id} was made by ganns {required} and this is {program_version()}: install that version "
-                    f"(`pip install 'ganns=={required}.*'`, or `git pull` in a checkout) and start the worker again."
+                    f"Run {run_id} was made by ganns {required} and this is {program_version()}: type "
+                    f"`{update_command(required)}`, and start the worker again."
                 )
             self._runs[run_id] = CachedRun(run_id, info, self.device, self._images.pop(run_id, None))
             while len(self._runs) > 1 and sum(one.size_bytes for one in self._runs.values()) > MAX_BYTES:

@@ -32,7 +32,7 @@ def dashboard(
     from ganns.db.migrate import require_current
     from ganns.errors import DashboardError
     from ganns.store.phones import may_keep
-    from ganns.utils.extras import extra
+    from ganns.utils.installation import extra
 
     with extra("dashboard", "The dashboard"):
         import nicegui  # noqa: F401

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ganns.db.address import Address
+from ganns.utils.installation import install_command
 from ganns.utils.interpreter import MODULE
 from ganns.worker.launch import Process, stop_workers
 
@@ -34,7 +35,7 @@ def open_dashboard(address: Address, log: Path, say: Callable[[str], None]) -> I
         say: prints a line; also called on a second thread.
     """
     if find_spec("nicegui") is None:
-        say("To watch it in a browser: pip install 'ganns[dashboard]'")
+        say(f"To watch it in a browser: {install_command('dashboard')}")
         yield
         return
     processes: list[Process] = []

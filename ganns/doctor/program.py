@@ -14,6 +14,7 @@ from typing import Any
 from ganns import paths
 from ganns.db.migrate import PROCRASTINATE
 from ganns.utils.checks import Finding, ok, problem, warning
+from ganns.utils.installation import install_command
 
 OLDEST = (3, 11)
 EXTRAS = {
@@ -87,8 +88,8 @@ def check_extras(find: Callable[[str], object] = find_spec) -> Finding:
     missing = [name for name, (module, _) in EXTRAS.items() if find(module) is None]
     if not missing:
         return ok("extras", "all are installed")
-    wanted = "; ".join(f"{EXTRAS[name][1]} would need `pip install 'ganns[{name}]'`" for name in missing)
-    return ok("extras", f"nothing here needs one, but {wanted}")
+    wanted = ", ".join(f"{name} for {EXTRAS[name][1]}" for name in missing)
+    return ok("extras", f"not installed: {wanted}. To add the first of them, type `{install_command(missing[0])}`")
 
 
 def is_checkout(find: Callable[[str], object] = find_spec) -> bool:

@@ -28,6 +28,7 @@ from ganns.errors import MissingExtra, PayloadError, RunError
 from ganns.training.seeds import generator
 from ganns.training.serialization import metadata, unpack, write_file
 from ganns.utils.atomic import replacing
+from ganns.utils.installation import install_command
 from ganns.utils.locks import one_at_a_time
 
 VERSION = 1
@@ -120,8 +121,8 @@ def require_features(name: str) -> None:
     """
     if name == "inception" and importlib.util.find_spec("torch_fidelity") is None:
         raise MissingExtra(
-            "evaluate.features=inception needs torch-fidelity, which is not installed: `pip install "
-            "'ganns[inception]'` on every machine, or use evaluate.features=attributes."
+            "evaluate.features=inception needs torch-fidelity, which is not installed: on every machine type "
+            f"`{install_command('inception')}`, or use evaluate.features=attributes."
         )
 
 

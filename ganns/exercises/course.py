@@ -19,6 +19,7 @@ from pathlib import Path
 from ganns.errors import ConfigError
 from ganns.paths import course_dir, image_dir
 from ganns.utils.atomic import write_text
+from ganns.utils.installation import install_command
 
 OWN = {"demo.png": "class-faces.png", "losses.png": "class-losses.png"}
 """Pictures on the slides of the last lesson, and their names in the copy: a class puts those of its own run there."""
@@ -90,7 +91,7 @@ def build_slides(folder: Path) -> tuple[list[Path], list[Path]]:
     if not (slides / "conf.py").is_file():
         raise ConfigError(f"{folder} has no slides: type `ganns course init {folder}` first.")
     if find_spec("sphinx_revealjs") is None or find_spec("myst_parser") is None:
-        raise ConfigError("Slides need more packages: type `pip install 'ganns[slides]'`.")
+        raise ConfigError(f"Slides need more packages: {install_command('slides')}")
     html = slides / "html"
     command = [sys.executable, "-P", "-m", "sphinx", "-q", "-E", "-b", "revealjs", str(slides), str(html)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from ganns.errors import ConfigError, ExportError, PushError
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 HTTP_LIBRARIES = ("requests", "httpx", "urllib3")  # httpx2 too
 

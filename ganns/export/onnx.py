@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ganns.errors import ExportError
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 
 def require_onnx() -> None:

@@ -19,7 +19,7 @@ from ganns.config import Config
 from ganns.errors import ConfigError
 from ganns.launch.compose import HYDRAS, compose
 from ganns.launch.sweep import KEY_LENGTH, Point, PointResult
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 from ganns.utils.printable import printable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ganns.errors import NoDatabaseAddress
 from ganns.notebook.background import BackgroundWorker
 from ganns.notebook.class_view import ClassReader
 from ganns.notebook.panel import Panel
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 EVERY_S = 2.0
 PROMPT = "The address that your instructor gave you, postgresql://... (it is not shown): "

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ganns.coordinator.observer import RoundReport
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 
 def require_tensorboard() -> None:

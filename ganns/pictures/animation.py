@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganns.errors import ExportError
 from ganns.utils.atomic import replacing
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 GIF_SIDE = 480
 """A GIF's frames are made smaller than this: it stores each pixel of each frame, with little compression."""

@@ -23,7 +23,7 @@ from ganns.config import S3Store, StoreConfig
 from ganns.errors import ConfigError, MissingExtra
 from ganns.store.weights import Blob
 from ganns.utils.backoff import Rest
-from ganns.utils.extras import extra
+from ganns.utils.installation import extra
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 CONNECT_S = 5.0

@@ -29,6 +29,7 @@ from ganns.queue import machine
 from ganns.queue.connection import is_lost
 from ganns.queue.events import report
 from ganns.utils.backoff import backoff_s, out_of_step
+from ganns.utils.installation import update_command
 from ganns.worker.resilient_connector import ResilientConnector
 from ganns.worker.resilient_manager import ResilientJobManager, brief, jittered, trouble
 from ganns.worker.turn import Turn
@@ -267,8 +268,8 @@ class Worker(stock.Worker):
         held, self._hold = self._hold, None
         if machine.is_older(mine, required):
             self._hold = (
-                f"this is ganns {mine}, and the run needs {required}: `pip install 'ganns=={required}.*'` (or `git "
-                "pull` in a checkout), then start the worker again. It takes no units until then."
+                f"this is ganns {mine}, and the run needs {required}: type `{update_command(required)}`, then "
+                "start the worker again. It takes no units until then."
             )
         elif held:
             self._wake()

@@ -22,6 +22,7 @@ from ganns.demo.dashboard import open_dashboard, reserved_port
 from ganns.evaluation.features import VERSION, train_network
 from ganns.launch import compose
 from ganns.training.serialization import write_file
+from ganns.utils.installation import install_command
 from tests.dashboard.browsing import instructing
 from tests.support.helpers import ROOT, wait_until
 
@@ -154,7 +155,7 @@ def test_without_its_packages_the_demo_says_how_to_get_the_dashboard(tmp_path, m
     said = []
     with open_dashboard(Address("", "nowhere"), tmp_path / "log", said.append):
         pass
-    assert said == ["To watch it in a browser: pip install 'ganns[dashboard]'"]
+    assert said == [f"To watch it in a browser: {install_command('dashboard')}"]
 
 
 def test_a_dashboard_that_does_not_start_is_no_end_of_the_demo(tmp_path):

@@ -25,6 +25,7 @@ from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, examine, machin
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
 from ganns.store.runs import Run
+from ganns.utils.installation import install_command
 from tests.support.environments import served_database
 from tests.support.fakes import tiny
 from tests.support.helpers import ROOT, free_port
@@ -127,7 +128,8 @@ def test_procrastinate_and_extras() -> None:
     assert program.check_extras(lambda name: object()).said == "all are installed"
     some = program.check_extras(lambda name: None if name == "nicegui" else object())
     assert some.state == OK
-    assert "pip install 'ganns[dashboard]'" in some.said
+    assert "dashboard for `ganns dashboard`" in some.said
+    assert f"type `{install_command('dashboard')}`" in some.said
 
 
 def fake_torch(

@@ -13,6 +13,7 @@ from ganns.config import GradientStrategy, ModelConfig, SyntheticData
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.db.migrate import migrate
+from ganns.utils.installation import update_command
 from tests.support.helpers import wait_until
 from tests.worker.classroom import endless
 
@@ -144,7 +145,11 @@ def test_a_program_that_is_too_old_takes_no_units(classroom):
     assert classroom.one("SELECT requires FROM ganns.runs") == ("0.1",)
     classroom.one("UPDATE ganns.runs SET requires = '99.1'")
     worker = classroom.worker()
-    wait_until(lambda: "pip install 'ganns==99.1.*'" in worker.log, timeout_s=120, what="what to install")
+    wait_until(
+        lambda: f"the run needs 99.1: type `{update_command('99.1')}`" in worker.log,
+        timeout_s=120,
+        what="what to install",
+    )
     assert classroom.one("SELECT count(*) FROM ganns.units WHERE claimed_by IS NOT NULL") == (0,)
     classroom.one("UPDATE ganns.runs SET requires = ''")
     classroom.wait_rounds(2)

@@ -9,7 +9,8 @@ import os
 import re
 from typing import NamedTuple
 
-from ganns.errors import DownloadError, MissingExtra
+from ganns.errors import DownloadError
+from ganns.utils.installation import extra
 
 
 class HubFile(NamedTuple):
@@ -31,10 +32,8 @@ def locate(repository: str, file: str) -> HubFile:
         MissingExtra: if huggingface_hub is not installed.
         DownloadError: if it does not find the file.
     """
-    try:
+    with extra("hub", "A repository of the Hugging Face Hub"):
         from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
-    except ImportError as error:
-        raise MissingExtra("Hub repositories need one more package: `pip install 'ganns[hub]'`.") from error
     endpoint, token = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, get_token()
     try:
         url = hf_hub_url(repository, file, repo_type="dataset", endpoint=endpoint)

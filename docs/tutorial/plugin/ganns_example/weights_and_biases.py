@@ -9,7 +9,7 @@ from ganns.coordinator.observer import RoundReport
 from ganns.export.model import public_settings
 from ganns.observers.plugged import RunObserver
 from ganns.training.state import TrainingState
-from ganns.utils.extras import package
+from ganns.utils.installation import package
 
 
 class WeightsAndBiases(RunObserver):
