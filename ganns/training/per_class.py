@@ -60,10 +60,10 @@ class Row:
 
 TABLE = (
     Row(size=1, micro_batch=8, steps=32, rate=1.0),
-    Row(size=2, micro_batch=8, steps=8, rate=1.0),
-    Row(size=4, micro_batch=8, steps=8, rate=1.0),
-    Row(size=8, micro_batch=8, steps=8, rate=1.4),
-    Row(size=16, micro_batch=8, steps=8, rate=2.0),
+    Row(size=2, micro_batch=8, steps=16, rate=1.0),
+    Row(size=4, micro_batch=8, steps=16, rate=1.4),
+    Row(size=8, micro_batch=8, steps=16, rate=2.0),
+    Row(size=16, micro_batch=8, steps=16, rate=2.0),
 )
 STAYS = 2 / 3
 """The settings of a class stay while this share of its size is present."""

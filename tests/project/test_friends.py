@@ -10,9 +10,10 @@ from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 from tests.support.fakes import tiny
 
+R1 = ("8 r1", "16 r1", "32 r1", "64 r1")
 COSTS = {
-    "step_ms": {"8": 20.0, "16": 30.0, "32": 50.0, "64": 80.0},
-    "step_ms_2_threads": {"8": 25.0, "16": 25.0, "32": 30.0, "64": 50.0},
+    "step_ms": {"8": 20.0, "16": 30.0, "32": 50.0, "64": 80.0} | dict.fromkeys(R1, 100.0),
+    "step_ms_2_threads": {"8": 25.0, "16": 25.0, "32": 30.0, "64": 50.0} | dict.fromkeys(R1, 100.0),
     "round_ms": 40.0,
     "bytes_a_round": 1e6,
 }
@@ -40,14 +41,14 @@ def test_the_time_to_a_level_lies_between_two_evaluations():
 
 def test_a_speed_is_that_of_the_best_plain_loop_over_the_classs():
     slow, fast = [(400, 0, 30.0, 90.0), (800, 0, 10.0, 50.0)], [(100, 25, 30.0, 90.0), (200, 50, 10.0, 50.0)]
-    results = {(way.name, 0): slow for way in PLAIN} | {(CLASSES[4].name, 0): fast}
+    results = {(way.name, 0): slow for way in PLAIN} | {(way.name, 0): fast for way in CLASSES[4]}
     assert finalists(results, COSTS) == PLAIN[:1]
     found = summary(results, COSTS, [4], 1)
     assert found["best_solo_s"]["fid 30"] == 400 * 0.02
-    assert found["speedup"]["4 workers, no transfers"]["fid 30"] == round(8 / clock(CLASSES[4], 100, 25), 2)
+    assert found["speedup"]["4 workers, no transfers"]["fid 30"] == round(8 / clock(CLASSES[4][0], 100, 25), 2)
     assert found["speedup"]["4 workers, 10 Mbit/s"]["fid 30"] < found["speedup"]["4 workers, 50 Mbit/s"]["fid 30"]
     assert mean([1.0, None]) is None
-    assert times(results, COSTS, CLASSES[2], 1, None, 1)["fid"][30] == []
+    assert times(results, COSTS, CLASSES[2][0], 1, None, 1)["fid"][30] == []
 
 
 def test_the_simulated_class_trains_as_solo_does(monkeypatch):
