@@ -6,8 +6,9 @@ Each worker holds one task, and they end one after the other: killed with SIGKIL
 old), or asked to leave with Ctrl-C (a `ganns worker` hands its task back). The remaining workers take the tasks. The
 time is counted from just before the signal to the start of the next attempt, by the server's clock, with the default
 settings. Before that, one `ganns worker` alone, without a coordinator or `ganns tasks rescue`, runs tasks that ignore
-everything, and each is revoked with `terminate`: the time is counted until its state is REVOKED. The last line is one
-JSON object.
+everything, and each is revoked with `terminate`: the time is counted until its state is REVOKED. The same worker lets
+chords with a deadline wait for a task that is not due: the time is counted from the deadline to the answer. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from benchmarks.cluster import cluster
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.queue import rescue
-from ganns.queue.canvas import group
+from ganns.queue.canvas import chord, group
 
 ROOT = Path(__file__).resolve().parent.parent
 STOCK = ["procrastinate", "--app=benchmarks.queue_app.ours", "worker", "--queues=hold"]
+DEADLINE_S = 5.0
 HARDENED = ["ganns", "worker", "--app", "benchmarks.queue_app.ours"]
 
 
@@ -106,6 +108,24 @@ def measure_revoked(address: Address, conn: Connection, num: int, folder: Path) 
     return seconds
 
 
+def measure_chords(address: Address, conn: Connection, num: int, folder: Path) -> list[float]:
+    """Let `num` chords wait for a task that is not due; return the seconds from the deadline to the answer of each."""
+    worker = start(address, "alone", HARDENED, folder / "log")
+    seconds = []
+    for _ in range(num):
+        members = [queue_app.noop_result.s(1).set(countdown=3600)]
+        result = chord(members, queue_app.body.s(), deadline=DEADLINE_S).apply_async(connection=conn)
+        begun = time.monotonic()
+        while result.state != "FAILURE":
+            if time.monotonic() > begun + 120:
+                raise SystemExit(f"a chord is {result.state} after 120 s")
+            time.sleep(0.02)
+        seconds.append(time.monotonic() - begun - DEADLINE_S)
+    worker.send_signal(signal.SIGINT)
+    worker.wait(60)
+    return seconds
+
+
 def main() -> None:
     """Measure both ways of ending, and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -117,6 +137,7 @@ def main() -> None:
     stop = threading.Event()
     with cluster(num_workers=0) as address, connect(address) as conn, tempfile.TemporaryDirectory() as name:
         revoked = measure_revoked(address, conn, arguments.workers, Path(name))
+        chords = measure_chords(address, conn, arguments.workers, Path(name))
         rescuer = threading.Thread(target=rescue.run, args=(address, stop))
         rescuer.start()
         try:
@@ -138,6 +159,8 @@ def main() -> None:
         "left_s_p95": p95(left),
         "revoked_s_median": round(statistics.median(revoked), 2),
         "revoked_s_max": round(max(revoked), 2),
+        "chord_s_median": round(statistics.median(chords), 2),
+        "chord_s_max": round(max(chords), 2),
     }
     print(json.dumps(figures))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganns.config import HomeCodec, ModelConfig, SyntheticData
 from ganns.coordinator import collector as collecting
@@ -20,9 +22,9 @@ from ganns.store import results
 from ganns.store.results import Submission
 from ganns.store.rounds import Unit
 from ganns.training.compression import get_codec
-from ganns.training.parts import encode_part
+from ganns.training.parts import decode_part, encode_part, shapes_of
 from ganns.training.plan import Slice
-from ganns.training.serialization import pack
+from ganns.training.serialization import pack, unpack
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
 from tests.coordinator.test_faults import finish_run, wait_for_job
@@ -67,6 +69,40 @@ def test_a_report_is_eight_numbers(coordinate, join, conn):
     worker.finish(job)
     finish_run(coordinator, worker)
     assert not [text for text in coordinator.said if "refused" in text]  # the parts that were replaced are not
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that an operation of PyTorch returns within the block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for one in found if isinstance(found, tuple | list) else [found]:
+            if isinstance(one, torch.Tensor):
+                self.size = max(self.size, one.numel() * one.element_size())
+        return found
+
+
+def test_a_scale_that_broadcasts_takes_no_more_memory_than_the_payload():
+    """80 kB that would be 400 MB: refused by their shapes, before anything is multiplied."""
+    network = TrainingState(tiny()).networks["g"]
+    name = f"gradient.{next(iter(dict(network.named_parameters())))}"
+    data = pack({name: torch.zeros(1, 10_000).half(), f"{name}.scale": torch.ones(10_000, 1)})
+    with Largest() as control:
+        torch.ones(1, 100) * torch.ones(100, 1)
+    assert control.size == 40_000  # it notices what broadcasts
+    tracemalloc.start()
+    try:
+        with Largest() as largest, pytest.raises(PayloadError, match="fp16 needs"):
+            decode_part(unpack(data), get_codec("fp16"), shapes_of(network), (0, 0, 0, "g"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert largest.size <= len(data)
+    assert peak < 1 << 20
 
 
 NUM_UNITS = 30

@@ -26,6 +26,7 @@ from tests.support.coordinators import Coordinator
 from tests.support.fakes import FakeWorker, tiny
 from tests.support.helpers import wait_until
 
+QUORUMS = (1, 3)  # one that divides an epoch's five units, and one that does not
 BEFORE, AFTER = "before the commit", "after the commit"
 
 
@@ -141,11 +142,12 @@ def test_a_to_b_to_a(machines, conn, codec):
     assert again.weights_digest() == back.digest
 
 
-def orders(num: int) -> list[tuple[str, str]]:
-    """Return a short sequence of (machine, moment) in which each sequence of `num` of them occurs (de Bruijn)."""
-    words, found = list(itertools.product(itertools.product("AB", (BEFORE, AFTER)), repeat=num)), []
-    seen: set[tuple] = set()
+def orders(num: int) -> list[tuple[str, str, int]]:
+    """Return a short sequence of (machine, moment, quorum) in which each sequence of `num` occurs (de Bruijn)."""
+    kills = itertools.product("AB", (BEFORE, AFTER), QUORUMS)
+    words = list(itertools.product(kills, repeat=num))
     at = words[0]
+    found, seen = list(at), {at}
     while len(seen) < len(words):
         options = [word for word in words if word[:-1] == at[1:] and word not in seen]
         at = options[-1] if options else next(word for word in words if word not in seen)
@@ -160,11 +162,13 @@ def test_all_orders_of_two_machines_kills_and_quorums(machines, conn):
     """Each coordinator begins with the state that the database's version is, whatever its disk has."""
     num = 2  # kills in a row; 3 passed, too, and take four times as long
     sequence = orders(num)
-    for number, (machine, moment) in enumerate(sequence):
-        checkpoint_s = 0.0 if number % 3 == 1 else 3600.0
-        machines.train_until_killed(machine, 1 + number % 3, checkpoint_s, number % 4, moment, conn)
-    assert machines.num_kills == len(sequence) >= 4**num
-    assert sum("went on elsewhere" in text for text in machines.said) >= 2
+    for number, (machine, moment, quorum) in enumerate(sequence):
+        checkpoint_s = 0.0 if number % 5 == 1 else 3600.0
+        machines.train_until_killed(machine, quorum, checkpoint_s, number % 2, moment, conn)
+    pairs = set(itertools.pairwise(sequence))
+    assert len(pairs) == (2 * 2 * len(QUORUMS)) ** num
+    assert machines.num_kills == len(sequence)
+    assert sum("not the run's: it went on elsewhere" in text for text in machines.said) >= 2
     last = machines.start("A", 2, 3600.0, epochs=1 + len(sequence))
     machines.check_start(last, conn)
     finish_run(last, machines.worker)

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 
 from ganns.db.address import Address
+from ganns.db.connect import connect
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.demo import dashboard
 from ganns.demo.dashboard import open_dashboard, reserved_port
 from ganns.evaluation.features import VERSION, train_network
@@ -32,6 +34,7 @@ SMALL = [
 ]
 
 
+EVALUATING = "SELECT 1 FROM procrastinate.procrastinate_jobs WHERE task_name = 'evaluate' AND status = 'doing'"
 SLOW_IMPORTS = """
 import sys, threading, time
 
@@ -81,11 +84,16 @@ def left_behind(folder):
     return found
 
 
-def test_the_demo_makes_what_it_promises(tmp_path):
+def keep_features(folder):
+    """Train the network of the evaluation for a moment, instead of the 13 seconds that a demo would need."""
     network, accuracy = train_network(32, num_faces=50, num_held_out=10, epochs=1)
-    kept = tmp_path / "home" / "features" / f"attributes-v{VERSION}-32.safetensors"  # instead of 13 seconds of training
+    kept = folder / "home" / "features" / f"attributes-v{VERSION}-32.safetensors"
     kept.parent.mkdir(parents=True)
     write_file(kept, network.state_dict(), {"accuracy": str(accuracy)})
+
+
+def test_the_demo_makes_what_it_promises(tmp_path):
+    keep_features(tmp_path)
     evaluated = ("evaluate.every=2", "evaluate.images=70", "data.holdout=80")
     with running(tmp_path, "stop.rounds=6", "--no-dashboard", *evaluated) as process:
         assert process.wait(240) == 0, (tmp_path / "log").read_text()
@@ -183,6 +191,23 @@ def test_stopping_it_leaves_nothing(tmp_path, line, number):
     if line == "workers are starting":  # in the middle of drawing: no lock is left either
         with running(tmp_path, "stop.rounds=1", "--no-dashboard") as again:
             assert again.wait(240) == 0, log.read_text()
+
+
+@pytest.mark.slow
+def test_sigterm_during_an_evaluation_ends_it_cleanly(tmp_path):
+    """A thread in the middle of torch's C++, cut off at the end of Python, would end the process with "terminate"."""
+    keep_features(tmp_path)
+    evaluated = ("evaluate.every=1", "evaluate.images=10000", "data.holdout=10000")
+    (tmp_path / "temporary").mkdir()
+    variables = {"TMPDIR": str(tmp_path / "temporary")}
+    with running(tmp_path, "stop.rounds=1000000", "--no-dashboard", *evaluated, **variables) as process:
+        log = tmp_path / "log"
+        wait_until(lambda: "run 1 is open" in log.read_text() or process.poll() is not None, 240, "the run")
+        [database] = (tmp_path / "temporary").glob("ganns-demo-*")
+        with connect(EmbeddedServer(database / "pg").address) as conn:
+            wait_until(lambda: conn.execute(EVALUATING).fetchone() is not None, 120, "an evaluation")
+        stop(tmp_path, process, "run 1 is open", signal.SIGTERM)
+    assert "terminate called" not in log.read_text()
 
 
 @pytest.mark.slow

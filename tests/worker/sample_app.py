@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
+import time
 from pathlib import Path
 
 from ganns.queue.app import App
@@ -29,11 +29,16 @@ def endless() -> None:
 
 
 @task(app=app)
-def lock(seconds: float, path: str) -> int:
-    """Keep Python's lock: no other thread of this process runs meanwhile, not even the heartbeat's."""
+def long_power(seconds: float, path: str) -> tuple[int, float]:
+    """Compute with big integers for this long, in calls that take seconds each and keep Python's lock all that time."""
     Path(path).touch()
-    ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
-    return os.getpid()
+    exponent, took = 10**6, 0.0
+    while took < seconds:  # until one call alone takes so long
+        exponent = int(exponent * (1.5 if took > seconds / 3 else 2))
+        begun = time.monotonic()
+        pow(3, exponent)
+        took = time.monotonic() - begun
+    return os.getpid(), took
 
 
 @task(app=app)

@@ -61,9 +61,10 @@ def heartbeat(conn: Connection) -> object:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_task_that_keeps_pythons_lock_is_alive(worker: WorkerProcess, conn: Connection, tmp_path: Path) -> None:
-    """Its own heartbeat cannot run; the supervisor's does, and the task is started once."""
-    result = sample_app.lock.delay(20.0, str(tmp_path / "started"))
+    """It computes: its own heartbeat cannot run; the supervisor's does, and the task is started once."""
+    result = sample_app.long_power.delay(rescue.SILENT_S + 3, str(tmp_path / "started"))
     wait_until((tmp_path / "started").exists, what="the task to start")
     beats = set()
 
@@ -72,9 +73,11 @@ def test_a_task_that_keeps_pythons_lock_is_alive(worker: WorkerProcess, conn: Co
         beats.add(heartbeat(conn))
         return result.ready()
 
-    wait_until(ended, timeout_s=120, what="the task's end", every_s=0.2)
+    wait_until(ended, timeout_s=600, what="the task's end", every_s=0.2)
     assert len(beats) >= 3
-    assert result.get(timeout=60) == worker.child()
+    pid, longest_s = result.get(timeout=60)
+    assert pid == worker.child()
+    assert longest_s > rescue.SILENT_S  # one call: no other thread of the process ran meanwhile
     starts = "SELECT count(*) FROM procrastinate_events WHERE type = 'started' AND job_id = %s"
     assert conn.execute(starts, [result.job_id]).fetchone() == (1,)
     assert conn.execute("SELECT count(*) FROM ganns.task_attempts").fetchone() == (0,)
