@@ -111,6 +111,7 @@ def measure_revoked(address: Address, conn: Connection, num: int, folder: Path) 
 def measure_chords(address: Address, conn: Connection, num: int, folder: Path) -> list[float]:
     """Let `num` chords wait for a task that is not due; return the seconds from the deadline to the answer of each."""
     worker = start(address, "alone", HARDENED, folder / "log")
+    queue_app.noop_result.s(1).apply_async(connection=conn).get(timeout=120)  # it has started
     seconds = []
     for _ in range(num):
         members = [queue_app.noop_result.s(1).set(countdown=3600)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, say_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def compare(
     runs: Annotated[list[str] | None, typer.Argument(help="The runs' numbers (see `ganns runs`).")] = None,
     sweep: Annotated[str, typer.Option(help="All points of a sweep: its key, which it printed at its end.")] = "",
-    out: Annotated[Path, typer.Option(help="The folder for the plots.")] = Path("outputs/compare"),
+    out: Annotated[Path, typer.Option(help="The folder for the plots.", parser=user_path)] = Path("outputs/compare"),
     as_json: Json = False,
 ) -> None:
     """Compare runs: a table, curves with the spread over seeds, samples side by side, and the best settings."""

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import say
 
 app = typer.Typer(help="A course of two weeks: lessons, slides, quizzes, answers.", no_args_is_help=True)
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="A new folder.")] = Path("course")) -> None:
+def init(folder: Annotated[Path, typer.Argument(help="A new folder.", parser=user_path)] = Path("course")) -> None:
     """Write the course into a new folder."""
     from ganns.exercises.course import write_course
 
@@ -22,7 +23,9 @@ def init(folder: Annotated[Path, typer.Argument(help="A new folder.")] = Path("c
 
 
 @app.command()
-def quiz(folder: Annotated[Path, typer.Argument(help="The folder of the course.")] = Path("course")) -> None:
+def quiz(
+    folder: Annotated[Path, typer.Argument(help="The folder of the course.", parser=user_path)] = Path("course"),
+) -> None:
     """Write the votes of the failure lab as quizzes, one for each day, with answers."""
     from ganns.dashboard.lab.quiz import write_quizzes
 
@@ -35,7 +38,7 @@ def quiz(folder: Annotated[Path, typer.Argument(help="The folder of the course."
 
 @app.command()
 def slides(
-    folder: Annotated[Path, typer.Argument(help="The folder of the course.")] = Path("course"),
+    folder: Annotated[Path, typer.Argument(help="The folder of the course.", parser=user_path)] = Path("course"),
     run: Annotated[
         str | None, typer.Option(help="Put the faces and curves of this run on the slides: a number, or latest.")
     ] = None,

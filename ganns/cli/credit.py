@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, cells, say, say_json
 from ganns.utils.lms import System
 
@@ -128,7 +129,7 @@ def show(
 @app.command()
 def certificate(
     name: Name,
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .html or .pdf.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .html or .pdf.", parser=user_path)],
     run: Runs = None,
     since: Since = None,
     until: Until = None,
@@ -163,8 +164,8 @@ def verify(
     from ganns.export.certificate import facts, is_page_of, read_digest, window
     from ganns.store import credit
 
-    path = None if re.fullmatch(r"[0-9a-f]{64}", what) else Path(what)
-    digest = what if path is None else read_digest(path)
+    page = None if re.fullmatch(r"[0-9a-f]{64}", what) else user_path(what)
+    digest = what if page is None else read_digest(page)
     with coordinator_connection() as conn:
         issued = credit.find_certificate(conn, digest)
         if issued is None:
@@ -180,17 +181,17 @@ def verify(
             f"{issued.images:,} images, and is {now.num_lines:,} with {now.images:,}. (A run was deleted or went back, "
             "or a row was changed.)"
         )
-    same = None if path is None else is_page_of(path, issued, person)
+    same = None if page is None else is_page_of(page, issued, person)
     issued_at = credit.time_text(issued.issued_at)
     say(f"the ledger agrees: {issued.person}, {window(issued.selection)}, issued at {issued_at}")
     for label, value in facts(issued, person):
         say(f"  {label:<22} {value}")
     if same is False:
         raise RunError(
-            f"The digest is right, but {path} is not the page that belongs to it: the numbers above are the ledger's. "
+            f"The digest is right, but {page} is not the page that belongs to it: the numbers above are the ledger's. "
             "(Another release of the program may also have drawn the page in another way.)"
         )
-    if path is not None and same is None:
+    if page is not None and same is None:
         say("a PDF can say anything beside its digest: compare its name and numbers with these")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganns.cli import completion
+from ganns.cli.places import user_path
 from ganns.utils.console import SafeConsole, say
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def get(
     hub: Annotated[str | None, typer.Option(help="The data set's repository on the hub, OWNER/NAME.")] = None,
     file: Annotated[str, typer.Option(help="The file's name in that repository.")] = "img_align_celeba.zip",
     sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The file to write; default: in data/ below GANNS_HOME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: in data/ below GANNS_HOME.", parser=user_path)
+    ] = None,
 ) -> None:
     """Fetch a file: continue a partial download, check it, and keep only a complete file."""
     from ganns import paths
@@ -97,7 +100,7 @@ def check(overrides: Overrides = None) -> None:
 
 @app.command()
 def pack(
-    out: Annotated[Path, typer.Argument(help="The folder to create.")],
+    out: Annotated[Path, typer.Argument(help="The folder to create.", parser=user_path)],
     overrides: Overrides = None,
 ) -> None:
     """Decode the images into a folder for a web server, from which workers fetch only the images they need."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The zip to write; it must not exist.")],
+    file: Annotated[Path, typer.Argument(help="The zip to write; it must not exist.", parser=user_path)],
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints/--no-checkpoints", help="Include the states from which runs continue.")
     ] = True,
@@ -101,7 +102,9 @@ def backup(
 
 
 @app.command()
-def restore(file: Annotated[Path, typer.Argument(help="The zip that `ganns db backup` wrote.")]) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(help="The zip that `ganns db backup` wrote.", parser=user_path)],
+) -> None:
     """Load a backup into an empty database. A damaged file changes nothing."""
     from ganns.db.backup import restore
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import say
 
 
@@ -15,7 +16,7 @@ def demo(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Settings to change, as for `ganns train`: stop.minutes=3")
     ] = None,
-    outputs: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("outputs/demo"),
+    outputs: Annotated[Path, typer.Option(help="The folder for the results.", parser=user_path)] = Path("outputs/demo"),
     no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Start no dashboard.")] = False,
 ) -> None:
     """Train a small GAN with two workers on this machine, about three minutes, and show what it learned."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, cells, say, say_json
 from ganns.utils.lms import System
 from ganns.utils.lms import grades as table
@@ -43,7 +44,7 @@ def show() -> None:
 @app.command()
 def start(
     n: Number,
-    folder: Annotated[Path, typer.Argument(help="The folder for the files.")] = Path("exercises"),
+    folder: Annotated[Path, typer.Argument(help="The folder for the files.", parser=user_path)] = Path("exercises"),
 ) -> None:
     """Copy an exercise's starter files into a folder. Existing files are never overwritten."""
     from ganns.errors import ConfigError
@@ -68,7 +69,9 @@ def start(
 @app.command()
 def check(
     n: Number,
-    file: Annotated[Path | None, typer.Argument(help="Your file; default: the one that `start` wrote.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Your file; default: the one that `start` wrote.", parser=user_path)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check your file, and explain each mistake; exit with 1 if there is one."""
@@ -100,14 +103,17 @@ def check(
 
 @app.command()
 def grade(
-    folder: Annotated[Path, typer.Argument(help="The unpacked download of Moodle or Canvas, or a folder of folders.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="The unpacked download of Moodle or Canvas, or a folder of folders.", parser=user_path),
+    ],
     exercise: Annotated[
         list[int] | None, typer.Option("--exercise", help="Only this exercise; repeatable. Default: all in the folder.")
     ] = None,
     csv: Annotated[System | None, typer.Option("--csv", help="Print a CSV file for this system.")] = None,
     as_json: Json = False,
     feedback: Annotated[
-        Path | None, typer.Option("--feedback", help="A folder for a text file for each student.")
+        Path | None, typer.Option("--feedback", help="A folder for a text file for each student.", parser=user_path)
     ] = None,
 ) -> None:
     """Check what a class handed in. It runs the students' programs: use an account without valuable data."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import say
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def export(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    out: Annotated[Path | None, typer.Option(help="The folder to create; default: export/run-<number>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to create; default: export/run-<number>.", parser=user_path)
+    ] = None,
     best: Annotated[bool, typer.Option("--best", help="Use the best evaluated version instead of the newest.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Use the last weights instead of their average.")] = False,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX as well (extra onnx).")] = False,

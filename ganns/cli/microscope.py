@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import cells, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SceneName = Annotated[str, typer.Argument(help="A ready scene, or a file of your
 Details = Annotated[
     bool, typer.Option("--details", help="Show each moment's snapshot, locks and rows, with xmin and xmax.")
 ]
-Picture = Annotated[Path | None, typer.Option("--svg", help="Write the lanes as a picture, too.")]
+Picture = Annotated[Path | None, typer.Option("--svg", help="Write the lanes as a picture, too.", parser=user_path)]
 
 
 @app.command("list")
@@ -110,7 +111,9 @@ def search(
 @app.command()
 def copy(
     scene: Annotated[str, typer.Argument(help="The ready scene to begin with.")],
-    file: Annotated[Path | None, typer.Argument(help="Your file; default: the scene's name in this folder.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Your file; default: the scene's name in this folder.", parser=user_path)
+    ] = None,
 ) -> None:
     """Copy a ready scene into a file of your own, to change it. An existing file is never overwritten."""
     from ganns.errors import ConfigError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def replay(
     each: Annotated[
         bool, typer.Option("--each", help="Show each worker's influence: the distance to a replay without its units.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="The folder for the figures.")] = Path("outputs/replay"),
+    out: Annotated[Path, typer.Option(help="The folder for the figures.", parser=user_path)] = Path("outputs/replay"),
     workers: Annotated[
         bool, typer.Option("--workers", help="Let the connected workers compute the units, instead of this process.")
     ] = False,
@@ -58,6 +59,7 @@ def replay(
         if each:
             _show_each(measure_each(kept, images, version, rounds, tell), as_json=as_json)
             return
+        out.mkdir(parents=True, exist_ok=True)  # a place that cannot be used is said now, not after minutes
         with _workers(kept, address, str(change)) if workers else nullcontext(begin_here) as begin:
             found = compare_futures(kept, images, version, rounds, change, tell, begin)
         files = _draw(found, out)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def sample(
     run: Annotated[str, typer.Argument(help="A run's number (see `ganns runs`), or latest.")] = "latest",
-    out: Annotated[Path, typer.Option(help="The file for the grid (PNG).")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option(help="The file for the grid (PNG).", parser=user_path)] = Path("samples.png"),
     count: Annotated[
         int | None, typer.Option(min=1, max=1024, help="The number of images; default: 64, or 16 for a walk.")
     ] = None,
@@ -25,7 +26,8 @@ def sample(
         int | None, typer.Option(min=0, help="The noise's seed; default: the run's own, as in its samples.")
     ] = None,
     walk: Annotated[
-        Path | None, typer.Option(help="Save a walk between images, a looping .gif or .mp4, instead of a grid.")
+        Path | None,
+        typer.Option(help="Save a walk between images, a looping .gif or .mp4, instead of a grid.", parser=user_path),
     ] = None,
     source: Annotated[
         str | None,
@@ -81,7 +83,7 @@ def sample(
 
 def timelapse(
     source: Annotated[str, typer.Argument(help="A run's number, latest, or a folder with grids of samples.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).")],
+    out: Annotated[Path, typer.Argument(help="The file to write: a .gif, or a .mp4 (extra video).", parser=user_path)],
 ) -> None:
     """Show the samples that a run saved while it learned, one grid after the other, as an animation."""
     from ganns.db.choose import coordinator_connection
@@ -90,8 +92,8 @@ def timelapse(
     from ganns.store.runs import find_run
 
     check_animation(out)
-    if Path(source).is_dir():
-        grids = grids_of_folder(Path(source))
+    if (folder := user_path(source)).is_dir():
+        grids = grids_of_folder(folder)
     else:
         with coordinator_connection() as conn:
             grids = grids_of_run(conn, find_run(conn, source))
@@ -125,7 +127,7 @@ def _from_model(source: str) -> _Source:
     from ganns.export.hub import fetch, is_name
     from ganns.export.model import describe, load
 
-    folder = Path(source)
+    folder = user_path(source)
     if is_name(source) and not folder.exists():
         folder = fetch(source)
     generator, info = load(folder), describe(folder)

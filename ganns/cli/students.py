@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganns.cli.places import user_path
 from ganns.utils.console import Json, say, say_json
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def add(
 
 @app.command("import")
 def import_(
-    roster: Annotated[Path, typer.Argument(help="A CSV file: a column `student`, or one name a line.")],
+    roster: Annotated[
+        Path, typer.Argument(help="A CSV file: a column `student`, or one name a line.", parser=user_path)
+    ],
     workers: Workers = 4,
     as_json: Json = False,
 ) -> None:

@@ -17,6 +17,7 @@ from ganns.errors import ConfigError
 from ganns.export.model import write_model
 from ganns.observers.samples import SampleGrids
 from ganns.training.state import TrainingState
+from tests.comparison.test_replay import trained
 from tests.support.fakes import tiny
 
 SYSTEM = Path("/sys")
@@ -218,3 +219,64 @@ def test_a_path_of_nobodys_home_is_a_sentence(capfd, monkeypatch: pytest.MonkeyP
     assert code == 2
     assert said.startswith("Error: The folder ~no-such-user/faces cannot be used (")
     assert "data.path" in said
+
+
+@pytest.mark.parametrize("home", ["~", "~no-such-user"])
+def test_a_home_that_the_shell_left_in_an_option_is_replaced(
+    home: str, made: dict[str, str], capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A shell replaces `~` at the beginning of a word alone, not in `--out=~/faces.png`."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    command = ["sample", "--from", "MODEL", "--count", "1", f"--out={home}/faces.png"]
+    code, said = ganns(capfd, monkeypatch, *with_places(command, made))
+    if home == "~":
+        assert (code, said) == (0, "")
+        assert (tmp_path / "home" / "faces.png").is_file()
+    else:
+        assert code == 2
+        assert said.startswith("Error: The folder ~no-such-user/faces.png cannot be used (")
+    assert [one.name for one in tmp_path.iterdir()] == ["home"]
+
+
+# Of a run in the database: for each command the name of its output, and whether that is a folder.
+OF_A_RUN = {
+    "sample": (["sample", "latest", "--count", "1", "--out", "OUT.png"], False),
+    "backup": (["db", "backup", "OUT.zip"], False),
+    "certificate": (["credit", "certificate", "ada", "--out", "OUT.html"], False),
+    "export": (["export", "latest", "--out", "OUT"], True),
+    "compare": (["compare", "1", "1", "--out", "OUT"], True),
+    "replay": (["replay", "1@0", "without=ada", "--out", "OUT"], True),
+}
+PLACES = ["a folder", "a file", "below a file", "read-only"]
+
+
+@linux
+def test_outputs_of_a_run_that_cannot_be_written(
+    coordinate, join, conn, database, capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each command and each place: one sentence, and nothing is left of a part."""
+    trained(coordinate, conn, join("ada"))
+    monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    for name, (command, is_folder) in OF_A_RUN.items():
+        ending = command[-1].removeprefix("OUT")
+        (tmp_path / f"folder{ending}").mkdir(exist_ok=True)
+        (tmp_path / f"folder{ending}" / "mine").write_text("mine")
+        (tmp_path / f"a-file{ending}").write_text("mine")
+        before = {one: one.is_file() and one.read_bytes() for one in tmp_path.rglob("*")}
+        for place in PLACES:
+            out = {
+                "a folder": f"folder{ending}",
+                "a file": f"a-file{ending}",
+                "below a file": f"file/x{ending}",
+                "read-only": f"{SYSTEM}/x{ending}",
+            }[place]
+            if (place == "a file" and not is_folder and name != "backup") or (place == "a folder" and is_folder):
+                continue  # it replaces an older picture, and writes beside what is in the folder
+            code, said = ganns(capfd, monkeypatch, *command[:-1], out)
+            assert (code, said[:7]) == (1, "Error: "), (name, place, said)
+            assert out.split("/x")[0] in said, (name, place, said)
+            assert {one: one.is_file() and one.read_bytes() for one in tmp_path.rglob("*")} == before, (name, place)

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from tests.support.helpers import ROOT, wait_until
 
+BLOCK = re.compile(r"^( *)```(?:console)?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+"""A block of commands; one that belongs to a list's item is indented as the item is."""
+
 
 def commands(page: str, title: str | None = None) -> list[str]:
     """Return the command lines of a page's blocks, or of those of one section, in order."""
@@ -24,8 +27,8 @@ def commands(page: str, title: str | None = None) -> list[str]:
         found = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
         assert found, f"{page} has no section {title!r} any more: correct the test"
         text = found[1]
-    blocks = re.findall(r"^```(?:console)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.strip()]
+    lines = [line.removeprefix(indent) for indent, block in BLOCK.findall(text) for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.strip()]
 
 
 class Running:

@@ -1,0 +1,16 @@
+"""Files and folders on the command line, as every command reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganns import paths
+
+
+def user_path(text: str | Path) -> Path:
+    """Return a path of the command line, with `~` and `~user` replaced: a shell leaves it in `--out=~/faces.png`.
+
+    Raises:
+        ConfigError: it begins with the home of a user who has none.
+    """
+    return paths.user_path(str(text), "the command")
