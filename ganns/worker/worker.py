@@ -59,7 +59,6 @@ class Worker(stock.Worker):
         self._manager, self._has_runs = manager, has_runs
         manager.wake = self._wake
         self._turn = Turn(lambda: [one.job.id or 0 for one in self._running_jobs.values()])
-        self._job_semaphore = self._turn  # type: ignore[assignment]
         manager.on_trouble, connector.on_listening = self._on_trouble, self._wake
         self._name, self._info = machine.worker_name(), machine.describe()
         self._in_trouble = False  # the database failed, and no heartbeat was stored since then
@@ -172,6 +171,7 @@ class Worker(stock.Worker):
     # Background loops: heartbeat, aborts, view, LISTEN ---------------------------------------------------
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        self._job_semaphore = self._turn  # type: ignore[assignment]  # the stock loop has just made a semaphore
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "heartbeat": self._update_heartbeat,
             "aborts": self._poll_jobs_to_abort,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganns.queue.app import App
 from ganns.queue.decorator import task
+from ganns.queue.runner import Context
 
 app = App(import_paths=["tests.worker.sample_app"])
 
@@ -26,6 +27,17 @@ def limited() -> None:
 @task(app=app)
 def endless() -> None:
     threading.Event().wait()
+
+
+@task(app=app, bind=True)
+def wait_for(self: Context, path: str) -> str:
+    """Say that this only waits, and wait until the file `path` is there."""
+    self.only_waits()
+    Path(f"{path}.awaited").touch()
+    until = time.monotonic() + 60
+    while not Path(path).exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    return "it came" if Path(path).exists() else "it never came"
 
 
 @task(app=app)

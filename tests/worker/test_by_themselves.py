@@ -196,6 +196,21 @@ def test_it_takes_the_tasks_of_its_queues(called: Address, tmp_path: Path) -> No
     assert "no run is open" not in process.log
 
 
+def test_one_more_task_runs_while_one_only_waits(worker: WorkerProcess, conn: Connection, tmp_path: Path) -> None:
+    """A worker's two tasks wait for each other's file; a third one, which would find it, comes after them."""
+    one, other, third = (tmp_path / name for name in ("one", "other", "third"))
+    first = sample_app.wait_for.delay(str(one))
+    wait_until((tmp_path / "one.awaited").exists, what="the first task")
+    second = sample_app.wait_for.delay(str(other))
+    wait_until((tmp_path / "other.awaited").exists, what="the second task, beside the first")
+    last = sample_app.wait_for.delay(str(third))
+    running = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND task_name LIKE %s"
+    assert conn.execute(running, ["%wait_for"]).fetchone() == (2,)
+    for path in (other, one, third):
+        path.touch()
+    assert [one.get(timeout=60) for one in (first, second, last)] == ["it came"] * 3
+
+
 @pytest.mark.parametrize(
     ("queues", "said"),
     [
