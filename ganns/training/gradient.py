@@ -40,6 +40,7 @@ class GradientUnit(UnitComputer):
         labels: torch.Tensor | None = None,
     ) -> UnitResult | None:
         """Compute both gradients at the loaded weights; see `UnitComputer.compute`."""
+        self.forget_statistics()
         rng = seeded(*seed_parts, "noise")
         total = UnitResult(len(images), {})
         batches = slice_bounds(len(images), self.config.strategy.micro_batch)

@@ -64,6 +64,7 @@ class LocalStepsUnit(UnitComputer):
         on_part: Callable[[str, Part], None],
         should_stop: Callable[[], bool],
     ) -> UnitResult | None:
+        self.forget_statistics()
         self.begin()
         rng = seeded(*seed_parts, "noise")
         total: dict[str, float] = {}

@@ -98,6 +98,11 @@ class UnitComputer(ABC):
             The result, or None if `should_stop` was true.
         """
 
+    def forget_statistics(self) -> None:
+        """Drop what an interrupted unit has left in the recorders: it would be added to the next unit's sums."""
+        for recorder in self.recorders.values():
+            recorder.forget()
+
     def condition(self, labels: torch.Tensor | None, start: int, count: int) -> tuple[torch.Tensor, ...]:
         """Return what both networks get beside their input: nothing, or labels [count, A] if they are conditional.
 

@@ -15,7 +15,10 @@ from ganns.training.state import TrainingState
 
 
 class Report(Quiet):
-    """Prints each version as it is made."""
+    """Prints each version as it is made, and on stderr all that the coordinator says."""
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     def started(self, run_id: int, state: TrainingState) -> None:
         print(json.dumps({"run": run_id, "version": state.progress.version}), flush=True)

@@ -1,10 +1,14 @@
 """A unit's gradients and statistics, against computations written out here and nowhere else."""
 
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from ganns.config import Config, GradientStrategy, ModelConfig
+from ganns.config import Config, GradientStrategy, LocalStepsStrategy, ModelConfig
 from ganns.training.aggregation import Accumulator
 from ganns.training.dcgan import Discriminator, Generator
 from ganns.training.gradient import GradientUnit
@@ -12,6 +16,7 @@ from ganns.training.networks import build
 from ganns.training.plan import slice_bounds
 from ganns.training.seeds import generator
 from ganns.training.state import TrainingState
+from ganns.training.strategies import build_computer
 from ganns.training.unit import UnitResult
 
 MODEL = ModelConfig(image_size=32, latent_dim=16, features_g=8, features_d=8)
@@ -198,3 +203,47 @@ def test_the_networks_have_the_papers_sizes():
         images = gen(torch.randn(2, 100))
         assert images.shape == (2, 3, size, size)
         assert disc(images).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [GradientStrategy(unit_images=8, micro_batch=4), LocalStepsStrategy(unit_images=8, micro_batch=4)],
+    ids=lambda one: one.name,
+)
+@pytest.mark.parametrize("error", [False, True], ids=["stopped", "an error"])
+def test_an_interrupted_unit_leaves_nothing_to_the_next(strategy, error: bool, monkeypatch: pytest.MonkeyPatch):
+    """Stopped at each look, or by an error in each of the losses: the next unit is bit for bit that of a fresh worker."""
+    config = Config(model=MODEL, strategy=strategy, seed=3)
+    state, real = TrainingState(config), real_images(8)
+    fresh, computer = build_computer(config), build_computer(config)
+    for one in (fresh, computer):
+        one.load(state.weights())
+    expected = fresh.compute(real, (3, 0, 0))
+    assert expected is not None
+    num_interrupted = 0
+    for moment in range(8):
+        looks: list[None] = []
+
+        def is_now() -> bool:
+            looks.append(None)
+            return len(looks) == moment + 1
+
+        def fail(logits: torch.Tensor) -> torch.Tensor:
+            if is_now():
+                raise MemoryError("out of memory")
+            return softplus(-logits).mean()
+
+        if error:
+            with monkeypatch.context() as patched, suppress(MemoryError):
+                patched.setattr(computer, "loss", SimpleNamespace(real=fail, fake=fail, generator=fail))
+                computer.compute(real_images(8, seed=1), (3, 0, 1))
+                continue
+        elif computer.compute(real_images(8, seed=1), (3, 0, 1), should_stop=is_now) is not None:
+            continue
+        num_interrupted += 1
+        found = computer.compute(real, (3, 0, 0))
+        assert found is not None
+        for role, part in expected.parts.items():
+            for mine, its in ((part.gradients, found.parts[role].gradients), (part.sums, found.parts[role].sums)):
+                assert all(torch.equal(value, its[name]) for name, value in mine.items()), (moment, role)
+    assert num_interrupted >= 2
