@@ -205,45 +205,49 @@ def test_the_networks_have_the_papers_sizes():
         assert disc(images).shape == (2,)
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    [GradientStrategy(unit_images=8, micro_batch=4), LocalStepsStrategy(unit_images=8, micro_batch=4)],
-    ids=lambda one: one.name,
-)
+class Moment:
+    """Tells whether it is asked for the nth time now."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def is_now(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+    def fail(self, logits: torch.Tensor) -> torch.Tensor:
+        """A loss that fails then."""
+        if self.is_now():
+            raise MemoryError("out of memory")
+        return softplus(-logits).mean()
+
+
+STRATEGIES = [kind(unit_images=8, micro_batch=4) for kind in (GradientStrategy, LocalStepsStrategy)]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: one.name)
 @pytest.mark.parametrize("error", [False, True], ids=["stopped", "an error"])
 def test_an_interrupted_unit_leaves_nothing_to_the_next(strategy, error: bool, monkeypatch: pytest.MonkeyPatch):
-    """Stopped at each look, or by an error in each of the losses: the next unit is bit for bit that of a fresh worker."""
+    """Stopped at each look, or by an error in each loss: the next unit is bit for bit that of a fresh worker."""
     config = Config(model=MODEL, strategy=strategy, seed=3)
-    state, real = TrainingState(config), real_images(8)
+    state, real, other = TrainingState(config), real_images(8), real_images(8, seed=1)
     fresh, computer = build_computer(config), build_computer(config)
     for one in (fresh, computer):
         one.load(state.weights())
     expected = fresh.compute(real, (3, 0, 0))
-    assert expected is not None
     num_interrupted = 0
-    for moment in range(8):
-        looks: list[None] = []
-
-        def is_now() -> bool:
-            looks.append(None)
-            return len(looks) == moment + 1
-
-        def fail(logits: torch.Tensor) -> torch.Tensor:
-            if is_now():
-                raise MemoryError("out of memory")
-            return softplus(-logits).mean()
-
+    for number in range(1, 9):
+        moment, result = Moment(number), None
         if error:
             with monkeypatch.context() as patched, suppress(MemoryError):
+                fail = moment.fail
                 patched.setattr(computer, "loss", SimpleNamespace(real=fail, fake=fail, generator=fail))
-                computer.compute(real_images(8, seed=1), (3, 0, 1))
-                continue
-        elif computer.compute(real_images(8, seed=1), (3, 0, 1), should_stop=is_now) is not None:
-            continue
-        num_interrupted += 1
+                result = computer.compute(other, (3, 0, 1))
+        else:
+            result = computer.compute(other, (3, 0, 1), should_stop=moment.is_now)
+        num_interrupted += result is None
         found = computer.compute(real, (3, 0, 0))
-        assert found is not None
         for role, part in expected.parts.items():
             for mine, its in ((part.gradients, found.parts[role].gradients), (part.sums, found.parts[role].sums)):
-                assert all(torch.equal(value, its[name]) for name, value in mine.items()), (moment, role)
+                assert all(torch.equal(value, its[name]) for name, value in mine.items()), (number, role)
     assert num_interrupted >= 2
