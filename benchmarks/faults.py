@@ -7,7 +7,8 @@ rounds have spare units: so no round waits for a unit that a dead worker holds, 
 are back. Each fault is injected several times. The time is counted from just before the fault (a laptop's: from its
 waking up, an absent server's: from its return) until each worker has done a unit of a round that was opened after it.
 The last line is one JSON object: for each fault the median and the largest number of seconds, and the same until the
-first round is closed. The exit code is 1 if a kind of fault once took longer than is promised.
+first round is closed. The exit code is 1 if a kind of fault once took longer than is promised, or if a result was
+refused: all workers are honest.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def beyond(back: dict[str, list[float]]) -> list[str]:
 
 
 def main() -> int:
-    """Inject each fault, and print the figures; return 1 if a kind of fault took longer than is promised."""
+    """Inject each fault, and print the figures; return 1 if something was not as promised."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=3, help="how often each fault happens")
     parser.add_argument("--only", nargs="*", default=[], help="these faults alone")
@@ -107,15 +108,17 @@ def main() -> int:
                 back.setdefault(name, []).append(found[0])
                 closed.setdefault(name, []).append(found[1])
                 print(f"{name}: all workers after {found[0]:.2f} s, a round after {found[1]:.2f} s", flush=True)
+        refused = (room.folder / "coordinator.log").read_text().count("refused a result")
     figures = {
         "turns": arguments.turns,
         "cpus": os.cpu_count(),
         "back_s": {name: median_and_max(values) for name, values in back.items()},
         "round_s": {name: median_and_max(values) for name, values in closed.items()},
         "beyond": beyond(back),
+        "refused": refused,
     }
     print(json.dumps(figures))
-    return 1 if figures["beyond"] else 0
+    return 1 if figures["beyond"] or refused else 0
 
 
 if __name__ == "__main__":
