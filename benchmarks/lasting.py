@@ -95,7 +95,7 @@ class Judge:
 
     def judge(self, state: TrainingState) -> dict[str, float]:
         """Return the metrics of the averaged generator."""
-        drawer = batches.build_generator(state.config, batches.averaged_generator(state.tensors()))
+        drawer = batches.build_generator(state.config, batches.averaged_generator(state.config, state.tensors()))
         parts = [batches.draw(state.config, drawer, *part) for part in batches.parts(NUM_JUDGED)]
         pixels = torch.cat(parts)
         return compare(features_of(self._network, pixels), pixels[: batches.NUM_COMPARED], *self._real)

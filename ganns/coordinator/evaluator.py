@@ -107,7 +107,7 @@ class Evaluator:
         if should_stop():
             return None
         evaluation = evaluations.put_generator(
-            self.conn, self.run_id, generation, pack(batches.averaged_generator(state, self._labels))
+            self.conn, self.run_id, generation, pack(batches.averaged_generator(self.config, state, self._labels))
         )
         parts = group(
             signature(
@@ -151,7 +151,7 @@ class Evaluator:
 
         @functools.cache
         def networks() -> tuple[nn.Module, nn.Module]:
-            generator = batches.build_generator(self.config, batches.averaged_generator(state))
+            generator = batches.build_generator(self.config, batches.averaged_generator(self.config, state))
             return generator, feature_network(self.run_id, self.config, self._stored_network())
 
         def compute(index: int) -> batches.Tensors:

@@ -12,7 +12,8 @@ from torch import nn
 
 from ganns.config import Config
 from ganns.evaluation.features import features_of, to_bytes
-from ganns.training.networks import make, sample
+from ganns.training.batchnorm import measure_statistics
+from ganns.training.networks import make, parameters_of, sample, statistics_of
 from ganns.training.seeds import generator as seeded
 from ganns.training.serialization import pack, unpack
 
@@ -30,14 +31,20 @@ def parts(num_images: int) -> list[tuple[int, int]]:
     return [(start, min(PART_IMAGES, num_images - start)) for start in range(0, num_images, PART_IMAGES)]
 
 
-def averaged_generator(state: Mapping[str, torch.Tensor], labels: torch.Tensor | None = None) -> Tensors:
-    """Return the averaged generator's tensors out of a whole state's (see `TrainingState.tensors`).
+def averaged_generator(
+    config: Config, state: Mapping[str, torch.Tensor], labels: torch.Tensor | None = None
+) -> Tensors:
+    """Return the tensors of the averaged generator, as it draws samples, out of a whole state's.
 
     For a conditional generator, `labels` [num, A] of the held-out images go with it: each generated image gets the
     label of a real one, so that both sets have each combination of attributes equally often.
     """
     own = {name.removeprefix("g."): value for name, value in state.items() if name.startswith("g.")}
     own |= {name.removeprefix("ema."): value for name, value in state.items() if name.startswith("ema.")}
+    if not config.model.conditional:  # as in `TrainingState.generator`
+        network = build_generator(config, own)
+        measure_statistics(network, config.model.latent_dim)
+        own = parameters_of(network) | statistics_of(network)
     return own if labels is None else own | {LABELS: labels}
 
 

@@ -1,5 +1,7 @@
 """Record BatchNorm's statistics as sums, which can be added over all workers of a round without an error.
 
+What draws images measures them anew, with the weights that it draws with (`measure_statistics`).
+
 Shapes: N images of a batch, C channels of a layer.
 """
 
@@ -11,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganns.training.seeds import generator as seeded
 
 Tensors = dict[str, torch.Tensor]
 
@@ -52,6 +56,39 @@ class SumRecorder:
     def forget(self) -> None:
         """Drop the recorded statistics and begin again."""
         self._seen = {}
+
+
+NUM_DRAWN, BATCH = 512, 64
+
+
+@torch.no_grad()
+def measure_statistics(generator: nn.Module, latent_dim: int) -> None:
+    """Set BatchNorm's statistics of a generator to those of images that it draws with its present weights.
+
+    Sums that workers send are of weights on their way, and of the generator itself. Its average has other weights, for
+    which they are wrong: contrast and colours differ a little. These are "standing statistics", as in BigGAN (Brock et
+    al. 2019, arXiv 1809.11096). The noise is always the same, so they are a function of the weights.
+
+    Args:
+        generator: on the CPU; a network without BatchNorm stays as it is. It is left in eval mode.
+        latent_dim: Z, the length of its noise vectors.
+    """
+    generator.eval()
+    layers = batchnorm_layers(generator).values()
+    if not layers:
+        return
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over all batches
+        layer.train()
+    for start in range(0, NUM_DRAWN, BATCH):
+        generator(torch.randn(BATCH, latent_dim, generator=seeded(0, "statistics", start)))
+    for layer, momentum in zip(layers, before, strict=True):
+        layer.momentum = momentum
+        assert layer.num_batches_tracked is not None
+        layer.num_batches_tracked.zero_()  # nothing reads it
+    generator.eval()
 
 
 def _sums(mean: torch.Tensor, variance: torch.Tensor, count: int) -> torch.Tensor:

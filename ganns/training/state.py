@@ -20,6 +20,7 @@ from torch import nn
 from ganns.config import Config, LocalStepsStrategy
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator
+from ganns.training.batchnorm import measure_statistics
 from ganns.training.chain import CHAIN, Link, next_link
 from ganns.training.clipping import NUM_NORMS
 from ganns.training.networks import make, parameters_of, sample, statistics_of
@@ -160,11 +161,17 @@ class TrainingState:
         return self.published or self.weights()
 
     def generator(self, *, averaged: bool) -> nn.Module:
-        """Return a copy of the generator for drawing samples: the raw one or the averaged one."""
+        """Return a copy of the generator for drawing samples: the raw one or the averaged one.
+
+        Its BatchNorm statistics are measured with its own weights. A conditional network keeps those of the training,
+        in which each attribute is as frequent as in the images.
+        """
         copy = make(self.config.model, "g")
         copy.load_state_dict(self.networks["g"].state_dict())
         if averaged:
             copy.load_state_dict(self.ema, strict=False)
+        if not self.config.model.conditional:
+            measure_statistics(copy, self.config.model.latent_dim)
         return copy
 
     def draw(self, latent: torch.Tensor, *, averaged: bool, labels: torch.Tensor | None = None) -> torch.Tensor:

@@ -44,7 +44,7 @@ def test_from_the_file_of_weights_to_metrics(weights_file, monkeypatch):
     torch.save(random_weights(monkeypatch), weights_file)
     config = tiny(evaluate=EvaluateConfig(features="inception", images=6))
     network = features.feature_network(1, config, None)
-    generator = batches.build_generator(config, batches.averaged_generator(TrainingState(config).tensors()))
+    generator = batches.build_generator(config, batches.averaged_generator(config, TrainingState(config).tensors()))
     drawn = batches.draw(config, generator, 0, 6)
     found, pixels = batches.join([batches.decode(batches.encode(batches.extract(drawn, network, 0)))])
     assert found.shape == (6, features.NUM_FEATURES["inception"])

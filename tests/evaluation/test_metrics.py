@@ -136,7 +136,7 @@ def test_features_that_do_not_fit_are_refused():
 def test_parts_make_the_images_that_one_would_draw():
     config = Config(model=ModelConfig(image_size=32, latent_dim=8, features_g=4, features_d=4))
     state = TrainingState(config)
-    network = batches.build_generator(config, batches.averaged_generator(state.tensors()))
+    network = batches.build_generator(config, batches.averaged_generator(config, state.tensors()))
     for name, value in state.generator(averaged=True).state_dict().items():
         assert torch.equal(network.state_dict()[name], value), name
     assert [start for start, _ in batches.parts(150)] == [0, 64, 128]
@@ -159,7 +159,7 @@ def test_a_conditional_model_is_judged_with_the_labels_of_real_images():
         )
     )
     state, labels = TrainingState(config), torch.tensor([[0.0, 1], [1, 0], [1, 1]])
-    sent = batches.averaged_generator(state.tensors(), labels)
+    sent = batches.averaged_generator(config, state.tensors(), labels)
     network = batches.build_generator(config, sent)
     assert torch.equal(sent[batches.LABELS], labels)
     drawn = batches.draw(config, network, 64, 4, sent[batches.LABELS])

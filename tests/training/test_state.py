@@ -1,13 +1,17 @@
 """The state: one step against Adam written out, bytes and back, the averaged generator."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from ganns.config import Config, ModelConfig, OptimizerConfig
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator, Mean
+from ganns.training.batchnorm import measure_statistics
 from ganns.training.per_class import in_round
 from ganns.training.plan import Cursor, Slice
+from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState
 from ganns.training.unit import Part
 
@@ -111,3 +115,38 @@ def test_samples_come_from_running_statistics_and_leave_the_state_alone():
     assert images.shape == (5, 3, 32, 32)
     torch.testing.assert_close(state.draw(latent[:2], averaged=True), images[:2])  # eval mode: no batch statistics
     assert state.weights_digest() == before
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_what_draws_has_the_statistics_of_its_own_weights(averaged):
+    """The first BatchNorm layer's, written out: mean and variance of the layer before it, over 512 images."""
+    state = TrainingState(Config(model=MODEL))
+    for seed in range(3):
+        state.advance(totals_for(state, seed), Progress(0, 4, 0.0, Cursor()))
+    before = state.weights_digest()
+    network = state.generator(averaged=averaged)
+    assert state.weights_digest() == before
+    first, norm = network.layers[0], network.layers[1]
+    means, variances = [], []
+    for start in range(0, 512, 64):
+        latent = torch.randn(64, 8, generator=generator(0, "statistics", start))
+        seen = first(latent[:, :, None, None]).transpose(0, 1).flatten(1).detach()  # [C, 64 * 4 * 4]
+        means.append(seen.mean(1))
+        variances.append(seen.var(1))
+    assert torch.allclose(norm.running_mean, torch.stack(means).mean(0), atol=1e-6)
+    assert torch.allclose(norm.running_var, torch.stack(variances).mean(0), rtol=1e-5)
+    assert not torch.allclose(norm.running_var, state.networks["g"].layers[1].running_var, rtol=1e-2)
+    assert norm.momentum == 0.1
+    assert not network.training
+
+
+def test_a_network_without_batchnorm_and_a_conditional_one_keep_what_they_have():
+    network = torch.nn.Linear(8, 3)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    measure_statistics(network, 8)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    state = TrainingState(Config(model=replace(MODEL, conditional=True)))
+    state.advance(totals_for(state, 0), Progress(0, 4, 0.0, Cursor()))
+    wanted = dict(state.networks["g"].named_buffers())
+    for name, value in state.generator(averaged=True).named_buffers():
+        assert name.endswith("tracked") or torch.equal(value, wanted[name])
