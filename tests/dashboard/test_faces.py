@@ -24,6 +24,7 @@ from ganns.pictures.grid import grid
 from ganns.store import runs, weights
 from ganns.store.samples import put_sample
 from ganns.training import dcgan
+from ganns.training.batchnorm import measure_statistics
 from ganns.training.seeds import noise, sample_labels
 from ganns.training.serialization import digest
 from ganns.training.state import Progress, TrainingState
@@ -101,9 +102,11 @@ def networks(model: ModelConfig, version: int) -> tuple[dcgan.Generator, dcgan.D
     tensors = changed(model, version).tensors() if version else TrainingState(tiny(model=model)).tensors()
     made = dcgan.Generator(model), dcgan.Discriminator(model)
     for network, prefixes in zip(made, (("g.", "ema."), ("d.",)), strict=True):
-        for prefix in prefixes:  # the average has no statistics: they are the generator's
+        for prefix in prefixes:  # of a conditional network the average has the generator's statistics
             found = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
             network.load_state_dict(found, strict=False)
+    if not model.conditional:
+        measure_statistics(made[0], model.latent_dim)
     return made
 
 
