@@ -11,8 +11,9 @@ The rule:
 - *Small steps.* A GAN needs many steps, and a step of 8 images costs little more than one of 4.
 - *Short units for more than one worker.* The workers' networks move apart within a unit. A worker alone has nothing to
   average, so its units are long.
-- *Higher rates for 8 workers or more*, by the root of the number: the mean of n changes has an n-th of the noise. At 4
-  workers twice the rate was not better (one seed, docs/explain/strategies.md); the rows for 8 and 16 were not measured.
+- *Higher rates for 4 workers or more*, by the root of the number: the mean of n changes has an n-th of the noise. It
+  makes the beginning faster, and later stages slower (three seeds, docs/explain/strategies.md); the row for 16 was not
+  measured.
 
 The table has one row for each doubling. Workers come and go: a laptop sleeps, a second worker is started. So the
 settings go up as soon as the class is large enough for the next row, but go down only when more than a third of a row's

@@ -57,8 +57,12 @@ class Machines:
         return coordinator
 
     def check_start(self, coordinator: Coordinator, conn: Connection) -> int:
-        """Check that the coordinator began with the very state that the run's version is; return the version."""
-        version = runs.get_run(conn, coordinator.run_id).version
+        """Check that the coordinator began with the very state that the run's version was; return the version.
+
+        It may be further now: the results of a round that was open before may all be there.
+        """
+        version = coordinator.began_at
+        assert version <= runs.get_run(conn, coordinator.run_id).version
         assert self.history.setdefault(version, coordinator.began) == coordinator.began, (version, coordinator.said)
         for later in [number for number in self.history if number > version]:
             del self.history[later]

@@ -27,6 +27,7 @@ class Coordinator(Quiet):
     run_id: int | None = None
     digest: str | None = None
     began: str | None = None  # the digest of the state that it began with
+    began_at: int = 0  # the version of this state
     done: bool | None = None
     error: BaseException | None = None
 
@@ -44,6 +45,7 @@ class Coordinator(Quiet):
     def started(self, run_id: int, state: TrainingState) -> None:
         """Remember the run."""
         self.run_id = run_id
+        self.began_at = state.progress.version
         self.digest = self.began = state.weights_digest()
 
     def round_closed(self, report: RoundReport, state: TrainingState) -> None:
