@@ -11,9 +11,9 @@ The rule:
 - *Small steps.* A GAN needs many steps, and a step of 8 images costs little more than one of 4.
 - *Short units for more than one worker.* The workers' networks move apart within a unit. A worker alone has nothing to
   average, so its units are long.
-- *Higher rates for 4 workers or more*, by the root of the number: the mean of n changes has an n-th of the noise. It
-  makes the beginning faster, and later stages slower (three seeds, docs/explain/strategies.md); the row for 16 was not
-  measured.
+- *The same rates for every class*. The mean of n changes has an n-th of the noise, so one expects that rates may grow
+  with n. They may not: by the root of n, the beginning was a little faster, and all that came after much slower (three
+  seeds, docs/explain/strategies.md). A row can have another factor, `rate`.
 
 The table has one row for each doubling. Workers come and go: a laptop sleeps, a second worker is started. So the
 settings go up as soon as the class is large enough for the next row, but go down only when more than a third of a row's
@@ -62,9 +62,9 @@ class Row:
 TABLE = (
     Row(size=1, micro_batch=8, steps=32, rate=1.0),
     Row(size=2, micro_batch=8, steps=16, rate=1.0),
-    Row(size=4, micro_batch=8, steps=16, rate=1.4),
-    Row(size=8, micro_batch=8, steps=16, rate=2.0),
-    Row(size=16, micro_batch=8, steps=16, rate=2.0),
+    Row(size=4, micro_batch=8, steps=16, rate=1.0),
+    Row(size=8, micro_batch=8, steps=16, rate=1.0),
+    Row(size=16, micro_batch=8, steps=16, rate=1.0),
 )
 STAYS = 2 / 3
 """The settings of a class stay while this share of its size is present."""
