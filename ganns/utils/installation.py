@@ -7,6 +7,7 @@ be on the index, and without our constraints pip chooses versions that were not 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
@@ -57,7 +58,7 @@ def install_command(name: str) -> str:
     if commit:
         return f"pip install 'ganns[{name}] @ git+{place}@{commit}'{_constraints(place, commit)}"
     if place:
-        return f"pip install -c constraints.txt -e '.[{name}]' (in the folder {place})"
+        return f"cd {shlex.quote(place)} && pip install -c constraints.txt -e '.[{name}]'"
     return f"pip install 'ganns[{name}]=={_version()}'"
 
 
@@ -67,7 +68,7 @@ def update_command(required: str) -> str:
     if commit:
         return f"pip install --force-reinstall --no-deps git+{place}"
     if place:
-        return f"git pull (in the folder {place})"
+        return "git pull"  # without the folder: a worker's reason is stored in the database
     return f"pip install 'ganns=={required}.*'"
 
 
