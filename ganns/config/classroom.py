@@ -1,4 +1,4 @@
-"""How a class works together: the groups `audit`, `codec`, `store`, `quorum`, `db`, `evaluate` and `stop`."""
+"""Define the groups of how a class works together: `audit`, `codec`, `store`, `quorum`, `db`, `evaluate` and `stop`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is learned, and how: the groups `model`, `data`, `strategy`, `loss`, `optimizer` and `aggregate`.
+"""Define the groups of what is learned, and how: `model`, `data`, `strategy`, `loss`, `optimizer` and `aggregate`.
 
 In a group with several options each has a dataclass of its own, with only the keys that it uses, and its defaults.
 """

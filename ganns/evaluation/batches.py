@@ -41,10 +41,9 @@ def averaged_generator(
     """
     own = {name.removeprefix("g."): value for name, value in state.items() if name.startswith("g.")}
     own |= {name.removeprefix("ema."): value for name, value in state.items() if name.startswith("ema.")}
-    if not config.model.conditional:  # as in `TrainingState.generator`
-        network = build_generator(config, own)
-        measure_statistics(network, config.model.latent_dim)
-        own = parameters_of(network) | statistics_of(network)
+    network = build_generator(config, own)
+    measure_statistics(network, config.model)
+    own = parameters_of(network) | statistics_of(network)
     return own if labels is None else own | {LABELS: labels}
 
 

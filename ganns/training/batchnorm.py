@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganns.config import ModelConfig
 from ganns.training.seeds import generator as seeded
 
 Tensors = dict[str, torch.Tensor]
@@ -62,8 +63,10 @@ NUM_DRAWN, BATCH = 512, 64
 
 
 @torch.no_grad()
-def measure_statistics(generator: nn.Module, latent_dim: int) -> None:
+def measure_statistics(generator: nn.Module, model: ModelConfig) -> None:
     """Set BatchNorm's statistics of a generator to those of images that it draws with its present weights.
+
+    A conditional generator keeps those of the training, in which each attribute is as frequent as in the images.
 
     Sums that workers send are of weights on their way, and of the generator itself. Its average has other weights, for
     which they are wrong: contrast and colours differ a little. These are "standing statistics", as in BigGAN (Brock et
@@ -71,11 +74,11 @@ def measure_statistics(generator: nn.Module, latent_dim: int) -> None:
 
     Args:
         generator: on the CPU; a network without BatchNorm stays as it is. It is left in eval mode.
-        latent_dim: Z, the length of its noise vectors.
+        model: the configuration that it was made with.
     """
     generator.eval()
     layers = batchnorm_layers(generator).values()
-    if not layers:
+    if model.conditional or not layers:
         return
     before = [layer.momentum for layer in layers]
     for layer in layers:
@@ -83,7 +86,7 @@ def measure_statistics(generator: nn.Module, latent_dim: int) -> None:
         layer.momentum = None  # the mean over all batches
         layer.train()
     for start in range(0, NUM_DRAWN, BATCH):
-        generator(torch.randn(BATCH, latent_dim, generator=seeded(0, "statistics", start)))
+        generator(torch.randn(BATCH, model.latent_dim, generator=seeded(0, "statistics", start)))
     for layer, momentum in zip(layers, before, strict=True):
         layer.momentum = momentum
         assert layer.num_batches_tracked is not None

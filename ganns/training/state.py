@@ -163,15 +163,13 @@ class TrainingState:
     def generator(self, *, averaged: bool) -> nn.Module:
         """Return a copy of the generator for drawing samples: the raw one or the averaged one.
 
-        Its BatchNorm statistics are measured with its own weights. A conditional network keeps those of the training,
-        in which each attribute is as frequent as in the images.
+        Its BatchNorm statistics are measured with its own weights.
         """
         copy = make(self.config.model, "g")
         copy.load_state_dict(self.networks["g"].state_dict())
         if averaged:
             copy.load_state_dict(self.ema, strict=False)
-        if not self.config.model.conditional:
-            measure_statistics(copy, self.config.model.latent_dim)
+        measure_statistics(copy, self.config.model)
         return copy
 
     def draw(self, latent: torch.Tensor, *, averaged: bool, labels: torch.Tensor | None = None) -> torch.Tensor:

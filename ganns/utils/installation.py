@@ -1,4 +1,4 @@
-"""How this program was installed, and so what to type for one of its extras (see pyproject.toml), or to update it.
+"""Tell from the way of installation what to type for one of the extras (see pyproject.toml), or to update it.
 
 pip records the place that a package came from (PEP 610). A name alone would not do: another package of that name may
 be on the index, and without our constraints pip chooses versions that were not tested.

@@ -105,8 +105,7 @@ def networks(model: ModelConfig, version: int) -> tuple[dcgan.Generator, dcgan.D
         for prefix in prefixes:  # of a conditional network the average has the generator's statistics
             found = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
             network.load_state_dict(found, strict=False)
-    if not model.conditional:
-        measure_statistics(made[0], model.latent_dim)
+    measure_statistics(made[0], model)
     return made
 
 

@@ -143,7 +143,7 @@ def test_what_draws_has_the_statistics_of_its_own_weights(averaged):
 def test_a_network_without_batchnorm_and_a_conditional_one_keep_what_they_have():
     network = torch.nn.Linear(8, 3)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    measure_statistics(network, 8)
+    measure_statistics(network, MODEL)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     state = TrainingState(Config(model=replace(MODEL, conditional=True)))
     state.advance(totals_for(state, 0), Progress(0, 4, 0.0, Cursor()))
