@@ -15,7 +15,7 @@ from ganns.queue.events import report
 from ganns.queue.machine import figures
 from ganns.queue.runner import Context
 from ganns.store.rounds import QUEUE, TASK
-from ganns.training.per_class import in_round
+from ganns.training.round_settings import in_round
 from tasks.run_cache import RunCache, get_run_cache, prepare_images
 
 

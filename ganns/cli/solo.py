@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ganns.config import Config
-    from ganns.training.per_class import RecordedRound
+    from ganns.training.round_settings import RecordedRound
 
 SCHEDULE = "--schedule"
 

@@ -9,7 +9,8 @@ from typing import Any
 from ganns.config import Config, from_dict, to_dict, without_foreign_keys
 from ganns.errors import ConfigError, RunError
 from ganns.store.replay import AcceptedUnit, ClosedRound
-from ganns.training.per_class import RecordedRound, is_per_class
+from ganns.training.per_class import is_per_class
+from ganns.training.round_settings import RecordedRound
 
 WITHOUT = "without"
 RATES = ("optimizer.lr_g", "optimizer.lr_d")

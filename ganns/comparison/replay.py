@@ -32,7 +32,7 @@ from ganns.store import evaluations, replay, runs
 from ganns.store.kept_versions import KeptVersions
 from ganns.store.replay import ClosedRound
 from ganns.training.aggregation import build_totals
-from ganns.training.per_class import RecordedRound
+from ganns.training.round_settings import RecordedRound
 from ganns.training.solo import train_recorded
 from ganns.training.state import TrainingState
 

@@ -16,8 +16,8 @@ from ganns.store import replay
 from ganns.store.kept_versions import KeptVersions
 from ganns.store.replay import ClosedRound
 from ganns.store.runs import Run
-from ganns.training.per_class import RecordedRound
 from ganns.training.published import encode_weights
+from ganns.training.round_settings import RecordedRound
 from ganns.training.serialization import digest, pack
 from ganns.training.solo import train_recorded
 from ganns.training.state import TrainingState

@@ -27,8 +27,8 @@ from ganns.training.bounds import NUM_FIRST, Size, check_metrics, measure, remem
 from ganns.training.compression import get_codec
 from ganns.training.influence import Influence, observe
 from ganns.training.parts import decode_part, largest_part_bytes, shapes_of
-from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.result_digest import ResultDigest, joined, part_digest
+from ganns.training.round_settings import RoundSettings, in_round
 from ganns.training.serialization import unpack
 from ganns.training.state import TrainingState
 from ganns.training.unit import Part, Tensors

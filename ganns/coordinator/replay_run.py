@@ -18,8 +18,8 @@ from ganns.db.connect import Connection
 from ganns.store import runs, weights
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
-from ganns.training.per_class import RecordedRound, RoundSettings
 from ganns.training.plan import Cursor
+from ganns.training.round_settings import RecordedRound, RoundSettings
 from ganns.training.serialization import digest
 from ganns.training.state import Progress, TrainingState
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import psycopg
 
@@ -32,7 +33,7 @@ from ganns.store import control, fair_share, lease, runs, weights
 from ganns.store.kept_states import FOLDER, KeptStates
 from ganns.store.object_store import ObjectStore, open_store, require_store
 from ganns.store.runs import Run
-from ganns.training.per_class import RecordedRound
+from ganns.training.round_settings import RecordedRound
 from ganns.utils.backoff import backoff_s
 from ganns.utils.signals import stop_on_signals
 
@@ -115,51 +116,93 @@ def _train_here(
         stop_on_signals() if should_stop is None else nullcontext(should_stop) as stop,
         warden.watching(address, stop.is_set),
     ):
-        return _train_until_stopped(
-            address, run, config, scheduler, files, store, observer, stop, warden, new_quorum=new_quorum
-        )
+        training = RunTraining(address, run, config, scheduler, observer, files, store, stop, warden)
+        return training.train(new_quorum=new_quorum)
 
 
-def _train_until_stopped(
-    address: Address,
-    run: Run,
-    config: Config,
-    scheduler: Scheduler,
-    files: StateFiles,
-    store: ObjectStore | None,
-    observer: Observer,
-    stop: threading.Event,
-    warden: Warden,
-    *,
-    new_quorum: bool,
-) -> bool:
-    """Connect and train, and begin again from the database after a lost connection; return True when it is finished."""
-    begun, failures = False, 0
-    while not stop.is_set():
-        connections = open_connections(address, run.id, observer.say, stop.is_set)
-        if connections is None:
-            break
-        tried_at = time.monotonic()
+@dataclass(frozen=True)
+class RunTraining:
+    """The training of one run on this machine: all that stays the same when its connections are opened again."""
+
+    address: Address
+    run: Run
+    config: Config
+    scheduler: Scheduler
+    observer: Observer
+    files: StateFiles
+    store: ObjectStore | None
+    stop: threading.Event
+    warden: Warden
+
+    def train(self, *, new_quorum: bool) -> bool:
+        """Connect and train; after a lost connection, begin again from the database. Return True when finished."""
+        begun, failures = False, 0
+        while not self.stop.is_set():
+            connections = open_connections(self.address, self.run.id, self.observer.say, self.stop.is_set)
+            if connections is None:
+                break
+            tried_at = time.monotonic()
+            try:
+                generation = lease.acquire_lease(connections.main, self.run.id)
+                if not begun:  # after a reconnect, a stop is a command to this coordinator
+                    control.begin(connections.main, self.run.id, new_quorum=new_quorum)
+                    begun = True
+                return self._train_over(connections, generation)
+            except psycopg.OperationalError as error:
+                # Whether the open transaction was committed is not known here where the server went away, but the
+                # database knows: begin again from there, exactly as after a crash of the coordinator.
+                if not self.stop.is_set():
+                    self.observer.say(_what_failed(error, self.warden))
+            finally:
+                connections.close()
+            failures = failures + 1 if time.monotonic() - tried_at < 10.0 else 0
+            until = time.monotonic() + backoff_s(failures - 1, 0.25, 5.0) if failures else 0.0
+            while time.monotonic() < until and not self.stop.is_set():
+                time.sleep(0.05)
+        return False
+
+    def _train_over(self, connections: Connections, generation: int) -> bool:
+        """Train over open connections until the run is finished (True) or told to stop (False)."""
+        run, config, files, observer = self.run, self.config, self.files, self.observer
+        conn, stopped = connections.main, self.stop.is_set
+        fair_share.join_queue(conn, run.id)
+        state = restore(conn, runs.get_run(conn, run.id), generation, files, config, observer.say)
+        keep, checkpoint_s = config.db.keep_versions, config.db.checkpoint_s
+        cleanup = Cleanup(self.address, run.id, generation, files, self.store, keep=keep, checkpoint_s=checkpoint_s)
+        auditor = Auditor(run, config, self.address, generation, observer.say)
+        evaluations = Evaluations(self.address, run.id, generation, config, files, observer, auditor.report)
         try:
-            generation = lease.acquire_lease(connections.main, run.id)
-            if not begun:  # after a reconnect, a stop is a command to this coordinator
-                control.begin(connections.main, run.id, new_quorum=new_quorum)
-                begun = True
-            return _train(
-                connections, address, run, generation, config, scheduler, files, store, observer, stop, warden
-            )
-        except psycopg.OperationalError as error:
-            # Whether the open transaction was committed is not known here where the server went away, but the database
-            # knows: begin again from there, exactly as after a crash of the coordinator.
-            if not stop.is_set():
-                observer.say(_what_failed(error, warden))
+            Rounds(
+                run,
+                generation,
+                state,
+                files,
+                connections,
+                cleanup,
+                evaluations,
+                auditor,
+                observer,
+                stopped,
+                self.warden,
+                self.scheduler,
+                self.store,
+            ).train()
+            done = True
+            evaluations.finish(state.progress.version, stopped)
+        except Interrupted:
+            done = False
         finally:
-            connections.close()
-        failures = failures + 1 if time.monotonic() - tried_at < 10.0 else 0
-        until = time.monotonic() + backoff_s(failures - 1, 0.25, 5.0) if failures else 0.0
-        while time.monotonic() < until and not stop.is_set():
-            time.sleep(0.05)
-    return False
+            auditor.close()
+            evaluations.close()
+            cleanup.close()
+        # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
+        version = state.progress.version
+        stored = (data := files.read(version)) and weights.put_checkpoint(conn, run.id, version, data)
+        if stored and done:
+            files.clear()
+        say_best(conn, run.id, observer.say)
+        lease.release_lease(conn, run.id, generation)
+        return done
 
 
 def _what_failed(error: psycopg.OperationalError, warden: Warden) -> str:
@@ -169,58 +212,3 @@ def _what_failed(error: psycopg.OperationalError, warden: Warden) -> str:
     if isinstance(error, psycopg.errors.OutOfMemory):
         return f"the server has no memory left ({error.diag.message_primary}); beginning again from the database"
     return f"lost the connection to the database ({type(error).__name__}); reconnecting"
-
-
-def _train(
-    connections: Connections,
-    address: Address,
-    run: Run,
-    generation: int,
-    config: Config,
-    scheduler: Scheduler,
-    files: StateFiles,
-    store: ObjectStore | None,
-    observer: Observer,
-    stop: threading.Event,
-    warden: Warden,
-) -> bool:
-    """Train over open connections until the run is finished (True) or told to stop (False)."""
-    fair_share.join_queue(connections.main, run.id)
-    state = restore(connections.main, runs.get_run(connections.main, run.id), generation, files, config, observer.say)
-    cleanup = Cleanup(
-        address, run.id, generation, files, store, keep=config.db.keep_versions, checkpoint_s=config.db.checkpoint_s
-    )
-    auditor = Auditor(run, config, address, generation, observer.say)
-    evaluations = Evaluations(address, run.id, generation, config, files, observer, auditor.report)
-    try:
-        Rounds(
-            run,
-            generation,
-            state,
-            files,
-            connections,
-            cleanup,
-            evaluations,
-            auditor,
-            observer,
-            stop.is_set,
-            warden,
-            scheduler,
-            store,
-        ).train()
-        done = True
-        evaluations.finish(state.progress.version, stop.is_set)
-    except Interrupted:
-        done = False
-    finally:
-        auditor.close()
-        evaluations.close()
-        cleanup.close()
-    # A clean end leaves everything in the database, for `ganns sample` and for a coordinator elsewhere.
-    version = state.progress.version
-    stored = (data := files.read(version)) and weights.put_checkpoint(connections.main, run.id, version, data)
-    if stored and done:
-        files.clear()
-    say_best(connections.main, run.id, observer.say)
-    lease.release_lease(connections.main, run.id, generation)
-    return done

@@ -24,8 +24,9 @@ from ganns.queue.rescue import SILENT_S
 from ganns.store import rounds
 from ganns.store.rounds import Unit
 from ganns.store.runs import Run
-from ganns.training.per_class import RoundSettings, choose, is_per_class, num_units
+from ganns.training.per_class import choose, is_per_class, num_units
 from ganns.training.plan import Cursor, Slice, carry, hold, plan_round
+from ganns.training.round_settings import RoundSettings
 from ganns.training.state import Progress, TrainingState, finished
 
 

@@ -24,7 +24,7 @@ from ganns.db.connect import Connection
 from ganns.errors import Diverged, LeaseLost, RunError
 from ganns.store import runs
 from ganns.store.runs import Run
-from ganns.training.per_class import RecordedRound
+from ganns.training.round_settings import RecordedRound
 from ganns.training.state import TrainingState
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
-from ganns.training.per_class import RoundSettings, from_columns
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RoundSettings, from_columns
 from ganns.utils.printable import printable
 
 

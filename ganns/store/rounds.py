@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import RunError
-from ganns.training.per_class import RecordedRound, RoundSettings, from_columns, to_columns
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RecordedRound, RoundSettings, from_columns, to_columns
 
 TASK, QUEUE = "gradient", "gradients"
 """The name of the task that computes a unit, and its queue (see `tasks/gradient.py`)."""

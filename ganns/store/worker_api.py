@@ -16,8 +16,8 @@ from ganns.db.protocol import refusal_of
 from ganns.db.queries import execute
 from ganns.errors import RunError, WeightsMissing
 from ganns.training.chain import Published
-from ganns.training.per_class import RoundSettings, from_columns
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RoundSettings, from_columns
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from ganns.config import Config
 from ganns.data import ImageSet
 from ganns.training.compression import get_codec
 from ganns.training.parts import through_codec
-from ganns.training.per_class import RoundSettings, in_round
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RoundSettings, in_round
 from ganns.training.seeds import generator, permutation
 from ganns.training.unit import Part, Tensors, UnitComputer, UnitResult
 

@@ -118,7 +118,7 @@ def remembered(
 
     Args:
         role: "g" or "d".
-        config: the run's, with the settings of the round (`per_class.in_round`).
+        config: the run's, with the settings of the round (`round_settings.in_round`).
         network: of the version.
         optimizer: the network's, with its moments.
         largest_unit: the most images of a unit of the round; None: `strategy.unit_images`.

@@ -17,9 +17,10 @@ from ganns.data import ImageSet
 from ganns.training.aggregation import build_totals, weighted_metrics
 from ganns.training.compression import get_codec
 from ganns.training.parts import check_part, through_codec
-from ganns.training.per_class import RecordedRound, choose, in_round, is_per_class
+from ganns.training.per_class import choose, is_per_class
 from ganns.training.plan import Cursor, Slice, plan_round
 from ganns.training.published import as_published
+from ganns.training.round_settings import RecordedRound, in_round
 from ganns.training.seeds import permutation
 from ganns.training.state import Progress, TrainingState, finished
 from ganns.training.strategies import build_computer

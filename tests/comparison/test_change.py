@@ -8,8 +8,8 @@ from ganns.comparison.change import Change, parse, regrouped
 from ganns.config import LocalStepsStrategy
 from ganns.errors import ConfigError
 from ganns.store.replay import AcceptedUnit, Author, ClosedRound
-from ganns.training.per_class import RecordedRound
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RecordedRound
 from tests.support.fakes import tiny
 
 ADA, BOB = Author("ada-1", "ada", "login_1"), Author("bob", "bob", None)

@@ -33,8 +33,8 @@ from ganns.store.worker_api import Claim
 from ganns.training.chain import CHAIN, Tensors
 from ganns.training.compression import get_codec
 from ganns.training.parts import encode_part
-from ganns.training.per_class import in_round
 from ganns.training.published import decode_weights
+from ganns.training.round_settings import in_round
 from ganns.training.seeds import permutation
 from ganns.training.serialization import digest, pack, unpack
 from ganns.training.solo import train_solo

@@ -25,8 +25,8 @@ from ganns.training.audit import (
     recompute,
     to_tensors,
 )
-from ganns.training.per_class import RoundSettings
 from ganns.training.plan import Slice
+from ganns.training.round_settings import RoundSettings
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
 from ganns.training.trust import FLOOR, Trust, is_auditor_suspect, is_chosen, is_out, probability

@@ -9,18 +9,9 @@ import pytest
 
 from ganns.config import LocalStepsStrategy, OptimizerConfig, QuorumConfig, StopConfig
 from ganns.data import open_images
-from ganns.training.per_class import (
-    TABLE,
-    RecordedRound,
-    RoundSettings,
-    choose,
-    from_columns,
-    in_round,
-    is_per_class,
-    num_units,
-    to_columns,
-)
+from ganns.training.per_class import TABLE, choose, is_per_class, num_units
 from ganns.training.plan import Cursor, carry, plan_round
+from ganns.training.round_settings import RecordedRound, RoundSettings, from_columns, in_round, to_columns
 from ganns.training.solo import train_recorded, train_solo
 from ganns.training.state import TrainingState
 from tests.support.fakes import solo_digest, tiny

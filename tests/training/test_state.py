@@ -9,8 +9,8 @@ from ganns.config import Config, ModelConfig, OptimizerConfig
 from ganns.errors import PayloadError
 from ganns.training.aggregation import Accumulator, Mean
 from ganns.training.batchnorm import measure_statistics
-from ganns.training.per_class import in_round
 from ganns.training.plan import Cursor, Slice
+from ganns.training.round_settings import in_round
 from ganns.training.seeds import generator
 from ganns.training.state import Progress, TrainingState
 from ganns.training.unit import Part
