@@ -369,9 +369,15 @@ def known_to_compose(overrides: tuple[str, ...]) -> None:
     compose([*overrides, *(extra for extra in needed if extra.partition("=")[0] not in given)])
 
 
+@functools.cache
+def all_commands() -> Any:
+    """Return the tree of commands; to build it takes a tenth of a second."""
+    return typer.main.get_command(app)
+
+
 def check_command(words: list[str]) -> None:
     """Fail if `ganns` would not understand the words."""
-    command: Any = typer.main.get_command(app)
+    command = all_commands()
     words = [word for word in words if word not in ("--debug", "--help", "--version")]
     while hasattr(command, "commands") and words and not (command.invoke_without_command and words[0].startswith("-")):
         assert words[0] in command.commands, f"there is no command {words[0]}"

@@ -5,9 +5,11 @@ So a test can stop between any two steps, and let two workers meet in whatever o
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
@@ -40,7 +42,7 @@ from ganns.training.serialization import digest, pack, unpack
 from ganns.training.solo import train_solo
 from ganns.training.state import TrainingState
 from ganns.training.strategies import build_computer
-from ganns.training.unit import UnitResult
+from ganns.training.unit import UnitComputer, UnitResult
 from tasks.weights_cache import WeightsCache
 
 
@@ -57,6 +59,13 @@ def tiny(**changes: Any) -> Config:
         "sample_every": 0,
     }
     return Config(**settings | changes)
+
+
+@cache
+def computer_of(config: str) -> tuple[Config, UnitComputer]:
+    """Return a stored configuration and its computer, made once, as a worker keeps them for its units."""
+    known = from_dict(json.loads(config))
+    return known, build_computer(known)
 
 
 def solo_digest(config: Config) -> str:
@@ -128,9 +137,9 @@ class FakeWorker:
 
     def compute(self, claim: Claim) -> tuple[Config, UnitResult]:
         """Compute a unit for real."""
-        config = from_dict(worker_api.get_run_info(self.conn, claim.run_id).config)
+        config, computer = computer_of(json.dumps(worker_api.get_run_info(self.conn, claim.run_id).config))
+        computer.config = in_round(config, claim.settings, claim.round)
         self.images = self.images or images_of(config)
-        computer = build_computer(in_round(config, claim.settings, claim.round))
         found = self.fetch_weights(claim, config)
         computer.load(decode_weights(found, config.codec.down, computer.weight_shapes()))
         epoch, start, count = claim.slice
