@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 import benchmarks.simulated_class as simulated
-from benchmarks.friends import CLASSES, PLAIN, finalists, mean, summary, times
+from benchmarks.friends import CLASSES, PLAIN, finalists, mean, plot, summary, times
 from benchmarks.simulated_class import Way, seconds, time_to, train
 from ganns.data import open_images
 from ganns.training.solo import train_solo
@@ -49,6 +52,17 @@ def test_a_speed_is_that_of_the_best_plain_loop_over_the_classs():
     assert found["speedup"]["4 workers, 10 Mbit/s"]["fid 30"] < found["speedup"]["4 workers, 50 Mbit/s"]["fid 30"]
     assert mean([1.0, None]) is None
     assert times(results, COSTS, CLASSES[2][0], 1, None, 1)["fid"][30] == []
+
+
+def test_the_plot_shows_the_fastest_way_of_each_class(monkeypatch, tmp_path):
+    slow, fast = [(400, 0, 30.0, 90.0), (800, 0, 10.0, 50.0)], [(100, 0, 30.0, 90.0), (200, 0, 10.0, 50.0)]
+    fastest = CLASSES[2][2]
+    results = {(way.name, 0): fast if way == fastest else slow for way in [*PLAIN, *CLASSES[2]]}
+    shown = []
+    monkeypatch.setattr(Axes, "plot", lambda axes, *points, label, **style: shown.append(label))
+    monkeypatch.setattr(Figure, "legend", lambda figure, *entries, **style: None)
+    plot(results, COSTS, tmp_path / "friends.png")
+    assert [label for label in shown if label] == 2 * [PLAIN[0].name, fastest.name]
 
 
 def test_the_simulated_class_trains_as_solo_does(monkeypatch):
