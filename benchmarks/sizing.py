@@ -185,11 +185,8 @@ def tables(workers: list[int], yours: Yours, measured: Measured | None = None) -
     for num in workers:
         cells = [f"{name}: {shown(gain)}" for name, _, gain in gains(num, yours, measured)]
         lines.append(f"| {num:,} | {' | '.join(cells)} |")
-    lines += [
-        "",
-        "| workers | preset | down, up, Mbit/s | round, s | images/s | computing | out, Mbit/s | in, Mbit/s |",
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    heads = ("workers", "preset", "down, up, Mbit/s", "round, s", "images/s", "computing", "out, Mbit/s", "in, Mbit/s")
+    lines += ["", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for num in workers:
         for plan, (down, up) in PRESETS.items():
             links = replace(yours, down_mbit=down, up_mbit=up, slow_share=0.0)
