@@ -93,6 +93,12 @@ PLANS = (
     Plan("link=home", "link=home", 2048, ROT2, weights_bytes=LINK, chain=True),
     Plan("link=home, spares", "link=home quorum=spares", 2048, ROT2, True, LINK, chain=True),
 )
+PRESETS = {
+    Plan("link=lan", "link=lan", 1024): (100.0, 100.0),
+    Plan("link=home", "link=home", 2048, ROT2, weights_bytes=LINK, chain=True): (50.0, 10.0),
+    Plan("link=slow", "link=slow", 8192, ROT2, weights_bytes=LINK, chain=True): (10.0, 1.0),
+}
+"""The values of `link`, with the link of the workers that each is for: Mbit/s down and up."""
 KNOBS = (
     Plan("local_steps", "strategy=local_steps strategy.unit_images=2048", 2048),
     Plan("larger units", "strategy.unit_images=256", 256),
@@ -179,6 +185,17 @@ def tables(workers: list[int], yours: Yours, measured: Measured | None = None) -
     for num in workers:
         cells = [f"{name}: {shown(gain)}" for name, _, gain in gains(num, yours, measured)]
         lines.append(f"| {num:,} | {' | '.join(cells)} |")
+    heads = ("workers", "preset", "down, up, Mbit/s", "round, s", "images/s", "computing", "out, Mbit/s", "in, Mbit/s")
+    lines += ["", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for num in workers:
+        for plan, (down, up) in PRESETS.items():
+            links = replace(yours, down_mbit=down, up_mbit=up, slow_share=0.0)
+            figures = size(num, plan, links, measured)
+            computing = plan.unit_images * (measured or Measured()).compute_s / Measured.compute_images
+            cells = [shown(figures[key]) for key in ("round_s", "images_per_s")]
+            cells += [f"{computing / figures['round_s']:.0%}"]
+            cells += [shown(figures[key]) for key in ("out_mbit", "in_mbit")]
+            lines.append(f"| {num:,} | {plan.name} | {down:g}, {up:g} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -15,14 +15,15 @@ from ganns.store.audits import QUEUE, TASK
 from ganns.training.audit import from_tensors
 from ganns.training.serialization import unpack
 from tasks.run_cache import get_run_cache, prepare_images
+from tasks.weights_cache import download_if_there
 
 
 @task(name=TASK, queue=QUEUE, priority=-2, bind=True, autoretry_for=(Exception,), max_retries=1, prepare=prepare_images)
 def audit(self: Context, run: int, audit: str) -> dict[str, Any] | None:
     """Return the outcome, and this worker's name; None if nobody waits for it any more, or if it found out nothing."""
     cache = get_run_cache()
-    with cache.connection() as conn:
-        found = evaluations.fetch_generator(conn, audit)
+    wanted = evaluations.generator_download(audit, cache.speed.down)
+    found = download_if_there(cache.connection, wanted, cache.speed)
     if found is None:
         return None
     case = from_tensors(unpack(*found))

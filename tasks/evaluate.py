@@ -17,9 +17,8 @@ def evaluate(self: Context, run: int, evaluation: str, start: int, count: int) -
     runs = get_run_cache()
     cache = get_evaluation_cache(runs.device)
     try:
-        with runs.connection() as conn:
-            if not cache.prepare(conn, run, evaluation):
-                return b""
+        if not cache.prepare(runs.connection, run, evaluation, runs.speed):
+            return b""
         return cache.compute(start, count)
     except Exception as error:
         found = named(error, runs.device)

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from ganns.config import Config, from_dict
-from ganns.db.connect import Connection
+from ganns.db.pieces import LinkSpeed
 from ganns.evaluation import batches
 from ganns.evaluation.features import feature_network
 from ganns.store import evaluations, worker_api
 from ganns.training.serialization import unpack
+from tasks.weights_cache import Use, download_if_there
 
 
 class EvaluationCache:
@@ -27,15 +28,20 @@ class EvaluationCache:
         self._run: tuple[int, Config, nn.Module] | None = None
         self._generator: tuple[str, nn.Module, torch.Tensor | None] | None = None
 
-    def prepare(self, conn: Connection, run_id: int, evaluation: str) -> bool:
-        """Fetch the networks that are not here yet; return False if the evaluation is over."""
+    def prepare(self, use: Use, run_id: int, evaluation: str, speed: LinkSpeed) -> bool:
+        """Fetch the networks that are not here yet, over connections that `use` yields.
+
+        Returns:
+            False if the evaluation is over.
+        """
         if self._run is None or self._run[0] != run_id:
             self._generator = None
-            config = from_dict(worker_api.get_run_info(conn, run_id).config)
-            stored = evaluations.fetch_feature_network(conn, run_id)
+            with use() as conn:
+                config = from_dict(worker_api.get_run_info(conn, run_id).config)
+            stored = download_if_there(use, evaluations.feature_network_download(run_id, speed.down), speed)
             self._run = run_id, config, feature_network(run_id, config, stored).to(self.device)
         if self._generator is None or self._generator[0] != evaluation:
-            found = evaluations.fetch_generator(conn, evaluation)
+            found = download_if_there(use, evaluations.generator_download(evaluation, speed.down), speed)
             if found is None:
                 return False
             tensors = unpack(*found)

@@ -15,6 +15,7 @@ from ganns.db.connect import Connection
 from ganns.db.pieces import LinkSpeed, resumed
 from ganns.errors import PayloadError, WeightsMissing
 from ganns.store import worker_api
+from ganns.store.downloads import Download
 from ganns.store.weight_places import WebPlaces
 from ganns.store.worker_api import WeightsDownload
 from ganns.training.chain import Published, Tensors, follow, path
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 Use = Callable[[], AbstractContextManager[Connection]]
 
 
-def download(use: Use, found: WeightsDownload, speed: LinkSpeed) -> tuple[bytes, str]:
+def download(use: Use, found: Download, speed: LinkSpeed) -> tuple[bytes, str]:
     """Fetch weights or a link over connections that `use` yields; return the bytes, and the digest of the weights.
 
     Raises:
@@ -33,6 +34,14 @@ def download(use: Use, found: WeightsDownload, speed: LinkSpeed) -> tuple[bytes,
     seconds = resumed(use, found)
     speed.moved("down", found.done, seconds)
     return found.result()
+
+
+def download_if_there(use: Use, found: Download, speed: LinkSpeed) -> tuple[bytes, str] | None:
+    """Fetch what may be gone, as `download` does; None if it is."""
+    try:
+        return download(use, found, speed)
+    except WeightsMissing:
+        return None
 
 
 def fetch_whole(

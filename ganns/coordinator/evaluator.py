@@ -76,7 +76,7 @@ class Evaluator:
         self._real = features_of(network, pixels), pixels[: batches.NUM_COMPARED]
 
     def _stored_network(self) -> tuple[bytes, str] | None:
-        return evaluations.fetch_feature_network(self.conn, self.run_id)
+        return evaluations.stored_feature_network(self.conn, self.run_id)
 
     def over_workers(
         self,

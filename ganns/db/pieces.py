@@ -218,15 +218,3 @@ def _positional(name: str) -> tuple[bytes, list[str]]:
         return f"${names.index(found[1]) + 1}"
 
     return re.sub(r"%\((\w+)\)[sb]", number, query(name)).replace("%%", "%").encode(), names
-
-
-def fetch_blob(conn: Connection, name: str, /, **parameters: Value) -> tuple[bytes, str] | None:
-    """Run a query for a blob's chunks, in order; return (all bytes, digest), or None if a chunk is missing.
-
-    Rows are read one by one as they arrive, so libpq needs memory for one chunk, not for the whole blob.
-    """
-    chunks, num_chunks, digest = [], 0, ""
-    for num_chunks, digest, data in conn.cursor(binary=True).stream(query(name), parameters):  # noqa: B007
-        chunks.append(data)
-        note_progress(conn)
-    return (b"".join(chunks), digest) if chunks and len(chunks) == num_chunks else None

@@ -11,6 +11,7 @@ from ganns.db import encryption
 from ganns.db.address import URL_VARIABLE, Address, resolve
 from ganns.db.connect import Connection, explain_refusal
 from ganns.db.diagnostics import clock_ahead_s, hears_notifications, link_mbit
+from ganns.doctor import speed
 from ganns.errors import ConfigError
 from ganns.utils.checks import Finding, ok, problem, warning
 
@@ -98,23 +99,10 @@ def check_notifications(address: Address) -> Finding:
     return warning("notifications", said, "`export GANNS_POLLING=1`, or the server's own port")
 
 
-PRESETS = ((100.0, "lan"), (5.0, "home"), (0.0, "slow"))
-"""(Mbit/s up from which it fits, the value of `link`)."""
-RESULT_MB = {"lan": 25.4, "home": 1.64, "slow": 1.64}
-"""A unit's result at 64x64 with the preset's codec: docs/explain/compression.md."""
-
-
-def check_link(conn: Connection, mbit: dict[str, float] | None = None) -> Finding:
-    """Measure the speed of the link, and say which preset of `link` fits it."""
+def check_link(conn: Connection, mbit: dict[str, float] | None = None, images_per_s: float | None = None) -> Finding:
+    """Measure the link and the computing, and say which preset of `link` fits them."""
     found = mbit or link_mbit(conn)
-    preset = next(name for least, name in PRESETS if found["up"] >= least)
-    said = (
-        f"{found['up']:.3g} Mbit/s up, {found['down']:.3g} down: a run with link={preset} fits, and a result at 64x64 "
-        f"takes {8 * RESULT_MB[preset] / found['up']:.2g} s"
-    )
-    if preset == "slow":
-        return warning("link", said, "tell your instructor: with another `link`, your machine would mostly transfer")
-    return ok("link", said)
+    return speed.judge(found["up"], found["down"], images_per_s or speed.images_per_s())
 
 
 def check_clock(conn: Connection, ahead_s: float | None = None) -> Finding:

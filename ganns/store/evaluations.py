@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
-from ganns.db.pieces import fetch_blob
+from ganns.db.pieces import Pace
 from ganns.db.queries import execute
+from ganns.errors import WeightsMissing
+from ganns.store.downloads import Download
 from ganns.training.serialization import digest, split
 
 TASK, QUEUE = "evaluate", "evaluations"
@@ -45,9 +47,9 @@ def forget_left_generators(conn: Connection, run_id: int, generation: int) -> No
     execute(conn, "delete_left_generators", run_id=run_id, generation=generation)
 
 
-def fetch_generator(conn: Connection, evaluation: str) -> tuple[bytes, str] | None:
-    """Return (bytes, digest) of the generator under evaluation; None if the evaluation is over."""
-    return fetch_blob(conn, "api_evaluated_generator", evaluation=evaluation)
+def generator_download(evaluation: str, pace: Pace | None = None) -> Download:
+    """Return the download of the generator under evaluation; it raises WeightsMissing once the evaluation is over."""
+    return Download("api_evaluated_generator", {"evaluation": evaluation}, pace)
 
 
 def put_feature_network(conn: Connection, run_id: int, data: bytes | bytearray, accuracy: float) -> None:
@@ -55,9 +57,19 @@ def put_feature_network(conn: Connection, run_id: int, data: bytes | bytearray, 
     execute(conn, "put_feature_network", run_id=run_id, accuracy=accuracy, digest=digest(data), data=data)
 
 
-def fetch_feature_network(conn: Connection, run_id: int) -> tuple[bytes, str] | None:
+def feature_network_download(run_id: int, pace: Pace | None = None) -> Download:
+    """Return the download of the run's feature network; it raises WeightsMissing if the run has none yet."""
+    return Download("api_feature_network", {"run_id": run_id}, pace)
+
+
+def stored_feature_network(conn: Connection, run_id: int) -> tuple[bytes, str] | None:
     """Return (bytes, digest) of the run's feature network; None if it has none yet."""
-    return fetch_blob(conn, "api_feature_network", run_id=run_id)
+    found = feature_network_download(run_id)
+    try:
+        found.run(conn)
+    except WeightsMissing:
+        return None
+    return found.result()
 
 
 def put_evaluation(

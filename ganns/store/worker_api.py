@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from ganns.db.connect import Connection
-from ganns.db.pieces import LARGEST_BYTES, Pace, Row, Value, pipelined
+from ganns.db.pieces import Pace
 from ganns.db.protocol import refusal_of
 from ganns.db.queries import execute
-from ganns.errors import RunError, WeightsMissing
+from ganns.errors import RunError
+from ganns.store.downloads import Download
 from ganns.training.chain import Published
 from ganns.training.plan import Slice
 from ganns.training.round_settings import RoundSettings, from_columns
@@ -83,65 +82,13 @@ def claim(conn: Connection, job_id: int, attempt: int, worker_id: int | None) ->
     return Claim(row["run_id"], row["round"], row["unit"], slice_, row["weights_version"], from_columns(row))
 
 
-@dataclass
-class WeightsDownload:
-    """A version's weights, or the link to them, on their way here, in ranges; see `ganns.db.pieces`."""
+class WeightsDownload(Download):
+    """A version's weights, or the link to them, on their way here."""
 
-    run_id: int
-    version: int
-    pace: Pace = field(default_factory=Pace)
-    name: str = "api_weights"  # the query; or "api_link"
-    digest: str = ""  # of the weights; known after the first range
-    done: int = 0  # bytes that have arrived
-    _pieces: list[bytes] = field(default_factory=list)
-    _size: int | None = None
-    _was_begun: bool = False
-
-    def run(self, conn: Connection) -> None:
-        """Fetch what is missing.
-
-        Raises:
-            WeightsMissing: if a part of the weights is not there; the coordinator uploads them again within a second
-                or two.
-        """
-        self.pace.begin(again=self._was_begun)
-        self._was_begun = True
-        starts, is_missing = deque[int](), False
-
-        def requests() -> Iterator[dict[str, Value]]:
-            at = self.done
-            # The first ranges are asked for before the size is known.
-            while not is_missing and (self._size is None or at < self._size):
-                length = min(self.pace.size, LARGEST_BYTES - at % LARGEST_BYTES)  # not beyond a stored chunk's end
-                starts.append(at)
-                yield {"run_id": self.run_id, "version": self.version, "start": at, "length": length}
-                at += length
-
-        for row, seconds in pipelined(conn, self.name, requests()):
-            start = starts.popleft()
-            if not is_missing and (self._size is None or start < self._size):
-                is_missing = not self._take(row, seconds)
-        if is_missing:
-            self._pieces, self._size, self.done = [], None, 0
-            raise WeightsMissing
-
-    def _take(self, row: Row | None, seconds: float) -> bool:
-        """Add the next range's bytes; return False if they are not there."""
-        if row is None:
-            return False
-        size, digest, data = (column or b"" for column in row)
-        if self._size is None:
-            self._size, self.digest = int.from_bytes(size, "big"), digest.decode()
-        if digest.decode() != self.digest or not data:  # the version was published anew, or has less bytes
-            return False
-        self._pieces.append(data)
-        self.done += len(data)
-        self.pace.took(len(data), seconds)
-        return True
-
-    def result(self) -> tuple[bytes, str]:
-        """Return all bytes, and the digest of the weights."""
-        return b"".join(self._pieces), self.digest
+    def __init__(self, run_id: int, version: int, pace: Pace | None = None, name: str = "api_weights") -> None:
+        """Fetch nothing yet; `name` is the query, "api_weights" or "api_link"."""
+        super().__init__(name, {"run_id": run_id, "version": version}, pace)
+        self.version = version
 
 
 def list_published(conn: Connection, run_id: int, version: int) -> list[Published]:

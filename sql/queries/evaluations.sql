@@ -15,12 +15,20 @@ DELETE FROM ganns.evaluated_generators
 WHERE (run_id = %(run_id)s AND generation < %(generation)s) OR at < now() - interval '6 hours';
 
 -- api_evaluated_generator --
--- The averaged generator under evaluation, in chunks
-SELECT num_chunks, digest, data FROM ganns_api.evaluated_generator(%(evaluation)s::uuid) ORDER BY chunk;
+-- A range of the averaged generator under evaluation, at most to the end of a stored chunk; no row once it is over. The
+-- chunks that are not wanted are not read: of those the server knows the lengths without their bytes
+WITH chunks AS (
+    SELECT chunk, num_chunks, digest, data, sum(length(data)) OVER () AS size_bytes, count(*) OVER () AS num_found
+    FROM ganns_api.evaluated_generator(%(evaluation)s::uuid))
+SELECT size_bytes, digest, substring(data FROM (%(start)s::bigint & 1048575)::integer + 1 FOR %(length)s::integer) AS data
+FROM chunks WHERE chunk = %(start)s::bigint / 1048576 AND num_found = num_chunks;
 
 -- api_feature_network --
--- The network that computes features for a run's images
-SELECT 1 AS num_chunks, digest, data FROM ganns_api.feature_network(%(run_id)s::bigint);
+-- A range of the network that computes features for a run's images; no row if there is none yet
+WITH network AS (SELECT digest, data FROM ganns_api.feature_network(%(run_id)s::bigint))
+SELECT length(data)::bigint AS size_bytes, digest,
+       substring(data FROM %(start)s::bigint::integer + 1 FOR %(length)s::integer) AS data
+FROM network;
 
 -- put_feature_network --
 -- Keep the first network that is stored: versions can be compared only by the same network

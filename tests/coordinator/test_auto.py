@@ -19,6 +19,7 @@ from ganns.config import (
 )
 from ganns.coordinator.auto import FEWEST, MOST, choose_units, codec_for, slowest_third
 from ganns.coordinator.create import create_run
+from ganns.doctor.speed import PRESETS
 from ganns.queue.machine import figures_of
 from ganns.store import runs
 from ganns.training.traffic import Traffic, traffic_of
@@ -96,7 +97,12 @@ def test_the_traffic_is_what_a_run_sends():
     # The bytes that docs/explain/compression.md names; a link's are measured in tests/training/test_chain.py
     up, down = traffic_of(Config(codec=HomeCodec()))
     assert (up, down) == (pytest.approx(1.64e6, rel=0.02), pytest.approx(3_385_896, rel=0.001))
-    assert traffic_of(Config(codec=Fp32Codec())) == pytest.approx((25.4e6, 25.4e6), rel=0.003)
+    exact = traffic_of(Config(codec=Fp32Codec()))
+    assert exact == pytest.approx((25.4e6, 25.4e6), rel=0.003)
+    for preset in PRESETS:  # `ganns doctor` says how long these bytes take
+        assert (exact if preset.name == "lan" else (up, down)) == pytest.approx(
+            (1e6 * preset.up_mb, 1e6 * preset.down_mb), rel=0.01
+        )
 
 
 def test_it_is_resolved_once_by_live_workers_and_stored(conn, join):

@@ -21,9 +21,10 @@ from ganns.config import Config, ImageFolderData, SyntheticData, to_dict
 from ganns.coordinator.create import create_run
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
-from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, examine, machine, program
+from ganns.doctor import OK, PROBLEM, WARNING, Finding, _safely, examine, machine, program, speed
 from ganns.doctor import database as tables
 from ganns.doctor import server as way
+from ganns.launch.compose import compose
 from ganns.store.runs import Run
 from ganns.utils.installation import install_command
 from tests.support.environments import served_database
@@ -267,13 +268,29 @@ def test_what_a_server_says(text: str, said: str) -> None:
 def test_the_link_and_the_preset_that_fits(served: Address) -> None:
     with connect(served) as conn:
         found = way.check_link(conn)
-        assert (found.state, "Mbit/s up" in found.said) == (OK, True)
+        assert re.search(r"Mbit/s up, .* down, [\d.]+ images/s: a run with link=\w+ fits", found.said)
         conn.execute("SELECT 1")  # the connection is as it was
         for up, preset in ((200.0, "lan"), (10.0, "home"), (1.0, "slow")):
-            found = way.check_link(conn, {"up": up, "down": 50.0})
+            found = way.check_link(conn, {"up": up, "down": 400.0}, 40.0)
             assert f"link={preset} fits" in found.said
             assert (found.state == WARNING) == (preset == "slow")
-        assert "takes 13 s" in found.said  # 1.64 MB at 1 Mbit/s
+        # 3.39 MB at 400 Mbit/s, 8,192 images at 40 a second, 1.64 MB at 1 Mbit/s
+        assert "0.068 s to fetch the weights, 205 s to compute 8,192 images and 13 s to send" in found.said
+        assert "computing is 94% of it" in found.said
+
+
+def test_a_machine_that_would_mostly_transfer_is_told() -> None:
+    found = speed.judge(5.0, 5.0, 400.0)  # 5.4 s, 5.1 s, 2.6 s
+    assert (found.state, "computing is 39%" in found.said) == (WARNING, True)
+    assert "larger units" in str(found.todo)
+
+
+def test_the_presets_are_those_of_the_configuration() -> None:
+    """tests/coordinator/test_auto.py compares their bytes."""
+    for one in speed.PRESETS:
+        config = compose([f"link={one.name}"])
+        assert config.strategy.unit_images == one.unit_images
+        assert config.codec.name == ("fp32" if one.up_mb > 20 else "home")
 
 
 def test_encryption_and_clock(served: Address) -> None:

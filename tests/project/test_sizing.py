@@ -12,6 +12,7 @@ import pytest
 from benchmarks import sizing
 from benchmarks.sizing import BASE, Measured, Plan, Yours, gains, size, tables
 from ganns.config import ModelConfig
+from ganns.launch.compose import compose
 from ganns.training.dcgan import Discriminator, Generator
 from tests.support.helpers import ROOT
 
@@ -64,6 +65,13 @@ def test_what_each_knob_does() -> None:
     waiting, spared = size(10, BASE, slow, EASY), size(10, Plan("", "", spares=True), slow, EASY)
     assert waiting["round_s"] - spared["round_s"] == pytest.approx(2 * 6.4)
     assert spared["images_per_s"] == pytest.approx(8 * 64 / spared["round_s"])
+
+
+def test_the_presets_are_those_of_the_configuration() -> None:
+    for plan in sizing.PRESETS:
+        config = compose([plan.typed])
+        assert config.strategy.unit_images == plan.unit_images
+        assert (config.codec.up, config.codec.down) == (("rot2", "chain") if plan.chain else ("fp32", "fp32"))
 
 
 def test_cost_is_hours_and_traffic() -> None:

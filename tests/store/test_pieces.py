@@ -109,6 +109,18 @@ def test_a_slow_link_is_not_a_dead_one(database, conn, run_id, shared, monkeypat
     assert is_whole
 
 
+def test_a_units_bytes_on_the_wire_are_those_of_its_result_and_a_percent(database, conn, run_id):
+    """DCGAN-64 at home: 1.64 MB up for a result, 3.39 MB down for a link; at most 1.70 and 3.5 are promised."""
+    with relayed(database) as (address, relay), connect(address) as slow:
+        for role, num_bytes in (("d", 722_000), ("g", 920_000)):
+            results.put_part(slow, JOB, ATTEMPT, role, noise(num_bytes))
+        assert relay.num_up < 1.70e6
+        publish_weights(conn, run_id, 0, 1, noise(3_385_896))
+        worker_api.fetch_weights(slow, run_id, 0)
+        assert relay.num_down < 3.5e6
+        assert relay.num_up < 1.70e6
+
+
 def test_a_link_that_breaks_before_a_piece_arrived_is_given_up(database, run_id, shared, monkeypatch):
     monkeypatch.setattr(pieces, "backoff_s", lambda *args: 0.0)
     cuts = [number * 50_000 for number in range(1, 3 * pieces.MAX_FAILURES)]
