@@ -179,7 +179,7 @@ def read_roster(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = file.readlines()
         separator = max(",;\t", key=lines[0].count) if lines else ","
-        rows = [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
+        rows = [row for row in csv.reader(lines, delimiter=separator, strict=True) if any(cell.strip() for cell in row)]
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from None
     except csv.Error as error:

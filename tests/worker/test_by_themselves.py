@@ -236,7 +236,10 @@ def test_wrong_queues_are_one_sentence(queues: str, said: str, called: Address) 
         ("./mine.app", "There is no app './mine.app': that is no name with dots"),
         ("", "--app is empty"),
         ("exits.app", r"The app 'exits.app' cannot be loaded: SystemExit: bye \(.*exits.py, line 1\)"),
-        ("celery_like.app", r"'celery_like.app' cannot be loaded: .*@task\(app=app\).* \(.*celery_like.py, line 3\)"),
+        (
+            "celery_like.app",
+            r"The app 'celery_like.app' cannot be loaded: .*@task\(app=app\).* \(.*celery_like.py, line 3\)",
+        ),
         ("broken.app", r"The app 'broken.app' cannot be loaded: ValueError: no \(.*broken.py, line 1\)"),
         ("unimportable.app", r"The tasks in not_there cannot be loaded: ModuleNotFoundError: .*not_there"),
         ("stock.app", "'stock.app' is procrastinate's App"),
