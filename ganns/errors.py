@@ -57,7 +57,7 @@ class ConfigError(GannsError):
 
 
 class ResourceMissing(GannsError):
-    """A file that belongs to the installation is missing; reinstall with `pip install -e .`."""
+    """A file that belongs to the installation is missing; reinstall with `pip install -e . -c constraints.txt`."""
 
 
 class MissingExtra(GannsError):

@@ -87,5 +87,6 @@ def _find(name: str, checkout: str | None = None) -> Path:
         if path.is_dir():
             return path
     raise ResourceMissing(
-        f"The folder {name!r} is neither in {_PACKAGE} nor beside it; reinstall with `pip install -e .`."
+        f"The folder {name!r} is neither in {_PACKAGE} nor beside it; reinstall with "
+        "`pip install -e . -c constraints.txt`."
     )

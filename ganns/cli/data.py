@@ -39,7 +39,7 @@ def get(
 ) -> None:
     """Fetch a file: continue a partial download, check it, and keep only a complete file."""
     from ganns import paths
-    from ganns.data.http.address import is_url
+    from ganns.data.http.address import check_address, is_url, shown
     from ganns.data.http.download import download
     from ganns.data.http.hub import locate
     from ganns.data.sources.celeba import ZIP
@@ -54,7 +54,8 @@ def get(
                 "CelebA has no address that stays the same: name a hub repository that has it, with "
                 "--hub OWNER/NAME, or give the address of the zip file, `ganns data get https://...`"
             )
-        found, target = locate(hub, file), out or home / "celeba" / ZIP
+        target = out or home / "celeba" / ZIP
+        found, was_there = locate(hub, file), target.is_file()
         with _progress(target.name) as show:
             download(
                 found.url,
@@ -65,13 +66,16 @@ def get(
                 on_progress=show,
             )
     elif is_url(what):
-        name = re.sub(r"[?#].*", "", what).rstrip("/").rpartition("/")[2]
-        target = out or home / name
+        name = re.sub(r"[?#].*", "", what).partition("://")[2].partition("/")[2].rstrip("/").rpartition("/")[2]
+        if not name and out is None:
+            check_address(what)
+            raise ConfigError(f"{shown(what)} names no file: say with --out where to write what it sends.")
+        target, was_there = out or home / name, (out or home / name).is_file()
         with _progress(target.name) as show:
             download(what, target, sha256=sha256, on_progress=show)
     else:
         raise ConfigError(f"{what} cannot be fetched: type `celeba`, with --hub, or an address, http(s)://...")
-    say(f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
+    say(f"{target}, {target.stat().st_size / 1e6:,.1f} MB{', was there already and is kept' if was_there else ''}")
     if target.name == ZIP:
         say(f"train with it: ganns train data=celeba data.path={target}")
 

@@ -117,12 +117,17 @@ def grade(
     ] = None,
 ) -> None:
     """Check what a class handed in. It runs the students' programs: use an account without valuable data."""
+    from tempfile import TemporaryFile
+
     from ganns.exercises import grading
     from ganns.exercises.catalogue import find
     from ganns.utils.atomic import replacing
 
     submissions = grading.find_submissions(folder)
     exercises = [find(number) for number in exercise] if exercise else grading.exercises_in(submissions)
+    if feedback is not None:  # before the work of minutes: can a file be written there?
+        feedback.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=feedback).close()
     graded = []
     for submission in submissions:
         grades = [grading.grade(submission, one) for one in exercises]

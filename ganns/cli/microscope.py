@@ -62,6 +62,7 @@ def play(
     from ganns.exercises.microscope.schedule import take_turns
     from ganns.exercises.microscope.scratch import scratch_database
 
+    _check_picture(svg)
     found = find(scene)
     steps = tuple(order.split())
     if not steps and not ask and scene in ready():
@@ -88,6 +89,7 @@ def search(
     from ganns.exercises.microscope.search import search_scene, summary
     from ganns.utils.console import SafeConsole
 
+    _check_picture(svg)
     found = find(scene)
     console = SafeConsole(stderr=True)
     with scratch_database() as address, Player(address, found) as player:
@@ -154,6 +156,16 @@ def _saying(scene: Scene) -> Any:
         say(f"  {'goes on: ' if moment.kind == 'went on' else ''}{said}")
 
     return tell
+
+
+def _check_picture(svg: Path | None) -> None:
+    """Check a picture's name before the scene is played, which takes up to minutes."""
+    from ganns.errors import ConfigError
+
+    if svg is not None and svg.suffix.lower() != ".svg":
+        raise ConfigError(f"--svg={svg}: the picture's name ends with .svg, as in lanes.svg.")
+    if svg is not None and svg.is_dir():
+        raise ConfigError(f"--svg={svg} is a folder: give the name of a file in it.")
 
 
 def _show(recording: Recording, *, details: bool, svg: Path | None) -> None:

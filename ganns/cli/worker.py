@@ -11,7 +11,9 @@ def worker(
     num: Annotated[int, typer.Option("-n", "--num", min=1, help="The number of workers to start on this machine.")] = 1,
     name: Annotated[str, typer.Option(help="Your name, as the class sees it; default: user@host.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads of each worker; 0 divides the processors.")] = 0,
-    app: Annotated[str, typer.Option(help="Your own tasks: the dotted path of their App, as my_tasks.app.")] = "",
+    app: Annotated[
+        str | None, typer.Option(help="Your own tasks: the dotted path of their App, as my_tasks.app.")
+    ] = None,
     queues: Annotated[str, typer.Option(help="Take tasks of these queues only: names with commas between them.")] = "",
 ) -> None:
     """Compute units for a class: needs only the database's address, of `ganns join` or in GANNS_DATABASE_URL.

@@ -24,6 +24,7 @@ from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.db.waiting import telling_for_whom
 from ganns.errors import MigrationError, SchemaOutdated
+from ganns.utils.installation import pinned_command
 
 PROCRASTINATE = "3.10."
 """We call procrastinate's SQL functions, whose names change between its versions. Its own migrations update them."""
@@ -181,9 +182,9 @@ def _update_procrastinate(conn: Connection) -> list[str]:
     """Install procrastinate's schema, or apply its migrations that the database lacks; record its version."""
     version = importlib.metadata.version("procrastinate")
     if not version.startswith(PROCRASTINATE):
+        todo = pinned_command(f"'procrastinate=={PROCRASTINATE}*'")
         raise MigrationError(
-            f"procrastinate {version} is installed, and this program works with {PROCRASTINATE}*: "
-            "run `pip install -c constraints.txt -e .`."
+            f"procrastinate {version} is installed, and this program works with {PROCRASTINATE}*: run `{todo}`."
         )
     if _numbers(_component(conn) or "0") >= _numbers(version):
         return []

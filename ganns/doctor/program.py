@@ -14,7 +14,7 @@ from typing import Any
 from ganns import paths
 from ganns.db.migrate import PROCRASTINATE
 from ganns.utils.checks import Finding, ok, problem, warning
-from ganns.utils.installation import install_command
+from ganns.utils.installation import install_command, pinned_command
 
 OLDEST = (3, 11)
 EXTRAS = {
@@ -57,7 +57,8 @@ def check_torch(load: Callable[[str], Any] = importlib.import_module) -> Finding
             load(name)
         except Exception as error:  # missing libraries are OSError, a mixed pair RuntimeError or AttributeError
             said = f"{name} cannot be loaded: {_line(error)}"
-            return problem("PyTorch", said, "`pip install --force-reinstall torch torchvision`, both in one command")
+            todo = f"`{pinned_command('--force-reinstall torch torchvision')}`, both in one command"
+            return problem("PyTorch", said, todo)
     torch, vision = load("torch"), load("torchvision")
     return ok("PyTorch", f"torch {torch.__version__}, torchvision {vision.__version__}")
 
@@ -78,7 +79,7 @@ def check_queue(version: Version = importlib.metadata.version) -> Finding:
     """Tell whether procrastinate is the minor version whose SQL functions we call."""
     there = version("procrastinate")
     if not there.startswith(PROCRASTINATE):
-        todo = f"`pip install 'procrastinate=={PROCRASTINATE}*'`"
+        todo = "`" + pinned_command(f"'procrastinate=={PROCRASTINATE}*'") + "`"
         return problem("procrastinate", f"{there} is installed, and this program works with {PROCRASTINATE}*", todo)
     return ok("procrastinate", there)
 

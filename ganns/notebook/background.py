@@ -29,8 +29,9 @@ RESTART_S = 3.0
 
 
 def plain(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables without those that ask for colours: a notebook's kernel sets them, and a log is a file."""
-    return {name: value for name, value in variables.items() if name not in ("FORCE_COLOR", "CLICOLOR_FORCE")}
+    """Return the variables with a log in mind, which is a file: a notebook's kernel sets some that ask for colours."""
+    asking = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_INTERACTIVE")
+    return {name: value for name, value in variables.items() if name not in asking} | {"TTY_COMPATIBLE": "0"}
 
 
 class BackgroundWorker:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 import procrastinate
 
+from ganns.errors import TaskUsageError
 from ganns.queue.connection import Connector
 from ganns.queue.manager import JobManager
 from ganns.queue.options import seconds
@@ -34,7 +36,7 @@ class App(procrastinate.App):
     job_manager: JobManager
 
     def __init__(
-        self, import_paths: list[str], *, check: str | None = None, result_expires: float = RESULT_EXPIRES_S
+        self, import_paths: Sequence[str], *, check: str | None = None, result_expires: float = RESULT_EXPIRES_S
     ) -> None:
         """Prepare an app.
 
@@ -46,10 +48,27 @@ class App(procrastinate.App):
 
         Raises:
             BadArguments: if `result_expires` is no time.
+            TaskUsageError: if `import_paths` is no list.
         """
+        if isinstance(import_paths, str):
+            raise TaskUsageError(
+                f"App({import_paths!r}): name the modules with tasks in a list, App([{import_paths!r}])."
+            )
         self._check, self.result_expires = check, seconds(result_expires, "result_expires")
-        super().__init__(connector=Connector(), import_paths=import_paths, worker_defaults=WORKER_DEFAULTS)  # type: ignore[arg-type]
+        super().__init__(connector=Connector(), import_paths=list(import_paths), worker_defaults=WORKER_DEFAULTS)  # type: ignore[arg-type]
         self.job_manager = JobManager(self.connector, self)
+
+    def register(self, runner: Callable[..., None], **options: Any) -> None:
+        """Add a task of the decorator `task`: procrastinate's worker calls `runner` with its context."""
+        super().task(pass_context=True, **options)(runner)
+
+    def task(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse Celery's way to write a task: procrastinate has a method of this name, and its tasks no `.delay()`.
+
+        Raises:
+            TaskUsageError: always.
+        """
+        raise TaskUsageError("@app.task: write @task(app=app), after `from ganns.queue.decorator import task`.")
 
     def perform_import_paths(self) -> None:
         """Import the tasks, and check that this machine can run them."""

@@ -26,6 +26,18 @@ def parameters(function: Callable[..., Any], *, bound: bool) -> inspect.Signatur
     return signature.replace(parameters=wanted[1:] if bound else wanted)
 
 
+def check_call(name: str, args: Any, kwargs: Any) -> None:
+    """Check that `args` is a list or tuple, and `kwargs` a dict: a text would be taken apart into its letters.
+
+    Raises:
+        BadArguments: if they are something else.
+    """
+    if not isinstance(args, list | tuple):
+        raise BadArguments(f"args={repr(args)[:50]} of {name} must be a list or tuple: write (1, 2), or (1,) for one.")
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise BadArguments(f"kwargs={repr(kwargs)[:50]} of {name} must be a dict, as in {{'x': 1}}.")
+
+
 def pack(
     name: str,
     signature: inspect.Signature | None,
@@ -49,8 +61,9 @@ def pack(
     if signature is None:
         if args or with_result:
             raise BadArguments(
-                f"The code of task {name!r} is not loaded here, so its arguments must be given by name "
-                f"(`signature({name!r}, kwargs={{...}})`), and cannot come from a previous task (use `.si()`)."
+                f"The code of task {name!r} is not loaded here, or its app is not named (`app=...`). So its arguments "
+                f"must be given by name (`signature({name!r}, kwargs={{...}})`), and cannot come from a previous task "
+                "(use `.si()`)."
             )
         return dict(kwargs), None
     try:
@@ -113,10 +126,8 @@ def to_json(value: Any, what: str) -> str:
         text = _encode(to_plain(value))
         text.encode()  # Python accepts half a surrogate pair in a text; PostgreSQL does not
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadArguments(
-            f"{what} must be JSON: {error}. Tensors and other objects cannot be sent: pass a name or a number, or "
-            "return them as bytes."
-        ) from error
+        why = "it contains itself, or too many lists in lists" if isinstance(error, RecursionError) else error
+        raise BadArguments(f"{what} must be JSON: {why}.") from error
     if _NUL.search(text):
         raise BadArguments(f"{what} contains a NUL character, which PostgreSQL cannot store in JSON.")
     return text

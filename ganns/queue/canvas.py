@@ -7,7 +7,8 @@ chord(header, body.s(), quorum=80)         body runs once, with the first 80 res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from ganns.db.connect import Connection
 from ganns.errors import BadArguments, TaskUsageError
 from ganns.queue.arguments import to_json
 from ganns.queue.connection import run
-from ganns.queue.options import seconds
+from ganns.queue.options import moment, seconds
 from ganns.queue.results import AsyncResult, GroupResult
 
 Plan = list[dict[str, Any]]
@@ -27,6 +28,10 @@ class Canvas:
 
     def plan(self, with_result: bool = False) -> Plan:
         """Return the steps in the database's form; `with_result`: the first call gets a previous task's result."""
+        raise NotImplementedError
+
+    def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Canvas:
+        """Return a copy whose first calls have more arguments: positional ones come first, named ones override."""
         raise NotImplementedError
 
     def __or__(self, other: Canvas) -> Chain:
@@ -74,20 +79,33 @@ class Chain(Canvas):
             steps.extend(link.plan(with_result=True))
         return steps
 
-    def delay(self) -> AsyncResult:
-        """Enqueue the chain; its result is the last link's."""
-        return self.apply_async()
+    def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Chain:
+        """Return a copy whose first link has more arguments."""
+        return Chain([self.links[0].clone(args, kwargs), *self.links[1:]])
+
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Enqueue the chain, with more arguments for its first link; its result is the last link's."""
+        return self.apply_async(args, kwargs)
 
     __call__ = delay
 
-    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> AsyncResult:
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: float | None = None,
+        connection: Connection | None = None,
+    ) -> AsyncResult:
         """Enqueue the chain, in the connection's transaction; its result is the last link's.
 
         Args:
+            args: more positional arguments of the first link, before its own.
+            kwargs: more named arguments of the first link.
             countdown: seconds until the first link may start.
             connection: enqueue in this connection's transaction; by default at once.
         """
-        return _apply_as_one(delayed(self.plan(), countdown), connection)
+        return _apply_as_one(delayed(self.clone(args, kwargs).plan(), countdown), connection)
 
 
 class Group(Canvas):
@@ -103,20 +121,33 @@ class Group(Canvas):
         """Return one step with all members."""
         return [{"group": [member.plan(with_result) for member in self.members]}]
 
-    def delay(self) -> GroupResult:
-        """Enqueue all members."""
-        return self.apply_async()
+    def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Group:
+        """Return a copy whose members all have more arguments."""
+        return Group(member.clone(args, kwargs) for member in self.members)
+
+    def delay(self, *args: Any, **kwargs: Any) -> GroupResult:
+        """Enqueue all members, each with these arguments more."""
+        return self.apply_async(args, kwargs)
 
     __call__ = delay
 
-    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> GroupResult:
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: float | None = None,
+        connection: Connection | None = None,
+    ) -> GroupResult:
         """Enqueue all members in one statement, in the connection's transaction; the jobs are in the members' order.
 
         Args:
+            args: more positional arguments of each member, before its own.
+            kwargs: more named arguments of each member.
             countdown: seconds until the members may start.
             connection: enqueue in this connection's transaction; by default at once.
         """
-        plan = delayed(self.plan(), countdown)
+        plan = delayed(self.clone(args, kwargs).plan(), countdown)
         group_id, job_ids = apply(plan, connection)
         assert group_id is not None
         # Only a member that is one call has a job whose result is the member's.
@@ -131,7 +162,7 @@ class Chord(Canvas):
 
     def __init__(
         self,
-        header: Iterable[Canvas] | Group,
+        header: Iterable[Canvas] | Canvas,
         body: Canvas | None = None,
         *,
         quorum: int | None = None,
@@ -140,8 +171,12 @@ class Chord(Canvas):
         grace: float = 0.0,
     ) -> None:
         """Check that the numbers fit together; see `chord`."""
-        self.header = header if isinstance(header, Group) else Group(header)
+        members = header if isinstance(header, Iterable) else [header]
+        self.header = header if isinstance(header, Group) else Group(members)
         size = len(self.header.members)
+        for name, number in (("quorum", quorum), ("spares", spares)):
+            if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+                raise TaskUsageError(f"{name}={number!r} must be a whole number of the header's {size} members.")
         if quorum is None:
             quorum = size - (spares or 0)
         if spares is not None and quorum + spares != size:
@@ -163,24 +198,39 @@ class Chord(Canvas):
             raise TaskUsageError("This chord has no body: write chord(header, body), or chord(header)(body).")
         return [step, *self.body.plan(with_result=True)]
 
+    def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Chord:
+        """Return a copy whose header's members all have more arguments."""
+        copied = copy(self)
+        copied.header = self.header.clone(args, kwargs)
+        return copied
+
     def __call__(self, body: Canvas | None = None) -> AsyncResult:
         """Enqueue the chord, with this body if it has none yet."""
         if body is not None:
             self.body = _canvas(body)
         return self.apply_async()
 
-    def delay(self) -> AsyncResult:
-        """Enqueue the chord; its result is the body's."""
-        return self.apply_async()
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Enqueue the chord, with more arguments for each of the header's members; its result is the body's."""
+        return self.apply_async(args, kwargs)
 
-    def apply_async(self, *, countdown: float | None = None, connection: Connection | None = None) -> AsyncResult:
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: float | None = None,
+        connection: Connection | None = None,
+    ) -> AsyncResult:
         """Enqueue the chord, in the connection's transaction; its result is the body's.
 
         Args:
+            args: more positional arguments of each of the header's members, before its own.
+            kwargs: more named arguments of each of them.
             countdown: seconds until the header's members may start.
             connection: enqueue in this connection's transaction; by default at once.
         """
-        return _apply_as_one(delayed(self.plan(), countdown), connection)
+        return _apply_as_one(delayed(self.clone(args, kwargs).plan(), countdown), connection)
 
 
 def _apply_as_one(plan: Plan, connection: Connection | None) -> AsyncResult:
@@ -189,9 +239,13 @@ def _apply_as_one(plan: Plan, connection: Connection | None) -> AsyncResult:
     return AsyncResult(None, group_id=group_id, index=0, connection=connection)
 
 
-def chain(*links: Canvas) -> Chain:
-    """Return a chain: each link gets the previous result as its first argument, except a link made by `.si()`."""
-    return Chain(links)
+def chain(*links: Canvas | Iterable[Canvas]) -> Chain:
+    """Return a chain of signatures, given one by one, or in one list or generator.
+
+    Each link gets the previous result as its first argument, except a link made by `.si()`.
+    """
+    [*given] = _members(links) if len(links) == 1 else map(_canvas, links)
+    return Chain(given)
 
 
 def group(*members: Canvas | Iterable[Canvas]) -> Group:
@@ -204,7 +258,7 @@ def group(*members: Canvas | Iterable[Canvas]) -> Group:
 
 
 def chord(
-    header: Iterable[Canvas] | Group,
+    header: Iterable[Canvas] | Canvas,
     body: Canvas | None = None,
     *,
     quorum: int | None = None,
@@ -269,8 +323,4 @@ def _calls(plan: Plan) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """Return an option's value for JSON: a time as ISO text, any other value unchanged."""
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise BadArguments(f"The time {value} has no time zone: write datetime.now(UTC) + ..., or use countdown.")
-        return value.isoformat()
-    return value
+    return moment(value, "time") if isinstance(value, datetime) else value

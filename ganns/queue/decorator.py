@@ -27,6 +27,10 @@ def task(*, app: App | None = None, **options: Any) -> Callable[[Callable[P, R]]
 
 def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a task: `@task`, or `@task(option=...)` with the options of `make`."""
+    if isinstance(function, App):
+        raise TaskUsageError("@task(app): name the option, @task(app=app).")
+    if unknown := options.keys() - OPTIONS:
+        raise TaskUsageError(f"@task has no option {sorted(unknown)[0]!r}; it has {', '.join(OPTIONS)}.")
     return make(**options) if function is None else make()(function)
 
 
@@ -39,7 +43,7 @@ def make(
     autoretry_for: Sequence[type[BaseException]] = (),
     retry_for: Sequence[type[BaseException]] = (),
     max_retries: int | None = 3,
-    retry_backoff: float = 1.0,
+    retry_backoff: float | bool = 1.0,
     retry_backoff_max: float = CAP_S,
     retry_jitter: bool = True,
     bind: bool = False,
@@ -61,7 +65,7 @@ def make(
         autoretry_for: errors after which it is tried again.
         retry_for: another name for `autoretry_for`, as in Celery.
         max_retries: None for no limit.
-        retry_backoff: seconds before the first retry; each further delay is twice the one before.
+        retry_backoff: seconds before the first retry; each further delay is twice the one before. True is one.
         retry_backoff_max: the longest delay in seconds.
         retry_jitter: draw each delay between zero and the backoff's value.
         bind: pass a `Context` (job, attempt, `retry()`) as the first argument.
@@ -77,6 +81,11 @@ def make(
     Raises:
         TaskUsageError: for options that cannot work, or a name that another task has, or that is too long.
     """
+    for option, given in {"autoretry_for": autoretry_for, "retry_for": retry_for, "requires": requires}.items():
+        if not isinstance(given, list | tuple | set | frozenset):
+            raise TaskUsageError(f"{option}={_name(given)} must be a list: write {option}=[{_name(given)}].")
+    if retry_backoff is True:
+        retry_backoff = 1.0
     words = [word for word in requires if not word.startswith("memory:")]
     memory = [word.removeprefix("memory:") for word in requires if word.startswith("memory:")]
     if any(not re.fullmatch(r"\d+", number) for number in memory):
@@ -104,6 +113,8 @@ def make(
         check_name(full_name, "name", TASK_BYTES)
         if inspect.iscoroutinefunction(function):
             raise TaskUsageError(f"{full_name} is a coroutine function: a task is an ordinary function, on a thread.")
+        if bind and not inspect.signature(function).parameters:
+            raise TaskUsageError(f"{full_name} has bind=True and no argument: its first one is the context, self.")
         if full_name in owner.tasks:
             raise TaskUsageError(f"There is a task called {full_name!r} already: give this one another name.")
         made: Task[P, R] = Task(
@@ -131,7 +142,14 @@ def make(
             run(made, owner.job_manager, context, arguments)
 
         runner.task = made  # type: ignore[attr-defined]
-        owner.task(name=full_name, queue=queue, priority=priority, pass_context=True, retry=RetryAdapter(owner))(runner)
+        owner.register(runner, name=full_name, queue=queue, priority=priority, retry=RetryAdapter(owner))
         return made
 
     return decorate
+
+
+OPTIONS = tuple(inspect.signature(make).parameters)
+
+
+def _name(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else repr(value)

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ganns.errors import BadArguments, TaskUsageError
@@ -34,6 +35,20 @@ def seconds(value: Any, what: str) -> float:
     if not 0 <= value <= LONGEST_S:
         raise BadArguments(f"{what}={str(value)[:50]} must be between 0 and {LONGEST_S:.0f} seconds (a hundred years).")
     return float(value)
+
+
+def moment(value: Any, what: str) -> str:
+    """Return a time as ISO text.
+
+    Raises:
+        BadArguments: for a value that is no time with a time zone, with the name `what`.
+    """
+    todo = "write datetime.now(UTC) + timedelta(minutes=5), or use countdown"
+    if not isinstance(value, datetime):
+        raise BadArguments(f"{what}={repr(value)[:50]} must be a datetime: {todo}.")
+    if value.tzinfo is None:
+        raise BadArguments(f"{what}={value} has no time zone: {todo}.")
+    return value.isoformat()
 
 
 def check_place(queue: Any, priority: Any) -> None:
@@ -88,7 +103,7 @@ class RetryPolicy:
         return self.max_retries is not None and retries >= self.max_retries
 
 
-def parse_rate(text: str) -> tuple[float, float]:
+def parse_rate(text: Any) -> tuple[float, float]:
     """Return (tokens a second, size of the bucket) of "10/s", "100/m" or "5/h".
 
     The token bucket is in the database (`ganns.task_rules`), so the limit holds for all workers together; Celery's
@@ -97,7 +112,7 @@ def parse_rate(text: str) -> tuple[float, float]:
     Raises:
         TaskUsageError: for any other text.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/([smh])", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)/([smh])", text) if isinstance(text, str) else None
     if not match or float(match[1]) <= 0:
         raise TaskUsageError(f"rate_limit={text!r}: write a number above 0 and a unit, as in '10/s', '100/m' or '5/h'.")
     rate_per_s = float(match[1]) / _PER_S[match[2]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganns.db.connect import Connection
-from ganns.errors import ChordFailed, TaskFailed, TaskRevoked, TaskUsageError
+from ganns.errors import BadArguments, ChordFailed, ResultTimeout, TaskFailed, TaskRevoked, TaskUsageError
 from ganns.queue.commands import revoke
 from ganns.queue.connection import run
 from ganns.queue.values import from_plain
@@ -32,8 +32,13 @@ class AsyncResult:
         index: int | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """Keep the result's name; nothing is read yet."""
-        self.job_id, self.group_id, self.index = job_id, group_id, index
+        """Keep the result's name; nothing is read yet.
+
+        Raises:
+            BadArguments: if `job_id` is no job's number, as an id of Celery's.
+        """
+        self.job_id = None if job_id is None and group_id is not None else _job_number(job_id)
+        self.group_id, self.index = group_id, index
         self._connection = connection
 
     def __repr__(self) -> str:
@@ -100,7 +105,15 @@ class AsyncResult:
             ResultTimeout: it did not come in time.
             TaskUsageError: inside a transaction, or inside a task: with one worker the wait would never end.
         """
-        row = wait_for(self._connection, self._channel(), self._final_row, timeout, f"The result of {self}")
+        try:
+            row = wait_for(self._connection, self._channel(), self._final_row, timeout, f"The result of {self}")
+        except ResultTimeout as late:
+            if self.state != "PENDING":
+                raise
+            raise ResultTimeout(
+                f"The result of {self} is not there after {timeout} s. No worker has begun it (`ganns tasks workers` "
+                "lists those that run), or there is no such task any more."
+            ) from late
         if row["state"] == "SUCCESS":
             return value_of(row)
         error = error_of(row, repr(self))
@@ -228,7 +241,7 @@ class GroupResult:
         """
         if quorum is None:
             return [value for _, value in sorted(self.iterate(timeout, propagate=propagate), key=lambda one: one[0])]
-        if not 1 <= quorum <= len(self):
+        if not isinstance(quorum, int) or not 1 <= quorum <= len(self):
             raise TaskUsageError(f"quorum={quorum} must be between 1 and the group's {len(self)} members.")
         values: dict[int, Any] = {}
         num_failed = 0
@@ -248,6 +261,8 @@ class GroupResult:
                     row["traceback"],
                 )
         return [values[index] for index in sorted(values)]
+
+    get = join
 
     def revoke(self, terminate: bool = False) -> int:
         """Cancel the members that have not ended; return the number of their jobs."""
@@ -272,6 +287,15 @@ class GroupResult:
             for row in rows:
                 known[row["index"]] = row
                 yield row
+
+
+def _job_number(value: Any) -> int:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value, is_number = int(value), True
+    if not is_number or not 0 < value < 2**63:
+        raise BadArguments(f"There is no task with the id {str(value)[:50]!r}: an id is a job's number, such as 17.")
+    return int(value)
 
 
 def forget_groups(group_ids: Sequence[int], *, connection: Connection | None = None) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from ganns.db.connect import Connection
 from ganns.errors import TaskUsageError
 from ganns.queue.app import App, default_app
-from ganns.queue.arguments import pack
+from ganns.queue.arguments import check_call, pack
 from ganns.queue.canvas import Canvas, Plan, apply, plain
-from ganns.queue.options import TASK_BYTES, TaskOptions, check_name, check_place, seconds
+from ganns.queue.options import TASK_BYTES, TaskOptions, check_name, check_place, moment, seconds
 from ganns.queue.results import AsyncResult
 
 OPTIONS = {"countdown", "eta", "expires", "queue", "priority"}
@@ -32,6 +32,7 @@ class Signature(Canvas):
 
     def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Signature:
         """Return a copy with more arguments: positional ones come first, named ones override."""
+        check_call(self.name, args, kwargs)
         if self.immutable:
             args, kwargs = (), None
         return dataclasses.replace(self, args=(*args, *self.args), kwargs={**self.kwargs, **(kwargs or {})})
@@ -105,7 +106,7 @@ class Signature(Canvas):
         if options.get("countdown") is not None:
             call["delay_s"] = seconds(options["countdown"], "countdown")
         if options.get("eta") is not None:
-            call["eta"] = plain(options["eta"])
+            call["eta"] = moment(options["eta"], "eta")
         if expires is not None:
             if isinstance(expires, datetime):
                 call["expires"] = plain(expires)

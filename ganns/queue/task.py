@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ganns.db.connect import Connection
 from ganns.queue.app import App
+from ganns.queue.arguments import check_call
 from ganns.queue.options import TaskOptions
 from ganns.queue.results import AsyncResult
 from ganns.queue.signature import Signature
@@ -58,6 +59,7 @@ class Task(TaskOptions, Generic[P, R]):
         connection: Connection | None = None,
     ) -> AsyncResult:
         """Enqueue a call with options; see `Signature.apply_async`."""
+        check_call(self.name, args, kwargs)
         return self.s(*args, **(kwargs or {})).apply_async(
             countdown=countdown, eta=eta, expires=expires, queue=queue, priority=priority, connection=connection
         )

@@ -11,7 +11,8 @@ All other values are their own JSON. A dict that looks like one of these is writ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
+from datetime import date, time
 from typing import Any
 
 _TAGS = frozenset({"$tuple", "$dict", "$float", "$result"})
@@ -23,13 +24,16 @@ def to_plain(value: Any) -> Any:
     """Return `value` with the marks; the JSON encoder refuses what it cannot write.
 
     Raises:
-        TypeError: for a key of a dict that is no text, number, boolean or None.
+        TypeError: for a value that has no JSON, or a key of a dict that is no text, number, boolean or None.
+        ValueError: for a number that is infinite, or none.
     """
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if isinstance(value, float):
-        large = math.isfinite(value) and (abs(value) >= EXACT_FLOAT or (value == 0 and math.copysign(1, value) < 0))
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is no finite number; pass None, or a text, in its place")
+        large = abs(value) >= EXACT_FLOAT or (value == 0 and math.copysign(1, value) < 0)
         return {"$float": repr(float(value))} if large else value
     if isinstance(value, tuple):
         return {"$tuple": [to_plain(one) for one in value]}
@@ -42,7 +46,24 @@ def to_plain(value: Any) -> Any:
             if key is not None and not isinstance(key, str | int | float):
                 raise TypeError(f"a key of a dict is a {type(key).__name__}: keys are texts or numbers")
         return {"$dict": [[to_plain(key), to_plain(one)] for key, one in value.items()]}
-    return value
+    if isinstance(value, str | int):  # of a class of their own, as a member of an IntEnum
+        return value
+    raise TypeError(f"an object of {kind.__module__}.{kind.__qualname__} cannot be sent; {_instead(value)}")
+
+
+def _instead(value: Any) -> str:
+    """Return what to pass in the place of a value that JSON does not have."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "bytes can only be a whole result: return them alone, and the next task of a chain gets them"
+    if isinstance(value, Set | Iterator | range):
+        return "write list(...)"
+    if isinstance(value, date | time):
+        return "write .isoformat()"
+    if callable(getattr(value, "tolist", None)):  # NumPy and PyTorch
+        return "write .tolist() for a few numbers, or return bytes"
+    if hasattr(value, "delay") or hasattr(value, "ready"):
+        return "a task that needs another one's result is the next one of a chain, or a chord's body"
+    return "pass its name or its numbers, or return it as bytes"
 
 
 def from_plain(value: Any, fetch: Callable[[int], bytes] | None = None) -> Any:

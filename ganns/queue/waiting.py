@@ -8,17 +8,18 @@ waits for one result does not receive a thousand others.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
 
 from ganns.db.connect import Connection
-from ganns.errors import DatabaseUnreachable, ResultTimeout, TaskUsageError
+from ganns.errors import BadArguments, DatabaseUnreachable, ResultTimeout, TaskUsageError
 from ganns.queue.connection import using
 
 T = TypeVar("T")
@@ -77,6 +78,12 @@ def listening(conn: Connection, channel: str) -> Iterator[None]:
             conn.execute(sql.SQL("UNLISTEN {}").format(name))
 
 
+def _checked(timeout: Any) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
+        raise BadArguments(f"timeout={timeout!r} must be a number of seconds, such as 60, or None to wait for ever.")
+    return float(timeout)
+
+
 def wait_for(
     connection: Connection | None, channel: str, check: Callable[[], T | None], timeout: float | None, what: str
 ) -> T:
@@ -85,11 +92,12 @@ def wait_for(
     If this thread's own connection is lost meanwhile, it opens another one and goes on.
 
     Raises:
+        BadArguments: if `timeout` is no number.
         ResultTimeout: after `timeout` seconds.
         DatabaseUnreachable: if the server stays away for `AWAY_S`.
         TaskUsageError: inside a transaction, or inside a task.
     """
-    until = None if timeout is None else time.monotonic() + timeout
+    until = None if timeout is None else time.monotonic() + _checked(timeout)
     away_since: float | None = None
     while True:
         try:

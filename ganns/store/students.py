@@ -21,6 +21,7 @@ from ganns import paths
 from ganns.db.connect import Connection
 from ganns.db.queries import execute
 from ganns.errors import ConfigError, DatabaseError
+from ganns.utils.printable import printable
 
 GROUP = "ganns_student"
 """The role that has all students' rights; sql/schema/students.sql lists them."""
@@ -161,22 +162,30 @@ def check_label(label: str) -> None:
     """
     if not LABEL.fullmatch(label) or label != label.strip():
         raise ConfigError(
-            f"{label!r} is no name for a student: 1 to 60 characters, the first of them a letter or a digit, and no "
-            "colon, since `ada: laptop` is a worker of ada's."
+            f"{printable(label, 80)!r} is no name for a student: 1 to 60 characters, the first of them a letter or a "
+            "digit, and no colon, since `ada: laptop` is a worker of ada's."
         )
 
 
 def read_roster(path: Path) -> list[str]:
     """Return the students' names in a CSV file: the column student, name or label, else the first column.
 
+    A table's columns may be separated by commas, semicolons (as of Excel in many countries) or tabs.
+
     Raises:
         ConfigError: if the file has none, or one twice, or cannot be read.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+            lines = file.readlines()
+        separator = max(",;\t", key=lines[0].count) if lines else ","
+        rows = [row for row in csv.reader(lines, delimiter=separator, strict=True) if any(cell.strip() for cell in row)]
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    except csv.Error as error:
+        raise ConfigError(
+            f"{path} is no CSV file ({error}): one name a line, or a table with a column `student`."
+        ) from None
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     column = next((header.index(name) for name in HEADERS if name in header), None)
     if column is not None:

@@ -62,6 +62,16 @@ def install_command(name: str) -> str:
     return f"pip install 'ganns[{name}]=={_version()}'"
 
 
+def pinned_command(packages: str) -> str:
+    """Return the line that installs packages of the index in the versions that were tested with this program."""
+    place, commit = _origin()
+    if commit:
+        return f"pip install {packages}{_constraints(place, commit)}"
+    return (
+        f"cd {shlex.quote(place)} && pip install {packages} -c constraints.txt" if place else f"pip install {packages}"
+    )
+
+
 def update_command(required: str) -> str:
     """Return the line that updates this installation to version `required`, like "0.2", or to its newest one."""
     place, commit = _origin()

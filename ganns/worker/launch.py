@@ -84,12 +84,16 @@ def stop_workers(processes: Sequence[Process], wait_s: float = 12.0) -> None:
             process.wait()
 
 
-def run_workers(address: Address, num: int, *, name: str, threads: int, app: str = "", queues: str = "") -> int:
+def run_workers(
+    address: Address, num: int, *, name: str, threads: int, app: str | None = None, queues: str = ""
+) -> int:
     """Keep `num` hardened workers running under a supervisor until Ctrl-C; return the exit code.
 
     Raises:
         TaskUsageError: if `queues` names none, or one that cannot be, or the app cannot be loaded.
     """
+    if app is not None and not app.strip():
+        raise TaskUsageError("--app is empty: write the dotted path of your App, as in `--app my_tasks.app`.")
     wanted = [one.strip() for one in queues.split(",")] if queues else []
     if not all(wanted):
         raise TaskUsageError(f"--queues={queues!r} has an empty name: write names with commas, as in `--queues a,b`.")

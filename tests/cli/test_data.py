@@ -76,6 +76,7 @@ def test_get_fetches_an_address_into_the_home_and_train_finds_it(web, home, face
     target = home / "data" / "img_align_celeba.zip"
     assert f"data=celeba data.path={target}" in said.replace("\n", "")
     assert open_images(CelebAData(), 32).num_train == 5
+    assert "was there already and is kept" in ganns("get", f"{web.url}/img_align_celeba.zip").replace("\n", " ")
 
 
 def test_get_from_a_hub_repository_is_pinned_checked_and_resumed(hub_server, home, faces):

@@ -280,3 +280,53 @@ def test_outputs_of_a_run_that_cannot_be_written(
             assert (code, said[:7]) == (1, "Error: "), (name, place, said)
             assert out.split("/x")[0] in said, (name, place, said)
             assert {one: one.is_file() and one.read_bytes() for one in tmp_path.rglob("*")} == before, (name, place)
+
+
+# ------------------------------------------------------------------------------------ outputs of the other commands
+
+# For each command and each place: the exit code and what is said. FILE is a file, FOLDER a folder, SYSTEM read-only.
+OTHER_OUTPUTS = [
+    (["data", "get", "WEB", "--out", "FOLDER"], 1, "FOLDER is a folder: give the name of a file in it."),
+    (["data", "get", "WEB", "--out", "."], 1, ". is a folder: give the name of a file in it."),
+    (["data", "get", "WEB", "--out", "FILE/x"], 1, "FILE/x cannot be written: FILE is not a folder"),
+    (["data", "get", "WEB", "--out", "SYSTEM/x"], 1, "SYSTEM/x cannot be written ("),
+    (["data", "get", "WEB", "--out", ""], 2, "is a variable of your shell unset?"),
+    (["data", "get", "http://host.example/"], 2, "http://host.example/ names no file: say with --out"),
+    (["microscope", "play", "read_committed", "--svg", "x.gif"], 2, "--svg=x.gif: the picture's name ends with .svg"),
+    (["microscope", "search", "read_committed", "--svg", "."], 2, "--svg=.: the picture's name ends with .svg"),
+    (["microscope", "play", "read_committed", "--svg", "FOLDER.svg"], 2, "--svg=FOLDER.svg is a folder"),
+    (["microscope", "copy", "read_committed", "SYSTEM/x.sql"], 1, "SYSTEM/x.sql cannot be used ("),
+    (["exercise", "grade", "HANDED-IN", "--feedback", "FILE"], 1, "FILE, in the folder"),
+    (["exercise", "grade", "HANDED-IN", "--feedback", "FILE/x"], 1, "FILE/x, in the folder"),
+    (["exercise", "grade", "HANDED-IN", "--feedback", "SYSTEM/x"], 1, "SYSTEM/x cannot be used ("),
+    (["exercise", "grade", "HANDED-IN", "--feedback", ""], 2, "is a variable of your shell unset?"),
+    (["course", "init", "SYSTEM/x"], 1, "SYSTEM/x cannot be used ("),
+    (["course", "init", "FILE/x"], 1, "FILE/x, in the folder"),
+    (["course", "init", "FILE"], 2, "FILE exists, and is not overwritten"),
+    (["course", "init", ""], 2, "is a variable of your shell unset?"),
+    (["students", "import", "FOLDER"], 1, "That is a folder: give the name of a file in it."),
+    (["students", "import", ""], 2, "is a variable of your shell unset?"),
+]
+
+
+@linux
+@pytest.mark.parametrize(("command", "code", "said"), OTHER_OUTPUTS, ids=lambda one: str(one)[:60])
+def test_other_outputs_that_cannot_be_used(
+    command: list[str], code: int, said: str, capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One sentence, before any work, and nothing is left."""
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "handed" / "ada").mkdir(parents=True)
+    (tmp_path / "handed" / "ada" / "weighted_mean.py").write_text("1 / 0")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.svg").mkdir()
+    here = {"FILE": "file", "FOLDER": "folder", "SYSTEM": str(SYSTEM), "HANDED-IN": "handed"}
+    here["WEB"] = "http://127.0.0.1:9/x"  # nobody answers there, and nobody is asked
+    before = {one for one in tmp_path.rglob("*") if (tmp_path / "home") not in (one, *one.parents)}
+    found, told = ganns(capfd, monkeypatch, *with_places(command, here))
+    [expected] = with_places([said], here)
+    assert (found, expected in told) == (code, True), told
+    assert "exercise 1" not in told
+    assert {one for one in tmp_path.rglob("*") if (tmp_path / "home") not in (one, *one.parents)} == before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +20,7 @@ from ganns.db.server import programs
 from ganns.db.server.embedded import EmbeddedServer
 from ganns.errors import ConfigError, DatabaseError
 from tests.db.users import another_user, answers
+from tests.support.helpers import free_port
 
 
 def test_it_is_created_once_and_keeps_what_is_in_it(data_dir: Path) -> None:
@@ -43,6 +47,27 @@ def test_the_server_gets_no_secret_and_needs_no_locale(data_dir: Path, monkeypat
     with EmbeddedServer(data_dir) as server:
         assert b"open-sesame" not in Path(f"/proc/{server._postmaster()[0]}/environ").read_bytes()
         assert answers(server)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locale", [{"LC_ALL": "xx_YY.UTF-8"}, {"LC_CTYPE": "UTF-8", "LANG": "tlh_KL"}], ids=str)
+def test_the_commands_need_no_locale(locale: dict[str, str], tmp_path: Path) -> None:
+    """The real commands, in a home without anything."""
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **locale}
+    commands = [["db", "init"], ["db", "status"], *([["doctor"]] if "LC_ALL" in locale else [])]
+    for command in commands:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ganns", *command], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (command, ended.stderr)
+        assert "locale" not in ended.stderr.lower()
+    serve = [sys.executable, "-m", "ganns", "db", "serve", "--host", "127.0.0.1", "--port", str(free_port())]
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        try:
+            assert "is open on 127.0.0.1" in serving.stdout.readline()
+        finally:
+            serving.send_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("name", ["$HOME", 'quo"te', "com,ma", "\u5f20" * 24, "a b"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from ganns.db.connect import Connection, connect
 from ganns.queue.connection import Connector
 from ganns.worker.resilient_connector import ResilientConnector
 from tests.queue import sample_tasks as sample
+from tests.worker import sample_app
+from tests.worker.classroom import WorkerProcess
 
 DEFAULTS = {"datestyle": "SQL, DMY", "intervalstyle": "iso_8601", "default_transaction_isolation": "serializable"}
 STATEMENT = "SELECT now() AS at, interval '1 day 2 hours' AS span, 'Zo\u00eb \u5f20' AS name, "
@@ -56,6 +59,21 @@ def test_a_worker(kind: type, foreign: Address) -> None:
             await connector.close_async()
 
     check(**asyncio.run(ask()))
+
+
+@pytest.mark.slow
+def test_a_delayed_job_of_our_worker_ends(foreign: Address, conn: Connection, tmp_path: Path) -> None:
+    """A real process of `ganns worker`; the job that fails once is delayed by the worker itself."""
+    worker = WorkerProcess(foreign, tmp_path, "w", "tests.worker.sample_app.app")
+    try:
+        later = sample_app.pid.apply_async(countdown=0.5)
+        again = sample_app.once_more.delay()
+        assert isinstance(later.get(timeout=60), int)
+        assert again.get(timeout=60) == 1
+    finally:
+        worker.end()
+    assert "does not answer" not in worker.log
+    assert conn.execute("SELECT FROM procrastinate.procrastinate_jobs WHERE status = 'doing'").rowcount == 0
 
 
 def test_a_delayed_job_ends(foreign: Address, conn: Connection, drained: Callable[[], None]) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 from ganns import notebook
 from ganns.config import (
@@ -33,12 +34,14 @@ from ganns.config import (
     StopConfig,
     SyntheticData,
 )
+from ganns.config.stored import to_dict
 from ganns.db.address import Address
 from ganns.db.connect import connect
 from ganns.errors import ConfigError, NoDatabaseAddress
 from ganns.notebook import background
 from ganns.notebook.class_view import ClassReader, ClassView
 from ganns.notebook.panel import lines, picture
+from ganns.store import rounds, runs
 from ganns.store.samples import put_sample
 from tests.support.coordinators import Coordinator
 from tests.support.environments import OFFLINE, build_wheel, new_environment, run, served_database, site_packages
@@ -326,7 +329,40 @@ def test_where_the_address_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_log_has_no_escape_codes_though_the_kernel_asks_for_colours(tmp_path: Path) -> None:
     """ipykernel sets FORCE_COLOR, and rich then takes a file for a terminal."""
-    assert background.plain({"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PATH": "/bin"}) == {"PATH": "/bin"}
+    asking = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}
+    assert background.plain(asking | {"PATH": "/bin"}) == {"PATH": "/bin", "TTY_COMPATIBLE": "0"}
+
+
+@pytest.mark.slow
+def test_a_real_worker_writes_no_escape_codes_and_leaves_no_process(
+    database: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is interrupted while it draws the images of a run, in processes of its own."""
+    monkeypatch.setenv("GANNS_HOME", str(tmp_path / "home"))
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.setenv(name, "1")
+    config = tiny(data=SyntheticData(count=200_000, holdout=8), stop=StopConfig(rounds=9))
+    about = {"name": "", "fingerprint": "x", "num_images": 200_000, "permutation_digest": ""}
+    with connect(database) as conn:
+        run_id = runs.create_run(conn, config=to_dict(config), **about)  # type: ignore[arg-type]
+        conn.execute(
+            "INSERT INTO procrastinate.procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s)",
+            [rounds.QUEUE, rounds.TASK, Jsonb({"run": run_id, "round": 1, "unit": 1})],
+        )
+    worker = background.BackgroundWorker(tmp_path / "colab", database, "chlo\u00eb")
+    assert worker.start() == "started your worker chlo\u00eb"
+    pid = worker.pid
+    assert pid is not None
+    try:
+        # A worker and a spare process, and those that draw.
+        wait_until(lambda: len(psutil.Process(pid).children(recursive=True)) > 3, 120, worker.last_line, every_s=0.1)
+        drawing = psutil.Process(pid).children(recursive=True)
+        assert "preparing images" in worker.last_line()
+    finally:
+        said = worker.leave()
+    assert "handed back" in said
+    assert "\x1b" not in (tmp_path / "colab" / "worker.log").read_text("utf-8")
+    wait_until(lambda: not [one for one in drawing if one.is_running() and one.status() != "zombie"], 10, said)
 
 
 def test_a_failed_installation_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

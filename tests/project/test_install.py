@@ -63,6 +63,20 @@ def test_every_way_of_installing_pins_the_tested_versions() -> None:
     assert all(line.endswith(f" -c {CONSTRAINTS}") for line in installing)
 
 
+def test_the_small_pytorch_is_the_tested_one_on_the_page_and_in_the_container_without_a_gpu() -> None:
+    """pip replaces another version by the tested one, with NVIDIA's libraries."""
+    pinned = dict(re.findall(r"^(torch|torchvision)==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    wanted = f"`torch=={pinned['torch']} torchvision=={pinned['torchvision']}`"
+    assert wanted in section("PyTorch without CUDA").replace("\n", " ")
+    folder, variables = ROOT / ".devcontainer", []
+    for file in ("compose.yml", "compose.gpu.yml"):
+        variables.append(yaml.safe_load((folder / file).read_text())["services"]["app"]["environment"])
+    assert variables[0]["PIP_INDEX_URL"].endswith("/whl/cpu")
+    assert variables[0]["PIP_EXTRA_INDEX_URL"] == variables[1]["PIP_INDEX_URL"]
+    assert variables[1]["PIP_EXTRA_INDEX_URL"] == ""
+    assert f"{pinned['torch']}+cpu" in (folder / "compose.yml").read_text()
+
+
 def test_windows_is_the_same_in_other_words() -> None:
     """It cannot be followed here; what it installs and starts is what the other sections do."""
     [block] = re.findall(r"^```powershell\n(.*?)^```$", section("Windows"), re.MULTILINE | re.DOTALL)

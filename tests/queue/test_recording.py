@@ -144,6 +144,8 @@ def test_times_are_checked_when_called(value: Any, conn: Connection) -> None:
         with pytest.raises(BadArguments, match=option):
             chord([sample.add.s(1)], sample.total.s(), **{option: value})
     for option in ("retry_backoff", "retry_backoff_max", "time_limit", "soft_time_limit", "expires"):
+        if option == "retry_backoff" and value is True:  # as in Celery: one second
+            continue
         with pytest.raises(BadArguments, match=option):
             task(app=sample.app, **{option: value})
 

@@ -9,7 +9,7 @@ import pytest
 
 from ganns.errors import MissingExtra
 from ganns.utils import installation
-from ganns.utils.installation import extra, install_command, package, update_command
+from ganns.utils.installation import extra, install_command, package, pinned_command, update_command
 
 REPOSITORY = "https://github.com/ada/ganns-with-friends"
 COMMIT = "4c1d2b7e"
@@ -64,6 +64,17 @@ def test_the_lines_fit_the_installation(
     monkeypatch.setattr(installation, "distribution", lambda name: FakeDistribution(origin))
     assert install_command("video") == install
     assert update_command("1.3") == update
+
+
+def test_packages_of_the_index_come_in_the_tested_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = {
+        "an index": "pip install torch",
+        "GitHub": f"pip install torch -c {REPOSITORY}/raw/{COMMIT}/constraints.txt",
+        "a checkout": "cd '/home/ada/ganns with friends' && pip install torch -c constraints.txt",
+    }
+    for name, line in lines.items():
+        monkeypatch.setattr(installation, "distribution", lambda _, name=name: FakeDistribution(ORIGINS[name][0]))
+        assert pinned_command("torch") == line
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:

@@ -231,7 +231,15 @@ def test_wrong_queues_are_one_sentence(queues: str, said: str, called: Address) 
     ("app", "said"),
     [
         ("my_tasks.app", r"There is no app 'my_tasks.app' \(No module named 'my_tasks'\)"),
-        ("tasks.nothing", "There is no app 'tasks.nothing'"),
+        ("tasks.nothing", "There is no app 'tasks.nothing' .*There is `--app tasks.app`"),
+        ("mine", "There is no app 'mine' .*There is `--app mine.app`"),
+        ("./mine.app", "There is no app './mine.app': that is no name with dots"),
+        ("", "--app is empty"),
+        ("exits.app", r"The app 'exits.app' cannot be loaded: SystemExit: bye \(.*exits.py, line 1\)"),
+        (
+            "celery_like.app",
+            r"The app 'celery_like.app' cannot be loaded: .*@task\(app=app\).* \(.*celery_like.py, line 3\)",
+        ),
         ("broken.app", r"The app 'broken.app' cannot be loaded: ValueError: no \(.*broken.py, line 1\)"),
         ("unimportable.app", r"The tasks in not_there cannot be loaded: ModuleNotFoundError: .*not_there"),
         ("stock.app", "'stock.app' is procrastinate's App"),
@@ -241,6 +249,10 @@ def test_a_wrong_app_is_one_sentence(app: str, said: str, called: Address, tmp_p
     """Not a traceback, and no process after the other."""
     (tmp_path / "broken.py").write_text("raise ValueError('no')")
     (tmp_path / "unimportable.py").write_text("from ganns.queue.app import App\napp = App(['not_there'])")
+    (tmp_path / "exits.py").write_text("raise SystemExit('bye')")
+    (tmp_path / "mine.py").write_text("from ganns.queue.app import App\napp = App(['mine'])")
+    celery_like = "from ganns.queue.app import App\napp = App(['celery_like'])\n@app.task\ndef f(): pass"
+    (tmp_path / "celery_like.py").write_text(celery_like)
     stock = "import procrastinate\napp = procrastinate.App(connector=procrastinate.PsycopgConnector())"
     (tmp_path / "stock.py").write_text(stock)
     environment = os.environ | {"GANNS_DATABASE_URL": called.conninfo}

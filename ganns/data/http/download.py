@@ -45,6 +45,8 @@ def download(
         DownloadError: it cannot be fetched, is not the expected file, or does not fit on the disk.
     """
     check_address(url)
+    if target.is_dir():
+        raise DownloadError(f"{target} is a folder: give the name of a file in it.")
     transfer = Transfer(url, target, size, sha256.lower() if sha256 else None, on_progress)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,8 @@ def download(
                 transfer.check(target)
             else:
                 _fetch(transfer, timeouts or Timeouts(), headers)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DownloadError(f"{target} cannot be written: {target.parent} is not a folder; choose another.") from error
     except OSError as error:
         raise DownloadError(f"{target} cannot be written ({error.strerror}); make room, or choose another.") from error
     return target

