@@ -115,14 +115,17 @@ def test_the_services_fit(path: Path) -> None:
     assert (address["host"], address["port"]) == ("database", "5432")
 
 
-def test_the_gpu_variant_adds_the_gpu_and_nothing_else() -> None:
+def test_the_gpu_variant_adds_the_gpu_with_its_pytorch_and_nothing_else() -> None:
     one, other = read(VARIANTS["cpu"]), read(VARIANTS["gpu"])
     differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
     assert differing == {"name", "dockerComposeFile", "hostRequirements"}
     added = compose(VARIANTS["gpu"])["services"]["app"]
     [device] = added.pop("deploy")["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
-    assert added == compose(VARIANTS["cpu"])["services"]["app"]
+    plain = compose(VARIANTS["cpu"])["services"]["app"]
+    assert added["environment"].pop("PIP_EXTRA_INDEX_URL") == ""
+    assert plain["environment"].pop("PIP_EXTRA_INDEX_URL")
+    assert added == plain
 
 
 def test_the_image() -> None:
