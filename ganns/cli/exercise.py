@@ -102,6 +102,14 @@ def check(
 
 
 @app.command()
+def psql(name: Annotated[str, typer.Argument(help="The session's name, which the prompt shows: ada, or bob.")]) -> None:
+    """Start psql on the exercises' own PostgreSQL. Two terminals are two sessions, which see the same tables."""
+    from ganns.exercises.by_hand import run_psql
+
+    raise typer.Exit(run_psql(name))
+
+
+@app.command()
 def grade(
     folder: Annotated[
         Path,
