@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,6 +131,9 @@ def grade(
     from ganns.utils.atomic import replacing
 
     submissions = grading.find_submissions(folder)
+    if feedback is not None:
+        feedback.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=feedback).close()  # an unusable place is said before the checks, which take minutes
     exercises = [find(number) for number in exercise] if exercise else grading.exercises_in(submissions)
     graded = []
     for submission in submissions:
