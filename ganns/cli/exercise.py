@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,6 +103,14 @@ def check(
 
 
 @app.command()
+def psql(name: Annotated[str, typer.Argument(help="The session's name, which the prompt shows: ada, or bob.")]) -> None:
+    """Start psql on the exercises' own PostgreSQL. Two terminals are two sessions, which see the same tables."""
+    from ganns.exercises.by_hand import run_psql
+
+    raise typer.Exit(run_psql(name))
+
+
+@app.command()
 def grade(
     folder: Annotated[
         Path,
@@ -124,6 +133,9 @@ def grade(
     from ganns.utils.atomic import replacing
 
     submissions = grading.find_submissions(folder)
+    if feedback is not None:
+        feedback.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=feedback).close()  # an unusable place is said before the checks, which take minutes
     exercises = [find(number) for number in exercise] if exercise else grading.exercises_in(submissions)
     if feedback is not None:  # before the work of minutes: can a file be written there?
         feedback.mkdir(parents=True, exist_ok=True)

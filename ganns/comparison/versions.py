@@ -21,6 +21,7 @@ from ganns.training.round_settings import RecordedRound
 from ganns.training.serialization import digest, pack
 from ganns.training.solo import train_recorded
 from ganns.training.state import TrainingState
+from ganns.utils.console import plural
 
 
 def published_digest(state: TrainingState) -> str:
@@ -61,7 +62,7 @@ def reach(
     if (gap := next((n for n in range(base, version) if n not in rounds or not rounds[n].units), None)) is not None:
         why = f"in round {gap} the run went back to an earlier version"
         raise _refused(run, version, why, gap, numbers)
-    say(f"replaying {version - base} rounds, from version {base}, the last one before that was kept")
+    say(f"replaying {plural(version - base, 'round')}, from version {base}, the last one before that was kept")
     digests = replay.list_digests(kept.conn, run.id, base, version)
     for _ in train_recorded(kept.config, images, state, schedule_of(rounds)):
         now = state.progress.version

@@ -12,12 +12,10 @@ import segno
 from nicegui import ui
 
 from ganns.dashboard.components import Copyable
+from ganns.dashboard.door import Door
 from ganns.dashboard.frame import text
 from ganns.db.encryption import is_here
 from ganns.db.server.ports import EVERYWHERE, reachable_host
-
-OPEN_IT = "ganns dashboard --host 0.0.0.0"
-"""The command that lets other machines in."""
 
 
 def address_for_others(seen: str, listens: str) -> str | None:
@@ -42,19 +40,19 @@ def qr_code(url: str) -> str:
     return segno.make_qr(url, error="m").svg_inline(border=3, omitsize=True, dark="#000", light="#fff", svgclass="qr")
 
 
-def place_code(listens: str, path: str, why: str) -> None:
+def place_code(door: Door, path: str, why: str) -> None:
     """Place the QR code of a page, with its address; or say how phones could reach it.
 
     Args:
-        listens: the address that the dashboard listens on.
+        door: where the dashboard listens.
         path: of the page, from "/".
         why: what to do there, for the text below the code.
     """
-    address = address_for_others(str(ui.context.client.request.base_url), listens)
+    address = address_for_others(str(ui.context.client.request.base_url), door.listens)
     with ui.element("div").classes("qr-card"):
         if address is None:
             text("p", "Phones cannot reach this dashboard. To let them in, start it with:")
-            Copyable(OPEN_IT)
+            Copyable(door.command)
             return
         url = address + path
         ui.html(qr_code(url), sanitize=False).props(f'role="img" aria-label="QR code of {url}"')  # our own SVG
@@ -62,12 +60,12 @@ def place_code(listens: str, path: str, why: str) -> None:
             text("code", url)
 
 
-def place_card(listens: str) -> None:
+def place_card(door: Door) -> None:
     """Place the card with which a phone watches and a computer joins."""
     with ui.element("section").classes("card join").props('aria-labelledby="join"'):
         text("h2", "Join").props('id="join"')
         with ui.element("div").classes("join-ways"):
-            place_code(listens, "/", "On a phone, scan it to watch")
+            place_code(door, "/", "On a phone, scan it to watch")
             with ui.element("div"):
                 text("p", "On a computer, paste the line that your instructor gives you when this command asks for it:")
                 Copyable("ganns join")

@@ -10,6 +10,7 @@ from nicegui import app, core, ui
 from ganns.dashboard import documents, plain, problems
 from ganns.dashboard.api import drawn, live, orders, pictures
 from ganns.dashboard.context import Dashboard
+from ganns.dashboard.door import door
 from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.pages import (
@@ -66,7 +67,8 @@ def serve(
         DashboardError: the port is taken.
     """
     require_free(host, port)
-    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", listens=host)
+    entrance = door(host, port, hostnames=hostnames, failure_lab=failure_lab, with_phones=with_phones)
+    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", door=entrance)
     pages = (now, projector, documents, learn, microscope, people, runs, compare, replays, login)
     for part in (problems, plain, live, pictures, drawn, *pages, orders):
         part.register(dashboard)
@@ -79,7 +81,7 @@ def serve(
         app.on_shutdown(failures.close)
     if with_phones:
         coordinator = Coordinator(address)
-        phones.register(dashboard, coordinator, host)
+        phones.register(dashboard, coordinator)
         app.on_startup(coordinator.open)
         app.on_shutdown(coordinator.close)
     secure(dashboard, hostnames)

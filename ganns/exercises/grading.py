@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,9 @@ from ganns.exercises.report import Report
 from ganns.exercises.runner import run_check, summary
 from ganns.utils.printable import printable
 
-OF_MOODLE = re.compile(r"_\d+_assignsubmission_\w+$")
-"""The end of a folder's name in Moodle's download: "Ada Lovelace_4711_assignsubmission_file_"."""
-OF_CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?\d+_\d+_(?P<file>.+?)(?:-\d+)?(?P<ending>\.\w+)")
+OF_MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_\w+")
+"""A folder's name in Moodle's download: "Ada Lovelace_4711_assignsubmission_file_"."""
+OF_CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_(?P<file>.+?)(?:-\d+)?(?P<ending>\.\w+)")
 """A file's name in Canvas' download: "lovelaceada_LATE_17_4711_scaling-1.py"."""
 MAX_FILES = 200
 """Of one submission; a copied project folder has more, and is none."""
@@ -54,28 +55,34 @@ class Grade:
 def find_submissions(folder: Path) -> list[Submission]:
     """Return what each student handed in, in order of the names.
 
-    A folder is a student's (also in Moodle's download); a file beside the folders is named as Canvas does it.
+    A folder is a student's (also in Moodle's download); a file beside the folders is named as Canvas does it. Both
+    systems write a number behind the name. Two students of one name are two, and are shown with their numbers.
 
     Raises:
         ConfigError: if there is no such folder, or nothing in it.
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}: unpack the download of your system, and name its folder.")
-    found: dict[str, Submission] = {}
+    found: dict[tuple[str, str], dict[str, Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_symlink() or path.name.startswith("."):
             continue
         if path.is_dir():
-            student = OF_MOODLE.sub("", path.name)
+            match = OF_MOODLE.fullmatch(path.name)
             files = {one.name: one for one in _files_below(path)}
         elif match := OF_CANVAS.fullmatch(path.name):
-            student, files = match["name"], {match["file"] + match["ending"]: path}
+            files = {match["file"] + match["ending"]: path}
         else:
             continue
-        found.setdefault(student, Submission(student)).files.update(files)
+        student = (match["name"], match["number"]) if match else (path.name, "")
+        found.setdefault(student, {}).update(files)
     if not found:
         raise ConfigError(f"There is no submission in {folder}: it should have a folder for each student, with files.")
-    return [found[name] for name in sorted(found)]
+    shared = {name for name, num in Counter(name for name, _ in found).items() if num > 1}
+    return [
+        Submission(f"{name} ({number})" if name in shared and number else name, files)
+        for (name, number), files in sorted(found.items())
+    ]
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -127,4 +134,4 @@ def feedback(grades: Sequence[Grade]) -> str:
 
 def file_name(student: str) -> str:
     """Return a name for a student's feedback file: letters and digits of any alphabet, and no separator of a path."""
-    return re.sub(r"[^\w.@ -]", "_", student).strip(". ")[:100] or "unnamed"
+    return re.sub(r"[^\w.@ ()-]", "_", student).strip(". ")[:100] or "unnamed"

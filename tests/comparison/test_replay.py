@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -216,6 +217,17 @@ def test_ganns_replay_prints_both_futures_and_draws_them(coordinate, join, conn,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["replay", "verify"])
+def test_the_threads_of_a_replay_do_not_spin_unless_the_user_wants_it(command, monkeypatch):
+    """OpenMP reads the variable when torch is imported: so it is set before anything else, also before a refusal."""
+    for given, used in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+        if given is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        assert CliRunner().invoke(app, [command, "nonsense"]).exit_code != 0
+        assert os.environ["OMP_WAIT_POLICY"] == used
+
+
 def test_another_rule_rate_or_quorum_is_another_future(coordinate, join, conn):
     _, kept, images = trained(coordinate, conn, join("ada"), join("bob"))
     for word in ("aggregate=median", "optimizer.lr_g=1e-3", "aggregate.clip=1"):

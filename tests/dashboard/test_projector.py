@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.lesson import Lesson
 from ganns.dashboard import join
+from ganns.dashboard.door import door
 from ganns.dashboard.join import address_for_others
 from tests.dashboard.conftest import PHONE, Site
 
@@ -105,6 +106,18 @@ def test_a_command_is_copied(page: Page, site: Site, lesson: Lesson) -> None:
     page.get_by_role("button", name="Copy: ganns worker").click()
     expect(page.get_by_role("button", name="Copy: ganns worker")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "ganns worker"
+
+
+def test_the_command_for_other_machines_keeps_the_options(page: Page, site: Site, lesson: Lesson) -> None:
+    page.goto(site.url)
+    port = site.url.rsplit(":", 1)[1]
+    expect(page.get_by_role("button", name=f"Copy: ganns dashboard --host 0.0.0.0 --port {port}")).to_be_visible()
+    assert door("127.0.0.1", 8080).command == "ganns dashboard --host 0.0.0.0"
+    everything = door("::1", 8081, hostnames=["a.example", "b c"], failure_lab=True, with_phones=True)
+    assert everything.command == (
+        "ganns dashboard --host 0.0.0.0 --port 8081 --hostname a.example --hostname 'b c' --failure-lab --phones"
+    )
+    assert everything.listens == "::1"
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,36 @@ def test_submissions_of_both_systems_are_found(folder: Path, tmp_path: Path) -> 
         grading.find_submissions(tmp_path / "empty")
 
 
+def test_two_students_of_one_name_are_two(folder: Path, home: Path, tmp_path: Path) -> None:
+    """Else one would get the marks of both, and the other one none. A text and a file of one student stay together."""
+    other = folder / "Ada Lovelace_4712_assignsubmission_file_"
+    text = folder / "Ada Lovelace_4711_assignsubmission_onlinetext_"
+    for one in (other, text):
+        one.mkdir()
+    solved(5, other, MISTAKE)
+    (text / "onlinetext.html").write_text("my notes")
+    shutil.copyfile(other / "scaling.py", folder / "deniz_18_4713_scaling.py")
+    found = {one.student: sorted(one.files) for one in grading.find_submissions(folder)}
+    assert list(found) == ["Ada Lovelace (4711)", "Ada Lovelace (4712)", "Ben", "Chloé", "deniz (17)", "deniz (18)"]
+    assert found["Ada Lovelace (4711)"] == ["onlinetext.html", "scaling.csv", "scaling.py"]
+    done = run("grade", str(folder), "--csv", "moodle", "--feedback", str(tmp_path / "feedback"))
+    marks = {row["Username"]: float(row["Exercise 5"]) for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert marks["Ada Lovelace (4711)"] == 100
+    assert marks["Ada Lovelace (4712)"] < 100
+    assert {one.stem for one in (tmp_path / "feedback").iterdir()} == set(marks)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_an_unusable_place_for_feedback_is_said_before_the_first_check(
+    place: str, folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(grading, "grade", lambda *_: pytest.fail("a check was run"))
+    result = CliRunner().invoke(app, ["exercise", "grade", str(folder), "--feedback", str(tmp_path / place)])
+    assert isinstance(result.exception, OSError)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_link_leads_nowhere(folder: Path, tmp_path: Path) -> None:
     """A link in a download could show the grader's own files in the feedback."""
     secret = tmp_path / "scaling.py"

@@ -8,6 +8,7 @@ from ganns.dashboard.components import NewRun
 from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
+from ganns.dashboard.door import Door
 from ganns.dashboard.frame import frame, text
 from ganns.dashboard.join import place_card
 from ganns.dashboard.plain import Missing
@@ -43,10 +44,10 @@ def register(dashboard: Dashboard) -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
         if found is None:
-            build_empty(dashboard.listens)
+            build_empty(dashboard.door)
         else:
             replays = bool(await dashboard.read(list_replays, found["run"]))
-            build(found["run"], found["name"], dashboard.listens, follow=True, replays=replays)
+            build(found["run"], found["name"], dashboard.door, follow=True, replays=replays)
 
     @ui.page("/run/{run}")
     async def one(run: int) -> None:
@@ -54,13 +55,13 @@ def register(dashboard: Dashboard) -> None:
         if found is None:
             raise unknown(run)
         replays = bool(await dashboard.read(list_replays, run))
-        build(run, found["name"], dashboard.listens, follow=False, replays=replays)
+        build(run, found["name"], dashboard.door, follow=False, replays=replays)
 
 
-def build_empty(listens: str) -> None:
+def build_empty(door: Door) -> None:
     """Build the page of a database without runs; the browser loads it again when the first run begins.
 
-    `listens` is the address that the dashboard listens on, for the join card.
+    `door` is for the join card.
     """
     with frame("No run yet", "/", live="runs=1"):
         with ui.element("section").classes("card empty"):
@@ -69,7 +70,7 @@ def build_empty(listens: str) -> None:
             text("pre", "ganns train experiment=demo")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
-        place_card(listens)
+        place_card(door)
         NewRun(None, follow=True)
 
 
@@ -78,13 +79,13 @@ def unknown(run: int) -> Missing:
     return Missing(f"There is no run {run}", "It may have been deleted. All runs: /runs")
 
 
-def build(run: int, name: str, listens: str, *, follow: bool, replays: bool = False) -> None:
+def build(run: int, name: str, door: Door, *, follow: bool, replays: bool = False) -> None:
     """Build the page of a run.
 
     Args:
         run: its number.
         name: the name in its configuration.
-        listens: the address that the dashboard listens on.
+        door: for the join card.
         follow: whether the page changes to the next run when this one is over.
         replays: whether replays of it can be seen.
     """
@@ -115,7 +116,7 @@ def build(run: int, name: str, listens: str, *, follow: bool, replays: bool = Fa
             text("h2", "Speed").props('id="speed"')
             with ui.element("div").classes("charts"):
                 build_speed(run)
-        place_card(listens)
+        place_card(door)
 
 
 def build_learning(run: int) -> None:

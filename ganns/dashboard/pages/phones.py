@@ -23,7 +23,6 @@ from ganns.dashboard.security.instructor import Ordering, page_session
 
 PATH = "/phone"
 ONLY_HERE = "No phone can reach this dashboard, since it listens on this machine alone. Start it with: "
-COMMAND = "ganns dashboard --phones --host 0.0.0.0"
 FOLDER = Path(__file__).parents[1] / "components" / "lib" / "phones"
 SCRIPTS = {path.stem: path.read_bytes() for path in FOLDER.glob("*.js")}
 CONTENT = f"""<form id="join" class="card phone-join"><h1>Train a GAN together</h1>
@@ -47,14 +46,14 @@ Chosen = Annotated[str, Body(embed=True, pattern=f"^({'|'.join(RECIPES)})$")]
 Percent = Annotated[int, Body(embed=True, ge=1, le=100)]
 
 
-def register(_: Dashboard, coordinator: Coordinator, listens: str) -> None:
+def register(dashboard: Dashboard, coordinator: Coordinator) -> None:
     """Serve the pages, their sockets and scripts, and accept the instructor's orders."""
     sockets.register(coordinator)
 
     @ui.page("/phones")
     async def projector(request: Request) -> None:
         session = page_session()
-        others = address_for_others(str(request.base_url), listens)
+        others = address_for_others(str(request.base_url), dashboard.door.listens)
         address = others and others + PATH
         with frame("Phones", "/phones"):
             with ui.element("section").classes("phones-head"):
@@ -62,7 +61,7 @@ def register(_: Dashboard, coordinator: Coordinator, listens: str) -> None:
                     text("h1", "A GAN on everybody's phone")
                     if address is None:
                         with text("p", ONLY_HERE).classes("wrong"):
-                            text("code", COMMAND)
+                            text("code", dashboard.door.command)
                     else:
                         with text("p", "Join with your phone: ").classes("phones-join"):
                             text("a", address).props(f'href="{PATH}"')

@@ -64,6 +64,10 @@ class EmbeddedServer:
         """The address of the superuser, over the local socket: for the start of a server, and for scratch servers."""
         return self._local(SUPERUSER, DATABASE)
 
+    def address_of(self, database: str) -> Address:
+        """The address of another database of the same owner, over the local socket."""
+        return self._local(OWNER, database)
+
     def _local(self, login: str, database: str) -> Address:
         lines = self._postmaster()
         folder = lines[4] if lines and lines[4] else str(self._socket_dir())

