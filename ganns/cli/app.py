@@ -45,6 +45,7 @@ from ganns.errors import ConfigError, GannsError
 from ganns.utils.console import print_any_text, say
 from ganns.utils.interpreter import leave_out_the_folder
 from ganns.utils.printable import MAX_LENGTH, keep_logs_printable, printable
+from ganns.utils.signals import sigterm_as_ctrl_c
 
 app = typer.Typer(
     name="ganns",
@@ -122,7 +123,7 @@ app.add_typer(plugin.app, name="plugin")
 
 
 def main() -> NoReturn:
-    """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C."""
+    """Run the command on `sys.argv` and exit: 0, 1 for an error, 2 for a wrong setting, 130 after Ctrl-C or SIGTERM."""
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     print_any_text()
@@ -130,7 +131,8 @@ def main() -> NoReturn:
     leave_out_the_folder()
     joined.tell_once(partial(say, err=True))
     try:
-        app(args=arguments, prog_name="ganns")
+        with sigterm_as_ctrl_c():
+            app(args=arguments, prog_name="ganns")
     except GannsError as error:
         if debug:
             raise

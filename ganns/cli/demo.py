@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +21,6 @@ def demo(
     """Train a small GAN with two workers on this machine, about three minutes, and show what it learned."""
     from ganns.utils.signals import stop_on_signals
 
-    def leave(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    # A second SIGTERM, like a second Ctrl-C, does not wait, but it must still stop the workers and the server.
-    signal.signal(signal.SIGTERM, leave)
     try:
         with stop_on_signals() as stop:  # also during the import of torch
             from ganns.demo.run import run_demo

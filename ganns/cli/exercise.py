@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -133,9 +132,6 @@ def grade(
     from ganns.utils.atomic import replacing
 
     submissions = grading.find_submissions(folder)
-    if feedback is not None:
-        feedback.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=feedback).close()  # an unusable place is said before the checks, which take minutes
     exercises = [find(number) for number in exercise] if exercise else grading.exercises_in(submissions)
     if feedback is not None:  # before the work of minutes: can a file be written there?
         feedback.mkdir(parents=True, exist_ok=True)
@@ -151,7 +147,8 @@ def grade(
         graded.append((submission.student, grades))
     if csv is not None:
         columns = [(name, {f"Exercise {one.exercise.number}": one.points for one in grades}) for name, grades in graded]
-        say(table(csv, columns), nl=False)
+        numbers = {one.student: one.number for one in submissions}
+        say(table(csv, columns, numbers if any(numbers.values()) else None), nl=False)
     elif as_json:
         say_json(
             [

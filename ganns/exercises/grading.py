@@ -34,6 +34,7 @@ class Submission:
 
     student: str
     files: dict[str, Path] = field(default_factory=dict)  # by the name that the exercise gave it
+    number: str = ""  # that the system gave to the student
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def find_submissions(folder: Path) -> list[Submission]:
         raise ConfigError(f"There is no submission in {folder}: it should have a folder for each student, with files.")
     shared = {name for name, num in Counter(name for name, _ in found).items() if num > 1}
     return [
-        Submission(f"{name} ({number})" if name in shared and number else name, files)
+        Submission(f"{name} ({number})" if name in shared and number else name, files, number)
         for (name, number), files in sorted(found.items())
     ]
 

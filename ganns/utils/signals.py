@@ -68,3 +68,23 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous or signal.SIG_DFL)
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does.
+
+    By default SIGTERM ends a process at once: what its `with` blocks hold, such as a PostgreSQL, would run on.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -26,15 +27,16 @@ def wait_for_job(worker: FakeWorker):
     return found[-1]
 
 
-def finish_run(coordinator, *fakes: FakeWorker, timeout_s: float = 60) -> None:
-    """Let the workers take turns until the coordinator is done."""
-
-    def turn() -> bool:
+def finish_run(coordinator, *fakes: FakeWorker, stuck_s: float = 60) -> None:
+    """Let the workers take turns until the coordinator is done; fail after a time without a new version or message."""
+    seen, until = None, 0.0
+    while coordinator.thread.is_alive():
         for worker in fakes:
             worker.work()
-        return not coordinator.thread.is_alive()
-
-    wait_until(turn, timeout_s=timeout_s, what="the end of the run")
+        if seen != (now := (len(coordinator.reports), len(coordinator.said))):  # a busy machine is slow, not stuck
+            seen, until = now, time.monotonic() + stuck_s
+        assert time.monotonic() < until, f"no new version for {stuck_s} s; it said {coordinator.said}"
+        time.sleep(0.01)
     coordinator.join()
 
 

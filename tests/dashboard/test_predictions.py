@@ -70,7 +70,7 @@ def test_what_was_expected_is_explained_by_what_happened() -> None:
     assert found is not None
     assert (WAITS[found["wait"]], LOSSES[found["lost"]]) == ("15 to 30 s", LOSSES[1])
     assert found["why"] + found["compared"] == [
-        "After 15.2 s, unit 4 of round 31 went to other workers: its worker had sent no heartbeat for 15 s.",
+        "After 15.2 s, unit 4 of round 31 went to other workers: the last heartbeat of its worker was 15 s old.",
         "1 result came after the round had closed: credited as effort, and not applied.",
         "9 rounds closed, each with its whole quorum: no accepted result was lost.",
         "The longest wait for a version was 17.4 s; in the 40 s before, it was 1.2 s.",

@@ -21,7 +21,7 @@ QUESTION = (
     "waited for 4 of 4 results, from 3 workers. Killed lab-2."
 )
 WHY = """\
-   - After 15.2 s, unit 4 of round 31 went to other workers: its worker had sent no heartbeat for 15 s.
+   - After 15.2 s, unit 4 of round 31 went to other workers: the last heartbeat of its worker was 15 s old.
    - 1 result came after the round had closed: credited as effort, and not applied.
    - 9 rounds closed, each with its whole quorum: no accepted result was lost.
    - The longest wait for a version was 17.4 s; in the 40 s before, it was 1.2 s.

@@ -15,6 +15,8 @@ from playwright.sync_api import Page, expect
 
 from ganns.db.address import Address
 from ganns.db.connect import connect
+from ganns.db.migrate import migrate
+from ganns.db.server.embedded import EmbeddedServer
 from ganns.worker.launch import Process, start_worker, stop_workers
 from tests.dashboard.browsing import PASSWORD
 from tests.dashboard.conftest import serving
@@ -101,3 +103,16 @@ def test_a_class_watches_steers_and_compares_real_runs(page: Page, empty_databas
         expect(settings).to_contain_text(re.compile(r"optimizer.lr_g\s*0.0002\s*0.001"))
         expect(page.get_by_role("img", name=re.compile("^Samples of run"))).to_have_count(2)
         page.goto("about:blank")  # the dashboard ends, and this page would complain
+
+
+def test_sigterm_ends_the_dashboards_own_database_too(tmp_path: Path) -> None:
+    """The web server sends itself the signal again when it has closed; by default that would end the process at once."""
+    home = tmp_path / "home"
+    with EmbeddedServer(home / "pg") as server, connect(server.address) as conn:
+        migrate(conn)
+    with serving(Address("", "of this machine"), tmp_path, GANNS_HOME=str(home)) as site:
+        assert (home / "pg" / "postmaster.pid").exists()
+        site.process.terminate()
+        site.process.join(60)
+        assert site.process.exitcode == 130, site.log.read_text()
+    assert not (home / "pg" / "postmaster.pid").exists()

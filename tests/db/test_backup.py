@@ -82,7 +82,7 @@ def test_a_run_goes_on_in_another_database(database: Address, conn: Connection, 
         assert runs.list_metrics(there, 1) == runs.list_metrics(conn, 1)
         assert runs.get_run(there, 1).key != key  # else the two databases' runs would share a folder of state files
         coordinator, worker = Coordinator(other, tiny(resume="1", stop=StopConfig(rounds=4))), FakeWorker(other, "eve")
-        finish_run(coordinator, worker, timeout_s=120)
+        finish_run(coordinator, worker, stuck_s=120)
         worker.conn.close()
         assert coordinator.digest == solo_digest(tiny(stop=StopConfig(rounds=4)))
         assert ledger(there)[: len(before)] == before  # credit is kept; new numbers continue

@@ -88,7 +88,7 @@ def test_two_students_of_one_name_are_two(folder: Path, home: Path, tmp_path: Pa
     assert list(found) == ["Ada Lovelace (4711)", "Ada Lovelace (4712)", "Ben", "Chloé", "deniz (17)", "deniz (18)"]
     assert found["Ada Lovelace (4711)"] == ["onlinetext.html", "scaling.csv", "scaling.py"]
     done = run("grade", str(folder), "--csv", "moodle", "--feedback", str(tmp_path / "feedback"))
-    marks = {row["Username"]: float(row["Exercise 5"]) for row in csv.DictReader(io.StringIO(done.stdout))}
+    marks = {row["Full name"]: float(row["Exercise 5"]) for row in csv.DictReader(io.StringIO(done.stdout))}
     assert marks["Ada Lovelace (4711)"] == 100
     assert marks["Ada Lovelace (4712)"] < 100
     assert {one.stem for one in (tmp_path / "feedback").iterdir()} == set(marks)
@@ -120,7 +120,9 @@ def test_a_class_is_graded_and_nothing_of_the_graders_or_the_students_changes(
 ) -> None:
     before = everything(folder), everything(home)
     done = run("grade", str(folder), "--csv", "moodle", "--feedback", str(tmp_path / "feedback"))
-    rows = {row["Username"]: row["Exercise 5"] for row in csv.DictReader(io.StringIO(done.stdout))}
+    found = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["Identifier"] for row in found if row["Full name"] == "Ada Lovelace"} == {"Participant 4711"}
+    rows = {row["Full name"]: row["Exercise 5"] for row in found}
     assert rows["Ada Lovelace"] == "100.0"
     assert 0 < float(rows["Ben"]) < 100
     assert rows["Chloé"] == "0.0"

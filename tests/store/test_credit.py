@@ -350,6 +350,16 @@ def rows() -> list[tuple[str, dict[str, object]]]:
     return [("ada", {"units": 3}), ("ben@school.example", {"units": 2}), ('=HYPERLINK("http://evil")', {"units": 1})]
 
 
+def test_a_download_of_submissions_names_people_by_the_systems_numbers() -> None:
+    rows, numbers = [("Ada", {"Exercise 1": 100.0}), ("Ben", {"Exercise 1": 50.0})], {"Ada": "4711", "Ben": ""}
+    assert grades(System.MOODLE, rows, numbers).splitlines() == [
+        "Identifier,Full name,Exercise 1",
+        "Participant 4711,Ada,100.0",
+        ",Ben,50.0",
+    ]
+    assert grades(System.CANVAS, rows, numbers).splitlines()[1:] == ["Ada,4711,,,,100.0", "Ben,,,,,50.0"]
+
+
 def test_moodle_finds_people_by_name_or_mail(rows: Any) -> None:
     found = list(csv.DictReader(io.StringIO(grades(System.MOODLE, rows))))
     assert found[0] == {"Username": "ada", "Email address": "", "units": "3"}

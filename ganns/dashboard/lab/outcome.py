@@ -66,7 +66,7 @@ def explained(harm: str, seen: Observed) -> list[str]:
     if seen.requeued:
         at, event = seen.requeued[0]
         more = f", and {_num(len(seen.requeued) - 1, 'more unit')}" if len(seen.requeued) > 1 else ""
-        cause = f": its worker had sent no heartbeat for {SILENT_S:.0f} s" if harm in ("kill", "stop") else ""
+        cause = f": the last heartbeat of its worker was {SILENT_S:.0f} s old" if harm in ("kill", "stop") else ""
         unit = f"unit {event.get('unit', '?')} of round {event.get('round', '?')}{more}"
         said.append(f"After {at:.1f} s, {unit} went to other workers{cause}.")
     elif harm in ("kill", "stop") and after.rounds:
