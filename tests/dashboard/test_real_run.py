@@ -105,8 +105,9 @@ def test_a_class_watches_steers_and_compares_real_runs(page: Page, empty_databas
         page.goto("about:blank")  # the dashboard ends, and this page would complain
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_dashboards_own_database_too(tmp_path: Path) -> None:
-    """The web server sends itself the signal again when it has closed; by default that would end the process at once."""
+    """The web server sends itself the signal again when it has closed; by default that ends the process at once."""
     home = tmp_path / "home"
     with EmbeddedServer(home / "pg") as server, connect(server.address) as conn:
         migrate(conn)
