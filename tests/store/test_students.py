@@ -26,7 +26,7 @@ from ganns.store.rounds import lost_units
 from ganns.utils.checks import OK
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until, workers
-from tests.support.students import Student, StudentWorker
+from tests.support.students import Student, StudentWorker, open_round
 from tests.worker.classroom import WorkerProcess
 
 Enrol = Callable[..., Student]
@@ -43,16 +43,6 @@ def ganns(database: Address, monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
         return result.stdout
 
     return run
-
-
-def open_round(coordinate, conn: Connection, **changes) -> int:
-    """Open a round that stays as it is: the coordinator has left. Return the run."""
-    coordinator = coordinate(tiny(stop=StopConfig(rounds=1000), **changes))
-    wait_until(lambda: conn.execute("SELECT 1 FROM ganns.rounds").fetchone(), what="a round")
-    coordinator.stop.set()
-    coordinator.join()
-    assert coordinator.run_id is not None
-    return coordinator.run_id
 
 
 # ------------------------------------------------------------------------------------------------ the logins
