@@ -21,9 +21,9 @@ class SessionLimits:
     statement_s: float = 10.0
     """No statement of a worker or a viewer takes longer: a worker gives up after 5 s, a viewer's end after 10 s."""
     transfer_s: float = 120.0
-    """A part of 25 MB takes minutes on a slow link, today in one transaction, and a worker gives up after this time
-    (`ganns.db.connect.STUCK_S`). Where each statement of a transfer ends within 2 s on the slowest link that we support
-    (0.5 Mbit/s), this exception is not needed any more: set it to `statement_s`."""
+    """Weights and results move in pieces of about a second (`ganns/db/pieces.py`). But an evaluated generator, and the
+    result of a task, are one statement each, which takes minutes on a slow link; a worker gives up after this time
+    (`ganns.db.connect.STUCK_S`)."""
     blocking_s: float = 1.0
     """The coordinator waits no longer than this for a lock of a student's transaction."""
     advisory_s: float = 5.0
