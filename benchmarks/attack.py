@@ -7,6 +7,7 @@ simulated in one process, one after the other. What decides is the program's own
 (`ganns/training/bounds.py`), clipping and the rules, the choice of the results to audit, their comparison, trust and
 quarantine (`audit.py` and `trust.py` there). A worker whose result is refused three times is set aside, as in a run. A
 result that is audited is compared one round after its own; the second result is the honest one of this machine.
+False features of an evaluation are not here, since they change no weights: tests/coordinator/test_audits.py has them.
 
 The last line is JSON: for each attack and rule `fid` and `swd` of the averaged generator (the means of five looks in
 the last quarter of the rounds, since one look alone varies much), `fid_range` of these looks, `fid_clean` and

@@ -199,11 +199,15 @@ def verify(
 
 
 def _selection(conn: Connection, runs: list[str] | None, since: str | None, until: str | None) -> Selection:
+    from ganns.errors import ConfigError
     from ganns.store.credit import Selection
     from ganns.store.runs import find_run
 
     found = tuple(sorted({find_run(conn, one).id for one in runs})) if runs else None
-    return Selection(found, _time(since, "--from"), _time(until, "--until", end=True))
+    begin, end = _time(since, "--from"), _time(until, "--until", end=True)
+    if begin is not None and end is not None and begin >= end:
+        raise ConfigError(f"--from {since!r} is not before --until {until!r}: no work is between the two.")
+    return Selection(found, begin, end)
 
 
 def _time(text: str | None, option: str, *, end: bool = False) -> datetime | None:
@@ -214,11 +218,11 @@ def _time(text: str | None, option: str, *, end: bool = False) -> datetime | Non
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if end and len(text) <= 10:
+            found += timedelta(days=1)
+        return found.astimezone()
+    except (ValueError, OverflowError):  # also a year that is too near to an end of the calendar
         raise ConfigError(f"{option} {text!r} is no day and no time: write 2026-11-02, or 2026-11-02T14:00.") from None
-    if end and len(text) <= 10:
-        found += timedelta(days=1)
-    return found.astimezone()
 
 
 def _columns(person: Person) -> dict[str, object]:

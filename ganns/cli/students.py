@@ -32,9 +32,9 @@ def add(
     """Create a login for each student, and print the line with which the student joins. It is shown only now."""
     from ganns.store import students
 
-    for name in names:
-        students.check_label(name)
+    students.check_labels(names)
     with _database() as (address, conn):
+        students.check_free(conn, names)
         _hand_out(address, conn, (students.add(conn, name, max_workers=workers) for name in names), as_json)
 
 

@@ -46,6 +46,10 @@ KINDS = {
         "let a superuser type REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC in this database; else watch its size with "
         "`ganns db status`",
     ),
+    "log message": (
+        "Students may fill the server's log of changes (WAL), which needs disk, and room where it is archived",
+        "let a superuser type REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC in this database",
+    ),
     "advisory lock": (
         "Students may take advisory locks: none of our programs waits for one, but they need memory",
         "let a superuser type REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC in this database",

@@ -94,8 +94,9 @@ def find_person(conn: Connection, name: str, selection: Selection) -> Person:
     people = list_people(conn, selection)
     found = [one for one in people if name in (one.person, one.login)]
     if not found:
-        known = ", ".join(one.person for one in people[:10]) or "nobody"
-        raise RunError(f"{name!r} has no credit there; credited are: {known}. `ganns credit` lists all.")
+        known = ", ".join(one.person for one in people[:10])
+        others = f"credited are: {known}. `ganns credit` lists all" if known else "nobody has any yet"
+        raise RunError(f"{name!r} has no credit there; {others}.")
     if len(found) > 1:
         logins = ", ".join(str(one.login or "a worker's name") for one in found)
         raise RunError(f"Several people are called {name!r} ({logins}): give the login in place of the name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,9 +55,11 @@ class Session:
         """Tell whether it waits for the network within one of our statements that carry blobs.
 
         The text alone proves nothing, since anyone can write it. But a session that sleeps, computes or waits for a
-        lock does not wait for the network.
+        lock does not wait for the network. Ours are whole statements, each alone in its transaction: more may have
+        taken locks before.
         """
-        return self.waits_for == "Client" and ";" not in self.query and self.query.startswith(_BEGINNINGS)
+        is_alone = (self.transaction_s or 0.0) <= (self.statement_s or 0.0) + 1.0
+        return self.state == "active" and self.waits_for == "Client" and is_alone and bool(_OURS.fullmatch(self.query))
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,12 @@ class Wait:
     waits_s: float
 
 
-def _beginning(name: str) -> str:
-    """Return a statement up to its first parameter: this far the server shows it as we wrote it."""
-    return query(name).partition("%(")[0]
+def _shown(name: str) -> str:
+    """Return a pattern of a statement as the server shows it: with $1, $2 in place of the names."""
+    return r"\$\d+".join(re.escape(text) for text in re.split(r"%\(\w+\)[sbt]", query(name)))
 
 
-_BEGINNINGS = tuple(_beginning(name) for name in TRANSFERS)
+_OURS = re.compile("|".join(f"(?:{_shown(name)})" for name in TRANSFERS))
 
 
 def me(conn: Connection) -> tuple[int, str]:

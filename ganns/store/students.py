@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import re
 import secrets
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +61,7 @@ def add(conn: Connection, label: str, *, max_workers: int = MAX_WORKERS) -> NewL
         DatabaseError: if this login may not create roles.
     """
     check_label(label)
-    if find(conn, label) is not None:
-        raise ConfigError(
-            f"There is a student {label} already: `ganns students rotate '{label}'` gives a new password."
-        )
+    check_free(conn, [label])
     _require_rights(conn)
     login = "s_" + "".join(secrets.choice(LETTERS) for _ in range(10))
     password = secrets.token_urlsafe(PASSWORD_BYTES)
@@ -165,6 +164,30 @@ def check_label(label: str) -> None:
             f"{printable(label, 80)!r} is no name for a student: 1 to 60 characters, the first of them a letter or a "
             "digit, and no colon, since `ada: laptop` is a worker of ada's."
         )
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Check the labels of several students.
+
+    Raises:
+        ConfigError: if one cannot be shown everywhere, or is there twice.
+    """
+    for label in labels:
+        check_label(label)
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ConfigError(f"{twice[0]!r} is there twice: add something that tells the two apart.")
+
+
+def check_free(conn: Connection, labels: Sequence[str]) -> None:
+    """Check that no student has one of these labels.
+
+    Raises:
+        ConfigError: with the command that gives a new password.
+    """
+    for label in labels:
+        if find(conn, label) is not None:
+            rotate = f"ganns students rotate {shlex.quote(label)}"
+            raise ConfigError(f"There is a student {label} already: `{rotate}` gives a new password.")
 
 
 def read_roster(path: Path) -> list[str]:

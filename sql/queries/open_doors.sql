@@ -40,10 +40,11 @@ UNION ALL
 SELECT 'connect', d.datname::text FROM student, pg_database d
 WHERE d.datallowconn AND d.datname <> current_database() AND has_database_privilege(student.oid, d.oid, 'CONNECT')
 UNION ALL
-SELECT CASE WHEN p.proname ~ '^lo_' THEN 'large object' ELSE 'advisory lock' END, p.oid::regprocedure::text
+SELECT CASE WHEN p.proname ~ '^lo_' THEN 'large object' WHEN p.proname ~ '^pg_logical' THEN 'log message'
+            ELSE 'advisory lock' END, p.oid::regprocedure::text
 FROM student, pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege(student.oid, p.oid, 'EXECUTE')
-  AND (p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_put')
+  AND (p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_put', 'pg_logical_emit_message')
        OR p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$')
 UNION ALL
 SELECT 'attribute', member.rolname::text FROM member

@@ -17,15 +17,16 @@ BEGIN
         END IF;
     EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN NULL;
     END;
-    -- Functions of PostgreSQL itself, in this database alone, belong to a superuser. Large objects fill the disk; with advisory
-    -- locks one login stops another, or fills the memory for locks.
+    -- Functions of PostgreSQL itself, in this database alone, belong to a superuser. Large objects fill the disk, and so do
+    -- messages in the log of changes (WAL); with advisory locks one login stops another, or fills the memory for locks.
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RETURN;
     END IF;
     FOR f IN SELECT p.oid::regprocedure AS signature FROM pg_proc p
              WHERE p.pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege('ganns_student', p.oid, 'EXECUTE')
                AND (p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
-                    OR p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lo_import')) LOOP
+                    OR p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lo_import',
+                                 'pg_logical_emit_message')) LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.signature);
     END LOOP;
 END

@@ -79,6 +79,9 @@ OPENED = {
     "temporary": "DO $$BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END$$",
     "temporary files": "SET temp_file_limit = -1",
     "large object": "GRANT EXECUTE ON FUNCTION pg_catalog.lo_create(oid) TO PUBLIC",
+    # Its arguments depend on the server's version.
+    "log message": "DO $$BEGIN EXECUTE (SELECT string_agg(format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC',"
+    " oid::regprocedure), ';') FROM pg_proc WHERE proname = 'pg_logical_emit_message'); END$$",
     "advisory lock": "GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO PUBLIC",
     "attribute": "ALTER ROLE {login} CREATEDB",
     "no limit": "ALTER ROLE {login} CONNECTION LIMIT -1",

@@ -80,7 +80,7 @@ def test_a_class_on_a_managed_server(managed: As, tmp_path: Path) -> None:
         assert len(run.reports) == 2
         assert not [text for text in run.said if "warden cannot" in text]
         # What the provider alone could close, and nothing else
-        assert open_doors(teacher) == {"connect", "large object", "advisory lock", "temporary files"}
+        assert open_doors(teacher) == {"connect", "large object", "log message", "advisory lock", "temporary files"}
         with connect(theirs) as attacker:
             require_current(attacker)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

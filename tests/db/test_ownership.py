@@ -36,6 +36,7 @@ BEYOND = (
     "GRANT postgres TO ganns_owner",
     "ALTER SYSTEM SET fsync = off",
 )
+MESSAGE = "SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000))"
 GRANT_PROGRAMS = "GRANT pg_execute_server_program TO ganns_owner"
 OWNERS = """
 SELECT DISTINCT pg_get_userbyid(owner)::text FROM (
@@ -68,7 +69,7 @@ def test_the_owner_is_no_superuser_and_does_all_that_a_class_needs(cluster: Path
         assert owner.execute("SELECT DISTINCT name FROM ganns.workers").fetchone() == ("ada",)
         assert audit(owner) == []
         with connect(theirs) as attacker:
-            for statement in ("SELECT pg_advisory_lock(1)", "SELECT lo_create(0)", "SET temp_file_limit = -1"):
+            for statement in ("SELECT pg_advisory_lock(1)", "SELECT lo_create(0)", "SET temp_file_limit = -1", MESSAGE):
                 with pytest.raises(errors.InsufficientPrivilege):
                     attacker.execute(statement.encode())
             attacker.execute("BEGIN")

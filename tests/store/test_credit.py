@@ -322,8 +322,11 @@ def test_the_commands_show_export_certify_and_verify(
     ("words", "error", "answer"),
     [
         (["--from", "yesterday"], ConfigError, "--from 'yesterday' is no day and no time: write 2026-11-02"),
+        (["--from", "0001-01-01"], ConfigError, "--from '0001-01-01' is no day and no time"),
+        (["--until", "9999-12-31"], ConfigError, "--until '9999-12-31' is no day and no time"),
+        (["--from", "2026-01-05", "--until", "2026-01-01"], ConfigError, "is not before --until '2026-01-01'"),
         (["--run", "nine"], RunError, "'nine' is not a run"),
-        (["show", "zoe"], RunError, "'zoe' has no credit there; credited are: nobody"),
+        (["show", "zoe"], RunError, "'zoe' has no credit there; nobody has any yet"),
         (["certificate", "zoe", "--out", "zoe.docx"], ExportError, r"call it zoe\.html or zoe\.pdf"),
         (["verify", "0" * 64], RunError, "This database has issued no certificate with the digest 000000000000"),
     ],

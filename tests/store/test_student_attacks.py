@@ -194,6 +194,7 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "create a function": ("CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", DENIED),
     "create a large object": ("SELECT lo_create(0)", DENIED),
     "fill a large object": ("SELECT lo_from_bytea(0, '\\x00')", DENIED),
+    "write messages into the server's log": ("SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000))", DENIED),
     "create a role": ("CREATE ROLE eves", DENIED),
     "become the owner": ("SET ROLE postgres", DENIED),
     "change another's password": ("ALTER ROLE {adas_login} PASSWORD 'x'", DENIED),

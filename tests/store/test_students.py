@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from ganns.store.rounds import lost_units
 from ganns.utils.checks import OK
 from tests.support.fakes import solo_digest, tiny
 from tests.support.helpers import wait_until, workers
-from tests.support.students import Student, StudentWorker
+from tests.support.students import Student, StudentWorker, open_round
 from tests.worker.classroom import WorkerProcess
 
 Enrol = Callable[..., Student]
@@ -43,16 +44,6 @@ def ganns(database: Address, monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
         return result.stdout
 
     return run
-
-
-def open_round(coordinate, conn: Connection, **changes) -> int:
-    """Open a round that stays as it is: the coordinator has left. Return the run."""
-    coordinator = coordinate(tiny(stop=StopConfig(rounds=1000), **changes))
-    wait_until(lambda: conn.execute("SELECT 1 FROM ganns.rounds").fetchone(), what="a round")
-    coordinator.stop.set()
-    coordinator.join()
-    assert coordinator.run_id is not None
-    return coordinator.run_id
 
 
 # ------------------------------------------------------------------------------------------------ the logins
@@ -76,6 +67,21 @@ def test_a_login_is_opaque_limited_and_a_member_of_one_role(conn: Connection, en
 def test_a_label_is_a_name(label: str) -> None:
     with pytest.raises(ConfigError, match="is no name for a student"):
         students.check_label(label)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(["cy", "dan", "cy"], "'cy' is there twice"), (["cy", "O'Hara"], "rotate")]
+)
+def test_either_all_names_of_a_line_get_a_login_or_none(
+    names: list[str], says: str, conn: Connection, enrol: Enrol, database: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANNS_DATABASE_URL", database.conninfo)
+    enrol("O'Hara")
+    with pytest.raises(ConfigError, match=says) as refused:
+        CliRunner().invoke(app, ["students", "add", *names], catch_exceptions=False)
+    assert students.find(conn, "cy") is None
+    if says == "rotate":
+        assert shlex.split(str(refused.value).split("`")[1]) == ["ganns", "students", "rotate", "O'Hara"]
 
 
 def test_the_password_is_nowhere(conn: Connection, enrol: Enrol) -> None:

@@ -9,12 +9,24 @@ from dataclasses import dataclass
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from ganns.config import StopConfig
 from ganns.db.address import Address
 from ganns.db.connect import Connection, connect
 from ganns.db.queries import execute
 from ganns.store import students, worker_api
 from ganns.store.students import NewLogin
-from tests.support.fakes import FakeWorker, Job
+from tests.support.fakes import FakeWorker, Job, tiny
+from tests.support.helpers import wait_until
+
+
+def open_round(coordinate, conn: Connection, **changes) -> int:
+    """Open a round that stays as it is: the coordinator has left. Return the run."""
+    coordinator = coordinate(tiny(stop=StopConfig(rounds=1000), **changes))
+    wait_until(lambda: conn.execute("SELECT 1 FROM ganns.rounds").fetchone(), what="a round")
+    coordinator.stop.set()
+    coordinator.join()
+    assert coordinator.run_id is not None
+    return coordinator.run_id
 
 
 @dataclass
