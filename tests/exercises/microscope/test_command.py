@@ -76,15 +76,6 @@ def test_orders_by_hand(tmp_path: Path) -> None:
         ganns("play", "read_committed", "--order", "eve")
 
 
-def test_a_picture_that_cannot_be_written_loses_no_lanes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "taken.svg").mkdir()
-    result = CliRunner().invoke(app, ["microscope", "play", "claim_for_update", "--svg", "taken.svg"])
-    assert isinstance(result.exception, IsADirectoryError)
-    assert "✓ “Two different jobs are handed out” holds" in result.output
-    assert "wrote" not in result.output
-    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".taken")] == []
-
-
 def test_the_list_says_what_holds() -> None:
     code, said = ganns("list")
     assert code == 0
