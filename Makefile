@@ -34,7 +34,7 @@ test: $(READY) ## run the tests, without the slow ones
 test-all: $(READY) ## run the slow tests, too: faults, attacks, wrong solutions, random input, browsers
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not long' $(ARGS)
 
-test-long: $(READY) ## follow the levels and the other pages as their readers do, and measure a link
+test-long: $(READY) ## what takes minutes: follow the pages as their readers do, install the wheel, stay away, measure a link
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m long $(ARGS)
 
 fuzz: $(READY) ## ten minutes of random input for everything that reads what others write

@@ -91,7 +91,7 @@ def strategy(pipeline):
         pytest.param(2, True, Fp32Codec(), id="2, pipeline"),
         pytest.param(2, False, HomeCodec(), id="2, chain", marks=pytest.mark.slow),
         pytest.param(10, False, Fp32Codec(), id="10", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
-        pytest.param(10, True, HomeCodec(), id="10, all", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(10, True, HomeCodec(), id="10, all", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
 def test_killing_the_coordinator_changes_nothing(database, conn, tmp_path, num_kills, pipeline, codec):

@@ -197,7 +197,7 @@ def test_stopping_it_leaves_nothing(tmp_path, line, number):
 def test_sigterm_during_an_evaluation_ends_it_cleanly(tmp_path):
     """A thread in the middle of torch's C++, cut off at the end of Python, would end the process with "terminate"."""
     keep_features(tmp_path)
-    evaluated = ("evaluate.every=1", "evaluate.images=10000", "data.holdout=10000")
+    evaluated = ("evaluate.every=1", "evaluate.images=4000", "data.holdout=4000")
     (tmp_path / "temporary").mkdir()
     variables = {"TMPDIR": str(tmp_path / "temporary")}
     with running(tmp_path, "stop.rounds=1000000", "--no-dashboard", *evaluated, **variables) as process:

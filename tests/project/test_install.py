@@ -156,7 +156,7 @@ def joins(lines: list[str], here: str, address: Address, name: str) -> list[str]
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_section_of_the_page_joins_a_class(tmp_path: Path) -> None:
     """From a git address into a new environment; and from a checkout, as with conda and `make setup`."""
     project = snapshot(tmp_path / "project")

@@ -176,6 +176,7 @@ def test_with_its_declared_dependencies_alone_everything_imports_but_the_extras(
     assert missing.keys() == {"ganns.dashboard"}, missing
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_with_its_declared_dependencies_alone_it_trains_and_keeps_a_database(alone: Path, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ganns-alone-", ignore_cleanup_errors=True) as home:

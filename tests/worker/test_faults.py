@@ -86,7 +86,7 @@ def test_the_server_is_restarted(busy, mode):
     assert worker.child() == child
 
 
-@pytest.mark.parametrize("away_s", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("away_s", [6, pytest.param(60, marks=pytest.mark.long)])
 def test_the_server_is_away(busy, away_s):
     import threading
 
