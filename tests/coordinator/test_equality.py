@@ -47,7 +47,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("num_workers", [1, 3])
+@pytest.mark.parametrize("num_workers", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_twenty_rounds_equal_solo_bit_for_bit(coordinate, database, conn, tmp_path, num_workers):
     config = tiny(quorum=QuorumConfig(units=3), stop=StopConfig(rounds=20))
     with workers(database, num_workers, tmp_path):

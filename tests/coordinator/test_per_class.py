@@ -100,6 +100,7 @@ def test_a_reopened_round_keeps_the_settings_in_its_row(coordinate, join, conn):
     assert repeated(conn, 1) == again.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3])
 def test_a_run_whose_coordinator_is_killed_ends_with_the_weights_of_its_schedule(database, conn, tmp_path, seed):
     config = tiny(strategy=RULE, optimizer=OPTIMIZER, stop=StopConfig(rounds=25))
