@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ganns.db.connect import Connection
 from ganns.errors import BadArguments, TaskUsageError
@@ -19,6 +19,7 @@ from ganns.queue.connection import run
 from ganns.queue.options import moment, seconds
 from ganns.queue.results import AsyncResult, GroupResult
 
+R = TypeVar("R")
 Plan = list[dict[str, Any]]
 """The steps in the database's form: see the head of sql/migrations/0002_tasks.sql."""
 
@@ -61,8 +62,40 @@ def _members(values: Iterable[object]) -> Iterator[Canvas]:
             yield _canvas(value)
 
 
-class Chain(Canvas):
-    """Calls that run one after the other; each gets the result of the one before."""
+class Workflow(Canvas, Generic[R]):
+    """Several calls that are enqueued together: a chain, a group or a chord."""
+
+    def delay(self, *args: Any, **kwargs: Any) -> R:
+        """Enqueue all calls, with more arguments for those that begin; see `apply_async`."""
+        return self.apply_async(args, kwargs)
+
+    __call__ = delay
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: float | None = None,
+        connection: Connection | None = None,
+    ) -> R:
+        """Enqueue all calls in one statement, in the connection's transaction; return the result, which will come.
+
+        Args:
+            args: more positional arguments, before its own, of each call that begins: of a chain's first link, or of
+                each member of a group or of a chord's header.
+            kwargs: more named arguments of them.
+            countdown: seconds until they may start.
+            connection: enqueue in this connection's transaction; by default at once.
+        """
+        return self._enqueue(delayed(self.clone(args, kwargs).plan(), countdown), connection)
+
+    def _enqueue(self, plan: Plan, connection: Connection | None) -> R:
+        raise NotImplementedError
+
+
+class Chain(Workflow[AsyncResult]):
+    """Calls that run one after the other; each gets the result of the one before. Its result is the last link's."""
 
     def __init__(self, links: Iterable[Canvas]) -> None:
         """Keep the links; the links of an inner chain are inserted."""
@@ -83,33 +116,12 @@ class Chain(Canvas):
         """Return a copy whose first link has more arguments."""
         return Chain([self.links[0].clone(args, kwargs), *self.links[1:]])
 
-    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
-        """Enqueue the chain, with more arguments for its first link; its result is the last link's."""
-        return self.apply_async(args, kwargs)
-
-    __call__ = delay
-
-    def apply_async(
-        self,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: float | None = None,
-        connection: Connection | None = None,
-    ) -> AsyncResult:
-        """Enqueue the chain, in the connection's transaction; its result is the last link's.
-
-        Args:
-            args: more positional arguments of the first link, before its own.
-            kwargs: more named arguments of the first link.
-            countdown: seconds until the first link may start.
-            connection: enqueue in this connection's transaction; by default at once.
-        """
-        return _apply_as_one(delayed(self.clone(args, kwargs).plan(), countdown), connection)
+    def _enqueue(self, plan: Plan, connection: Connection | None) -> AsyncResult:
+        return _apply_as_one(plan, connection)
 
 
-class Group(Canvas):
-    """Calls that run at the same time."""
+class Group(Workflow[GroupResult]):
+    """Calls that run at the same time. Its result has the members' results; the jobs are in the members' order."""
 
     def __init__(self, members: Iterable[Canvas | Iterable[Canvas]]) -> None:
         """Keep the members; a list or generator among them gives its own."""
@@ -125,29 +137,7 @@ class Group(Canvas):
         """Return a copy whose members all have more arguments."""
         return Group(member.clone(args, kwargs) for member in self.members)
 
-    def delay(self, *args: Any, **kwargs: Any) -> GroupResult:
-        """Enqueue all members, each with these arguments more."""
-        return self.apply_async(args, kwargs)
-
-    __call__ = delay
-
-    def apply_async(
-        self,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: float | None = None,
-        connection: Connection | None = None,
-    ) -> GroupResult:
-        """Enqueue all members in one statement, in the connection's transaction; the jobs are in the members' order.
-
-        Args:
-            args: more positional arguments of each member, before its own.
-            kwargs: more named arguments of each member.
-            countdown: seconds until the members may start.
-            connection: enqueue in this connection's transaction; by default at once.
-        """
-        plan = delayed(self.clone(args, kwargs).plan(), countdown)
+    def _enqueue(self, plan: Plan, connection: Connection | None) -> GroupResult:
         group_id, job_ids = apply(plan, connection)
         assert group_id is not None
         # Only a member that is one call has a job whose result is the member's.
@@ -157,8 +147,8 @@ class Group(Canvas):
         return GroupResult(group_id, single, connection=connection)
 
 
-class Chord(Canvas):
-    """A group, and a body that runs once with its results."""
+class Chord(Workflow[AsyncResult]):
+    """A group, and a body that runs once with its results. Its result is the body's."""
 
     def __init__(
         self,
@@ -205,32 +195,13 @@ class Chord(Canvas):
         return copied
 
     def __call__(self, body: Canvas | None = None) -> AsyncResult:
-        """Enqueue the chord, with this body if it has none yet."""
+        """Enqueue the chord, with this body if it has none yet: Celery writes `chord(header)(body)`."""
         if body is not None:
             self.body = _canvas(body)
         return self.apply_async()
 
-    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
-        """Enqueue the chord, with more arguments for each of the header's members; its result is the body's."""
-        return self.apply_async(args, kwargs)
-
-    def apply_async(
-        self,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: float | None = None,
-        connection: Connection | None = None,
-    ) -> AsyncResult:
-        """Enqueue the chord, in the connection's transaction; its result is the body's.
-
-        Args:
-            args: more positional arguments of each of the header's members, before its own.
-            kwargs: more named arguments of each of them.
-            countdown: seconds until the header's members may start.
-            connection: enqueue in this connection's transaction; by default at once.
-        """
-        return _apply_as_one(delayed(self.clone(args, kwargs).plan(), countdown), connection)
+    def _enqueue(self, plan: Plan, connection: Connection | None) -> AsyncResult:
+        return _apply_as_one(plan, connection)
 
 
 def _apply_as_one(plan: Plan, connection: Connection | None) -> AsyncResult:
