@@ -32,7 +32,7 @@ autodoc_typehints_format = "short"
 _shown = re.findall(
     r"auto\w+:: ((?:ganns|tasks)\.\w+)", (Path(__file__).parent / "reference/api.md").read_text("utf-8")
 )
-nitpick_ignore = [("py:class", "ganns.queue.task.R")]  # a type variable
+nitpick_ignore = [("py:class", "ganns.queue.canvas.R"), ("py:class", "ganns.queue.task.R")]  # type variables
 nitpick_ignore_regex = [("py:.*", rf"(?!({'|'.join(sorted(set(_shown)))})\.).*")]
 
 

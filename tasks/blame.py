@@ -14,28 +14,28 @@ import psycopg
 import torch
 
 from ganns.errors import DatabaseError, DeviceError, DownloadError, RunError, WorkError
+from ganns.training.device import DEVICE_VARIABLE, choose_device
 
-DEVICE_VARIABLE = "GANNS_DEVICE"
 _OF_THE_WORKER = (DatabaseError, DownloadError, RunError, WorkError, psycopg.Error, MemoryError)
 _OF_A_DEVICE = re.compile(r"\b(CUDA|cuDNN|CUDNN|cuBLAS|CUBLAS|HIP|MPS)(_\w+)?\b")
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 def pick_device() -> torch.device:
-    """Return $GANNS_DEVICE if set, else CUDA, else Apple's MPS, else the CPU, after a small computation on it.
+    """Return the device that this machine computes on (`choose_device`), after a small computation on it.
 
     Raises:
         DeviceError: if it cannot compute.
     """
-    wanted = os.environ.get(DEVICE_VARIABLE, "")
-    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if (why := why_unusable(wanted or found)) is not None:
-        todo = f"type `unset {DEVICE_VARIABLE}`" if wanted else f"type `export {DEVICE_VARIABLE}=cpu`"
+    device = choose_device()
+    if (why := why_unusable(device)) is not None:
+        is_wanted = os.environ.get(DEVICE_VARIABLE)
+        todo = f"type `unset {DEVICE_VARIABLE}`" if is_wanted else f"type `export {DEVICE_VARIABLE}=cpu`"
         raise DeviceError(
-            f"The device {wanted or found} cannot be used here: {why} To compute on another device, {todo}, and start "
+            f"The device {device} cannot be used here: {why} To compute on another device, {todo}, and start "
             "the worker again; `ganns doctor` says more."
         )
-    return torch.device(wanted or found)
+    return torch.device(device)
 
 
 def why_unusable(name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ganns.dashboard.reach import PORT
 from ganns.utils.console import say
 
 PASSWORD_VARIABLE = "GANNS_DASHBOARD_PASSWORD"
@@ -15,7 +16,7 @@ MIN_PASSWORD = 8
 
 def dashboard(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = PORT,
     hostname: Annotated[
         list[str] | None, typer.Option(help="Another name for this machine, as behind a proxy; may be repeated.")
     ] = None,

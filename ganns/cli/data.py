@@ -70,7 +70,8 @@ def get(
         if not name and out is None:
             check_address(what)
             raise ConfigError(f"{shown(what)} names no file: say with --out where to write what it sends.")
-        target, was_there = out or home / name, (out or home / name).is_file()
+        target = out or home / name
+        was_there = target.is_file()
         with _progress(target.name) as show:
             download(what, target, sha256=sha256, on_progress=show)
     else:

@@ -4,6 +4,7 @@
     context.py      shared by the pages: the watcher, and connections that may only read
     frame.py        the parts of every page: navigation, theme, a warning when the connection is lost
     join.py         how others join: a QR code, and commands with a button that copies them
+    reach.py        where it listens, and the command that would let other machines in
     plain.py        pages without scripts, and the style sheet
     problems.py     the pages for errors
     policy.py       the Content-Security-Policy: the sources from which a browser loads a page

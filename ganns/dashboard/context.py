@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from psycopg_pool import ConnectionPool
 
-from ganns.dashboard.door import Door
+from ganns.dashboard.reach import Reach
 from ganns.dashboard.security.sessions import WebSessions
 from ganns.db.address import Address
 from ganns.db.connect import OPTIONS, Connection, connect, settle
@@ -30,7 +30,7 @@ class Dashboard:
     """The dashboard of one database."""
 
     def __init__(
-        self, address: Address, password: str = "", cookie: str = "ganns_session", door: Door | None = None
+        self, address: Address, password: str = "", cookie: str = "ganns_session", reach: Reach | None = None
     ) -> None:
         """Prepare; `open` connects.
 
@@ -39,9 +39,9 @@ class Dashboard:
             password: of the instructor; without one, login is impossible.
             cookie: the name of the session cookie. Browsers do not distinguish ports, so two dashboards on one machine
                 need two names.
-            door: where it listens, and how to let other machines in.
+            reach: where it listens, and how to let other machines in.
         """
-        self.address, self.cookie, self.door = address, cookie, door or Door()
+        self.address, self.cookie, self.reach = address, cookie, reach or Reach()
         self.sessions = WebSessions(password or secrets.token_urlsafe(32))
         self.watcher = Watcher(address, "ganns dashboard")
         # For single requests: lists, a comparison, a picture. It holds no connection while there are none.

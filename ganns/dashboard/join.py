@@ -12,8 +12,8 @@ import segno
 from nicegui import ui
 
 from ganns.dashboard.components import Copyable
-from ganns.dashboard.door import Door
 from ganns.dashboard.frame import text
+from ganns.dashboard.reach import Reach
 from ganns.db.encryption import is_here
 from ganns.db.server.ports import EVERYWHERE, reachable_host
 
@@ -40,19 +40,19 @@ def qr_code(url: str) -> str:
     return segno.make_qr(url, error="m").svg_inline(border=3, omitsize=True, dark="#000", light="#fff", svgclass="qr")
 
 
-def place_code(door: Door, path: str, why: str) -> None:
+def place_code(reach: Reach, path: str, why: str) -> None:
     """Place the QR code of a page, with its address; or say how phones could reach it.
 
     Args:
-        door: where the dashboard listens.
+        reach: where the dashboard listens.
         path: of the page, from "/".
         why: what to do there, for the text below the code.
     """
-    address = address_for_others(str(ui.context.client.request.base_url), door.listens)
+    address = address_for_others(str(ui.context.client.request.base_url), reach.listens)
     with ui.element("div").classes("qr-card"):
         if address is None:
             text("p", "Phones cannot reach this dashboard. To let them in, start it with:")
-            Copyable(door.command)
+            Copyable(reach.command)
             return
         url = address + path
         ui.html(qr_code(url), sanitize=False).props(f'role="img" aria-label="QR code of {url}"')  # our own SVG
@@ -60,12 +60,12 @@ def place_code(door: Door, path: str, why: str) -> None:
             text("code", url)
 
 
-def place_card(door: Door) -> None:
+def place_card(reach: Reach) -> None:
     """Place the card with which a phone watches and a computer joins."""
     with ui.element("section").classes("card join").props('aria-labelledby="join"'):
         text("h2", "Join").props('id="join"')
         with ui.element("div").classes("join-ways"):
-            place_code(door, "/", "On a phone, scan it to watch")
+            place_code(reach, "/", "On a phone, scan it to watch")
             with ui.element("div"):
                 text("p", "On a computer, paste the line that your instructor gives you when this command asks for it:")
                 Copyable("ganns join")

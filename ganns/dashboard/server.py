@@ -10,7 +10,6 @@ from nicegui import app, core, ui
 from ganns.dashboard import documents, plain, problems
 from ganns.dashboard.api import drawn, live, orders, pictures
 from ganns.dashboard.context import Dashboard
-from ganns.dashboard.door import door
 from ganns.dashboard.lab.actions import Lab
 from ganns.dashboard.lab.predictions import Predictions
 from ganns.dashboard.pages import (
@@ -30,6 +29,7 @@ from ganns.dashboard.pages import (
 )
 from ganns.dashboard.phones.coordinator import Coordinator
 from ganns.dashboard.policy import mark_scripts
+from ganns.dashboard.reach import Reach
 from ganns.dashboard.security.guard import MAX_BODY, Guard
 from ganns.dashboard.security.hosts import Hosts
 from ganns.db.address import Address
@@ -67,8 +67,8 @@ def serve(
         DashboardError: the port is taken.
     """
     require_free(host, port)
-    entrance = door(host, port, hostnames=hostnames, failure_lab=failure_lab, with_phones=with_phones)
-    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", door=entrance)
+    reach = Reach(host, port, hostnames, failure_lab, with_phones)
+    dashboard = Dashboard(address, password, cookie=f"ganns_session_{port}", reach=reach)
     pages = (now, projector, documents, learn, microscope, people, runs, compare, replays, login)
     for part in (problems, plain, live, pictures, drawn, *pages, orders):
         part.register(dashboard)

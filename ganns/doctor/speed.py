@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple
 
@@ -35,16 +34,16 @@ def images_per_s() -> float:
     import torch
 
     from ganns.config import Config, LocalStepsStrategy
+    from ganns.training.device import choose_device
     from ganns.training.state import TrainingState
     from ganns.training.strategies import build_computer
 
-    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     config = Config(strategy=LocalStepsStrategy(unit_images=STEPS * BATCH, micro_batch=BATCH))
     images = torch.zeros(STEPS * BATCH, 3, config.model.image_size, config.model.image_size)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        computer = build_computer(config, os.environ.get("GANNS_DEVICE") or best)
+        computer = build_computer(config, choose_device())
         computer.load(TrainingState(config).weights())
         computer.compute(images[:BATCH], (0, 0, 0))  # the first step takes longer
         begun = time.perf_counter()

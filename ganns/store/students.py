@@ -11,6 +11,7 @@ import csv
 import re
 import secrets
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,10 +173,8 @@ def check_labels(labels: Sequence[str]) -> None:
     Raises:
         ConfigError: if one cannot be shown everywhere, or is there twice.
     """
-    for label in labels:
-        check_label(label)
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        raise ConfigError(f"{twice[0]!r} is there twice: add something that tells the two apart.")
+    if twice := _checked(labels):
+        raise ConfigError(f"{twice!r} is there twice: add something that tells the two apart.")
 
 
 def check_free(conn: Connection, labels: Sequence[str]) -> None:
@@ -216,11 +215,16 @@ def read_roster(path: Path) -> list[str]:
     labels = [row[column or 0].strip() for row in rows if len(row) > (column or 0)]
     if not labels:
         raise ConfigError(f"{path} names no students: one a line, or a table with a column `student`.")
+    if twice := _checked(labels):
+        raise ConfigError(f"{path} has {twice!r} twice: add something that tells the two apart.")
+    return labels
+
+
+def _checked(labels: Sequence[str]) -> str | None:
+    """Check each label, and return one that is there twice, if any."""
     for label in labels:
         check_label(label)
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        raise ConfigError(f"{path} has {twice[0]!r} twice: add something that tells the two apart.")
-    return labels
+    return min((label for label, num in Counter(labels).items() if num > 1), default=None)
 
 
 def _verifier(conn: Connection, login: str, password: str) -> sql.Literal:

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.lesson import Lesson
 from ganns.dashboard import join
-from ganns.dashboard.door import door
 from ganns.dashboard.join import address_for_others
+from ganns.dashboard.reach import Reach
 from tests.dashboard.conftest import PHONE, Site
 
 # The height of a capital letter of each visible text, by the browser's own measure; and the letters of the chart.
@@ -112,8 +112,8 @@ def test_the_command_for_other_machines_keeps_the_options(page: Page, site: Site
     page.goto(site.url)
     port = site.url.rsplit(":", 1)[1]
     expect(page.get_by_role("button", name=f"Copy: ganns dashboard --host 0.0.0.0 --port {port}")).to_be_visible()
-    assert door("127.0.0.1", 8080).command == "ganns dashboard --host 0.0.0.0"
-    everything = door("::1", 8081, hostnames=["a.example", "b c"], failure_lab=True, with_phones=True)
+    assert Reach("127.0.0.1", 8080).command == "ganns dashboard --host 0.0.0.0"
+    everything = Reach("::1", 8081, hostnames=["a.example", "b c"], failure_lab=True, with_phones=True)
     assert everything.command == (
         "ganns dashboard --host 0.0.0.0 --port 8081 --hostname a.example --hostname 'b c' --failure-lab --phones"
     )

@@ -64,7 +64,7 @@ def register(dashboard: Dashboard, lab: Lab, predictions: Predictions) -> None:
             LabControls(session.csrf, can_restart=lab.can_restart)
             with ui.element("section").classes("card").props('aria-labelledby="vote-code"'):
                 text("h2", "The class predicts").props('id="vote-code"')
-                place_code(dashboard.door, "/vote", "To vote on what will happen, scan it with a phone")
+                place_code(dashboard.reach, "/vote", "To vote on what will happen, scan it with a phone")
         return None
 
     @app.get("/lab/state")

@@ -8,10 +8,10 @@ from ganns.dashboard.components import NewRun
 from ganns.dashboard.components.chart import AxisChoice, Chart, Guess, Series
 from ganns.dashboard.components.run_page import Attributes, Costs, Figure, RunState, Samples, Units
 from ganns.dashboard.context import Dashboard
-from ganns.dashboard.door import Door
 from ganns.dashboard.frame import frame, text
 from ganns.dashboard.join import place_card
 from ganns.dashboard.plain import Missing
+from ganns.dashboard.reach import Reach
 from ganns.monitor.snapshot import latest_run, look_at_run
 from ganns.store.shown_replays import list_replays
 
@@ -44,10 +44,10 @@ def register(dashboard: Dashboard) -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
         if found is None:
-            build_empty(dashboard.door)
+            build_empty(dashboard.reach)
         else:
             replays = bool(await dashboard.read(list_replays, found["run"]))
-            build(found["run"], found["name"], dashboard.door, follow=True, replays=replays)
+            build(found["run"], found["name"], dashboard.reach, follow=True, replays=replays)
 
     @ui.page("/run/{run}")
     async def one(run: int) -> None:
@@ -55,13 +55,13 @@ def register(dashboard: Dashboard) -> None:
         if found is None:
             raise unknown(run)
         replays = bool(await dashboard.read(list_replays, run))
-        build(run, found["name"], dashboard.door, follow=False, replays=replays)
+        build(run, found["name"], dashboard.reach, follow=False, replays=replays)
 
 
-def build_empty(door: Door) -> None:
+def build_empty(reach: Reach) -> None:
     """Build the page of a database without runs; the browser loads it again when the first run begins.
 
-    `door` is for the join card.
+    `reach` is for the join card.
     """
     with frame("No run yet", "/", live="runs=1"):
         with ui.element("section").classes("card empty"):
@@ -70,7 +70,7 @@ def build_empty(door: Door) -> None:
             text("pre", "ganns train experiment=demo")
             text("p", "To try everything on one machine:")
             text("pre", "ganns demo")
-        place_card(door)
+        place_card(reach)
         NewRun(None, follow=True)
 
 
@@ -79,13 +79,13 @@ def unknown(run: int) -> Missing:
     return Missing(f"There is no run {run}", "It may have been deleted. All runs: /runs")
 
 
-def build(run: int, name: str, door: Door, *, follow: bool, replays: bool = False) -> None:
+def build(run: int, name: str, reach: Reach, *, follow: bool, replays: bool = False) -> None:
     """Build the page of a run.
 
     Args:
         run: its number.
         name: the name in its configuration.
-        door: for the join card.
+        reach: for the join card.
         follow: whether the page changes to the next run when this one is over.
         replays: whether replays of it can be seen.
     """
@@ -116,7 +116,7 @@ def build(run: int, name: str, door: Door, *, follow: bool, replays: bool = Fals
             text("h2", "Speed").props('id="speed"')
             with ui.element("div").classes("charts"):
                 build_speed(run)
-        place_card(door)
+        place_card(reach)
 
 
 def build_learning(run: int) -> None:

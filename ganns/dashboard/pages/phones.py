@@ -53,7 +53,7 @@ def register(dashboard: Dashboard, coordinator: Coordinator) -> None:
     @ui.page("/phones")
     async def projector(request: Request) -> None:
         session = page_session()
-        others = address_for_others(str(request.base_url), dashboard.door.listens)
+        others = address_for_others(str(request.base_url), dashboard.reach.listens)
         address = others and others + PATH
         with frame("Phones", "/phones"):
             with ui.element("section").classes("phones-head"):
@@ -61,7 +61,7 @@ def register(dashboard: Dashboard, coordinator: Coordinator) -> None:
                     text("h1", "A GAN on everybody's phone")
                     if address is None:
                         with text("p", ONLY_HERE).classes("wrong"):
-                            text("code", dashboard.door.command)
+                            text("code", dashboard.reach.command)
                     else:
                         with text("p", "Join with your phone: ").classes("phones-join"):
                             text("a", address).props(f'href="{PATH}"')

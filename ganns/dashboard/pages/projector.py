@@ -24,7 +24,7 @@ def register(dashboard: Dashboard) -> None:
         run = await dashboard.read(latest_run)
         found = None if run is None else await dashboard.read(look_at_run, run)
         if found is None:
-            build_empty(dashboard.door)
+            build_empty(dashboard.reach)
         else:
             build(found["run"], found["name"], follow=True)
 

